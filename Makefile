@@ -1,0 +1,77 @@
+# make demo    the City example on a local Firestore     (ARGS=--once ends after the story)
+# make test    ruff, mypy --strict and all tests         (ARGS=tests/unit runs some of them)
+# make soak    many more random histories than make test runs   (HISTORIES=3000)
+# make bench   figures as JSON, each beside its peer
+# make test-lowest   the tests with the oldest dependencies that pyproject.toml allows
+# make clean   remove .venv and everything generated
+#
+# The first run makes .venv and installs into it what that target needs.
+
+SHELL := bash
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+WORKERS ?= 2
+HISTORIES ?= 3000
+
+# Newest last: the machine's own python3 is preferred when it is new enough.
+PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
+
+.PHONY: demo test test-lowest soak bench clean
+
+demo: $(VENV)/.runtime
+	@$(BIN)/python -m examples.city $(ARGS)
+
+test: $(VENV)/.dev
+	@echo "ruff check"; $(BIN)/ruff check --quiet .
+	@echo "ruff format --check"; $(BIN)/ruff format --check --quiet .
+	@echo "mypy --strict"; $(BIN)/mypy
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup $(ARGS)
+
+test-lowest: export PIP_CONSTRAINT := $(CURDIR)/tests/lowest-versions.txt
+test-lowest:
+	@$(MAKE) --no-print-directory VENV=.venv-lowest .venv-lowest/.dev
+	@.venv-lowest/bin/pytest --numprocesses $(WORKERS) --dist loadgroup $(ARGS)
+
+soak: $(VENV)/.dev
+	@FLASK_BOILER_HISTORIES=$(HISTORIES) $(BIN)/pytest --numprocesses $(WORKERS) --timeout 0 \
+	  tests/histories $(ARGS)
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	@rm -rf $(VENV) .venv-lowest build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@for candidate in $(PYTHONS); do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "Making $(VENV) with $$("$$candidate" --version)"; \
+	    "$$candidate" -m venv --clear $(VENV) && exit 0; \
+	    rm -rf $(VENV); \
+	    echo "$$candidate could not make a virtual environment;" \
+	         "on Debian and Ubuntu: sudo apt-get install python3-venv" >&2; \
+	    exit 1; \
+	  fi; \
+	done; \
+	echo "flask_boiler needs Python 3.11 or newer; none of $(PYTHONS) is." \
+	     "Install one (https://www.python.org/downloads/) and run make again." >&2; \
+	exit 1
+
+# $(call install,WHAT): pip's own talk goes to a log, of which only a failure shows anything.
+define install
+	@set -o pipefail; printf 'Installing %s into $(VENV) ' "$(1)"; \
+	if $(BIN)/python -m pip install --editable "$(1)" 2>&1 | tee $(VENV)/install.log \
+	   | awk '/^ *(Collecting|Installing)/ { printf "."; fflush() } END { print "" }'; \
+	then touch $@; \
+	else tail -n 30 $(VENV)/install.log >&2; \
+	     echo "The installation failed; all of it is in $(VENV)/install.log." >&2; exit 1; \
+	fi
+endef
+
+$(VENV)/.runtime: pyproject.toml | $(BIN)/python
+	$(call install,.)
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/.runtime
+	$(call install,.[dev])

@@ -1,0 +1,63 @@
+"""What holds for the whole session: it leaves no process behind."""
+
+import contextlib
+import os
+import signal
+import time
+import uuid
+
+import pytest
+
+from tests.processes import is_gone, with_environment
+
+_MARK = "FLASK_BOILER_TEST_SESSION"
+_TIME_TO_END_S = 10.0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Inherited by every process that a test starts, also by one whose parent is gone.
+    if not _is_worker(config):
+        os.environ[_MARK] = uuid.uuid4().hex
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _is_worker(session.config):
+        return
+    left = _processes_left(f"{_MARK}={os.environ[_MARK]}")
+    if left:
+        _report(session, left)
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+def _processes_left(setting: str) -> dict[int, str]:
+    deadline = time.monotonic() + _TIME_TO_END_S
+    return {
+        pid: command
+        for pid, command in with_environment(setting).items()
+        if not is_gone(pid, timeout_s=max(0.0, deadline - time.monotonic()))
+    }
+
+
+def _report(session: pytest.Session, left: dict[int, str]) -> None:
+    """Add an error to the session's own, so that the closing line counts it."""
+    lines = "\n".join(f"  {pid}: {command}" for pid, command in left.items())
+    report = pytest.TestReport(
+        nodeid="the session",
+        location=("", None, "the session"),
+        keywords={},
+        outcome="failed",
+        longrepr=f"processes left behind {_TIME_TO_END_S:g} s after the last test:\n{lines}",
+        when="teardown",
+    )
+    terminal = session.config.pluginmanager.getplugin("terminalreporter")
+    if terminal is not None:
+        terminal.stats.setdefault("error", []).append(report)
+    if session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
