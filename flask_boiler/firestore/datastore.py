@@ -1,0 +1,286 @@
+"""One Firestore database over google's channel: strong reads, commits, the Listen call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import google.auth.exceptions
+from google.api_core import retry as google_retry
+
+from flask_boiler.errors import UnavailableError
+from flask_boiler.firestore import protocol
+from flask_boiler.firestore.codec import Codec
+from flask_boiler.firestore.failures import translated
+from flask_boiler.firestore.writes import encode_write
+from flask_boiler.values import CommitResult, QueryTarget, Snapshot, Write
+
+__all__ = ["FirestoreDatastore"]
+
+_READ_TIMEOUT_S = 60.0
+_COMMIT_TIMEOUT_S = 60.0
+#: Documents in one BatchGetDocuments request; the limit is on the answer's size, not on these.
+_GET_BATCH = 1000
+
+_is_transient = google_retry.if_exception_type(UnavailableError)
+
+_T = TypeVar("_T")
+
+
+def _repeated(read: Callable[[], _T], patience_s: float = _READ_TIMEOUT_S) -> _T:
+    """Read again while Firestore is unavailable; at last, raise what the last attempt raised."""
+    found: _T = google_retry.retry_target(
+        read,
+        _is_transient,
+        google_retry.exponential_sleep_generator(0.1, 5.0, 1.5),
+        timeout=patience_s,
+        exception_factory=_last_error,
+    )
+    return found
+
+
+def _last_error(
+    errors: list[Exception], reason: Any, timeout_s: float | None
+) -> tuple[Exception, Exception | None]:
+    # Google's own error would say no more than that it took too long.
+    cause = errors[-1].__cause__
+    return errors[-1], cause if isinstance(cause, Exception) else None
+
+
+class FirestoreDatastore:
+    """The :class:`~flask_boiler.ports.Datastore` of a google client.
+
+    Shares the client's channel, so that a process has one connection. Reads are repeated while
+    Firestore is unavailable, for at most a minute; commits never are.
+
+    :param client: ``google.cloud.firestore.Client``.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.database: str = client._database_string
+        self.codec = Codec(client, self.database)
+        #: Whether the server is a local one rather than Google's cloud.
+        self.is_emulator: bool = client._emulator_host is not None
+        self._metadata = tuple(client._rpc_metadata)
+        channel = client._firestore_api.transport.grpc_channel
+        self._get = _unary_stream(channel, "BatchGetDocuments", protocol.BatchGetDocumentsResponse)
+        self._query = _unary_stream(channel, "RunQuery", protocol.RunQueryResponse)
+        self._aggregate = _unary_stream(
+            channel, "RunAggregationQuery", protocol.RunAggregationQueryResponse
+        )
+        self._commit = _unary(channel, "Commit", protocol.CommitResponse)
+        self._begin = _unary(channel, "BeginTransaction", protocol.BeginTransactionResponse)
+        self._rollback = _unary(channel, "Rollback", None)
+        self._listen = channel.stream_stream(
+            protocol.SERVICE + "Listen",
+            request_serializer=_serialize,
+            response_deserializer=protocol.ListenResponse.FromString,
+        )
+
+    @property
+    def decoder(self) -> Codec:
+        """What decodes the documents of this database."""
+        return self.codec
+
+    def get(
+        self,
+        paths: Iterable[str],
+        *,
+        transaction: bytes | None = None,
+        read_time_ns: int | None = None,
+        mask: Sequence[str] | None = None,
+        patience_s: float = _READ_TIMEOUT_S,
+    ) -> dict[str, Snapshot]:
+        """A snapshot for each path, missing documents included.
+
+        One request for up to 1,000 documents; more are split. Without ``transaction`` or
+        ``read_time_ns``, each request reads at its own time.
+
+        :param patience_s: how long each request is repeated while Firestore is unavailable.
+        :raises UnavailableError: it still was then.
+        """
+        wanted = list(dict.fromkeys(paths))
+        found: dict[str, Snapshot] = {}
+        for start in range(0, len(wanted), _GET_BATCH):
+            batch = wanted[start : start + _GET_BATCH]
+            request = self._get_request(batch, transaction, read_time_ns, mask)
+            found.update(_repeated(partial(self._get_batch, request, patience_s), patience_s))
+        return found
+
+    def _get_request(
+        self,
+        paths: Sequence[str],
+        transaction: bytes | None,
+        read_time_ns: int | None,
+        mask: Sequence[str] | None,
+    ) -> Any:
+        request = protocol.BatchGetDocumentsRequest(
+            database=self.database, documents=[self.codec.name(path) for path in paths]
+        )
+        if mask is not None:
+            request.mask.field_paths.extend(mask)
+            request.mask.SetInParent()
+        _set_consistency(request, transaction, read_time_ns)
+        return request
+
+    def _get_batch(self, request: Any, timeout_s: float) -> dict[str, Snapshot]:
+        found = {}
+        with translated(f"reading {len(request.documents)} document(s)"):
+            for response in self._get(request, metadata=self._metadata, timeout=timeout_s):
+                if response.HasField("found"):
+                    snapshot = self.codec.snapshot(response.found)
+                    found[snapshot.path] = snapshot
+                elif response.missing:
+                    path = self.codec.path(response.missing)
+                    found[path] = self.codec.missing(path)
+        return found
+
+    def run_query(
+        self,
+        target: QueryTarget,
+        *,
+        transaction: bytes | None = None,
+        read_time_ns: int | None = None,
+    ) -> Iterator[Snapshot]:
+        """The result in its order, streamed as it arrives.
+
+        ``limit_to_last`` needs the whole result before its first document.
+
+        :raises QueryError: Firestore cannot answer it, :class:`MissingIndexError` among them.
+        """
+        request = protocol.RunQueryRequest(parent=self._parent(target))
+        request.structured_query.MergeFromString(target.structured)
+        _set_consistency(request, transaction, read_time_ns)
+        stream = self._stream_query(target, request)
+        return reversed(list(stream)) if target.limit_to_last else stream
+
+    def _stream_query(self, target: QueryTarget, request: Any) -> Iterator[Snapshot]:
+        with translated(f"running {target}"):
+            for response in self._query(request, metadata=self._metadata, timeout=_READ_TIMEOUT_S):
+                if response.HasField("document"):
+                    yield self.codec.snapshot(response.document)
+
+    def aggregate(
+        self,
+        target: QueryTarget,
+        aggregations: Mapping[str, tuple[str, str | None]],
+        *,
+        transaction: bytes | None = None,
+        read_time_ns: int | None = None,
+    ) -> dict[str, Any]:
+        """Aggregations by alias, each ``("count"|"sum"|"avg", field)``, in one request."""
+        request = protocol.RunAggregationQueryRequest(parent=self._parent(target))
+        query = request.structured_aggregation_query
+        query.structured_query.MergeFromString(target.structured)
+        for alias, (function, field) in aggregations.items():
+            aggregation = query.aggregations.add(alias=alias)
+            chosen = getattr(aggregation, function)
+            chosen.SetInParent()
+            if field is not None:
+                chosen.field.field_path = field
+        _set_consistency(request, transaction, read_time_ns)
+        return _repeated(partial(self._run_aggregation, target, request))
+
+    def _run_aggregation(self, target: QueryTarget, request: Any) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        with translated(f"aggregating {target}"):
+            for response in self._aggregate(
+                request, metadata=self._metadata, timeout=_READ_TIMEOUT_S
+            ):
+                for alias, value in response.result.aggregate_fields.items():
+                    values[alias] = self.codec.decode_value(value)
+        return values
+
+    def commit(self, writes: Sequence[Write], *, transaction: bytes | None = None) -> CommitResult:
+        """Apply all writes or none, once: a lost answer is reported, not repeated.
+
+        :raises ConflictError: a precondition does not hold, or the transaction lost.
+        :raises DocumentNotFoundError: a document that must exist does not.
+        :raises ValidationError: Firestore cannot store one of the documents.
+        :raises UnavailableError: with ``outcome_unknown`` if it may have been applied.
+        """
+        request = protocol.CommitRequest(database=self.database)
+        for write in writes:
+            encode_write(self.codec, write, request.writes.add())
+        if transaction is not None:
+            request.transaction = transaction
+        with translated(f"committing {len(writes)} write(s)", writing=True):
+            response = self._commit(request, metadata=self._metadata, timeout=_COMMIT_TIMEOUT_S)
+        return CommitResult(
+            protocol.nanoseconds(response.commit_time),
+            tuple(protocol.nanoseconds(r.update_time) for r in response.write_results),
+        )
+
+    def begin(self, *, read_only: bool = False, read_time_ns: int | None = None) -> bytes:
+        """A new transaction's token; for ``read_only``, optionally as of a past time."""
+        request = protocol.BeginTransactionRequest(database=self.database)
+        if read_only:
+            request.options.read_only.SetInParent()
+            if read_time_ns is not None:
+                protocol.set_timestamp(request.options.read_only.read_time, read_time_ns)
+        else:
+            request.options.read_write.SetInParent()
+        with translated("beginning a transaction"):
+            response = self._begin(request, metadata=self._metadata, timeout=_READ_TIMEOUT_S)
+        return bytes(response.transaction)
+
+    def rollback(self, transaction: bytes) -> None:
+        """Give a transaction up, releasing its locks."""
+        request = protocol.RollbackRequest(database=self.database, transaction=transaction)
+        with translated("rolling a transaction back"):
+            self._rollback(request, metadata=self._metadata, timeout=_READ_TIMEOUT_S)
+
+    def listen(self, requests: Iterator[Any]) -> Any:
+        """Open a Listen stream: an iterable of responses with ``cancel()``."""
+        return self._listen(requests, metadata=self._metadata)
+
+    def refresh_credentials(self) -> None:
+        """Fetch a new access token now; nothing to do where none is used.
+
+        :raises UnavailableError: the token could not be fetched.
+        """
+        # Brings the `requests` library, which nothing else here needs.
+        from google.auth.transport.requests import Request
+
+        credentials = self._client._credentials
+        if not hasattr(credentials, "token"):
+            return
+        try:
+            credentials.refresh(Request())
+        except google.auth.exceptions.InvalidOperation:
+            return
+        except google.auth.exceptions.GoogleAuthError as error:
+            raise UnavailableError(f"fetching a new access token: {error}") from error
+
+    def _parent(self, target: QueryTarget) -> str:
+        documents = f"{self.database}/documents"
+        return f"{documents}/{target.parent}" if target.parent else documents
+
+
+def _serialize(message: Any) -> bytes:
+    return bytes(message.SerializeToString())
+
+
+def _unary(channel: Any, method: str, response: Any) -> Any:
+    return channel.unary_unary(
+        protocol.SERVICE + method,
+        request_serializer=_serialize,
+        response_deserializer=response.FromString if response else bytes,
+    )
+
+
+def _unary_stream(channel: Any, method: str, response: Any) -> Any:
+    return channel.unary_stream(
+        protocol.SERVICE + method,
+        request_serializer=_serialize,
+        response_deserializer=response.FromString,
+    )
+
+
+def _set_consistency(request: Any, transaction: bytes | None, read_time_ns: int | None) -> None:
+    if transaction is not None:
+        request.transaction = transaction
+    elif read_time_ns is not None:
+        protocol.set_timestamp(request.read_time, read_time_ns)

@@ -1,0 +1,83 @@
+"""Firestore's own value types, as google's client spells them, and how values compare."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from google.cloud.firestore_v1 import transforms
+from google.cloud.firestore_v1._helpers import GeoPoint
+from google.cloud.firestore_v1.base_document import BaseDocumentReference
+from google.cloud.firestore_v1.document import DocumentReference
+from google.cloud.firestore_v1.vector import Vector
+
+__all__ = [
+    "DELETE_FIELD",
+    "BaseDocumentReference",
+    "DocumentReference",
+    "GeoPoint",
+    "Vector",
+    "contains_transform",
+    "copied",
+    "is_transform",
+    "same_value",
+]
+
+DELETE_FIELD = transforms.DELETE_FIELD
+
+_TRANSFORMS = (transforms.Sentinel, transforms._ValueList, transforms._NumericValue)
+_NUMBERS = (bool, int, float)
+
+
+def is_transform(value: Any) -> bool:
+    """Whether the server computes the value: ``Increment``, ``SERVER_TIMESTAMP`` and the like."""
+    return isinstance(value, _TRANSFORMS)
+
+
+def contains_transform(value: Any) -> bool:
+    """Whether the server computes the value or a part of it."""
+    if isinstance(value, Mapping):
+        return any(contains_transform(item) for item in value.values())
+    return is_transform(value)
+
+
+def copied(value: Any) -> Any:
+    """The value, with every ``dict`` and ``list`` in it made anew."""
+    if type(value) is dict:
+        return {name: copied(item) for name, item in value.items()}
+    if type(value) is list:
+        return [copied(item) for item in value]
+    return value
+
+
+def same_value(one: Any, other: Any) -> bool:
+    """Whether Firestore stores both alike: ``1``, ``1.0`` and ``True`` are three values."""
+    if one is other:
+        return True
+    if isinstance(one, Mapping):
+        return isinstance(other, Mapping) and _same_map(one, other)
+    if isinstance(one, list | tuple):
+        return isinstance(other, list | tuple) and _same_array(one, other)
+    if isinstance(one, _NUMBERS) or isinstance(other, _NUMBERS):
+        return type(one) is type(other) and (one == other or _both_nan(one, other))
+    if isinstance(one, BaseDocumentReference):
+        # Google compares clients too, and the same database can have several.
+        return isinstance(other, BaseDocumentReference) and one.path == other.path
+    return bool(one == other)
+
+
+def _same_map(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return len(one) == len(other) and all(
+        name in other and same_value(item, other[name]) for name, item in one.items()
+    )
+
+
+def _same_array(one: list[Any] | tuple[Any, ...], other: list[Any] | tuple[Any, ...]) -> bool:
+    return len(one) == len(other) and all(
+        same_value(left, right) for left, right in zip(one, other, strict=True)
+    )
+
+
+def _both_nan(one: Any, other: Any) -> bool:
+    return math.isnan(one) and math.isnan(other)

@@ -1,0 +1,218 @@
+"""What Firestore can be asked: the rules that a query has to keep, checked before it is sent.
+
+They are those that google's protocol documents and its emulator enforces. A *disjunction* is
+one of the alternatives of the filter's disjunctive normal form: ``in`` and
+``array-contains-any`` have one for each value, ``or`` adds up, and ``and`` multiplies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from flask_boiler.errors import QueryError
+from flask_boiler.values import CompositeFilter, Cursor, FieldFilter, Filter, Order, QuerySpec
+
+__all__ = [
+    "MAX_DISJUNCTIONS",
+    "NAME",
+    "check",
+    "conjunction",
+    "disjunctions",
+    "full_orders",
+    "has_not_in",
+]
+
+NAME = "__name__"
+MAX_DISJUNCTIONS = 30
+_MAX_NOT_IN = 10
+_MAX_UNEQUAL_FIELDS = 10
+_LISTS = frozenset({"in", "not-in", "array-contains-any"})
+_ARRAYS = frozenset({"array-contains", "array-contains-any"})
+_NEGATIONS = frozenset({"!=", "not-in"})
+_INEQUALITIES = frozenset({"<", "<=", ">", ">=", "!=", "not-in"})
+
+
+def check(spec: QuerySpec) -> QuerySpec:
+    """The same query, if Firestore can answer it.
+
+    :raises QueryError: what is wrong, and what to write instead.
+    """
+    if spec.where is not None:
+        _check_filter(spec.where)
+    _check_orders(spec)
+    _check_range(spec)
+    for what, cursor in (("start", spec.start), ("end", spec.end)):
+        _check_cursor(what, cursor, spec)
+    return spec
+
+
+def conjunction(*filters: Filter | None) -> Filter | None:
+    """The filter that holds where all of these do; ``None`` if there are none."""
+    parts: list[Filter] = []
+    for part in filters:
+        if isinstance(part, CompositeFilter) and part.op == "and":
+            parts.extend(part.filters)
+        elif part is not None:
+            parts.append(part)
+    return CompositeFilter("and", tuple(parts)) if len(parts) > 1 else next(iter(parts), None)
+
+
+def disjunctions(where: Filter | None) -> int:
+    """How many alternatives the filter has in disjunctive normal form."""
+    if isinstance(where, FieldFilter):
+        return len(where.value) if where.op in ("in", "array-contains-any") else 1
+    if where is None:
+        return 1
+    counts = [disjunctions(part) for part in where.filters]
+    return math.prod(counts) if where.op == "and" else sum(counts)
+
+
+def has_not_in(where: Filter | None) -> bool:
+    """Whether a ``not-in`` is there, which allows no alternatives beside it."""
+    return any(part.op == "not-in" for part in _leaves(where))
+
+
+def full_orders(spec: QuerySpec) -> tuple[Order, ...]:
+    """The query's orders with those that Firestore adds itself, so that no two documents tie.
+
+    These are the fields compared by inequality, sorted, and the document's name, all in the
+    direction of the last explicit order.
+    """
+    named = {order.field for order in spec.orders}
+    unequal = {leaf.field for leaf in _leaves(spec.where) if leaf.op in _INEQUALITIES}
+    descending = spec.orders[-1].descending if spec.orders else False
+    added = [*sorted(unequal - named - {NAME}), *({NAME} - named)]
+    return (*spec.orders, *(Order(field, descending) for field in added))
+
+
+def _leaves(where: Filter | None) -> Iterator[FieldFilter]:
+    if isinstance(where, FieldFilter):
+        yield where
+    elif where is not None:
+        for part in where.filters:
+            yield from _leaves(part)
+
+
+def _check_filter(where: Filter) -> None:
+    leaves = list(_leaves(where))
+    for leaf in leaves:
+        _check_leaf(leaf)
+    _check_negations(where, leaves)
+    _check_unequal_fields(leaves)
+    if _array_clauses(where) > 1:
+        raise QueryError(
+            "two array comparisons (contains, contains_any) cannot hold at once: Firestore "
+            "allows one in each alternative; compare the other one in Python, or join them by |"
+        )
+    count = disjunctions(where)
+    if count > MAX_DISJUNCTIONS:
+        raise QueryError(
+            f"the filter has {count} alternatives once 'in', 'contains_any' and '|' are "
+            f"multiplied out, and Firestore takes {MAX_DISJUNCTIONS}: ask several queries"
+        )
+
+
+def _check_leaf(leaf: FieldFilter) -> None:
+    shown = f"{leaf.field} {leaf.op}"
+    if leaf.op in _LISTS:
+        _check_list(leaf, shown)
+    elif _is_special(leaf.value) and leaf.op not in ("==", "!="):
+        raise QueryError(f"{shown} {leaf.value}: None and NaN can only be compared by == and !=")
+    if leaf.field == NAME and leaf.op in _ARRAYS:
+        raise QueryError(f"{shown}: a document's name is not an array")
+
+
+def _check_list(leaf: FieldFilter, shown: str) -> None:
+    limit = _MAX_NOT_IN if leaf.op == "not-in" else MAX_DISJUNCTIONS
+    if not leaf.value:
+        raise QueryError(f"{shown} []: the list is empty; Firestore needs at least one value")
+    if len(leaf.value) > limit:
+        raise QueryError(
+            f"{shown}: {len(leaf.value)} values, and Firestore takes {limit}: ask several queries"
+        )
+    if any(_is_special(value) for value in leaf.value):
+        raise QueryError(
+            f"{shown}: None and NaN are never found in a list; compare them by == or != and join "
+            "the conditions with | or &"
+        )
+
+
+def _is_special(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _check_negations(where: Filter, leaves: list[FieldFilter]) -> None:
+    negations = [f"{leaf.field} {leaf.op}" for leaf in leaves if leaf.op in _NEGATIONS]
+    if len(negations) > 1:
+        raise QueryError(
+            f"{' and '.join(negations)}: Firestore takes one != or not_in in a query; use one "
+            "not_in with all the values of a field, and compare the others in Python"
+        )
+    if has_not_in(where) and (_has_or(where) or any(_branches(leaf) for leaf in leaves)):
+        raise QueryError(
+            f"{negations[0]}: Firestore takes no 'in', 'contains_any' or '|' beside not_in"
+        )
+
+
+def _has_or(where: Filter) -> bool:
+    return isinstance(where, CompositeFilter) and (
+        where.op == "or" or any(_has_or(part) for part in where.filters)
+    )
+
+
+def _branches(leaf: FieldFilter) -> bool:
+    return leaf.op in ("in", "array-contains-any")
+
+
+def _check_unequal_fields(leaves: list[FieldFilter]) -> None:
+    fields = {leaf.field for leaf in leaves if leaf.op in _INEQUALITIES}
+    if len(fields) > _MAX_UNEQUAL_FIELDS:
+        raise QueryError(
+            f"{len(fields)} fields are compared by inequality, and Firestore takes "
+            f"{_MAX_UNEQUAL_FIELDS}: {', '.join(sorted(fields))}"
+        )
+
+
+def _array_clauses(where: Filter) -> int:
+    """The most array comparisons that any alternative has."""
+    if isinstance(where, FieldFilter):
+        return int(where.op in _ARRAYS)
+    counts = [_array_clauses(part) for part in where.filters]
+    return sum(counts) if where.op == "and" else max(counts, default=0)
+
+
+def _check_orders(spec: QuerySpec) -> None:
+    fields = [order.field for order in spec.orders]
+    twice = {field for field in fields if fields.count(field) > 1}
+    if twice:
+        raise QueryError(f"ordered by {', '.join(sorted(twice))} twice")
+    if NAME in fields[:-1]:
+        raise QueryError("nothing can be ordered further after the document's name")
+    if spec.limit_to_last and not fields:
+        raise QueryError("limit_to_last needs an order_by: without an order there is no last")
+
+
+def _check_range(spec: QuerySpec) -> None:
+    if spec.limit is not None and not _is_count(spec.limit):
+        raise QueryError(f"limit({spec.limit!r}): expected a whole number, 0 or more")
+    if not _is_count(spec.offset):
+        raise QueryError(f"offset({spec.offset!r}): expected a whole number, 0 or more")
+
+
+def _is_count(number: Any) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number < 2**31
+
+
+def _check_cursor(what: str, cursor: Cursor | None, spec: QuerySpec) -> None:
+    if cursor is None:
+        return
+    if not cursor.values:
+        raise QueryError(f"the {what} of the range has no value")
+    if len(cursor.values) > len(spec.orders):
+        by = ", ".join(order.field for order in spec.orders) or "nothing"
+        raise QueryError(
+            f"the {what} of the range has {len(cursor.values)} values, but the query is ordered "
+            f"by {by}: call order_by first, with a field for each value"
+        )
