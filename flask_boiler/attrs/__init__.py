@@ -1,0 +1,49 @@
+"""Attributes of models and views: how they are declared, stored, validated and queried.
+
+::
+
+    class City(DomainModel):
+        city_name = attrs.bproperty()                       # untyped
+        population: Attr[int] = attrs.bproperty(default=0)  # typed and validated
+
+        @attrs.computed
+        def is_large(self) -> bool:
+            return self.population > 1_000_000
+"""
+
+from __future__ import annotations
+
+from flask_boiler.attrs.attribute import Attr, AttributeOptions
+from flask_boiler.attrs.declarations import (
+    RelationAttr,
+    bdict,
+    bproperty,
+    bytes_,
+    computed,
+    embed,
+    geo_point,
+    local_time,
+    object_type,
+    reference,
+    relation,
+    timestamp,
+    vector,
+)
+
+__all__ = [
+    "Attr",
+    "AttributeOptions",
+    "RelationAttr",
+    "bdict",
+    "bproperty",
+    "bytes_",
+    "computed",
+    "embed",
+    "geo_point",
+    "local_time",
+    "object_type",
+    "reference",
+    "relation",
+    "timestamp",
+    "vector",
+]

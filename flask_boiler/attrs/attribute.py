@@ -1,0 +1,460 @@
+"""The attribute: a descriptor that reads, writes, dumps and queries one field of a model."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+
+import marshmallow
+
+from flask_boiler.attrs.kinds import AnyKind, Kind, Mismatch, OptionalKind, flattened
+from flask_boiler.attrs.operators import FieldOperators, NestedField, nested
+from flask_boiler.attrs.typed import TypeSource
+from flask_boiler.errors import DeclarationError, QueryError, ValidationError
+from flask_boiler.firestore.native import DELETE_FIELD, copied, is_transform
+from flask_boiler.model_state import UNSET, ModelState
+from flask_boiler.naming import is_reserved_field
+
+if TYPE_CHECKING:
+    from flask_boiler.model import Model
+
+__all__ = ["Attr", "AttributeOptions"]
+
+T = TypeVar("T")
+
+MISSING = "Missing data for required field."
+NULL = "Field may not be null."
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeOptions:
+    """What an attribute was declared with; see :func:`flask_boiler.attrs.bproperty`."""
+
+    default: Any = UNSET
+    default_factory: Callable[[], Any] | None = None
+    required: bool | None = None
+    import_enabled: bool = True
+    export_enabled: bool = True
+    data_key: str | None = None
+    initialize: Callable[[], Any] | None = None
+    validators: tuple[Callable[[Any], Any], ...] = ()
+    doc: str | None = None
+
+    @property
+    def has_default(self) -> bool:
+        """Whether there is a value when none was given."""
+        return self.default is not UNSET or self.default_factory is not None
+
+
+class Attr(FieldOperators, Generic[T]):
+    """One attribute of a model.
+
+    On an instance it is the value; on the class it is the attribute itself, and comparisons
+    make query conditions. ``Attr[int]`` as an annotation declares a typed one::
+
+        class City(DomainModel):
+            city_name: Attr[str]
+            population: Attr[int] = attrs.bproperty(default=0)
+
+        City(city_name="Berlin").population     # 0
+        City.where(City.population > 1_000_000)
+
+    Of an embedded model, ``City.address.street`` is the field inside; where the name is taken
+    by a member of this class, ``City.address["street"]`` is the same.
+
+    :param kind: how values are stored; without it, the type tells.
+    :param type: where the declared type is to be found.
+    :param nullable: whether ``None`` is a value, if it is not the type that says so.
+    """
+
+    def __init__(
+        self,
+        kind: Kind | None = None,
+        *,
+        type: TypeSource | None = None,
+        options: AttributeOptions | None = None,
+        nullable: bool | None = None,
+    ) -> None:
+        self.options = options or AttributeOptions()
+        #: The name that it is declared under.
+        self.attribute_name = ""
+        #: The name of the field in documents.
+        self.data_key = self.options.data_key or ""
+        self.__doc__ = self.options.doc
+        self._owner: Any = None
+        self._explicit_kind = kind
+        self._type = type
+        self._nullable = nullable
+        self._resolved: _Resolved | None = None
+        self._taken_as_is: frozenset[Any] = frozenset()
+        self._stored_as_is: frozenset[Any] = frozenset()
+        self._fget: Callable[[Any], Any] | None = None
+        self._fset: Callable[[Any, Any], None] | None = None
+        self._fdel: Callable[[Any], None] | None = None
+        self._finit: Callable[[Any], Any] | None = None
+
+    # -- declaring
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self.attribute_name = name
+        self._owner = owner
+
+    def bind(self, owner: type[Any], name: str, data_key: str) -> None:
+        """Belong to a model under this name, and to its documents under ``data_key``.
+
+        :raises DeclarationError: Firestore does not allow such a field.
+        """
+        if not data_key or is_reserved_field(data_key) or len(data_key.encode()) > 1500:
+            raise DeclarationError(
+                f"{owner.__qualname__}.{name} would be stored as {data_key!r}, which Firestore "
+                "does not allow: give it another data_key"
+            )
+        self.attribute_name, self._owner, self.data_key = name, owner, data_key
+        if self._explicit_kind is not None:
+            self._explicit_kind.declare_owner(owner)
+
+    @property
+    def type_source(self) -> TypeSource | None:
+        """Where its declared type is to be found."""
+        return self._type
+
+    def declare_type(self, type: TypeSource) -> None:
+        """Take the type from an annotation, if the declaration gave none."""
+        if self._type is None:
+            self._type = type
+            self._resolved = None
+
+    def unbound_copy(self) -> Self:
+        """The same attribute, for another class."""
+        return copy.copy(self)
+
+    def getter(self, fget: Callable[[Any], Any]) -> Self:
+        """The same attribute, computed by ``fget`` whenever it is read or stored."""
+        return self._with(_fget=fget)
+
+    def setter(self, fset: Callable[[Any, Any], None]) -> Self:
+        """The same attribute, assigned by ``fset``."""
+        return self._with(_fset=fset)
+
+    def deleter(self, fdel: Callable[[Any], None]) -> Self:
+        """The same attribute, deleted by ``fdel``."""
+        return self._with(_fdel=fdel)
+
+    def init(self, finit: Callable[[Any], Any]) -> Self:
+        """The same attribute; ``finit`` gives a new object's value if the caller does not."""
+        return self._with(_finit=finit)
+
+    def _with(self, **changes: Any) -> Self:
+        # A copy, as of a property: what a subclass redefines leaves the parent as it is.
+        changed = copy.copy(self)
+        vars(changed).update(changes, _resolved=None)
+        if changed.__doc__ is None and "_fget" in changes:
+            changed.__doc__ = changes["_fget"].__doc__
+        return changed
+
+    # -- what it is
+
+    @property
+    def kind(self) -> Kind:
+        """How its values are stored.
+
+        :raises DeclarationError: the annotation cannot be understood.
+        """
+        return (self._resolved or self._resolve()).kind
+
+    @property
+    def nullable(self) -> bool:
+        """Whether ``None`` is a value."""
+        return (self._resolved or self._resolve()).nullable
+
+    @property
+    def required(self) -> bool:
+        """Whether a document without it is invalid."""
+        return (self._resolved or self._resolve()).required
+
+    @property
+    def computed(self) -> bool:
+        """Whether a getter gives its value."""
+        return self._fget is not None
+
+    @property
+    def read_only(self) -> bool:
+        """Whether input from outside may not set it."""
+        return not self.options.import_enabled or not self.assignable
+
+    @property
+    def assignable(self) -> bool:
+        """Whether code may assign it."""
+        return self._fget is None or self._fset is not None
+
+    def _resolve(self) -> _Resolved:
+        typed = self._typed_kind()
+        untyped = self._type is None or typed is None or isinstance(typed, AnyKind)
+        nullable = untyped or isinstance(typed, OptionalKind)
+        required = self.options.required
+        if required is None:
+            given = self.options.has_default or self.computed or self._initialized
+            required = not nullable and not given
+        elif required and untyped:
+            nullable = False
+        if self._nullable is not None:
+            nullable = self._nullable
+        kind = typed.inner if isinstance(typed, OptionalKind) else typed or AnyKind()
+        self._resolved = _Resolved(kind, nullable, required)
+        self._taken_as_is = kind.taken_as_is
+        if not self.options.validators:
+            self._stored_as_is = kind.stored_as_is
+        return self._resolved
+
+    def _typed_kind(self) -> Kind | None:
+        """The kind, but for one that was given without a type: it takes ``None`` too."""
+        if self._explicit_kind is None:
+            return None if self._type is None else self._type.kind(self._owner)
+        if self._type is None or self._type.allows_none(self._owner):
+            return OptionalKind(self._explicit_kind)
+        return self._explicit_kind
+
+    @property
+    def _initialized(self) -> bool:
+        return self.options.initialize is not None or self._finit is not None
+
+    # -- the descriptor
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any]) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
+    def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
+        if instance is None:
+            return self
+        if self._fget is not None:
+            return self._fget(instance)
+        # What follows is value_of() for the case that matters: a view reads many attributes,
+        # and most of them are scalars that are taken as they are.
+        state, name = instance._model_state, self.attribute_name
+        if name not in state.values:
+            stored = state.stored.get(self.data_key)
+            if type(stored) in self._taken_as_is:
+                state.values[name] = stored
+                return stored
+        elif (value := state.values[name]) is not UNSET:
+            return value
+        return self.value_of(instance)
+
+    def __set__(self, instance: Any, value: T) -> None:
+        if self._fset is not None:
+            self._fset(instance, value)
+        elif self._fget is not None:
+            raise AttributeError(f"{self!r} has a getter and no setter, so it cannot be set")
+        else:
+            self.put(instance, value)
+
+    def __delete__(self, instance: Any) -> None:
+        if self._fdel is not None:
+            self._fdel(instance)
+        elif self._fget is not None:
+            raise AttributeError(f"{self!r} has a getter and no deleter, so it cannot be deleted")
+        else:
+            self.put(instance, UNSET)
+
+    # -- values
+
+    def value_of(self, instance: Model) -> T:
+        """The value that lies under a getter: what was read from the document, or put.
+
+        :raises ValidationError: what is stored is not of the declared type, or is required and
+            missing.
+        """
+        try:
+            value = self._current(instance)
+        except Mismatch as mismatch:
+            raise self._invalid(instance, mismatch) from mismatch
+        if value is UNSET:
+            if self.required:
+                raise self._invalid(instance, Mismatch(MISSING))
+            return None  # type: ignore[return-value]
+        return value  # type: ignore[no-any-return]
+
+    def read(self, fields: Mapping[str, Any], *, where: str = "") -> Any:
+        """The value in a stored document; ``None`` if it has none, whatever the type.
+
+        :raises ValidationError: what is stored is not of the declared type.
+        """
+        stored = fields.get(self.data_key)
+        try:
+            return None if stored is None else self.load(stored)
+        except Mismatch as mismatch:
+            raise ValidationError(mismatch.below(self.attribute_name), where=where) from mismatch
+
+    def is_unset(self, instance: Model) -> bool:
+        """Whether it has neither a getter nor a value nor a default.
+
+        :raises ValidationError: as ``value_of`` does.
+        """
+        if self._fget is not None:
+            return False
+        try:
+            return self._current(instance) is UNSET
+        except Mismatch as mismatch:
+            raise self._invalid(instance, mismatch) from mismatch
+
+    def put(self, instance: Model, value: Any) -> None:
+        """Set the value that lies under a getter or a setter."""
+        state = instance._model_state
+        state.values[self.attribute_name] = UNSET if value is DELETE_FIELD else value
+        state.defaulted.pop(self.attribute_name, None)
+
+    def initialize(self, instance: Model) -> None:
+        """Give a new object the value that ``initialize`` or ``.init`` computes."""
+        if self._finit is not None:
+            self.__set__(instance, self._finit(instance))
+        elif self.options.initialize is not None:
+            self.__set__(instance, self.options.initialize())
+
+    def adopt(self, value: Any) -> Any:
+        """A value from outside, by attribute names, as it can be assigned.
+
+        :raises Mismatch: nothing can be made of it.
+        """
+        return value if value is None or is_transform(value) else self.kind.adopt(value)
+
+    def load(self, stored: Any) -> Any:
+        """The Python value of a stored one.
+
+        :raises Mismatch: it is not of the declared type.
+        """
+        resolved = self._resolved or self._resolve()
+        if stored is not None:
+            return resolved.load(stored)
+        if not resolved.nullable:
+            raise Mismatch(NULL)
+        return None
+
+    def dump(self, instance: Model, *, bare: bool = False) -> Any:
+        """The stored form of the instance's value, validated; ``UNSET`` if it has none.
+
+        :param bare: leave out what the framework adds to embedded models.
+        :raises Mismatch: the value is not of the declared type, or fails a validator.
+        """
+        return self.dump_held(self.held_by(instance), bare=bare)
+
+    def held_by(self, instance: Model) -> Any:
+        """What the instance has now, by its getter if there is one; ``UNSET`` if it has nothing.
+
+        :raises Mismatch: what is stored is not of the declared type.
+        """
+        return self._current(instance) if self._fget is None else self._fget(instance)
+
+    def dump_held(self, value: Any, *, bare: bool = False) -> Any:
+        """The stored form of what ``held_by`` gave.
+
+        :raises Mismatch: it is not of the declared type, or fails a validator.
+        """
+        if value is UNSET:
+            if self.required:
+                raise Mismatch(MISSING)
+            return UNSET
+        return self._dump_value(value, bare=bare)
+
+    def same(self, value: Any, stored: Any) -> bool:
+        """Whether storing a value would leave what is stored as it is."""
+        if value is None or stored is None or is_transform(value) or is_transform(stored):
+            return value is stored
+        return self.kind.same(value, stored)
+
+    def check(self, value: Any) -> None:
+        """Raise :class:`Mismatch` if the value is not valid."""
+        self._dump_value(value)
+
+    def to_stored(self, value: Any) -> Any:
+        """The stored form of a value.
+
+        :raises ValidationError: it is not of the declared type.
+        """
+        try:
+            return self._dump_value(value)
+        except Mismatch as mismatch:
+            raise ValidationError(mismatch.below(self.attribute_name)) from mismatch
+
+    def _current(self, instance: Model) -> Any:
+        state = instance._model_state
+        if self.data_key in state.stale and self.attribute_name not in state.values:
+            instance._reread()
+        value = state.values.get(self.attribute_name)
+        if value is None and self.attribute_name not in state.values:
+            stored = state.stored.get(self.data_key, UNSET)
+            value = UNSET if stored is UNSET else self.load(stored)
+            if value is not UNSET:
+                state.values[self.attribute_name] = value
+        return self._default(state) if value is UNSET else value
+
+    def _default(self, state: ModelState) -> Any:
+        options = self.options
+        if not options.has_default:
+            return UNSET
+        factory = options.default_factory
+        value = copied(options.default) if factory is None else factory()
+        state.values[self.attribute_name] = value
+        try:
+            state.defaulted[self.attribute_name] = self._dump_value(value)
+        except Mismatch:
+            # Said when it is to be stored; there is nothing that it could be equal to.
+            state.defaulted[self.attribute_name] = UNSET
+        return value
+
+    def _dump_value(self, value: Any, *, bare: bool = False) -> Any:
+        if type(value) in self._stored_as_is:
+            return value
+        if is_transform(value):
+            return value
+        if value is None:
+            if not self.nullable:
+                raise Mismatch(NULL)
+            return None
+        stored = self.kind.dump(value, bare=bare)
+        if self.options.validators:
+            _run(self.options.validators, value)
+        return stored
+
+    def _invalid(self, instance: Model, mismatch: Mismatch) -> ValidationError:
+        return ValidationError(mismatch.below(self.attribute_name), where=instance._where())
+
+    # -- queries
+
+    def _field_names(self) -> tuple[str, ...]:
+        if not self.options.export_enabled:
+            raise QueryError(f"{self!r} is not stored (export_enabled=False), so no query sees it")
+        return (self.data_key,)
+
+    def _kind(self) -> Kind:
+        return self.kind
+
+    if not TYPE_CHECKING:
+        # Hidden from type checkers, which would no longer find misspelled members otherwise.
+        def __getattr__(self, name: str) -> NestedField:
+            return nested(self, name)
+
+    def __repr__(self) -> str:
+        owner = "?" if self._owner is None else self._owner.__name__
+        return f"{owner}.{self.attribute_name or '?'}"
+
+
+class _Resolved:
+    """What the declared type says."""
+
+    __slots__ = ("kind", "load", "nullable", "required")
+
+    def __init__(self, kind: Kind, nullable: bool, required: bool) -> None:
+        self.kind = kind
+        self.nullable = nullable
+        self.required = required
+        self.load = kind.load
+
+
+def _run(validators: tuple[Callable[[Any], Any], ...], value: Any) -> None:
+    try:
+        marshmallow.validate.And(*validators)(value)
+    except marshmallow.ValidationError as error:
+        raise Mismatch(flattened(error.messages)) from error

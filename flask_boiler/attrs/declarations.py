@@ -1,0 +1,301 @@
+"""The functions that declare attributes in a class body."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from zoneinfo import ZoneInfo
+
+from flask_boiler.attrs.attribute import Attr, AttributeOptions
+from flask_boiler.attrs.kinds import AnyKind, DictKind, Kind, LocalTimeKind
+from flask_boiler.attrs.links import EmbedKind, ManyKind, RelationKind
+from flask_boiler.attrs.typed import (
+    BYTES,
+    GEO_POINT,
+    TIMESTAMP,
+    VECTOR,
+    TypeSource,
+    return_type,
+)
+from flask_boiler.errors import DeclarationError
+from flask_boiler.firestore.native import (
+    BaseDocumentReference,
+    DocumentReference,
+    GeoPoint,
+    Vector,
+)
+from flask_boiler.model_state import UNSET
+
+__all__ = [
+    "ObjectType",
+    "RelationAttr",
+    "bdict",
+    "bproperty",
+    "bytes_",
+    "computed",
+    "embed",
+    "geo_point",
+    "local_time",
+    "object_type",
+    "reference",
+    "relation",
+    "timestamp",
+    "vector",
+]
+
+T = TypeVar("T")
+M = TypeVar("M")
+
+Validator = Callable[[Any], Any]
+Validators = Validator | Iterable[Validator]
+
+
+@overload
+def bproperty(
+    type: type[T],
+    *,
+    default: T = ...,
+    default_factory: Callable[[], T] | None = ...,
+    required: bool | None = ...,
+    import_enabled: bool = ...,
+    export_enabled: bool = ...,
+    data_key: str | None = ...,
+    initialize: Callable[[], T] | None = ...,
+    validate: Validators | None = ...,
+    doc: str | None = ...,
+) -> Attr[T]: ...
+@overload
+def bproperty(
+    type: object = ...,
+    *,
+    default: T,
+    required: bool | None = ...,
+    import_enabled: bool = ...,
+    export_enabled: bool = ...,
+    data_key: str | None = ...,
+    initialize: Callable[[], T] | None = ...,
+    validate: Validators | None = ...,
+    doc: str | None = ...,
+) -> Attr[T]: ...
+@overload
+def bproperty(
+    type: object = ...,
+    *,
+    default_factory: Callable[[], T],
+    required: bool | None = ...,
+    import_enabled: bool = ...,
+    export_enabled: bool = ...,
+    data_key: str | None = ...,
+    initialize: Callable[[], T] | None = ...,
+    validate: Validators | None = ...,
+    doc: str | None = ...,
+) -> Attr[T]: ...
+@overload
+def bproperty(
+    type: object = ...,
+    *,
+    required: bool | None = ...,
+    import_enabled: bool = ...,
+    export_enabled: bool = ...,
+    data_key: str | None = ...,
+    initialize: Callable[[], Any] | None = ...,
+    validate: Validators | None = ...,
+    doc: str | None = ...,
+) -> Attr[Any]: ...
+def bproperty(type: Any = UNSET, **options: Any) -> Attr[Any]:
+    """Declare an attribute.
+
+    Without a type (neither here nor as an ``Attr[...]`` annotation) it takes any value that
+    Firestore can store, and reads as ``None`` while it has none. With one, values are validated
+    when the document is saved and when a stored one is first read; unless the type includes
+    ``None``, the attribute is then required.
+
+    :param type: a Python type, a model (which is embedded), or a marshmallow field.
+    :param default: the value while none was given; dicts and lists are copied.
+    :param default_factory: makes that value.
+    :param required: a document without it is invalid; ``False`` lifts that of a type.
+    :param import_enabled: ``False``: input from outside may not set it.
+    :param export_enabled: ``False``: it is taken but never stored or shown.
+    :param data_key: the name of the field in documents, instead of the camelCase name.
+    :param initialize: computes a new object's value, if the caller gives none.
+    :param validate: a marshmallow validator, or several.
+    :param doc: what schemas and the API's documentation say of it.
+    """
+    source = None if type is UNSET else TypeSource(type)
+    return Attr(type=source, options=_options(options))
+
+
+def bdict(**options: Any) -> Attr[dict[str, Any]]:
+    """Declare an attribute that is a dict; empty while none was given."""
+    if "default" not in options and not options.get("required"):
+        options.setdefault("default_factory", dict)
+    return _of_kind(DictKind(AnyKind()), options)
+
+
+@overload
+def embed(model: type[M], *, many: Literal[False] = ..., **options: Any) -> Attr[M]: ...
+@overload
+def embed(model: type[Any] | str, *, many: bool = ..., **options: Any) -> Attr[Any]: ...
+def embed(model: type[Any] | str, *, many: bool = False, **options: Any) -> Attr[Any]:
+    """Declare an attribute that is another model, stored inside the document.
+
+    :param model: the class, or its name if it is declared later; what is stored may be of a
+        subclass.
+    :param many: a list or a dict of them; the shape that is given is kept.
+    """
+    kind: Kind = EmbedKind(model)
+    return _of_kind(ManyKind(kind) if many else kind, options)
+
+
+class RelationAttr(Attr[T]):
+    """An attribute that reads as references and takes whatever leads to one."""
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        super().__set__(instance, value)
+
+    if not TYPE_CHECKING:
+
+        def __get__(self, instance: Any, owner: Any = None) -> Any:
+            value = super().__get__(instance, owner)
+            if instance is None or value is None or self.computed:
+                return value
+            return self._as_references(instance, value)
+
+    def _as_references(self, instance: Any, value: Any) -> Any:
+        many = list(value.values()) if isinstance(value, Mapping) else value
+        many = many if isinstance(many, list | tuple) else [many]
+        if all(isinstance(item, BaseDocumentReference) for item in many):
+            return value
+        references = self.to_stored(value)
+        self.put(instance, references)
+        return references
+
+
+@overload
+def relation(
+    model: type[Any] | str | None = ..., *, many: Literal[False] = ..., **options: Any
+) -> RelationAttr[DocumentReference | None]: ...
+@overload
+def relation(
+    model: type[Any] | str | None = ..., *, many: bool, **options: Any
+) -> RelationAttr[Any]: ...
+def relation(
+    model: type[Any] | str | None = None,
+    *,
+    many: bool = False,
+    nested: bool = False,
+    **options: Any,
+) -> RelationAttr[Any]:
+    """Declare an attribute that refers to other documents.
+
+    It reads as google's ``DocumentReference``. It can be assigned a reference, a model, a
+    document path, or an id in the model's collection.
+
+    :param model: what is referred to, or its name if it is declared later.
+    :param many: a list or a dict of references; the shape that is given is kept.
+    :param nested: must be ``False``: documents are not yet read and saved with what refers to
+        them.
+    """
+    if nested:
+        raise DeclarationError(
+            "attrs.relation(nested=True) is not supported yet: read the documents through a "
+            "Store, or store copies of them with attrs.embed()"
+        )
+    kind: Kind = RelationKind(model)
+    return RelationAttr(ManyKind(kind) if many else kind, options=_options(options))
+
+
+def reference(**options: Any) -> RelationAttr[DocumentReference | None]:
+    """Declare an attribute that refers to a document of whatever model."""
+    return RelationAttr(RelationKind(None), options=_options(options))
+
+
+def local_time(*, timezone: str | datetime.tzinfo = "UTC", **options: Any) -> Attr[Any]:
+    """Declare a naive ``datetime`` of one time zone, stored as the timestamp that it means.
+
+    :param timezone: a name of the IANA database (``"Europe/Berlin"``) or a ``tzinfo``.
+    """
+    zone = ZoneInfo(timezone) if isinstance(timezone, str) else timezone
+    return _of_kind(LocalTimeKind(zone), options)
+
+
+def timestamp(**options: Any) -> Attr[datetime.datetime | None]:
+    """Declare a ``datetime`` with a time zone; a naive one is taken as UTC."""
+    return _of_kind(TIMESTAMP, options)
+
+
+def geo_point(**options: Any) -> Attr[GeoPoint | None]:
+    """Declare a place on earth, google's ``GeoPoint``."""
+    return _of_kind(GEO_POINT, options)
+
+
+def bytes_(**options: Any) -> Attr[bytes | None]:
+    """Declare ``bytes``."""
+    return _of_kind(BYTES, options)
+
+
+def vector(**options: Any) -> Attr[Vector | None]:
+    """Declare a vector of floats, google's ``Vector``."""
+    return _of_kind(VECTOR, options)
+
+
+@overload
+def computed(fget: Callable[[Any], T]) -> Attr[T]: ...
+@overload
+def computed(
+    *,
+    type: object = ...,
+    export_enabled: bool = ...,
+    data_key: str | None = ...,
+    doc: str | None = ...,
+) -> Callable[[Callable[[Any], T]], Attr[T]]: ...
+def computed(fget: Any = None, *, type: Any = UNSET, **options: Any) -> Any:
+    """Declare an attribute by its getter; its type is what the function says it returns.
+
+    ::
+
+        @attrs.computed
+        def full_name(self) -> str:
+            return f"{self.first_name} {self.last_name}"
+    """
+
+    def declare(function: Callable[[Any], Any]) -> Attr[Any]:
+        source = return_type(function) if type is UNSET else TypeSource(type)
+        return Attr(type=source, options=_options(options)).getter(function)
+
+    return declare if fget is None else declare(fget)
+
+
+class ObjectType(Attr[str]):
+    """The attribute ``obj_type``: which class a document is of.
+
+    :param name: what documents of the class carry, if not its name.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__(options=AttributeOptions(data_key="obj_type"))
+        self.type_name = name
+        self._fget = lambda instance: type(instance).type_name()
+
+
+def object_type(name: str | None = None) -> ObjectType:
+    """Declare what the documents of this class carry as ``obj_type``, if not the class name.
+
+    ``Meta.obj_type`` says the same.
+    """
+    return ObjectType(name)
+
+
+def _of_kind(kind: Kind, options: dict[str, Any]) -> Attr[Any]:
+    return Attr(kind, options=_options(options))
+
+
+def _options(given: dict[str, Any]) -> AttributeOptions:
+    options = dict(given)
+    validate = options.pop("validate", None)
+    if validate is not None:
+        options["validators"] = (validate,) if callable(validate) else tuple(validate)
+    if "default" in options and options.get("default_factory") is not None:
+        raise DeclarationError("an attribute takes a default or a default_factory, not both")
+    return AttributeOptions(**options)

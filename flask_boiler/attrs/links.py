@@ -1,0 +1,214 @@
+"""Kinds that lead to other models: embedded in the document, or referred to by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flask_boiler.attrs.kinds import DictKind, Kind, ListKind, Mismatch, shown
+from flask_boiler.errors import DeclarationError, UnknownModelError, ValidationError
+from flask_boiler.firestore.native import BaseDocumentReference
+from flask_boiler.values import HasPath, document_path
+
+if TYPE_CHECKING:
+    from flask_boiler.model import Model
+
+__all__ = ["EmbedKind", "ManyKind", "RelationKind", "google_reference"]
+
+
+class _ModelKind(Kind):
+    """A kind that is about one model.
+
+    :param model: the class; or its name, if it is declared later.
+    :param owner: the class that declares the attribute, near which a name is looked up.
+    """
+
+    def __init__(self, model: type[Any] | str, owner: type | None = None) -> None:
+        self._model = model
+        self._owner = owner
+        if isinstance(model, type):
+            self._check(model)
+
+    @property
+    def model(self) -> type[Model]:
+        """The class.
+
+        :raises UnknownModelError: no class has that name.
+        """
+        if isinstance(self._model, str):
+            from flask_boiler import registry
+
+            self._model = registry.find(self._model, near=self._owner)
+            self._check(self._model)
+        return self._model
+
+    def declare_owner(self, owner: type) -> None:
+        """Look the name up near this class, unless another declared it first."""
+        self._owner = self._owner or owner
+
+    def _check(self, model: type[Any]) -> None:
+        from flask_boiler.model import Model
+
+        if not issubclass(model, Model):
+            raise DeclarationError(f"{model.__qualname__} is no model of flask_boiler")
+
+
+class EmbedKind(_ModelKind):
+    """A model stored inside the document, as a map."""
+
+    has_attributes = True
+
+    @property
+    def label(self) -> str:  # type: ignore[override]
+        """The name of the class."""
+        return self.model.__name__
+
+    def load(self, stored: Any) -> Any:
+        """An instance of the class that ``obj_type`` names, or of the declared one."""
+        if not isinstance(stored, Mapping):
+            raise Mismatch(f"expected a map for {self.label}, not {shown(stored)}")
+        try:
+            return self.model._from_stored(stored)
+        except UnknownModelError as error:
+            raise Mismatch(str(error)) from error
+
+    def dump(self, value: Any, *, bare: bool = False) -> Any:
+        """The model's own stored form."""
+        if not isinstance(value, self.model):
+            raise Mismatch(
+                f"expected {self.label}, not {shown(value)}; from a dict, make one with "
+                f"{self.label}.new(...) or {self.label}.from_dict(...)"
+            )
+        try:
+            return value.to_view_dict() if bare else value.to_dict()
+        except ValidationError as error:
+            raise Mismatch(error.messages) from error
+
+    def same(self, value: Any, stored: Any) -> bool:
+        """Whether nothing in it was changed; that does not need all of it to be valid."""
+        from flask_boiler.changes import is_unchanged
+
+        if isinstance(value, self.model) and value._model_state.stored is stored:
+            return is_unchanged(value)
+        return super().same(value, stored)
+
+    def adopt(self, value: Any) -> Any:
+        """A new instance from a dict by attribute names, which is checked like any input."""
+        if not isinstance(value, Mapping):
+            return value
+        try:
+            instance = self.model.new()
+            instance.update_vals(with_dict=value)
+        except ValidationError as error:
+            raise Mismatch(error.messages) from error
+        return instance
+
+    def part(self, name: str) -> tuple[str, Kind]:
+        """One of the model's attributes."""
+        attribute = self.model.attributes()[name]
+        return attribute.data_key, attribute.kind
+
+
+class RelationKind(_ModelKind):
+    """A reference to another document.
+
+    :param model: what lies there; ``None`` leaves it open.
+    """
+
+    label = "a reference"
+
+    def __init__(self, model: type[Any] | str | None, owner: type | None = None) -> None:
+        self._open = model is None
+        super().__init__(model or "", owner)
+
+    def load(self, stored: Any) -> Any:
+        """Google's ``DocumentReference``."""
+        if not isinstance(stored, BaseDocumentReference):
+            raise self.refuse(stored)
+        return stored
+
+    def dump(self, value: Any, *, bare: bool = False) -> Any:
+        """The reference to a model, a reference, a path, or an id in the model's collection."""
+        if isinstance(value, BaseDocumentReference):
+            return value
+        return google_reference(self._path(value))
+
+    def _path(self, value: Any) -> str:
+        from flask_boiler.domain_model import DomainModel
+
+        if isinstance(value, DomainModel):
+            return self._path_of_model(value)
+        try:
+            if isinstance(value, str) and "/" not in value and not self._open:
+                return document_path(f"{self._collection()}/{value}")
+            if isinstance(value, str | HasPath):
+                return document_path(value)
+        except ValueError as error:
+            raise Mismatch(str(error)) from error
+        raise Mismatch(
+            f"expected a model, a reference, a document path or an id, not {shown(value)}"
+        )
+
+    def _path_of_model(self, value: Any) -> str:
+        if not self._open and not isinstance(value, self.model):
+            raise Mismatch(f"expected {self.model.__name__}, not {shown(value)}")
+        return str(value.doc_path)
+
+    def _collection(self) -> str:
+        return str(self.model.collection_path())  # type: ignore[attr-defined]
+
+
+class ManyKind(Kind):
+    """A list or a dict of one kind; the shape that is given is kept."""
+
+    def __init__(self, of: Kind) -> None:
+        self.of = of
+        self._list = ListKind(of)
+        self._dict = DictKind(of)
+
+    @property
+    def label(self) -> str:  # type: ignore[override]
+        """Both shapes."""
+        return f"a list or a dict of {self.of.label}"
+
+    def load(self, stored: Any) -> Any:
+        """A list for an array, a dict for a map."""
+        return self._shape(stored).load(stored)
+
+    def dump(self, value: Any, *, bare: bool = False) -> Any:
+        """An array for a list, a map for a dict."""
+        return self._shape(value).dump(value, bare=bare)
+
+    def same(self, value: Any, stored: Any) -> bool:
+        """Whether that holds for each."""
+        return (self._dict if isinstance(value, Mapping) else self._list).same(value, stored)
+
+    def adopt(self, value: Any) -> Any:
+        """As the inner kind does, one by one."""
+        return self._shape(value).adopt(value)
+
+    def declare_owner(self, owner: type) -> None:
+        """Pass it on."""
+        self.of.declare_owner(owner)
+
+    def item(self) -> Kind:
+        """The kind of the elements."""
+        return self.of
+
+    def part(self, name: str) -> tuple[str, Kind]:
+        """The element under a key."""
+        return name, self.of
+
+    def _shape(self, value: Any) -> Kind:
+        if isinstance(value, Mapping):
+            return self._dict
+        if isinstance(value, list | tuple):
+            return self._list
+        raise self.refuse(value)
+
+
+def google_reference(path: str) -> Any:
+    """Google's reference to a document of the current context's database."""
+    from flask_boiler.context import current_context
+
+    return current_context().decoder.reference(path)

@@ -1,0 +1,163 @@
+"""What compares a stored field with a value: it makes conditions for queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from flask_boiler.attrs.kinds import Kind, Mismatch
+from flask_boiler.errors import QueryError
+from flask_boiler.firestore.field_path import field_path
+from flask_boiler.firestore.native import is_transform
+from flask_boiler.values import FieldFilter, Operator
+
+if TYPE_CHECKING:
+    from flask_boiler.query import Condition
+
+__all__ = ["FieldOperators", "NestedField", "nested"]
+
+
+class FieldOperators:
+    """Comparisons that give conditions, for whatever stands for a stored field.
+
+    ::
+
+        City.population >= 1_000_000
+        City.country.in_(["USA", "Canada"])
+        City.regions.contains("west_coast")
+        City.address["street"] == "Main St"
+
+    A value that the field can never have, or that no query can express, is a
+    :class:`~flask_boiler.errors.QueryError`.
+    """
+
+    @property
+    def stored_path(self) -> str:
+        """The field's path in Firestore's notation.
+
+        :raises QueryError: the field is not stored.
+        """
+        return field_path(*self._field_names())
+
+    def _field_names(self) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def _kind(self) -> Kind:
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> Condition:  # type: ignore[override]
+        return self._condition("==", self._operand(other))
+
+    def __ne__(self, other: object) -> Condition:  # type: ignore[override]
+        return self._condition("!=", self._operand(other))
+
+    def __lt__(self, other: object) -> Condition:
+        return self._condition("<", self._ordered(other))
+
+    def __le__(self, other: object) -> Condition:
+        return self._condition("<=", self._ordered(other))
+
+    def __gt__(self, other: object) -> Condition:
+        return self._condition(">", self._ordered(other))
+
+    def __ge__(self, other: object) -> Condition:
+        return self._condition(">=", self._ordered(other))
+
+    def in_(self, values: Iterable[Any]) -> Condition:
+        """The field has one of these values."""
+        return self._condition("in", self._operands(values))
+
+    def not_in(self, values: Iterable[Any]) -> Condition:
+        """The field exists and has none of these values."""
+        return self._condition("not-in", self._operands(values))
+
+    def contains(self, value: Any) -> Condition:
+        """The field is an array with this element."""
+        return self._condition("array-contains", self._operand(value, of_item=True))
+
+    def contains_any(self, values: Iterable[Any]) -> Condition:
+        """The field is an array with at least one of these elements."""
+        return self._condition("array-contains-any", self._operands(values, of_item=True))
+
+    # Two attributes are the same only if they are one: __eq__ is taken.
+    __hash__ = object.__hash__
+
+    def __getitem__(self, name: str) -> NestedField:
+        """The field inside an embedded model (by attribute name) or a map (by key)."""
+        try:
+            stored_name, kind = self._kind().part(name)
+        except (KeyError, AttributeError):
+            raise QueryError(f"{self!r} has no part {name!r}") from None
+        return NestedField((*self._field_names(), stored_name), kind)
+
+    # Otherwise Python would take __getitem__ for a sequence's and count up from 0.
+    __iter__ = None
+
+    def __contains__(self, value: object) -> bool:
+        raise TypeError(f"'in' cannot make a condition: write {self!r}.contains({value!r})")
+
+    def _condition(self, operator: Operator, value: Any) -> Condition:
+        from flask_boiler.query import Condition
+
+        return Condition(FieldFilter(self.stored_path, operator, value))
+
+    def _ordered(self, value: Any) -> Any:
+        if value is None:
+            raise QueryError(f"{self!r} cannot be ordered against None: use == or !=")
+        return self._operand(value)
+
+    def _operands(self, values: Iterable[Any], *, of_item: bool = False) -> list[Any]:
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise QueryError(f"{self!r} needs a list of values, not {values!r:.80}")
+        return [self._operand(value, of_item=of_item) for value in values]
+
+    def _operand(self, value: Any, *, of_item: bool = False) -> Any:
+        if value is None:
+            return None
+        if is_transform(value) or isinstance(value, FieldOperators):
+            raise QueryError(f"{self!r} can be compared with values only, not with {value!r:.80}")
+        try:
+            kind = self._kind().item() if of_item else self._kind()
+            return self._dump_operand(kind, value)
+        except Mismatch as mismatch:
+            texts = "; ".join(text for part in mismatch.messages.values() for text in part)
+            raise QueryError(f"{self!r}: {texts}") from mismatch
+
+    def _dump_operand(self, kind: Kind, value: Any) -> Any:
+        return kind.dump(value)
+
+
+class NestedField(FieldOperators):
+    """A field inside a map of the document."""
+
+    def __init__(self, names: tuple[str, ...], kind: Kind) -> None:
+        self._names = names
+        self._kind_of_field = kind
+
+    def _field_names(self) -> tuple[str, ...]:
+        return self._names
+
+    def _kind(self) -> Kind:
+        return self._kind_of_field
+
+    def __getattr__(self, name: str) -> NestedField:
+        return nested(self, name)
+
+    def __repr__(self) -> str:
+        return ".".join(self._names)
+
+
+def nested(field: FieldOperators, name: str) -> NestedField:
+    """What an attribute access means: ``City.address.street``.
+
+    :raises AttributeError: the field has no such part.
+    """
+    if name.startswith("_"):
+        # Asked by copy and the like of what is only half made: too early to say more.
+        raise AttributeError(name)
+    if not field._kind().has_attributes:
+        raise AttributeError(f"{type(field).__name__} {field!r} has no attribute {name!r}")
+    try:
+        return field[name]
+    except QueryError as error:
+        raise AttributeError(str(error)) from None

@@ -1,0 +1,244 @@
+"""Declared types and the kinds that they stand for."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import inspect
+import re
+import sys
+import types
+import typing
+from collections import abc
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from marshmallow.fields import Field
+
+from flask_boiler.attrs.kinds import (
+    AnyKind,
+    DictKind,
+    EnumKind,
+    FieldKind,
+    Kind,
+    ListKind,
+    LiteralKind,
+    OptionalKind,
+    ScalarKind,
+    TupleKind,
+    UnionKind,
+)
+from flask_boiler.attrs.links import EmbedKind, RelationKind
+from flask_boiler.errors import DeclarationError, UnknownModelError
+from flask_boiler.firestore.native import BaseDocumentReference, GeoPoint, Vector
+
+if TYPE_CHECKING:
+    from flask_boiler.model import Model
+
+__all__ = ["BYTES", "GEO_POINT", "TIMESTAMP", "VECTOR", "TypeSource", "return_type"]
+
+
+def _in_utc(moment: datetime.datetime) -> datetime.datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+
+
+def _copy_point(point: GeoPoint) -> GeoPoint:
+    return GeoPoint(point.latitude, point.longitude)
+
+
+TIMESTAMP = ScalarKind("datetime", datetime.datetime, convert=_in_utc)
+BYTES = ScalarKind("bytes", bytes, bytearray, convert=bytes)
+GEO_POINT = ScalarKind("GeoPoint", GeoPoint, convert=_copy_point, read=_copy_point)
+VECTOR = ScalarKind("Vector", Vector)
+
+_SCALARS: dict[Any, Kind] = {
+    str: ScalarKind("str", str),
+    int: ScalarKind("int", int),
+    float: ScalarKind("float", float, int),
+    bool: ScalarKind("bool", bool),
+    bytes: BYTES,
+    datetime.datetime: TIMESTAMP,
+    GeoPoint: GEO_POINT,
+    Vector: VECTOR,
+}
+_LISTS = (list, abc.Sequence, abc.MutableSequence)
+_DICTS = (dict, abc.Mapping, abc.MutableMapping)
+_BUILTINS = sys.modules["builtins"]
+
+
+class TypeSource:
+    """A declared type, understood when it is first needed.
+
+    :param annotation: a type; or the text of one, which may name a class that comes later.
+    """
+
+    def __init__(self, annotation: Any) -> None:
+        self._annotation = annotation
+        self._scope: dict[str, Any] = {}
+
+    def words(self) -> set[str]:
+        """The names in it, as far as it is text."""
+        return set(_words(self._annotation))
+
+    def add_names(self, names: Mapping[str, Any]) -> None:
+        """Say what names mean that are no globals of the module."""
+        self._scope.update(names)
+
+    def allows_none(self, owner: type | None) -> bool:
+        """Whether ``None`` is of the type.
+
+        :raises DeclarationError: the text cannot be understood.
+        """
+        return _Reading(owner, self._scope).allows_none(self._annotation)
+
+    def kind(self, owner: type | None) -> Kind | None:
+        """The kind of the type; ``None`` if there is no annotation at all.
+
+        :param owner: the class that declares the attribute.
+        :raises DeclarationError: the type cannot be stored.
+        :raises UnknownModelError: a name in it means nothing.
+        """
+        if self._annotation is inspect.Parameter.empty:
+            return None
+        return _Reading(owner, self._scope).kind(self._annotation)
+
+
+def return_type(function: Callable[..., Any]) -> TypeSource:
+    """The declared type of what a function returns."""
+    annotations = getattr(function, "__annotations__", {})
+    return TypeSource(annotations.get("return", inspect.Parameter.empty))
+
+
+def _words(annotation: Any) -> list[str]:
+    if isinstance(annotation, str):
+        return re.findall(r"\w+", annotation)
+    if isinstance(annotation, typing.ForwardRef):
+        return _words(annotation.__forward_arg__)
+    return [word for argument in typing.get_args(annotation) for word in _words(argument)]
+
+
+class _Reading:
+    """Turns annotations into kinds, as seen from one class."""
+
+    def __init__(self, owner: type | None, scope: Mapping[str, Any]) -> None:
+        self._owner = owner
+        self._scope = scope
+
+    def allows_none(self, annotation: Any) -> bool:
+        """Whether ``None`` is of the type."""
+        annotation = self._understood(annotation)
+        is_union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+        members = typing.get_args(annotation) if is_union else (annotation,)
+        return any(member in (Any, object, None, type(None)) for member in members)
+
+    def kind(self, annotation: Any) -> Kind:
+        """The kind of a type."""
+        annotation = self._understood(annotation)
+        origin = typing.get_origin(annotation)
+        return self._plain(annotation) if origin is None else self._generic(annotation, origin)
+
+    def _understood(self, annotation: Any) -> Any:
+        if isinstance(annotation, typing.ForwardRef):
+            annotation = annotation.__forward_arg__
+        return self._evaluate(annotation) if isinstance(annotation, str) else annotation
+
+    def _evaluate(self, text: str) -> Any:
+        module = sys.modules.get(getattr(self._owner, "__module__", ""))
+        names = vars(module) if module else {}
+        try:
+            return eval(text, dict(names), _Names(self._owner, self._scope, names))
+        except UnknownModelError:
+            raise
+        except Exception as error:
+            raise DeclarationError(
+                f"the annotation {text!r} in {_name(self._owner)} cannot be understood: {error}"
+            ) from error
+
+    def _plain(self, annotation: Any) -> Kind:
+        from flask_boiler.model import Model
+
+        if annotation in (Any, object) or isinstance(annotation, typing.TypeVar):
+            return AnyKind()
+        if annotation in _SCALARS:
+            return _SCALARS[annotation]
+        if annotation in _LISTS or annotation is tuple:
+            return (TupleKind if annotation is tuple else ListKind)(AnyKind())
+        if annotation in _DICTS or typing.is_typeddict(annotation):
+            return DictKind(AnyKind())
+        if hasattr(annotation, "__supertype__"):
+            return self.kind(annotation.__supertype__)
+        if isinstance(annotation, type):
+            if issubclass(annotation, enum.Enum):
+                return EnumKind(annotation)
+            if issubclass(annotation, Model):
+                return self._embedded(annotation)
+            if issubclass(annotation, BaseDocumentReference):
+                return RelationKind(None)
+        return self._field(annotation)
+
+    def _embedded(self, model: type[Model]) -> Kind:
+        if not model._is_document:
+            return EmbedKind(model, self._owner)
+        raise DeclarationError(
+            f"{_name(self._owner)} declares an attribute of type {model.__name__}, whose instances "
+            f"are documents of their own: say attrs.relation({model.__name__}) to refer to one, or "
+            f"attrs.embed({model.__name__}) to store a copy"
+        )
+
+    def _field(self, annotation: Any) -> Kind:
+        if isinstance(annotation, type) and issubclass(annotation, Field):
+            annotation = annotation()
+        if isinstance(annotation, Field):
+            return FieldKind(annotation)
+        raise DeclarationError(
+            f"{_name(self._owner)} declares an attribute of type {annotation!r}, which Firestore "
+            "cannot store: use another type, or give a marshmallow field that converts it "
+            "(attrs.bproperty(type=fields.Date()))"
+        )
+
+    def _generic(self, annotation: Any, origin: Any) -> Kind:
+        arguments = typing.get_args(annotation)
+        if origin is typing.Annotated:
+            return self.kind(arguments[0])
+        if origin is typing.Literal:
+            return LiteralKind(arguments)
+        if origin in (typing.Union, types.UnionType):
+            return self._union(arguments)
+        if origin in _LISTS:
+            return ListKind(self.kind(arguments[0]))
+        if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+            return TupleKind(self.kind(arguments[0]))
+        if origin is tuple:
+            return TupleKind(AnyKind())
+        if origin in _DICTS:
+            return DictKind(self.kind(arguments[1]))
+        return self._field(annotation)
+
+    def _union(self, members: tuple[Any, ...]) -> Kind:
+        kinds = [self.kind(member) for member in members if member is not type(None)]
+        if any(isinstance(kind, AnyKind) for kind in kinds):
+            return AnyKind()
+        kind = kinds[0] if len(kinds) == 1 else UnionKind(kinds)
+        return OptionalKind(kind) if len(kinds) < len(members) else kind
+
+
+class _Names(dict[str, Any]):
+    """Names in an annotation that are no globals: of the class body, or of models elsewhere."""
+
+    def __init__(
+        self, owner: type | None, scope: Mapping[str, Any], module_names: Mapping[str, Any]
+    ) -> None:
+        super().__init__(scope)
+        self._owner = owner
+        self._module_names = module_names
+
+    def __missing__(self, name: str) -> Any:
+        from flask_boiler import registry
+
+        if name in self._module_names or name in vars(_BUILTINS):
+            raise KeyError(name)
+        return registry.find(name, near=self._owner)
+
+
+def _name(owner: type | None) -> str:
+    return "an attribute" if owner is None else owner.__qualname__

@@ -1,0 +1,249 @@
+"""Where the documents of a model lie, and what they are called."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from typing import Any, ClassVar, Self, overload
+
+from flask_boiler import registry
+from flask_boiler.attrs.kinds import Kind
+from flask_boiler.attrs.links import RelationKind, google_reference
+from flask_boiler.attrs.operators import FieldOperators
+from flask_boiler.declaration import is_framework_class
+from flask_boiler.errors import DeclarationError, ValidationError
+from flask_boiler.model import Model
+from flask_boiler.values import HasPath, QuerySpec, document_path
+
+__all__ = ["CollectionModel", "DocumentId", "Parent", "new_id"]
+
+_ID_ALPHABET = string.ascii_letters + string.digits
+_ID_LENGTH = 20
+_MAX_ID_BYTES = 1500
+
+#: What names a parent document: a model, a reference, a path, or an id.
+Parent = str | HasPath | Model
+
+
+class DocumentId(FieldOperators):
+    """A document's id: fixed when the object is made; in queries, its name."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any]) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> str: ...
+    def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
+        if instance is None:
+            return self
+        return instance._model_state.path.rpartition("/")[2]
+
+    def __set__(self, instance: Any, value: str | None) -> None:
+        raise AttributeError("a document's id is fixed when the object is made")
+
+    def _field_names(self) -> tuple[str, ...]:
+        return ("__name__",)
+
+    @property
+    def stored_path(self) -> str:
+        """The document's own name."""
+        return "__name__"
+
+    def _kind(self) -> Kind:
+        return _NameKind(None)
+
+    def __repr__(self) -> str:
+        return "doc_id"
+
+
+class _NameKind(RelationKind):
+    """A document's name in a filter: an id or a path as it is, or a reference."""
+
+    def dump(self, value: Any, *, bare: bool = False) -> Any:
+        return value if isinstance(value, str) else super().dump(value)
+
+
+class CollectionModel(Model):
+    """A model whose instances are documents of a collection.
+
+    Classes below one share its collection, unless they have a ``Meta.collection_name`` of their
+    own. ``Meta.parent`` names the model below whose documents the collection lies.
+    """
+
+    META_OPTIONS = Model.META_OPTIONS | {"collection_name", "parent"}
+    _is_document: ClassVar[bool] = True
+
+    doc_id: DocumentId = DocumentId()
+
+    @classmethod
+    def collection_path(cls, parent: Parent | None = None) -> str:
+        """The path of the collection.
+
+        :param parent: the document below which it lies; an id is enough if ``Meta.parent`` is
+            declared.
+        :raises ValueError: there is a ``Meta.parent`` and no parent is given.
+        """
+        name = cls._collection_name()
+        if parent is not None:
+            return f"{cls._parent_path(parent)}/{name}"
+        if cls._options.parent is not None:
+            raise ValueError(
+                f"{cls.__name__} documents lie below those of {cls._parent_model().__name__}: give "
+                "the parent, or the whole path as doc_ref"
+            )
+        return name
+
+    @classmethod
+    def type_names(cls) -> list[str] | None:
+        """The ``obj_type`` of this class and all below it that share its collection.
+
+        ``None`` for the first class of a collection: all documents there are its own.
+        """
+        if cls._collection_root() is cls:
+            return None
+        below = registry.descendants(cls)
+        return [c._type_name for c in below if cls._shares_collection(c)]
+
+    @property
+    def doc_path(self) -> str:
+        """The document's path, relative to the database."""
+        return self._model_state.path
+
+    @property
+    def doc_ref(self) -> Any:
+        """Google's reference to the document."""
+        return google_reference(self._model_state.path)
+
+    @classmethod
+    def _path_of(
+        cls, doc_id: str | None, doc_ref: str | HasPath | None, parent: Parent | None
+    ) -> str:
+        if doc_ref is not None:
+            path = document_path(doc_ref)
+            if doc_id is not None and path.rpartition("/")[2] != doc_id:
+                raise ValueError(f"doc_id {doc_id!r} and doc_ref {path!r} are two documents")
+            return path
+        if doc_id is None:
+            raise ValueError(f"which {cls.__name__}? give a doc_id or a doc_ref")
+        _check_id(doc_id, cls.__name__)
+        return f"{cls.collection_path(parent)}/{doc_id}"
+
+    @classmethod
+    def _query_spec(cls, parent: Parent | None) -> QuerySpec:
+        if parent is None and cls._options.parent is not None:
+            return QuerySpec(cls._collection_id(), all_descendants=True)
+        above, _, collection = cls.collection_path(parent).rpartition("/")
+        return QuerySpec(collection, above)
+
+    @classmethod
+    def _collection_name(cls) -> str:
+        if cls._options.collection_name is not None:
+            return cls._options.collection_name
+        concrete = [c for c in cls._lineage() if not c._options.abstract]
+        if not concrete:
+            raise DeclarationError(f"{cls.__name__} is abstract, so it has no collection")
+        return concrete[-1].__name__
+
+    @classmethod
+    def _collection_id(cls) -> str:
+        return cls._collection_name().rpartition("/")[2]
+
+    @classmethod
+    def _collection_pattern(cls) -> str:
+        if cls._options.parent is None:
+            return cls._collection_name()
+        above = cls._options.parent
+        pattern = above if isinstance(above, str) else above._collection_pattern()
+        return f"{pattern}/*/{cls._collection_name()}"
+
+    @classmethod
+    def _lineage(cls) -> list[type[CollectionModel]]:
+        """The application's classes at and above this one, nearest first."""
+        return [
+            c for c in cls.__mro__ if issubclass(c, CollectionModel) and not is_framework_class(c)
+        ]
+
+    @classmethod
+    def _collection_root(cls) -> type[CollectionModel] | None:
+        sharing = [c for c in cls._lineage() if not c._options.abstract and c._shares(cls)]
+        return sharing[-1] if sharing else None
+
+    @classmethod
+    def _shares(cls, other: type[CollectionModel]) -> bool:
+        return cls._collection_pattern() == other._collection_pattern()
+
+    @classmethod
+    def _shares_collection(cls, other: Any) -> bool:
+        return not other._options.abstract and cls._shares(other)
+
+    @classmethod
+    def _parent_model(cls) -> type[CollectionModel]:
+        declared = cls._options.parent
+        found = registry.find(declared, near=cls) if isinstance(declared, str) else declared
+        if isinstance(found, type) and issubclass(found, CollectionModel):
+            return found
+        raise DeclarationError(
+            f"{cls.__name__}.Meta.parent is {found!r}, no model with a collection"
+        )
+
+    @classmethod
+    def _parent_path(cls, parent: Parent) -> str:
+        if isinstance(parent, CollectionModel):
+            return parent.doc_path
+        if isinstance(parent, str) and "/" not in parent and cls._options.parent is not None:
+            return f"{cls._parent_model().collection_path()}/{parent}"
+        if isinstance(parent, Model):
+            raise ValueError(f"{parent!r} is no document, so nothing can lie below it")
+        return document_path(parent)
+
+    @classmethod
+    def _scopes(cls) -> set[type | str]:
+        concrete = [c for c in cls._lineage() if not c._options.abstract]
+        if not concrete:
+            return {cls}
+        return {concrete[-1], f"{cls.__module__}: {cls._collection_pattern()}"}
+
+    @classmethod
+    def _check_declaration(cls) -> None:
+        if is_framework_class(cls) or cls._options.abstract:
+            return
+        if isinstance(cls._options.parent, type):
+            cls._parent_model()
+        name = cls._collection_name()
+        if not name or name.count("/") % 2 or not all(name.split("/")):
+            raise DeclarationError(
+                f"{cls.__qualname__}.Meta.collection_name is {name!r}, which names no collection: "
+                "expected a name, or a path with an odd number of segments"
+            )
+        if "parent" in cls._attributes and cls._options.parent is not None:
+            raise DeclarationError(
+                f"{cls.__qualname__}.parent is the document above, by Meta.parent: call the "
+                "attribute something else, such as parent_ = attrs.bproperty(data_key='parent')"
+            )
+        root = cls._collection_root()
+        if "obj_type" in cls._options.exclude and root is not None and root is not cls:
+            raise DeclarationError(
+                f"{cls.__qualname__} shares a collection with {root.__name__}, "
+                "and only obj_type tells their documents apart: do not exclude it"
+            )
+
+    def _identity(self) -> dict[str, Any]:
+        return {"obj_type": self._type_name, "doc_id": self.doc_id, "doc_ref": self.doc_path}
+
+
+def new_id() -> str:
+    """A random id, as google's clients make them."""
+    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
+
+
+def _check_id(doc_id: object, model: str) -> None:
+    if not isinstance(doc_id, str):
+        problem = f"expected a str, not {doc_id!r:.60}"
+    elif not doc_id or "/" in doc_id or doc_id in (".", ".."):
+        problem = f"{doc_id!r} names no document: an id is not empty and has no slash"
+    elif doc_id.startswith("__") and doc_id.endswith("__"):
+        problem = f"{doc_id!r} is reserved by Firestore"
+    elif len(doc_id.encode()) > _MAX_ID_BYTES:
+        problem = f"longer than {_MAX_ID_BYTES} bytes"
+    else:
+        return
+    raise ValidationError({"doc_id": [problem]}, where=model)

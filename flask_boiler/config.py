@@ -1,0 +1,342 @@
+"""Configuration: its keys, where they come from, and which source wins.
+
+Later sources win::
+
+    defaults  <  boiler.yaml  <  its section for the runtime  <  environment (BOILER_*)
+    defaults  <  app.config["BOILER_*"]                       <  environment (BOILER_*)
+
+``Config(...)`` itself is taken as it stands. A key that does not exist is an error wherever
+it is written, and so is a value of the wrong type.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Self, TypeAlias, get_args, get_origin
+
+from flask_boiler.errors import ConfigurationError
+
+__all__ = ["Config", "Runtime"]
+
+Runtime: TypeAlias = Literal["development", "testing", "production"]
+
+_PREFIX = "BOILER_"
+_FILE_VARIABLE = "FB_CONFIG_FILENAME"
+_DEFAULT_FILE = "boiler.yaml"
+_CERTIFICATE = frozenset({"certificate_path", "certificate_filename"})
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off", ""})
+
+
+def _key(default: Any, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """How an application runs, and against which database. Immutable.
+
+    ::
+
+        Config(app_name="cities", project="my-project", runtime="production")
+
+    :raises ConfigurationError: a key does not exist, or a value has the wrong type.
+    """
+
+    app_name: str = _key("boiler", "names the application; a local project is 'demo-' and this")
+    runtime: Runtime = _key("development", "chooses the configuration file's section")  # noqa: RUF009
+    project: str | None = _key(None, "the Google Cloud project")
+    database: str = _key("(default)", "the Firestore database in the project")
+    debug: bool = _key(False, "more checks, at the price of speed")
+    testing: bool = _key(False, "the application is under test")
+    certificate_path: str | None = _key(None, "the service account's key file")
+    certificate_filename: str | None = _key(
+        None, "the same, by its name beside the configuration file or in the working directory"
+    )
+    storage_bucket_name: str | None = _key(None, "the bucket of Firebase Storage")
+    emulator_host: str | None = _key(None, "HOST:PORT of a Firestore emulator that runs already")
+    emulator_jar: str | None = _key(None, "the emulator to start, if it is not found by itself")
+    compute_threads: int = _key(2, "how many threads run getters; one that blocks keeps one")
+
+    def __new__(cls, **values: Any) -> Self:
+        """Refuse unknown keys before the generated ``__init__`` would, and with a suggestion."""
+        for name in values:
+            _require_known(name, f"Config({name}=...)")
+        return super().__new__(cls)
+
+    def __post_init__(self) -> None:
+        for name, value in self.items():
+            _checked(name, value, f"Config({name}={value!r})")
+        if self.compute_threads < 1:
+            raise ConfigurationError(
+                f"compute_threads is {self.compute_threads}: at least one is needed to compute "
+                "any view"
+            )
+        if self.certificate_path is not None and self.certificate_filename is not None:
+            raise ConfigurationError(
+                "certificate_path and certificate_filename are both set, and name one and the "
+                "same thing: keep one of them"
+            )
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] = os.environ
+    ) -> Self:
+        """The configuration in a file, with the environment's variables over it.
+
+        :param path: a YAML file; by default the one that ``FB_CONFIG_FILENAME`` names, else
+            ``boiler.yaml`` in the working directory, if it is there.
+        :raises ConfigurationError: with the file and line, or the variable, and what to write.
+        """
+        named = path or environ.get(_FILE_VARIABLE)
+        return cls._assembled(_read_file(Path(named)) if named else _read_default_file(), environ)
+
+    @classmethod
+    def from_mapping(
+        cls, mapping: Mapping[str, Any], *, environ: Mapping[str, str] = os.environ
+    ) -> Self:
+        """The ``BOILER_*`` keys of a mapping such as ``app.config``, the environment over them.
+
+        ``TESTING`` and ``DEBUG`` of the mapping count where the ``BOILER_`` key is not there.
+
+        :raises ConfigurationError: naming the key.
+        """
+        found = _Settings("the application's configuration")
+        for plain in ("TESTING", "DEBUG"):
+            if mapping.get(plain):
+                found.put(plain.lower(), True, plain)
+        for name, value in mapping.items():
+            if name.startswith(_PREFIX):
+                found.take(name.removeprefix(_PREFIX).lower(), value, f"app.config[{name!r}]")
+        return cls._assembled(found, environ)
+
+    @classmethod
+    def keys(cls) -> Mapping[str, str]:
+        """The keys, with what each means."""
+        return {f.name: f.metadata["doc"] for f in dataclasses.fields(cls)}
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Each key with its value."""
+        return ((name, getattr(self, name)) for name in self.keys())
+
+    def but(self, **changes: Any) -> Self:
+        """The same configuration with some values replaced."""
+        return type(self)(**{**dict(self.items()), **changes})
+
+    @property
+    def certificate(self) -> Path | None:
+        """The service account's key file, however it was given; ``None`` if it was not."""
+        given = self.certificate_path or self.certificate_filename
+        return Path(given).expanduser() if given else None
+
+    @classmethod
+    def _assembled(cls, found: _Settings, environ: Mapping[str, str]) -> Self:
+        from_environment = _Settings("the environment")
+        for variable, text in environ.items():
+            if variable.startswith(_PREFIX):
+                from_environment.take_text(variable, text)
+        chosen = {**found.values, **from_environment.values}
+        runtime = chosen.get("runtime", "testing" if chosen.get("testing") else "development")
+        values = found.values
+        for winner in (found.sections.get(runtime, {}), from_environment.values):
+            values = _overridden(values, winner)
+        return cls(**{**values, "runtime": runtime})
+
+
+class _Settings:
+    """Values from one source, checked as they come, and its sections by runtime."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.values: dict[str, Any] = {}
+        self.sections: dict[str, dict[str, Any]] = {}
+
+    def put(self, name: str, value: Any, where: str) -> None:
+        _require_known(name, where)
+        self.values[name] = _checked(name, value, where)
+
+    def take(self, name: str, value: Any, where: str) -> None:
+        if name not in get_args(Runtime):
+            self.put(name, value, where)
+            return
+        if not isinstance(value, Mapping):
+            raise ConfigurationError(f"{where}: the section {name!r} must hold keys and values")
+        self.take_section(name, [(key, item, f"{where}[{key!r}]") for key, item in value.items()])
+
+    def take_section(self, runtime: str, entries: list[tuple[str, Any, str]]) -> None:
+        section = _Settings(self.source)
+        for name, value, where in entries:
+            if name == "runtime":
+                raise ConfigurationError(
+                    f"{where}: 'runtime' chooses the section, so it cannot stand inside one"
+                )
+            section.put(name, value, where)
+        self.sections[runtime] = section.values
+
+    def take_text(self, variable: str, text: str) -> None:
+        name = variable.removeprefix(_PREFIX).lower()
+        where = f"the environment variable {variable}"
+        _require_known(name, where)
+        self.values[name] = _checked(name, _parsed(name, text, f"{where}={text!r}"), where)
+
+    def locate_certificates(self, directory: Path) -> None:
+        for values in (self.values, *self.sections.values()):
+            for name in _CERTIFICATE:
+                if values.get(name):
+                    values[name] = str(directory / Path(values[name]).expanduser())
+
+
+def _overridden(values: dict[str, Any], winner: dict[str, Any]) -> dict[str, Any]:
+    # Two spellings of one setting: whichever the winner uses replaces both.
+    if not _CERTIFICATE.isdisjoint(winner):
+        values = {name: value for name, value in values.items() if name not in _CERTIFICATE}
+    return {**values, **winner}
+
+
+@cache
+def _types() -> dict[str, Any]:
+    return typing.get_type_hints(Config)
+
+
+def _require_known(name: object, where: str) -> None:
+    keys = Config.keys()
+    if name in keys:
+        return
+    near = difflib.get_close_matches(str(name), [*keys, *get_args(Runtime)], n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(keys)}"
+    raise ConfigurationError(f"{where}: there is no key {name!r}; {hint}")
+
+
+def _checked(name: str, value: Any, where: str) -> Any:
+    expected = _alternatives(_types()[name])
+    if value is None and type(None) in expected:
+        return value
+    if isinstance(value, os.PathLike) and str in expected:
+        return os.fspath(value)
+    if any(_fits(value, kind) for kind in expected):
+        return value
+    raise ConfigurationError(f"{where}: {name} must be {_described(expected)}, not {value!r}")
+
+
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    if get_origin(annotation) in (typing.Union, types.UnionType):
+        return get_args(annotation)
+    return (annotation,)
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+_WORDS = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}
+
+
+def _described(kinds: tuple[Any, ...]) -> str:
+    words = []
+    for kind in kinds:
+        if get_origin(kind) is Literal:
+            words.append("one of " + ", ".join(get_args(kind)))
+        elif kind is not type(None):
+            words.append(_WORDS[kind])
+    return " or ".join(words)
+
+
+def _parsed(name: str, text: str, where: str) -> Any:
+    for kind in _alternatives(_types()[name]):
+        if kind is bool:
+            return _parsed_bool(name, text, where)
+        if kind in (int, float):
+            return _parsed_number(kind, name, text, where)
+    return text or None if type(None) in _alternatives(_types()[name]) else text
+
+
+def _parsed_bool(name: str, text: str, where: str) -> bool:
+    word = text.strip().lower()
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
+    raise ConfigurationError(f"{where}: {name} must be one of 1, true, yes, on, 0, false, no, off")
+
+
+def _parsed_number(kind: Callable[[str], Any], name: str, text: str, where: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ConfigurationError(f"{where}: {name} must be {_WORDS[kind]}") from None  # type: ignore[index]
+
+
+def _read_default_file() -> _Settings:
+    path = Path(_DEFAULT_FILE)
+    if path.exists():
+        return _read_file(path)
+    misnamed = path.with_suffix(".yml")
+    if misnamed.exists():
+        raise ConfigurationError(
+            f"{misnamed} is not read: rename it to {path}, or set {_FILE_VARIABLE}={misnamed}"
+        )
+    return _Settings("the environment")
+
+
+def _read_file(path: Path) -> _Settings:
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"the configuration file {path} cannot be read ({error.strerror}): create it, or "
+            f"name another in {_FILE_VARIABLE}"
+        ) from error
+    loader = yaml.SafeLoader(text)
+    try:
+        settings = _collect(loader, loader.get_single_node(), path)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path} is not valid YAML: {error}") from error
+    finally:
+        loader.dispose()
+    settings.locate_certificates(path.absolute().parent)
+    return settings
+
+
+def _collect(loader: Any, root: Any, path: Path) -> _Settings:
+    settings = _Settings(str(path))
+    for name, node, where in _entries(loader, root, path):
+        if name in get_args(Runtime):
+            section = _entries(loader, node, path)
+            settings.take_section(
+                name, [(n, loader.construct_object(v, deep=True), w) for n, v, w in section]
+            )
+        else:
+            settings.put(name, loader.construct_object(node, deep=True), where)
+    return settings
+
+
+def _entries(loader: Any, node: Any, path: Path) -> list[tuple[Any, Any, str]]:
+    if node is None or node.tag == "tag:yaml.org,2002:null":
+        return []
+    if node.id != "mapping":
+        raise ConfigurationError(
+            f"{path}, line {node.start_mark.line + 1}: expected keys and values, 'project: my-id'"
+        )
+    loader.flatten_mapping(node)
+    return [
+        (
+            loader.construct_object(key, deep=True),
+            value,
+            f"{path}, line {key.start_mark.line + 1}",
+        )
+        for key, value in node.value
+    ]

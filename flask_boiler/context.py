@@ -1,0 +1,313 @@
+"""The application's context: its configuration, its clients, its datastore.
+
+The framework's own code is handed an :class:`ApplicationContext`. Applications may also ask
+the proxy, customarily ``from flask_boiler.context import Context as CTX``, which stands for
+the first of these that there is:
+
+1. the context that is active here (``with context.activated():``),
+2. the current application's (whatever a resolver finds: the Flask extension registers one),
+3. the one that ``CTX.read`` or ``CTX.load`` made last.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from flask_boiler.config import Config
+from flask_boiler.errors import ConfigurationError, MissingExtraError
+from flask_boiler.ports import provided
+
+if TYPE_CHECKING:
+    from google.cloud.firestore import Client
+
+    from flask_boiler.firestore.codec import Codec
+    from flask_boiler.firestore.datastore import FirestoreDatastore
+
+__all__ = ["ApplicationContext", "Context", "ContextProxy", "current_context", "register_resolver"]
+
+_EMULATOR_VARIABLE = "FIRESTORE_EMULATOR_HOST"
+_PROJECT_VARIABLES = ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT")
+
+
+class _Connections:
+    """What one process opened for one context."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.client: Client | None = None
+        self.datastore: FirestoreDatastore | None = None
+        self.firebase_app: Any = None
+        self.local_firestore: Any = None
+        #: Where the local Firestore is, also in children of the process that started it.
+        self.local_host: str | None = None
+
+
+class ApplicationContext:
+    """The configuration of one application, and what it opens: lazily, once per process.
+
+    A process that is forked opens its own; a local Firestore that the parent had started is
+    shared, and ends with the parent.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._connections = _Connections()
+        _contexts.add(self)
+
+    @property
+    def db(self) -> Client:
+        """Google's own client, for anything that the framework does not cover.
+
+        :raises ConfigurationError: nothing says which database, and the runtime is production.
+        """
+        opened = self._connections
+        with opened.lock:
+            if opened.client is None:
+                opened.client = self._build_client(opened)
+            return opened.client
+
+    @property
+    def datastore(self) -> FirestoreDatastore:
+        """The framework's way to the same database, over the same connection."""
+        opened = self._connections
+        if opened.datastore is None:
+            with opened.lock:
+                if opened.datastore is None:
+                    opened.datastore = self._build_datastore()
+        return opened.datastore
+
+    @property
+    def decoder(self) -> Codec:
+        """What decodes and encodes the documents of this database."""
+        return self.datastore.codec
+
+    @property
+    def firebase_app(self) -> Any:
+        """The Firebase app, for what firebase_admin offers beside Firestore.
+
+        :raises MissingExtraError: firebase_admin is not installed.
+        """
+        opened = self._connections
+        with opened.lock:
+            if opened.firebase_app is None:
+                opened.firebase_app = self._build_firebase_app()
+            return opened.firebase_app
+
+    @property
+    def project(self) -> str:
+        """The project that the database is in."""
+        return str(self.db.project)
+
+    def close(self) -> None:
+        """Close the connections, and end a local Firestore that this context started.
+
+        Whoever uses the context afterwards opens them anew.
+        """
+        opened, self._connections = self._connections, _Connections()
+        with opened.lock:
+            if opened.client is not None:
+                from flask_boiler.firestore.clients import close_client
+
+                close_client(opened.client)
+            if opened.firebase_app is not None:
+                import firebase_admin
+
+                firebase_admin.delete_app(opened.firebase_app)
+            if opened.local_firestore is not None:
+                opened.local_firestore.stop()
+
+    @contextmanager
+    def activated(self) -> Iterator[ApplicationContext]:
+        """Let this be the current context inside the block."""
+        token = _active.set(self)
+        try:
+            yield self
+        finally:
+            _active.reset(token)
+
+    def __repr__(self) -> str:
+        return f"<ApplicationContext {self.config.app_name} ({self.config.runtime})>"
+
+    def _build_client(self, opened: _Connections) -> Client:
+        from flask_boiler.firestore.clients import google_client, local_client
+
+        config = self.config
+        host = config.emulator_host or os.environ.get(_EMULATOR_VARIABLE)
+        if host is None and config.certificate is None and self._google_project() is None:
+            host = self._local_host(opened)
+        if host is not None:
+            project = config.project or _demo_project(config.app_name)
+            return local_client(host, project=project, database=config.database)
+        return google_client(
+            certificate=config.certificate,
+            project=self._google_project(),
+            database=config.database,
+        )
+
+    def _google_project(self) -> str | None:
+        if self.config.project or self.config.runtime != "production":
+            # A developer's shell often names a project of Google's for other purposes.
+            return self.config.project
+        named = (os.environ.get(variable) for variable in _PROJECT_VARIABLES)
+        return next(filter(None, named), None)
+
+    def _local_host(self, opened: _Connections) -> str:
+        if self.config.runtime == "production":
+            raise ConfigurationError(
+                "in production the database must be named: set project (BOILER_PROJECT, where "
+                "Google's default credentials are at hand) or certificate_path "
+                "(BOILER_CERTIFICATE_PATH)"
+            )
+        if opened.local_host is None:
+            start = provided("local_firestore")
+            opened.local_firestore = start(emulator_jar=self.config.emulator_jar)
+            opened.local_host = opened.local_firestore.host
+        return opened.local_host
+
+    def _build_datastore(self) -> FirestoreDatastore:
+        from flask_boiler.firestore.datastore import FirestoreDatastore
+
+        return FirestoreDatastore(self.db)
+
+    def _build_firebase_app(self) -> Any:
+        try:
+            import firebase_admin
+            from firebase_admin import credentials
+        except ImportError as error:
+            raise MissingExtraError("firebase", "CTX.firebase_app") from error
+        certificate = self.config.certificate
+        options = {
+            "projectId": self.project,
+            "storageBucket": self.config.storage_bucket_name,
+        }
+        return firebase_admin.initialize_app(
+            credentials.Certificate(str(certificate)) if certificate else None,
+            {name: value for name, value in options.items() if value is not None},
+            name=f"flask_boiler-{os.getpid()}-{id(self):x}",
+        )
+
+    def _inherit(self) -> None:
+        """Start anew in a forked child, where the parent's connections do not work."""
+        inherited = self._connections
+        # Never let go: gRPC hangs when a channel of the parent is torn down in the child.
+        _inherited.append(inherited)
+        self._connections = _Connections()
+        self._connections.local_host = inherited.local_host
+
+
+def _demo_project(app_name: str) -> str:
+    # Google's tools never reach for a cloud when a project is called demo-something.
+    words = re.sub(r"[^a-z0-9]+", "-", app_name.lower()).strip("-")
+    return f"demo-{words or 'app'}"[:30].rstrip("-")
+
+
+_contexts: weakref.WeakSet[ApplicationContext] = weakref.WeakSet()
+_inherited: list[_Connections] = []
+
+
+def _inherit_all() -> None:
+    for context in list(_contexts):
+        context._inherit()
+
+
+os.register_at_fork(after_in_child=_inherit_all)
+
+
+_active: ContextVar[ApplicationContext | None] = ContextVar("flask_boiler_context", default=None)
+
+#: Finds the context of the application at work, or ``None``.
+Resolver = Callable[[], "ApplicationContext | None"]
+_resolvers: list[Resolver] = []
+
+
+def register_resolver(resolver: Resolver) -> None:
+    """Let ``current_context`` ask this too, ahead of the resolvers that it knows."""
+    if resolver not in _resolvers:
+        _resolvers.insert(0, resolver)
+
+
+def current_context() -> ApplicationContext:
+    """The context that is in force here.
+
+    :raises ConfigurationError: there is none, with how to make one.
+    """
+    context = _active.get()
+    if context is not None:
+        return context
+    for resolver in _resolvers:
+        found = resolver()
+        if found is not None:
+            return found
+    return Context.last_read()
+
+
+class ContextProxy:
+    """Stands for the current context; ``CTX.load()`` and ``CTX.read(...)`` make one.
+
+    For applications. Every attribute is the current :class:`ApplicationContext`'s.
+    """
+
+    def __init__(self) -> None:
+        self._last: ApplicationContext | None = None
+
+    def load(self, path: str | os.PathLike[str] | None = None) -> ApplicationContext:
+        """Configure from ``boiler.yaml``, the file ``FB_CONFIG_FILENAME`` names, or ``path``.
+
+        Environment variables ``BOILER_*`` win over the file.
+
+        :raises ConfigurationError: with the file and line, or the variable.
+        """
+        return self.read(Config.load(path))
+
+    def read(self, config: Config) -> ApplicationContext:
+        """Configure from a :class:`~flask_boiler.config.Config`; opens nothing yet."""
+        self._last = ApplicationContext(config)
+        return self._last
+
+    def last_read(self) -> ApplicationContext:
+        """The context that ``read`` or ``load`` made last.
+
+        :raises ConfigurationError: neither was called.
+        """
+        if self._last is None:
+            raise ConfigurationError(
+                "there is no context: call CTX.load() to read boiler.yaml, or CTX.read(Config()), "
+                "or create a Boiler(app) and be inside its application context"
+            )
+        return self._last
+
+    @property
+    def config(self) -> Config:
+        """The current context's configuration."""
+        return current_context().config
+
+    @property
+    def db(self) -> Client:
+        """Google's own client of the current context."""
+        return current_context().db
+
+    @property
+    def datastore(self) -> FirestoreDatastore:
+        """The current context's datastore."""
+        return current_context().datastore
+
+    @property
+    def firebase_app(self) -> Any:
+        """The current context's Firebase app."""
+        return current_context().firebase_app
+
+    def __repr__(self) -> str:
+        try:
+            return f"<CTX for {current_context()!r}>"
+        except ConfigurationError:
+            return "<CTX, not configured>"
+
+
+Context = ContextProxy()

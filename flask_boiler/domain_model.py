@@ -1,0 +1,335 @@
+"""Domain models: documents of a collection, as objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from flask_boiler import changes
+from flask_boiler.collection import CollectionModel, Parent, new_id
+from flask_boiler.context import current_context
+from flask_boiler.errors import ConflictError, DocumentNotFoundError
+from flask_boiler.model_state import ModelState
+from flask_boiler.ports import Reader
+from flask_boiler.reading import DirectReader, current_reader
+from flask_boiler.transaction import Transaction, current_transaction
+from flask_boiler.values import HasPath, Precondition, Snapshot, Write
+
+if TYPE_CHECKING:
+    from flask_boiler.query import Query
+
+__all__ = ["DomainModel"]
+
+
+class DomainModel(CollectionModel):
+    """A document of a collection.
+
+    ::
+
+        class City(DomainModel):
+            city_name = attrs.bproperty()
+            population: Attr[int] = attrs.bproperty(default=0)
+
+            class Meta:
+                collection_name = "City"
+
+        City.new("SF", city_name="San Francisco").save()
+        city = City.get("SF")
+
+    Classes below one live in its collection, told apart by ``obj_type``; a class with a
+    ``Meta.collection_name`` of its own does not. ``Meta.parent`` names the model below whose
+    documents the collection lies; then ``new``, ``get`` and ``get_query`` take the ``parent``.
+
+    :param doc_id: the document's id; random if none is given.
+    :param doc_ref: its whole path, or google's reference, instead.
+    """
+
+    def __init__(
+        self,
+        *,
+        doc_id: str | None = None,
+        doc_ref: str | HasPath | None = None,
+        **fields: Any,
+    ) -> None:
+        parent = fields.pop("parent", None) if self._options.parent is not None else None
+        if doc_id is None and doc_ref is None:
+            doc_id = new_id()
+        self._model_state = ModelState({}, self._path_of(doc_id, doc_ref, parent))
+        self._assign_new(fields)
+
+    @classmethod
+    def new(
+        cls, doc_id: str | None = None, *, doc_ref: str | HasPath | None = None, **fields: Any
+    ) -> Self:
+        """A new object, not stored yet, with these values and initial ones for the rest.
+
+        :param doc_id: the document's id; random if neither it nor ``doc_ref`` is given.
+        :param doc_ref: the document's whole path, or google's reference.
+        :param fields: by attribute name; undeclared ones go to ``extra``. For a model with a
+            ``Meta.parent``, ``parent`` is the document below which it lies.
+        :raises ValidationError: an undeclared field is given and ``Meta.extra`` is ``"forbid"``,
+            or a computed one, or Firestore does not allow the id.
+        """
+        return cls(doc_id=doc_id, doc_ref=doc_ref, **fields)
+
+    # -- reading
+
+    @classmethod
+    def get(
+        cls,
+        doc_id: str | None = None,
+        *,
+        doc_ref: str | HasPath | None = None,
+        parent: Parent | None = None,
+        transaction: Transaction | None = None,
+    ) -> Self | None:
+        """The document with this id; ``None`` if there is none.
+
+        :param doc_ref: its whole path, or google's reference, instead of the id.
+        :param parent: the document below which it lies.
+        :param transaction: read through it, instead of what is in force.
+        :raises UnknownModelError: it is of another class.
+        """
+        path = cls._path_of(doc_id, doc_ref, parent)
+        snapshot = _reader(transaction).documents([path])[path]
+        return cls.from_snapshot(snapshot) if snapshot.exists else None
+
+    @classmethod
+    def get_or_raise(
+        cls,
+        doc_id: str | None = None,
+        *,
+        doc_ref: str | HasPath | None = None,
+        parent: Parent | None = None,
+        transaction: Transaction | None = None,
+    ) -> Self:
+        """As ``get``, but there is such a document.
+
+        :raises DocumentNotFoundError: there is none.
+        """
+        found = cls.get(doc_id, doc_ref=doc_ref, parent=parent, transaction=transaction)
+        if found is None:
+            raise DocumentNotFoundError(cls._path_of(doc_id, doc_ref, parent))
+        return found
+
+    @classmethod
+    def get_query(cls, *, parent: Parent | None = None) -> Query[Self]:
+        """All documents of this class and those below it, as a query.
+
+        :param parent: only those below this document.
+        """
+        from flask_boiler.query import Query
+
+        return Query(cls, cls._query_spec(parent))
+
+    @classmethod
+    def all(cls, *, parent: Parent | None = None) -> Query[Self]:
+        """The same as ``get_query``: iterating it streams every document."""
+        return cls.get_query(parent=parent)
+
+    @classmethod
+    def where(cls, *conditions: Any, **equals: Any) -> Query[Self]:
+        """The documents that fulfil all of this.
+
+        ::
+
+            City.where(City.population > 1_000_000, country="USA")
+
+        :raises QueryError: Firestore cannot express it.
+        """
+        return cls.get_query().where(*conditions, **equals)
+
+    @classmethod
+    def from_snapshot(cls, snapshot: Any) -> Self:
+        """The object of a snapshot, ours or google's, of the class that its ``obj_type`` names.
+
+        :raises DocumentNotFoundError: it is the snapshot of a missing document.
+        :raises UnknownModelError: the document is of no class at or below this one.
+        """
+        if not isinstance(snapshot, Snapshot):
+            return cls._from_google(snapshot)
+        if snapshot.raw is None:
+            raise DocumentNotFoundError(snapshot.path)
+        return cls._from_document(snapshot.fields, snapshot.path, snapshot.update_time_ns)
+
+    @classmethod
+    def from_dict(
+        cls,
+        fields: Mapping[str, Any],
+        *,
+        doc_id: str | None = None,
+        doc_ref: str | HasPath | None = None,
+        parent: Parent | None = None,
+    ) -> Self:
+        """A new object of a stored form, as ``to_dict`` gives it; of a subclass if it says so.
+
+        Its place is what is given here, or what the fields say, or a new random id.
+
+        :raises UnknownModelError: its ``obj_type`` is not of this class or one below.
+        """
+        instance = super().from_dict(fields)
+        if doc_id is None and doc_ref is None:
+            doc_id, doc_ref = fields.get("doc_id"), fields.get("doc_ref")
+        if doc_id is None and doc_ref is None:
+            doc_id = new_id()
+        instance._model_state.path = instance._path_of(doc_id, doc_ref, parent)
+        return instance
+
+    # -- writing
+
+    def save(
+        self,
+        *,
+        create: bool = False,
+        force: bool = False,
+        transaction: Transaction | None = None,
+    ) -> None:
+        """Store the document.
+
+        A new object replaces what is there. One that was read writes only what changed, and
+        nothing if nothing did, provided that nobody else changed the document since.
+
+        Values that the server computes (google's ``Increment``, ``SERVER_TIMESTAMP`` …) may be
+        assigned; afterwards the attribute is read again from the database when it is next
+        looked at.
+
+        :param create: there must be no such document yet.
+        :param force: write what changed even if somebody else changed the document.
+        :param transaction: write in its commit, instead of the one in force.
+        :raises ConflictError: the document is there already, or was changed by somebody else.
+        :raises ValidationError: a value is not what its attribute declares.
+        """
+        transaction = transaction or current_transaction()
+        baseline = self._baseline(transaction)
+        if baseline is None or create:
+            absent = Precondition(exists=False) if create else None
+            self._commit(changes.whole(self, absent), transaction)
+            return
+        known = self._model_state.update_time_ns
+        unchanged = None if force or known is None else Precondition(update_time_ns=known)
+        change = changes.changed(self, baseline, unchanged)
+        if change is not None:
+            self._commit(change, transaction)
+
+    def update(
+        self, *, force: bool = False, transaction: Transaction | None = None, **fields: Any
+    ) -> None:
+        """Assign these attributes and store them, and nothing else.
+
+        :param force: even if somebody else changed the document since it was read.
+        :raises ConflictError: somebody did.
+        :raises DocumentNotFoundError: there is no such document.
+        :raises ValidationError: a value is not what its attribute declares.
+        """
+        transaction = transaction or current_transaction()
+        known = self._model_state.update_time_ns
+        declared = {k: v for k, v in fields.items() if k in self._attributes}
+        self._take_undeclared({k: v for k, v in fields.items() if k not in declared})
+        for name, value in declared.items():
+            setattr(self, name, value)
+        blind = force or known is None
+        condition = Precondition(exists=True) if blind else Precondition(update_time_ns=known)
+        change = changes.only(self, fields, self._baseline(transaction) or {}, condition)
+        if change is not None:
+            self._commit(change, transaction)
+
+    def delete(self, *, transaction: Transaction | None = None) -> None:
+        """Delete the document, whatever is stored there now; it may be gone already.
+
+        The object keeps its values; saving it again makes the document anew.
+        """
+        transaction = transaction or current_transaction()
+        _write(Write("delete", self.doc_path), transaction, lambda _: self._forget_stored())
+        if transaction is not None:
+            self._model_state.pending = (transaction, None)
+
+    def _commit(self, change: changes.Change, transaction: Transaction | None) -> None:
+        _write(change.write, transaction, lambda time_ns: changes.take(self, change, time_ns))
+        if transaction is not None:
+            self._model_state.pending = (transaction, change.stored)
+
+    def _baseline(self, transaction: Transaction | None) -> Mapping[str, Any] | None:
+        """The document that a write changes, as the transaction has it; ``None`` if there is none.
+
+        What was written in the transaction before counts, though it is not committed yet.
+        """
+        state = self._model_state
+        if transaction is not None and state.pending is not None:
+            writer, stored = state.pending
+            if writer is transaction:
+                return stored
+        return None if state.update_time_ns is None else state.stored
+
+    def _forget_stored(self) -> None:
+        self._model_state.update_time_ns = None
+        self._model_state.pending = None
+
+    def _reread(self) -> None:
+        path = self.doc_path
+        snapshot = _reader(None).documents([path])[path]
+        if not snapshot.exists:
+            raise DocumentNotFoundError(path)
+        changes.rebase(self, snapshot)
+
+    # -- inside
+
+    @classmethod
+    def _from_document(
+        cls, fields: Mapping[str, Any], path: str, update_time_ns: int | None
+    ) -> Self:
+        name = fields.get("obj_type")
+        model = cls if name == cls._type_name else cls._class_of(fields, path)
+        instance = model.__new__(model)
+        instance._take_stored(ModelState(fields, path, update_time_ns))
+        return instance
+
+    @classmethod
+    def _from_stored(cls, fields: Mapping[str, Any]) -> Self:
+        instance = super()._from_stored(fields)
+        # A copy inside another document still knows where the original lies.
+        instance._model_state.path = str(fields.get("doc_ref", ""))
+        return instance
+
+    @classmethod
+    def _from_google(cls, snapshot: Any) -> Self:
+        path = snapshot.reference.path
+        if not snapshot.exists:
+            raise DocumentNotFoundError(path)
+        updated = snapshot.update_time
+        time_ns = None if updated is None else _nanoseconds(updated)
+        return cls._from_document(snapshot.to_dict(), path, time_ns)
+
+
+def _reader(transaction: Transaction | None) -> Reader:
+    if transaction is not None:
+        return transaction.reader
+    return current_reader() or DirectReader(current_context().datastore)
+
+
+def _write(write: Write, transaction: Transaction | None, on_commit: Callable[[int], None]) -> None:
+    """Write in a transaction's commit, or else now; ``on_commit`` takes the new update time."""
+    if transaction is not None:
+        transaction.write(write, on_commit)
+        return
+    try:
+        result = current_context().datastore.commit([write])
+    except DocumentNotFoundError as error:
+        raise DocumentNotFoundError(write.path) from error
+    except ConflictError as error:
+        raise ConflictError(_complaint(write), path=write.path) from error
+    on_commit(result.update_times_ns[0])
+
+
+def _complaint(write: Write) -> str:
+    if write.precondition is not None and write.precondition.exists is False:
+        return f"{write.path} is there already: get it, or save() without create=True to replace it"
+    return (
+        f"{write.path} was changed by somebody else since it was read: get it again and repeat the "
+        "change, or write all the same with force=True"
+    )
+
+
+def _nanoseconds(moment: Any) -> int:
+    """The nanoseconds since the epoch of google's ``DatetimeWithNanoseconds``."""
+    stamp = moment.timestamp_pb()
+    return int(stamp.seconds * 1_000_000_000 + stamp.nanos)

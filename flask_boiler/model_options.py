@@ -1,0 +1,106 @@
+"""What a model's ``class Meta`` says."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import marshmallow
+
+from flask_boiler.errors import DeclarationError
+
+__all__ = ["METADATA", "ModelOptions", "collect_meta", "model_options", "nearest"]
+
+METADATA = ("obj_type", "doc_id", "doc_ref")
+
+#: A class does not hand these on to the classes below it.
+_OWN = frozenset({"abstract", "obj_type", "schema_cls"})
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The options of one model, its parents' included.
+
+    :param abstract: it has no documents, only classes below it do.
+    :param obj_type: what its documents carry as ``obj_type``, instead of the class name.
+    :param case_conversion: fields are camelCase.
+    :param exclude: which of ``obj_type``, ``doc_id``, ``doc_ref`` documents do not carry.
+    :param extra: undeclared fields are kept, or refused.
+    :param schema_cls: a marshmallow schema whose fields become attributes.
+    :param collection_name: where documents lie; that of the parent, or the class name.
+    :param parent: the model below whose documents the collection lies.
+    """
+
+    abstract: bool = False
+    obj_type: str | None = None
+    case_conversion: bool = True
+    exclude: frozenset[str] = field(default=frozenset())
+    extra: Literal["keep", "forbid"] = "keep"
+    schema_cls: type[marshmallow.Schema] | None = None
+    collection_name: str | None = None
+    parent: Any = None
+
+
+def collect_meta(cls: type, known: frozenset[str]) -> dict[str, Any]:
+    """What ``Meta`` says in the class and in those above it.
+
+    :param known: the options that the class understands.
+    :raises DeclarationError: an option is unknown.
+    """
+    collected: dict[str, Any] = {}
+    for ancestor in reversed(cls.__mro__):
+        meta = ancestor.__dict__.get("Meta")
+        if not isinstance(meta, type):
+            continue
+        own = _members(meta)
+        if ancestor is not cls:
+            own = {name: value for name, value in own.items() if name not in _OWN}
+        collected.update(own)
+    _require_known(cls, collected, known)
+    return collected
+
+
+def model_options(cls: type, meta: Mapping[str, Any]) -> ModelOptions:
+    """The options that every model has.
+
+    :raises DeclarationError: one has a value that means nothing.
+    """
+    fields = ModelOptions.__dataclass_fields__
+    given = {name: value for name, value in meta.items() if name in fields}
+    exclude = given.get("exclude", ())
+    given["exclude"] = frozenset([exclude] if isinstance(exclude, str) else exclude)
+    options = ModelOptions(**given)
+    unknown = options.exclude - set(METADATA)
+    if unknown:
+        raise DeclarationError(
+            f"{cls.__qualname__}.Meta.exclude names {', '.join(sorted(unknown))}; it may name "
+            f"{', '.join(METADATA)} only (an attribute is left out by export_enabled=False)"
+        )
+    if options.extra not in ("keep", "forbid"):
+        raise DeclarationError(
+            f"{cls.__qualname__}.Meta.extra is {options.extra!r}: expected 'keep' or 'forbid'"
+        )
+    return options
+
+
+def nearest(name: str, known: Any) -> str:
+    """A hint at the known name that was probably meant; empty if none is near."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _members(meta: type) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for part in reversed(meta.__mro__):
+        members.update({k: v for k, v in vars(part).items() if not k.startswith("__")})
+    return members
+
+
+def _require_known(cls: type, meta: Mapping[str, Any], known: frozenset[str]) -> None:
+    for name in meta:
+        if name not in known:
+            raise DeclarationError(
+                f"{cls.__qualname__}.Meta has the unknown option {name!r}{nearest(name, known)}"
+            )

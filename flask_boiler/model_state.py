@@ -1,0 +1,69 @@
+"""What an instance of a model holds: the stored document, and what was made of it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Any, Final
+
+__all__ = ["UNDECLARED", "UNSET", "ModelState", "Unset"]
+
+
+class Unset(enum.Enum):
+    """The type of :data:`UNSET`."""
+
+    UNSET = "unset"
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+#: No value, where ``None`` would be one.
+UNSET: Final = Unset.UNSET
+
+
+#: In :attr:`ModelState.stale`: the undeclared fields, whichever there are. No field is named so.
+UNDECLARED: Final = ""
+
+
+class ModelState:
+    """The state of one instance.
+
+    :param stored: the fields as they were read, shared with whoever else reads them; empty
+        for an object that was not read.
+    """
+
+    __slots__ = (
+        "defaulted",
+        "extra",
+        "path",
+        "pending",
+        "stale",
+        "stored",
+        "update_time_ns",
+        "values",
+    )
+
+    def __init__(
+        self,
+        stored: Mapping[str, Any],
+        path: str = "",
+        update_time_ns: int | None = None,
+    ) -> None:
+        self.stored = stored
+        #: Where the document lies; empty for what is no document.
+        self.path = path
+        #: Of the document as it was read or written; ``None`` if it was not.
+        self.update_time_ns = update_time_ns
+        #: By attribute: what was converted from ``stored``, or assigned; ``UNSET`` if deleted.
+        self.values: dict[str, Any] = {}
+        #: By attribute: the stored form of a default that was given out. It counts as a change
+        #: only once it differs from that, so that reading an attribute never writes it.
+        self.defaulted: dict[str, Any] = {}
+        #: The undeclared fields, once somebody asked for them.
+        self.extra: dict[str, Any] | None = None
+        #: Fields that are unknown until the document is read again: the server computed them.
+        self.stale: frozenset[str] = frozenset()
+        #: The transaction that is to write the document, and the fields as it leaves them;
+        #: ``None`` for them if it deletes it.
+        self.pending: tuple[object, Mapping[str, Any] | None] | None = None

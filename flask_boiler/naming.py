@@ -1,0 +1,69 @@
+"""From attribute names to field names and back, exactly.
+
+Ordinary names become camelCase; everything else is kept as it is as far as that leaves
+the way back unambiguous:
+
+==========================  ======================  ===========================================
+attribute                   field                   because
+==========================  ======================  ===========================================
+``first_name``              ``firstName``           ``_`` and a letter a-z become the capital
+``a1_b2``                   ``a1B2``
+``address_1``               ``address_1``           there is no capital 1
+``_leading``                ``_leading``            a leading ``_`` is kept with what follows
+``double__underscore``      ``double__underscore``  of several ``_``, none makes a capital
+``trailing_``               ``trailing_``
+``URLs``, ``Foo_bar``       the same                a field from ``snake_case`` never starts so
+``maxURL``                  ``max_U_R_L``           a capital of the attribute's own gets a ``_``
+``__init__``                ``$__init__``           Firestore reserves ``__…__``
+==========================  ======================  ===========================================
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["attribute_name_of", "field_name_of", "is_reserved_field"]
+
+_RESERVED = re.compile(r"__.*__", re.DOTALL)
+_CAPITAL_FIRST = re.compile(r"[A-Z]")
+# A capital of the name's own, or a lone underscore between a character and a small letter.
+_FORWARD = re.compile(r"[A-Z]|(?<=[^_])_[a-z]")
+_BACKWARD = re.compile(r"_?[A-Z]")
+
+
+def field_name_of(attribute_name: str) -> str:
+    """The field name of an attribute; different attributes have different ones.
+
+    >>> field_name_of("first_name")
+    'firstName'
+    """
+    if _CAPITAL_FIRST.match(attribute_name):
+        return attribute_name
+    field = _FORWARD.sub(_to_camel, attribute_name)
+    return f"${field}" if _RESERVED.fullmatch(field) else field
+
+
+def attribute_name_of(field_name: str) -> str:
+    """The attribute that has this field name: the inverse of :func:`field_name_of`.
+
+    >>> attribute_name_of("firstName")
+    'first_name'
+    """
+    if _CAPITAL_FIRST.match(field_name):
+        return field_name
+    return _BACKWARD.sub(_to_snake, field_name.removeprefix("$"))
+
+
+def is_reserved_field(field_name: str) -> bool:
+    """Whether Firestore keeps the name for itself."""
+    return _RESERVED.fullmatch(field_name) is not None
+
+
+def _to_camel(found: re.Match[str]) -> str:
+    text = found[0]
+    return text[1].upper() if text[0] == "_" else f"_{text}"
+
+
+def _to_snake(found: re.Match[str]) -> str:
+    text = found[0]
+    return text[1] if text[0] == "_" else f"_{text.lower()}"

@@ -1,0 +1,53 @@
+"""Conditions, and how they combine."""
+
+from __future__ import annotations
+
+from typing import Literal, NoReturn
+
+from flask_boiler.values import CompositeFilter, Filter
+
+__all__ = ["Condition"]
+
+
+class Condition:
+    """What documents have to fulfil; comparing a class's attribute makes one.
+
+    ::
+
+        (City.country == "USA") & (City.population > 1_000_000) | (City.capital == True)
+
+    :param filter: the same in Firestore's terms.
+    """
+
+    __slots__ = ("filter",)
+
+    def __init__(self, filter: Filter) -> None:
+        self.filter = filter
+
+    def __and__(self, other: Condition) -> Condition:
+        return self._joined("and", other)
+
+    def __or__(self, other: Condition) -> Condition:
+        return self._joined("or", other)
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(
+            "a query condition is neither true nor false: join conditions by & and |, each in "
+            "parentheses, as in (City.country == 'USA') & (City.population > 1_000_000); Python's "
+            "'and', 'or', 'not' and a < b < c cannot be turned into a query"
+        )
+
+    def _joined(self, op: Literal["and", "or"], other: Condition) -> Condition:
+        if not isinstance(other, Condition):
+            return NotImplemented
+        return Condition(CompositeFilter(op, (*_parts(op, self), *_parts(op, other))))
+
+    def __repr__(self) -> str:
+        return f"Condition({self.filter})"
+
+
+def _parts(op: str, condition: Condition) -> tuple[Filter, ...]:
+    own = condition.filter
+    if isinstance(own, CompositeFilter) and own.op == op:
+        return own.filters
+    return (own,)

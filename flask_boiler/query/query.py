@@ -1,0 +1,313 @@
+"""The query: what is asked of one model's documents. Immutable; it runs when it is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+from flask_boiler.context import current_context
+from flask_boiler.errors import QueryError
+from flask_boiler.firestore.codec import Codec
+from flask_boiler.firestore.ordering import field_names
+from flask_boiler.firestore.query import compile_query, describe
+from flask_boiler.firestore.query_rules import NAME, check, conjunction, full_orders
+from flask_boiler.query import fields
+from flask_boiler.query.aggregation import Aggregation, functions_of
+from flask_boiler.query.condition import Condition
+from flask_boiler.query.execution import aggregate, read
+from flask_boiler.query.page import Page, issue_token, position_after, read_token
+from flask_boiler.query.parts import parts_of
+from flask_boiler.values import Cursor, HasPath, QuerySpec, QueryTarget, Snapshot, document_path
+
+if TYPE_CHECKING:
+    from flask_boiler.ports import Reader
+    from flask_boiler.transaction import Transaction
+
+__all__ = ["Query"]
+
+M = TypeVar("M")
+
+
+class Query(Generic[M]):
+    """The documents of a model's collection that fulfil some conditions, in some order.
+
+    Every method gives a new query, and nothing is read before the query is iterated, or asked
+    for its first result, a page or an aggregation. Reading goes through the transaction or the
+    view's cut that is in force.
+
+    A model's query gives documents of that class and the classes below it, each as its own
+    class. With classes and alternatives that Firestore does not take in one query it asks
+    several and joins the answers, so that order, limit, offset and aggregations are still
+    exactly those of the whole.
+
+    :param model_cls: the model.
+    :param spec: the query in Firestore's terms; by default all of the model's collection.
+    :param parent: the document that the collection lies below, for a model of sub-collections.
+    """
+
+    __slots__ = ("_model", "_spec", "_transaction")
+
+    def __init__(
+        self,
+        model_cls: type[M],
+        spec: QuerySpec | None = None,
+        *,
+        parent: Any = None,
+        transaction: Transaction | None = None,
+    ) -> None:
+        self._model: Any = model_cls
+        self._spec = spec or _whole_collection(model_cls, parent)
+        self._transaction = transaction
+
+    @property
+    def model_cls(self) -> type[M]:
+        """The model whose documents are asked for."""
+        return self._model  # type: ignore[no-any-return]
+
+    @property
+    def spec(self) -> QuerySpec:
+        """The query in Firestore's terms, without the condition on ``obj_type``."""
+        return self._spec
+
+    # -- narrowing
+
+    def where(self, *conditions: Condition, **equals: Any) -> Self:
+        """Only documents that fulfil all of these, and what was asked before.
+
+        ::
+
+            City.where(City.population < 1_000_000, country="USA")
+
+        A keyword that is no attribute is taken for an undeclared field, under exactly that
+        name, if the model keeps undeclared fields; ``doc_id`` is the document's id.
+
+        :raises QueryError: there is no such attribute, or Firestore cannot ask this.
+        """
+        given = [fields.filter_of(condition) for condition in conditions]
+        named = [fields.equality(self._model, name, value) for name, value in equals.items()]
+        return self._but(where=conjunction(self._spec.where, *given, *named))
+
+    def order_by(self, *criteria: Any, descending: bool = False) -> Self:
+        """Sorted by attributes, given as such or by name; ``-`` before a name turns it around.
+
+        Documents that do not have the field are left out: Firestore does not find them.
+
+        :raises QueryError: there is no such attribute, or a range was given already.
+        """
+        if self._spec.start is not None or self._spec.end is not None:
+            raise QueryError(
+                "order_by has to come before start_at, start_after, end_at, end_before"
+            )
+        orders = [fields.order_by(self._model, each, descending=descending) for each in criteria]
+        return self._but(orders=(*self._spec.orders, *orders))
+
+    def limit(self, n: int) -> Self:
+        """At most the first ``n``."""
+        return self._but(limit=n, limit_to_last=False)
+
+    def limit_to_last(self, n: int) -> Self:
+        """At most the last ``n``, still in the query's order."""
+        return self._but(limit=n, limit_to_last=True)
+
+    def offset(self, n: int) -> Self:
+        """Without the first ``n``; Firestore reads them all the same, so prefer pages."""
+        return self._but(offset=n)
+
+    def start_at(self, *position: Any) -> Self:
+        """From this position on.
+
+        :param position: a value for each order, or for the first few; or a document, as a model
+            or a snapshot.
+        """
+        return self._from("start", position, before=True)
+
+    def start_after(self, *position: Any) -> Self:
+        """From just after this position on; see ``start_at``."""
+        return self._from("start", position, before=False)
+
+    def end_at(self, *position: Any) -> Self:
+        """Up to and with this position; see ``start_at``."""
+        return self._from("end", position, before=False)
+
+    def end_before(self, *position: Any) -> Self:
+        """Up to just before this position; see ``start_at``."""
+        return self._from("end", position, before=True)
+
+    def below(self, parent: Any) -> Self:
+        """In the collection below this document, a path, a reference or a model, and no deeper."""
+        return self._but(parent=_parent_path(parent), all_descendants=False)
+
+    def collection_group(self) -> Self:
+        """In every collection of this name, wherever it lies below the parent, or in all."""
+        return self._but(all_descendants=True)
+
+    def using(self, transaction: Transaction | None) -> Self:
+        """Read through this transaction, whichever is in force."""
+        return type(self)(self._model, self._spec, transaction=transaction)
+
+    # -- reading
+
+    def __iter__(self) -> Iterator[M]:
+        from_snapshot = self._model.from_snapshot
+        return (from_snapshot(snapshot) for snapshot in self._read(self._spec))
+
+    def get(self, *, transaction: Transaction | None = None) -> list[M]:
+        """All results.
+
+        :raises MissingIndexError: with the page that creates the index.
+        """
+        return list(self if transaction is None else self.using(transaction))
+
+    def first(self, *, transaction: Transaction | None = None) -> M | None:
+        """The first result, or ``None``; reads no more than one."""
+        chosen = self if transaction is None else self.using(transaction)
+        limited = chosen if self._spec.limit == 0 or self._spec.limit_to_last else chosen.limit(1)
+        return next(iter(limited), None)
+
+    def page(self, size: int, token: str | None = None) -> Page[M]:
+        """``size`` results, and the token of the page after them.
+
+        Pages continue where the last one ended, also when documents come and go meanwhile.
+
+        :param token: the last page's ``next_page_token``; ``None`` for the first page.
+        :raises QueryError: the token is of another query.
+        """
+        self._check_page(size)
+        codec = current_context().decoder
+        spec, given = self._spec, 0
+        if token is not None:
+            position = read_token(self._spec, token, codec)
+            spec = spec.but(orders=full_orders(spec), start=position.after, offset=0)
+            given = position.given
+        wanted = size if spec.limit is None else min(size, spec.limit - given)
+        found = list(self._read(spec.but(limit=wanted + 1))) if wanted > 0 else []
+        shown = found[:wanted]
+        follows = len(found) > wanted and (spec.limit is None or given + wanted < spec.limit)
+        return Page(
+            [self._model.from_snapshot(snapshot) for snapshot in shown],
+            issue_token(self._spec, position_after(spec, shown, codec, given), codec)
+            if follows
+            else None,
+        )
+
+    def pages(self, size: int) -> Iterator[Page[M]]:
+        """All pages of ``size``, each read when it is asked for; at least one, be it empty."""
+        page = self.page(size)
+        yield page
+        while page.next_page_token is not None:
+            page = self.page(size, page.next_page_token)
+            yield page
+
+    def count(self, *, transaction: Transaction | None = None) -> int:
+        """How many results there are; the server counts them."""
+        return int(self._aggregate({"value": "count"}, transaction))
+
+    def sum(self, attribute: Any, *, transaction: Transaction | None = None) -> int | float:
+        """The sum of an attribute's numbers; 0 if there are none."""
+        value: int | float = self._aggregate({"value": ("sum", attribute)}, transaction)
+        return value
+
+    def avg(self, attribute: Any, *, transaction: Transaction | None = None) -> float | None:
+        """The average of an attribute's numbers; ``None`` if there are none."""
+        value: float | None = self._aggregate({"value": ("avg", attribute)}, transaction)
+        return value
+
+    def aggregate(self, **aggregations: Aggregation) -> dict[str, Any]:
+        """Several aggregations at one time, by the names that they are given.
+
+        ::
+
+            City.where(country="USA").aggregate(
+                cities="count", people=("sum", City.population), mean=("avg", City.population)
+            )
+
+        :raises QueryError: there is no such attribute or function.
+        """
+        functions = functions_of(self._model, aggregations)
+        return aggregate(self._spec, self._parts(self._spec), functions, self._reader)
+
+    def targets(self, codec: Codec) -> list[QueryTarget]:
+        """What the server has to be asked, or listened to, to know the whole result."""
+        return [compile_query(part, codec) for part in self._parts(self._spec)]
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Query) and self._model is other._model and self._spec == other._spec
+        )
+
+    def __hash__(self) -> int:
+        return hash((self._model, describe(self._spec)))
+
+    def __repr__(self) -> str:
+        return f"<Query {self._model.__name__}: {describe(self._spec)}>"
+
+    # -- inside
+
+    @property
+    def _reader(self) -> Reader | None:
+        return None if self._transaction is None else self._transaction.reader
+
+    def _but(self, **changes: Any) -> Self:
+        spec = check(self._spec.but(**changes))
+        return type(self)(self._model, spec, transaction=self._transaction)
+
+    def _parts(self, spec: QuerySpec) -> list[QuerySpec]:
+        return parts_of(spec, self._model.type_names())
+
+    def _read(self, spec: QuerySpec) -> Iterator[Snapshot]:
+        return read(spec, self._parts(spec), self._reader)
+
+    def _aggregate(self, asked: dict[str, Any], transaction: Transaction | None) -> Any:
+        chosen = self if transaction is None else self.using(transaction)
+        return chosen.aggregate(**asked)["value"]
+
+    def _from(self, end: str, position: tuple[Any, ...], *, before: bool) -> Self:
+        document = position[0] if len(position) == 1 else None
+        if _is_document(document):
+            orders = full_orders(self._spec)
+            values = tuple(_value_in(document, order.field) for order in orders)
+            return self._but(**{"orders": orders, end: Cursor(values, before)})
+        values = tuple(
+            fields.cursor_value(self._model, order.field, value)
+            for order, value in zip(self._spec.orders, position, strict=False)
+        )
+        surplus = position[len(values) :]
+        return self._but(**{end: Cursor((*values, *surplus), before)})
+
+    def _check_page(self, size: int) -> None:
+        if not isinstance(size, int) or size < 1:
+            raise QueryError(f"page({size!r}): a page has at least one result")
+        if self._spec.limit_to_last:
+            raise QueryError("limit_to_last has no pages: turn the order around and use limit")
+
+
+def _whole_collection(model_cls: Any, parent: Any) -> QuerySpec:
+    path = model_cls.collection_path(None if parent is None else _parent_path(parent))
+    below, _, collection = path.rpartition("/")
+    return QuerySpec(collection, parent=below)
+
+
+def _parent_path(parent: Any) -> str:
+    named = getattr(parent, "doc_ref", parent)
+    if not isinstance(named, str | HasPath):
+        raise QueryError(f"{parent!r:.80} names no document: expected a path or a reference")
+    try:
+        return document_path(named)
+    except ValueError as error:
+        raise QueryError(str(error)) from error
+
+
+def _is_document(position: Any) -> bool:
+    return isinstance(position, Snapshot) or hasattr(type(position), "from_snapshot")
+
+
+def _value_in(document: Any, field: str) -> Any:
+    """The stored value of a document at one order's field."""
+    if field == NAME:
+        return document.path if isinstance(document, Snapshot) else _parent_path(document)
+    value: Any = document.fields if isinstance(document, Snapshot) else document.to_dict()
+    for name in field_names(field):
+        if not isinstance(value, dict) or name not in value:
+            raise QueryError(f"{document!r:.80} has no {field}, by which the query is ordered")
+        value = value[name]
+    return value

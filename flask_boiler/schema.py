@@ -1,0 +1,387 @@
+"""Marshmallow schemas generated from attributes: what JSON looks like for a model.
+
+=============  ==============================================
+attribute      JSON
+=============  ==============================================
+``datetime``   ISO 8601, with the offset; local times without
+``bytes``      base64
+reference      the document's path
+``GeoPoint``   ``{"latitude": …, "longitude": …}``
+``Vector``     an array of numbers
+model          an object, with its own field names
+=============  ==============================================
+
+Keys are the field names of documents. What input may not set is ``dump_only``, what is never
+shown ``load_only``; unknown keys are refused. What ``load`` gives is by attribute name, as
+``new`` and ``update_vals`` take it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import copy
+import datetime
+import enum
+import math
+from collections.abc import Callable, Mapping
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import marshmallow
+from marshmallow import fields, validate
+
+from flask_boiler.attrs import kinds, links
+from flask_boiler.attrs.attribute import Attr
+from flask_boiler.attrs.typed import BYTES, GEO_POINT, TIMESTAMP, VECTOR
+from flask_boiler.errors import UnknownModelError, ValidationError
+from flask_boiler.firestore.native import BaseDocumentReference, GeoPoint, Vector, copied
+from flask_boiler.model_state import UNSET
+from flask_boiler.values import document_path
+
+if TYPE_CHECKING:
+    from flask_boiler.model import Model
+
+__all__ = ["InvalidInputError", "ModelSchema", "schema_of"]
+
+
+class InvalidInputError(ValidationError, marshmallow.ValidationError):  # type: ignore[misc]
+    """Input that a generated schema refuses: our error, and marshmallow's.
+
+    :param error: what marshmallow says; ``messages`` are by field name, the parts of nested
+        ones dotted (``address.street``).
+    """
+
+    def __init__(self, error: marshmallow.ValidationError, where: str) -> None:
+        flat = kinds.flattened(error.messages)
+        ValidationError.__init__(self, flat, where=where)
+        text = str(self)
+        marshmallow.ValidationError.__init__(
+            self,
+            error.messages,
+            field_name=error.field_name,
+            data=error.data,
+            valid_data=error.valid_data,
+            **error.kwargs,
+        )
+        # Both have messages and a text of their own; ours are those that stay.
+        self.messages, self.args = flat, (text,)
+
+
+class ModelSchema(marshmallow.Schema):
+    """The base of generated schemas: reads attributes off models as well as dicts."""
+
+    model: ClassVar[type[Model]]
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        """The value of an attribute; what a getter raises comes through."""
+        attribute = obj.attributes().get(attr) if _is_model(obj) else None
+        if attribute is None:
+            return super().get_attribute(obj, attr, default)
+        return default if attribute.is_unset(obj) else getattr(obj, attr)
+
+    def handle_error(
+        self, error: marshmallow.ValidationError, data: Any, *, many: bool, **options: Any
+    ) -> None:
+        """Raise the error as ours too."""
+        raise InvalidInputError(error, self.model.__name__) from error
+
+
+def schema_of(model: type[Model]) -> type[ModelSchema]:
+    """A schema class for the attributes of a model."""
+    body: dict[str, Any] = {
+        name: _field_of(attribute)
+        for name, attribute in model.attributes().items()
+        if attribute.options.export_enabled or not attribute.read_only
+    }
+    body["Meta"] = type("Meta", (), {"unknown": marshmallow.RAISE, "register": False})
+    body["model"] = model
+    body["__module__"] = model.__module__
+    return type(f"{model.__name__}Schema", (ModelSchema,), body)
+
+
+def _field_of(attribute: Attr[Any]) -> fields.Field[Any]:
+    declared = attribute.options
+    options: dict[str, Any] = {
+        "data_key": attribute.data_key,
+        "allow_none": attribute.nullable,
+        "dump_only": attribute.read_only,
+        "load_only": not declared.export_enabled,
+        "metadata": {"description": attribute.__doc__} if attribute.__doc__ else {},
+    }
+    if declared.validators:
+        options["validate"] = list(declared.validators)
+    if attribute.required and not attribute.read_only:
+        options["required"] = True
+    elif declared.default_factory is not None:
+        options["load_default"] = declared.default_factory
+    elif declared.default is not UNSET:
+        default = declared.default
+        mutable = isinstance(default, dict | list)
+        options["load_default"] = (lambda: copied(default)) if mutable else default
+    return field_for(attribute.kind, **options)
+
+
+@singledispatch
+def field_for(kind: kinds.Kind, **options: Any) -> fields.Field[Any]:
+    """The marshmallow field for values of a kind."""
+    return AnyField(**options)
+
+
+@field_for.register
+def _(kind: kinds.ScalarKind, **options: Any) -> fields.Field[Any]:
+    special: dict[kinds.Kind, type[fields.Field[Any]]] = {
+        BYTES: Base64Field,
+        GEO_POINT: GeoPointField,
+        VECTOR: VectorField,
+    }
+    if kind is TIMESTAMP:
+        return fields.AwareDateTime(format="iso", default_timezone=datetime.UTC, **options)
+    if kind in special:
+        return special[kind](**options)
+    if bool in kind.types:
+        return fields.Boolean(**options)
+    if float in kind.types:
+        return NumberField(**options)
+    if int in kind.types:
+        return IntegerField(strict=True, **options)
+    return fields.String(**options)
+
+
+@field_for.register
+def _(kind: kinds.OptionalKind, **options: Any) -> fields.Field[Any]:
+    return field_for(kind.inner, **{**options, "allow_none": True})
+
+
+@field_for.register
+def _(kind: kinds.UnionKind, **options: Any) -> fields.Field[Any]:
+    return UnionField([field_for(member) for member in kind.kinds], **options)
+
+
+@field_for.register
+def _(kind: kinds.LiteralKind, **options: Any) -> fields.Field[Any]:
+    validators = [validate.OneOf(kind.values), *options.pop("validate", [])]
+    if all(isinstance(value, str) for value in kind.values):
+        return fields.String(validate=validators, **options)
+    return AnyField(validate=validators, **options)
+
+
+@field_for.register
+def _(kind: kinds.EnumKind, **options: Any) -> fields.Field[Any]:
+    return fields.Enum(kind.enumeration, by_value=True, **options)
+
+
+@field_for.register
+def _(kind: kinds.ListKind, **options: Any) -> fields.Field[Any]:
+    return fields.List(field_for(kind.of), **options)
+
+
+@field_for.register
+def _(kind: kinds.DictKind, **options: Any) -> fields.Field[Any]:
+    return fields.Dict(keys=fields.String(), values=field_for(kind.of, allow_none=True), **options)
+
+
+@field_for.register
+def _(kind: kinds.LocalTimeKind, **options: Any) -> fields.Field[Any]:
+    zone: Any = kind.zone
+    return fields.NaiveDateTime(format="iso", timezone=zone, **options)
+
+
+@field_for.register
+def _(kind: kinds.FieldKind, **options: Any) -> fields.Field[Any]:
+    field = copy.copy(kind.field)
+    field.parent, field.name, field.root = None, None, None
+    for name in ("data_key", "dump_only", "load_only", "required"):
+        setattr(field, name, options.get(name, getattr(field, name)))
+    return field
+
+
+@field_for.register
+def _(kind: links.RelationKind, **options: Any) -> fields.Field[Any]:
+    return ReferenceField(**options)
+
+
+@field_for.register
+def _(kind: links.EmbedKind, **options: Any) -> fields.Field[Any]:
+    return EmbedField(kind, **options)
+
+
+@field_for.register
+def _(kind: links.ManyKind, **options: Any) -> fields.Field[Any]:
+    in_list, in_dict = field_for(kind.of), field_for(kind.of)
+    return UnionField([fields.List(in_list), fields.Dict(values=in_dict)], **options)
+
+
+class IntegerField(fields.Integer):
+    """An integer, and neither a boolean nor a text."""
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
+        if isinstance(value, bool | str):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, *args, **options)
+
+
+class NumberField(fields.Float):
+    """A number, and neither a boolean nor a text."""
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
+        if isinstance(value, bool | str):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, *args, **options)
+
+
+class AnyField(fields.Raw):
+    """Anything that JSON can say; Firestore's own values are shown in their JSON form."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
+        return json_form(value)
+
+
+class Base64Field(fields.String):
+    """Bytes as base64."""
+
+    default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
+        "invalid": "Not valid base64."
+    }
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
+        return json_form(value)
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
+        try:
+            return base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError, TypeError) as error:
+            raise self.make_error("invalid") from error
+
+
+class ReferenceField(fields.String):
+    """A reference as the path of the document."""
+
+    default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
+        "invalid": "Not a document's path or id."
+    }
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
+        return json_form(value)
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
+        path = super()._deserialize(value, *args, **options)
+        try:
+            return document_path(path if "/" in path else f"_/{path}").removeprefix("_/")
+        except ValueError as error:
+            raise self.make_error("invalid") from error
+
+
+class GeoPointField(fields.Dict):
+    """A place as its latitude and longitude."""
+
+    default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
+        "invalid": "Not a place: expected a latitude (-90 to 90) and a longitude (-180 to 180)."
+    }
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
+        return json_form(value)
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
+        match value:
+            case {"latitude": int() | float() as latitude, "longitude": int() | float() as east}:
+                if abs(latitude) <= 90 and abs(east) <= 180 and len(value) == 2:
+                    return GeoPoint(latitude, east)
+        raise self.make_error("invalid")
+
+
+class VectorField(fields.List[float]):
+    """A vector as an array of numbers."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(NumberField(), **options)
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
+        return json_form(value)
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
+        numbers: list[Any] = super()._deserialize(value, *args, **options)
+        return Vector(numbers)
+
+
+class UnionField(fields.Raw):
+    """The first of several fields that takes the value."""
+
+    def __init__(self, members: list[fields.Field[Any]], **options: Any) -> None:
+        super().__init__(**options)
+        self.members = members
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
+        return json_form(value)
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
+        refusals: list[Any] = []
+        for member in self.members:
+            try:
+                return member.deserialize(value, *args, **options)
+            except marshmallow.ValidationError as error:
+                refusals.append(error.messages)
+        raise marshmallow.ValidationError(refusals[0])
+
+
+class EmbedField(fields.Nested):
+    """An embedded model, as its own schema has it; ``obj_type`` may name a class below it."""
+
+    def __init__(self, kind: links.EmbedKind, **options: Any) -> None:
+        # Asked for when it is needed: the model may be declared later.
+        super().__init__(lambda: kind.model.schema(), **options)  # noqa: PLW0108
+        self.kind = kind
+
+    def _serialize(  # type: ignore[override] # the two supertypes differ in it themselves
+        self, nested_obj: Any, attr: Any, obj: Any, **options: Any
+    ) -> Any:
+        return json_form(nested_obj)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, partial: Any = None, **options: Any
+    ) -> Any:
+        if not isinstance(value, Mapping):
+            raise self.make_error("type", input=value, type=value.__class__.__name__)
+        given = dict(value)
+        model = self._model_of(given.pop("obj_type", None))
+        return model.new(**model.schema(partial=partial).load(given))
+
+    def _model_of(self, type_name: Any) -> type[Model]:
+        try:
+            return self.kind.model._class_of({"obj_type": type_name})
+        except (UnknownModelError, ValidationError) as error:
+            raise marshmallow.ValidationError({"obj_type": [str(error)]}) from error
+
+
+def json_form(value: Any) -> Any:
+    """A value as JSON can say it."""
+    form = _JSON_FORMS.get(type(value))
+    if form is not None:
+        return form(value)
+    if isinstance(value, Mapping):
+        return {key: json_form(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_form(item) for item in value]
+    for kind, form in _JSON_FORMS.items():
+        if isinstance(value, kind):
+            return form(value)
+    return value.schema().dump(value) if _is_model(value) else value
+
+
+_JSON_FORMS: dict[type, Callable[[Any], Any]] = {
+    bool: lambda value: value,
+    str: lambda value: value,
+    enum.Enum: lambda member: member.value,
+    float: lambda number: number if math.isfinite(number) else None,
+    datetime.datetime: lambda moment: moment.isoformat(),
+    bytes: lambda data: base64.b64encode(data).decode("ascii"),
+    BaseDocumentReference: lambda reference: reference.path,
+    GeoPoint: lambda point: {"latitude": point.latitude, "longitude": point.longitude},
+    Vector: list,
+}
+
+
+def _is_model(value: object) -> bool:
+    from flask_boiler.model import Model
+
+    return isinstance(value, Model)

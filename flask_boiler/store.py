@@ -1,0 +1,320 @@
+"""Stores: the documents that a view reads, declared as references.
+
+A reference with a ``source`` is computed from what the store already holds; one
+without is a *root*, handed in by whoever builds the view. Nothing is read before it
+is asked for, and everything is read through :mod:`flask_boiler.reading`, so one
+declaration serves requests, transactions and live views.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, overload
+
+from flask_boiler import registry
+from flask_boiler.context import current_context
+from flask_boiler.domain_model import DomainModel
+from flask_boiler.errors import DeclarationError
+from flask_boiler.ports import Incomplete, Reader
+from flask_boiler.query import Query
+from flask_boiler.reading import DirectReader, current_reader
+from flask_boiler.values import HasPath, Snapshot, document_path
+
+__all__ = ["ManyReference", "Reference", "SingleReference", "Store", "reference"]
+
+logger = logging.getLogger(__name__)
+
+M = TypeVar("M")
+
+#: Computes what a reference points to, from the store that it belongs to.
+Source = Callable[[Any], Any]
+
+
+class Reference(Generic[M]):
+    """A slot of a store; see :func:`reference`."""
+
+    many: ClassVar[bool] = False
+
+    def __init__(self, model: type[M] | str | None, source: Source | None) -> None:
+        self._model = model
+        self._declared_in: type | None = None
+        self.source = source
+        self.name = ""
+        self.owner = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        self.owner = owner.__name__
+        self._declared_in = owner
+
+    @property
+    def model(self) -> type[M] | None:
+        """The declared class; ``None`` takes the one that each document names.
+
+        :raises UnknownModelError: no class has the name that was declared.
+        """
+        if isinstance(self._model, str):
+            self._model = registry.find(self._model, near=self._declared_in)  # type: ignore[assignment]
+        return self._model  # type: ignore[return-value]
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it is handed in rather than computed."""
+        return self.source is None
+
+    def resolve(self, pointed: Any) -> Any:
+        """The models that the slot's source, or whoever fed it, points to."""
+        raise NotImplementedError
+
+    def load(self, snapshot: Snapshot) -> Any:
+        """The model of a snapshot; ``None`` if there is no document."""
+        model: Any = self.model or DomainModel
+        return model.from_snapshot(snapshot) if snapshot.exists else None
+
+    def path_of(self, pointed: Any) -> str:
+        """The path of a document, from a path, an id, a reference or a model.
+
+        :raises DeclarationError: it is none of these.
+        """
+        if isinstance(pointed, str):
+            return document_path(pointed if "/" in pointed else self._path_of_id(pointed))
+        if isinstance(pointed, Snapshot | HasPath):
+            return document_path(pointed.path)
+        doc_ref = getattr(pointed, "doc_ref", None)
+        if doc_ref is None:
+            raise DeclarationError(
+                f"{self.owner}.{self.name} cannot point to {pointed!r:.80}: expected a document "
+                "id, a path, a reference, a snapshot, a model or a query"
+            )
+        return document_path(doc_ref)
+
+    def _path_of_id(self, doc_id: str) -> str:
+        if self.model is None or not issubclass(self.model, DomainModel):
+            raise DeclarationError(
+                f"{self.owner}.{self.name} cannot tell the collection of {doc_id!r}: give a full "
+                "path or a reference"
+            )
+        return f"{self.model.collection_path()}/{doc_id}"
+
+
+class SingleReference(Reference[M]):
+    """A reference to one document: its model, or ``None`` if there is no such document."""
+
+    @overload
+    def __get__(self, store: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, store: Store, owner: type) -> M | None: ...
+    def __get__(self, store: Store | None, owner: type) -> Any:
+        return self if store is None else store._value(self)
+
+    def resolve(self, pointed: Any) -> Any:
+        """The model, or ``None``; for a query, the first of its result."""
+        if pointed is None or isinstance(pointed, DomainModel):
+            return pointed
+        if isinstance(pointed, Query):
+            return next(iter(pointed.limit(1)), None)
+        if _is_snapshot(pointed):
+            return self.load(pointed)
+        path = self.path_of(pointed)
+        return self.load(_reader().documents([path])[path])
+
+
+class ManyReference(Reference[M]):
+    """A reference to many documents: a mapping of those that exist."""
+
+    many = True
+
+    @overload
+    def __get__(self, store: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, store: Store, owner: type) -> Mapping[str, M]: ...
+    def __get__(self, store: Store | None, owner: type) -> Any:
+        return self if store is None else store._value(self)
+
+    def resolve(self, pointed: Any) -> Mapping[str, Any]:
+        """Models by the source's keys, or else by document id; missing documents are left out."""
+        if pointed is None:
+            return MappingProxyType({})
+        if isinstance(pointed, Query):
+            return MappingProxyType({model.doc_id: model for model in pointed})
+        return MappingProxyType(self._load_all(self._entries(pointed)))
+
+    def _entries(self, pointed: Any) -> list[tuple[str | None, Any]]:
+        if isinstance(pointed, Mapping):
+            return list(pointed.items())
+        if isinstance(pointed, str) or not isinstance(pointed, Iterable):
+            raise DeclarationError(
+                f"{self.owner}.{self.name} is a reference to many: its source must give a list, "
+                f"a dict or a query, not {pointed!r:.80}"
+            )
+        return [(None, item) for item in pointed]
+
+    def _load_all(self, entries: list[tuple[str | None, Any]]) -> dict[str, Any]:
+        paths = [
+            None if _is_snapshot(item) else self.path_of(item)
+            for _, item in entries
+            if item is not None
+        ]
+        found = _reader().documents([path for path in paths if path is not None])
+        models: dict[str, Any] = {}
+        pointed_to = [(key, item) for key, item in entries if item is not None]
+        for (key, item), path in zip(pointed_to, paths, strict=True):
+            snapshot = item if path is None else found[path]
+            model = self.load(snapshot)
+            if model is not None:
+                models[snapshot.id if key is None else key] = model
+        return models
+
+
+@overload
+def reference(
+    model: type[M], *, many: Literal[False] = ..., source: Source | None = ...
+) -> SingleReference[M]: ...
+@overload
+def reference(
+    model: type[M], *, many: Literal[True], source: Source | None = ...
+) -> ManyReference[M]: ...
+@overload
+def reference(
+    model: str | None = ..., *, many: Literal[False] = ..., source: Source | None = ...
+) -> SingleReference[Any]: ...
+@overload
+def reference(
+    model: str | None = ..., *, many: Literal[True], source: Source | None = ...
+) -> ManyReference[Any]: ...
+def reference(
+    model: type[Any] | str | None = None, *, many: bool = False, source: Source | None = None
+) -> Any:
+    """Declare a slot of a store.
+
+    ::
+
+        class MeetingStore(Store):
+            meeting = reference(Meeting)
+            users = reference(User, many=True, source=lambda store: store.meeting.users)
+
+    :param model: the domain model (or the view, for a view's own document), or its name if it
+        is declared later; ``None`` takes the class that the document's ``obj_type`` names.
+    :param many: a mapping of models rather than one.
+    :param source: computes a reference, a list or dict of them, or a :class:`Query`, from the
+        store; without it the slot is a root.
+    """
+    return (ManyReference if many else SingleReference)(model, source)
+
+
+class Store:
+    """What one computation of a view reads; made anew for each.
+
+    :param roots: what the roots point to: ids, paths, references, snapshots or models.
+    :raises DeclarationError: there is no such root.
+    """
+
+    _references: ClassVar[Mapping[str, Reference[Any]]] = MappingProxyType({})
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = {k: v for k, v in vars(cls).items() if isinstance(v, Reference)}
+        cls._references = MappingProxyType({**cls._references, **own})
+
+    def __init__(self, **roots: Any) -> None:
+        self._fed: dict[str, Any] = {}
+        self._held: dict[str, Any] = {}
+        self._looking_ahead = False
+        for name, pointed in roots.items():
+            self.feed(name, pointed)
+
+    @classmethod
+    def references(cls) -> Mapping[str, Reference[Any]]:
+        """The declared slots by name, in order."""
+        return cls._references
+
+    @classmethod
+    def roots(cls) -> list[str]:
+        """The names of the slots that have to be handed in."""
+        return [name for name, slot in cls._references.items() if slot.is_root]
+
+    def feed(self, name: str, pointed: Any) -> None:
+        """Hand in what a slot points to; it is read when it is first asked for.
+
+        :raises DeclarationError: the store has no such slot.
+        """
+        if name not in self._references:
+            known = ", ".join(self._references) or "none"
+            raise DeclarationError(
+                f"{type(self).__name__} has no reference {name!r} (it has: {known})"
+            )
+        self._fed[name] = pointed
+        self._held.pop(name, None)
+
+    def add_snapshot(self, name: str, *, dm_cls: type[Any] | None = None, snapshot: Any) -> None:
+        """Hand in a snapshot for a slot; ``refresh`` makes it the slot's model.
+
+        :param dm_cls: the domain model, if the slot is not declared with one.
+        """
+        if name not in self._references:
+            slot: SingleReference[Any] = SingleReference(dm_cls, None)
+            slot.name, slot.owner = name, type(self).__name__
+            self._held[name] = slot.resolve(snapshot)
+            return
+        self.feed(name, snapshot)
+
+    def refresh(self) -> None:
+        """Forget what was computed from the slots; it is computed again from what they hold now."""
+        self._held = {k: v for k, v in self._held.items() if k not in self._references}
+
+    def models(self) -> list[Any]:
+        """Every model that was read through this store so far."""
+        found: list[Any] = []
+        for value in self._held.values():
+            found.extend(value.values() if isinstance(value, Mapping) else [value])
+        return [model for model in found if model is not None]
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and name in self._held:
+            return self._held[name]
+        raise AttributeError(f"{type(self).__name__} has no reference {name!r}")
+
+    def _value(self, slot: Reference[Any]) -> Any:
+        if slot.name not in self._held:
+            try:
+                self._held[slot.name] = slot.resolve(self._pointed(slot))
+            except Incomplete as incomplete:
+                raise Incomplete(incomplete.missing | self._missing_elsewhere()) from None
+        return self._held[slot.name]
+
+    def _pointed(self, slot: Reference[Any]) -> Any:
+        if slot.name in self._fed:
+            return self._fed[slot.name]
+        if slot.source is None:
+            raise DeclarationError(
+                f"{slot.owner}.{slot.name} is read before it was fed: hand it to new(), to "
+                "add_snapshot(), or give the reference a source"
+            )
+        return slot.source(self)
+
+    def _missing_elsewhere(self) -> frozenset[Any]:
+        """What the other slots miss too, so that one round of reads serves them all."""
+        if self._looking_ahead:
+            return frozenset()
+        self._looking_ahead = True
+        missing: set[Any] = set()
+        for name in self._references:
+            try:
+                getattr(self, name)
+            except Incomplete as incomplete:
+                missing |= incomplete.missing
+            except Exception as error:
+                # Only a look ahead: whoever really reads the slot gets the error.
+                logger.debug("looking ahead at %s failed: %s", name, error)
+        self._looking_ahead = False
+        return frozenset(missing)
+
+
+def _is_snapshot(pointed: Any) -> bool:
+    return isinstance(pointed, Snapshot) or hasattr(pointed, "exists")
+
+
+def _reader() -> Reader:
+    return current_reader() or DirectReader(current_context().datastore)

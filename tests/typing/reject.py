@@ -1,0 +1,34 @@
+"""What type checkers have to refuse: every line that is marked, and no other."""
+
+from __future__ import annotations
+
+from flask_boiler import attrs
+from flask_boiler.attrs import Attr
+from flask_boiler.domain_model import DomainModel
+
+
+class City(DomainModel):
+    city_name: Attr[str]
+    population: Attr[int] = attrs.bproperty(default=0)
+    ratio: Attr[int] = attrs.bproperty(default="x")  # refused
+    nickname = attrs.bproperty(str)
+
+    @attrs.computed
+    def label(self) -> str:
+        return self.city_name
+
+
+City(population=3)  # refused
+City(city_name=3)  # refused
+City(city_name="x", populatoin=3)  # refused
+City("x")  # refused
+
+city = City(city_name="x")
+city.population = "many"  # refused
+city.nickname = 3  # refused
+city.label.no_such_method()  # refused
+print(city.populatoin)  # refused
+print(City.populatoin)  # refused
+City.population.no_such_operator(3)  # refused
+print(City.get("x").city_name)  # refused
+City.get(3)  # refused

@@ -1,0 +1,57 @@
+"""Type checkers accept what they have to accept, and refuse exactly what they have to."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+MARK = "# refused"
+
+
+def refused_by_mypy(path: Path) -> dict[int, str]:
+    command = [sys.executable, "-m", "mypy", "--no-pretty", "--hide-error-context", str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    errors = re.finditer(rf"^.*{path.name}:(\d+): error: (.*)$", done.stdout, re.MULTILINE)
+    found = {int(error[1]): error[2] for error in errors}
+    assert found or done.returncode == 0, done.stdout
+    return found
+
+
+def refused_by_pyright(path: Path) -> dict[int, str]:
+    pytest.importorskip("pyright", reason="pyright is not installed")
+    command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable]
+    done = subprocess.run(
+        [*command, str(path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if not done.stdout.startswith("{"):
+        pytest.skip(f"pyright cannot be run here: {done.stderr.strip()[-200:]}")
+    return {
+        entry["range"]["start"]["line"] + 1: entry["message"]
+        for entry in json.loads(done.stdout)["generalDiagnostics"]
+        if entry["severity"] == "error"
+    }
+
+
+Checker = Callable[[Path], dict[int, str]]
+CHECKERS = pytest.mark.parametrize("refused_by", [refused_by_mypy, refused_by_pyright])
+
+
+@CHECKERS
+def test_accepted(refused_by: Checker) -> None:
+    assert refused_by(HERE / "accept.py") == {}
+
+
+@CHECKERS
+def test_refused(refused_by: Checker) -> None:
+    lines = (HERE / "reject.py").read_text().splitlines()
+    marked = {number for number, line in enumerate(lines, 1) if line.endswith(MARK)}
+    assert refused_by(HERE / "reject.py").keys() == marked
