@@ -1,0 +1,55 @@
+"""Reading through a live cut: nothing is fetched, everything is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from flask_boiler.ports import Cut, Incomplete
+from flask_boiler.values import QueryTarget, Snapshot, Target
+
+__all__ = ["CutReader"]
+
+
+class CutReader:
+    """A :class:`~flask_boiler.ports.Reader` over one cut, which records what was read.
+
+    :param given: snapshots of the same cut that are at hand without being listened to one by
+        one, such as a member of a listened query; reading them is not recorded.
+    """
+
+    def __init__(self, cut: Cut, given: Mapping[str, Snapshot] | None = None) -> None:
+        self.cut = cut
+        self.reads: set[Target] = set()
+        self.given: dict[str, Snapshot] = dict(given or {})
+
+    def documents(self, paths: Sequence[str]) -> Mapping[str, Snapshot]:
+        """The documents as of the cut.
+
+        :raises Incomplete: naming all of them that the cut does not hold.
+        """
+        found: dict[str, Snapshot] = {}
+        missing: list[Target] = []
+        for path in paths:
+            snapshot = self.given.get(path) or self._listened(path)
+            if snapshot is None:
+                missing.append(path)
+            else:
+                found[path] = snapshot
+        if missing:
+            raise Incomplete(missing)
+        return found
+
+    def query(self, target: QueryTarget) -> Sequence[Snapshot]:
+        """The query's result as of the cut, in its order.
+
+        :raises Incomplete: the cut does not hold it.
+        """
+        self.reads.add(target)
+        result = self.cut.query(target)
+        if result is None:
+            raise Incomplete([target])
+        return result
+
+    def _listened(self, path: str) -> Snapshot | None:
+        self.reads.add(path)
+        return self.cut.document(path)

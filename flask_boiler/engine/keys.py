@@ -1,0 +1,37 @@
+"""What views are called, and what is said about them."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import NamedTuple
+
+__all__ = ["Parked", "ViewKey"]
+
+
+class ViewKey(NamedTuple):
+    """One view: the mediator (or view class) that keeps it, and its root.
+
+    >>> str(ViewKey("CityView", "City/SF"))
+    'CityView:City/SF'
+    """
+
+    keeper: str
+    root: str
+
+    def __str__(self) -> str:
+        return f"{self.keeper}:{self.root}"
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A view that failed and was set aside; its last published value stands.
+
+    It is computed again on the next change of what it read, or by ``boiler.retry(key)``.
+
+    :param since: when it failed first, by this machine's clock.
+    """
+
+    key: ViewKey
+    error: Exception
+    since: datetime.datetime

@@ -1,0 +1,115 @@
+"""One view that is kept true, and where it stands.
+
+::
+
+              change                 worker takes it
+      ┌────► QUEUED ◄──────────┐ ───────────────────► RUNNING
+      │         ▲              │                       │  │ │
+      │         │ its targets  │ changed meanwhile     │  │ └─ raised ──► parked, IDLE
+      │         │ are held     │                       │  │
+      │      WAITING ◄─────────┼───── incomplete ──────┘  │ computed
+      │                        │                          ▼
+    IDLE ◄──── published ──────┴──────────────────── PUBLISHING
+                                 lost to a newer value: QUEUED again, on a newer cut
+
+A view is in one phase at a time, so it is never computed twice at once, and any number of
+changes while it is busy make for one more computation.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flask_boiler.engine.keys import ViewKey
+from flask_boiler.values import Target
+
+if TYPE_CHECKING:
+    from flask_boiler.engine.cut_reader import CutReader
+
+__all__ = ["LiveView", "Outcome", "Phase", "Rendering", "Sink"]
+
+
+class Phase(enum.Enum):
+    """Where a live view stands."""
+
+    IDLE = "idle"
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    PUBLISHING = "publishing"
+
+
+@dataclass(slots=True)
+class Rendering:
+    """What a computation gave.
+
+    :param documents: by place, the encoded document; ``None`` leaves what is there, and gives
+        the place up.
+    :param reads: what was read for it.
+    :param read_time_ns: the cut that it was computed on.
+    :param gone: the view's root is gone: every place is given up, and the view ends.
+    :param view: the view object, for sinks that hand it on.
+    :param on_published: called once it is published, with the engine's lock held: progress
+        that must not be kept before that.
+    """
+
+    documents: Mapping[str, Any]
+    reads: frozenset[Target] = frozenset()
+    read_time_ns: int = 0
+    gone: bool = False
+    view: Any = None
+    on_published: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How publishing a rendering ended.
+
+    :param written: documents were written or deleted.
+    :param newer_than_ns: a newer value is there: compute again on a cut not older than this.
+    :param error: it failed for good; the view is parked.
+    :param freed: places that the view had and has no more.
+    """
+
+    written: bool = False
+    freed: frozenset[str] = frozenset()
+    newer_than_ns: int | None = None
+    error: Exception | None = None
+
+
+class Sink(Protocol):
+    """Where a view goes."""
+
+    def submit(self, view: LiveView, rendering: Rendering, done: Callable[[Outcome], None]) -> None:
+        """Publish; ``done`` is called once, on any thread."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class LiveView:
+    """A view that the engine keeps true.
+
+    :param compute: runs the user's code; raises ``Incomplete`` if the cut lacks something.
+    :param waits_for: targets that it cannot be computed without, not held yet.
+    :param at_least_ns: the oldest cut that the next computation may use.
+    :param dirty_since_s: when the oldest change that is not yet published was heard, by the
+        monotonic clock; ``None`` while it is clean.
+    """
+
+    key: ViewKey
+    compute: Callable[[CutReader], Rendering]
+    sink: Sink
+    phase: Phase = Phase.IDLE
+    dirty: bool = False
+    waits_for: set[Target] = field(default_factory=set)
+    at_least_ns: int = 0
+    dirty_since_s: float | None = None
+    discarded: bool = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is still to happen by itself."""
+        return self.phase is not Phase.IDLE

@@ -1,0 +1,51 @@
+"""Views that were set aside, and what they wait for."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections.abc import Iterable
+
+from flask_boiler.engine.keys import Parked, ViewKey
+
+__all__ = ["Parking"]
+
+logger = logging.getLogger(__name__)
+
+
+class Parking:
+    """Who failed, with what and since when; and who wants a place that is another's."""
+
+    def __init__(self) -> None:
+        self._parked: dict[ViewKey, Parked] = {}
+        self._contested: dict[str, set[ViewKey]] = {}
+
+    def __contains__(self, key: ViewKey) -> bool:
+        return key in self._parked
+
+    def parked(self) -> list[Parked]:
+        """All that are set aside, the longest first."""
+        return list(self._parked.values())
+
+    def set_aside(self, key: ViewKey, error: Exception) -> None:
+        """Park a view, visibly; one that fails again keeps the time of its first failure."""
+        before = self._parked.pop(key, None)
+        since = before.since if before else datetime.datetime.now(datetime.UTC)
+        self._parked[key] = Parked(key, error, since)
+        logger.error("%s is parked: %s", key, error, exc_info=error)
+
+    def release(self, key: ViewKey) -> None:
+        """It is well again, or gone."""
+        self._parked.pop(key, None)
+
+    def contest(self, key: ViewKey, places: Iterable[str]) -> None:
+        """The view would be kept at these places if they were free."""
+        for place in places:
+            self._contested.setdefault(place, set()).add(key)
+
+    def freed(self, places: Iterable[str]) -> set[ViewKey]:
+        """Who wanted these places, now that they are free; forgets it."""
+        waiting: set[ViewKey] = set()
+        for place in places:
+            waiting |= self._contested.pop(place, set())
+        return waiting

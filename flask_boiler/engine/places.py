@@ -1,0 +1,208 @@
+"""What is known of the places that views are kept at: the writer's side of law 3."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from flask_boiler.engine.keys import ViewKey
+from flask_boiler.engine.ledger import ledger_path, owner_of, record_of
+from flask_boiler.engine.live_view import Rendering
+from flask_boiler.errors import MaterializationError
+from flask_boiler.firestore.codec import encoded_fields
+from flask_boiler.values import Precondition, Snapshot, Write
+
+__all__ = ["Place", "Places", "Plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place as it was last seen.
+
+    :param update_time_ns: of the document there; 0 if there is none.
+    :param content: digest of the document; ``None`` if there is none.
+    :param recorded: whether the ledger says that it is its view's.
+    """
+
+    update_time_ns: int = 0
+    content: bytes | None = None
+    recorded: bool = False
+
+    @property
+    def precondition(self) -> Precondition:
+        """That the document is still as it was seen."""
+        if self.content is None:
+            return Precondition(exists=False)
+        return Precondition(update_time_ns=self.update_time_ns)
+
+
+_UNSEEN = Place()
+
+
+@dataclass(slots=True)
+class Plan:
+    """The writes that make the places of one view what a rendering says.
+
+    :param contents: by written place, the digest it will have; ``None`` where it is given up.
+    """
+
+    writes: list[Write]
+    contents: dict[str, bytes | None]
+    written_at: dict[str, int]
+    size_bytes: int = 0
+
+    @property
+    def freed(self) -> frozenset[str]:
+        """The places that are given up."""
+        return frozenset(place for place, content in self.contents.items() if content is None)
+
+
+class Places:
+    """Which view is at which place, and what is known to be stored there."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, Place] = {}
+        self._owners: dict[str, ViewKey] = {}
+        self._owned: dict[ViewKey, set[str]] = {}
+
+    def owned(self, key: ViewKey) -> frozenset[str]:
+        """The places of a view."""
+        return frozenset(self._owned.get(key, ()))
+
+    def owner(self, place: str) -> ViewKey | None:
+        """The view that has a place."""
+        return self._owners.get(place)
+
+    def recall(self, key: ViewKey, place: str, stored: Snapshot) -> None:
+        """Take up a place that the ledger says is the view's."""
+        self._take(key, place)
+        self._seen[place] = _seen(stored, recorded=True)
+
+    def forget(self, key: ViewKey) -> None:
+        """Drop what is known of a view; its documents stay as they are."""
+        for place in self._owned.pop(key, set()):
+            self._owners.pop(place, None)
+            self._seen.pop(place, None)
+
+    def see(self, key: ViewKey, place: str, stored: Snapshot, record: Snapshot) -> bool:
+        """Note what is stored at a place; whether that is news.
+
+        :raises MaterializationError: the ledger says that it is another view's.
+        """
+        owner = owner_of(record)
+        if owner not in (None, key):
+            self._leave(key, place)
+            raise _taken(key, place, owner)
+        before = self._seen.get(place, _UNSEEN)
+        self._seen[place] = after = _seen(stored, recorded=owner is not None)
+        return before != after
+
+    def plan(self, key: ViewKey, rendering: Rendering) -> Plan:
+        """What to write so that the view's places are what the rendering says.
+
+        Claims the places that are new.
+
+        :raises MaterializationError: one of them is another view's.
+        """
+        plan = Plan([], {}, {})
+        for place in rendering.documents:
+            owner = self._owners.get(place)
+            if owner not in (None, key):
+                raise _taken(key, place, owner)
+        for place, document in rendering.documents.items():
+            if document is not None:
+                self._plan_document(plan, key, place, document, keep=not rendering.gone)
+        for place in self.owned(key) - rendering.documents.keys():
+            self._plan_removal(plan, place)
+        if rendering.gone:
+            self._plan_farewell(plan, rendering)
+        return plan
+
+    def applied(self, key: ViewKey, plan: Plan, update_times_ns: Iterable[int]) -> None:
+        """Note that a plan was committed; ``update_times_ns`` is in the order of its writes."""
+        times = list(update_times_ns)
+        for place, content in plan.contents.items():
+            if content is None:
+                self._leave(key, place)
+                continue
+            index = plan.written_at.get(place)
+            before = self._seen.get(place, _UNSEEN)
+            time_ns = before.update_time_ns if index is None else times[index]
+            self._seen[place] = Place(time_ns, content, recorded=True)
+
+    def abandon(self, key: ViewKey) -> None:
+        """Give up claims of a failed publication that were never written."""
+        for place in self.owned(key):
+            if not self._seen.get(place, _UNSEEN).recorded:
+                self._leave(key, place)
+
+    def newest_ns(self, places: Iterable[str]) -> int:
+        """The update time of the newest document at these places."""
+        return max((self._seen.get(p, _UNSEEN).update_time_ns for p in places), default=0)
+
+    def _plan_document(
+        self, plan: Plan, key: ViewKey, place: str, document: Any, *, keep: bool
+    ) -> None:
+        self._take(key, place)
+        seen = self._seen.get(place, _UNSEEN)
+        encoded = encoded_fields(document)
+        content = _digest(encoded)
+        plan.contents[place] = content if keep else None
+        if seen.content != content:
+            plan.written_at[place] = len(plan.writes)
+            plan.writes.append(Write("set", place, document, precondition=seen.precondition))
+            plan.size_bytes += len(encoded)
+        if keep and not seen.recorded:
+            record = record_of(key, place)
+            absent = Precondition(exists=False)
+            plan.writes.append(Write("set", ledger_path(place), record, precondition=absent))
+
+    def _plan_removal(self, plan: Plan, place: str) -> None:
+        seen = self._seen.get(place, _UNSEEN)
+        plan.contents[place] = None
+        if not seen.recorded:
+            # A claim that was never written: what is there is somebody else's.
+            return
+        if seen.content is not None:
+            plan.writes.append(Write("delete", place, precondition=seen.precondition))
+        plan.writes.append(Write("delete", ledger_path(place)))
+
+    def _plan_farewell(self, plan: Plan, rendering: Rendering) -> None:
+        for place in rendering.documents:
+            plan.contents[place] = None
+            if self._seen.get(place, _UNSEEN).recorded:
+                plan.writes.append(Write("delete", ledger_path(place)))
+
+    def _take(self, key: ViewKey, place: str) -> None:
+        self._owners[place] = key
+        self._owned.setdefault(key, set()).add(place)
+
+    def _leave(self, key: ViewKey, place: str) -> None:
+        self._seen.pop(place, None)
+        if self._owners.get(place) == key:
+            del self._owners[place]
+        owned = self._owned.get(key)
+        if owned is not None:
+            owned.discard(place)
+            if not owned:
+                del self._owned[key]
+
+
+def _taken(key: ViewKey, place: str, owner: ViewKey | None) -> MaterializationError:
+    return MaterializationError(
+        f"{key} cannot be kept at {place}: {owner} is kept there already; give one of them "
+        "another place, or delete the other's root",
+        key=key,
+    )
+
+
+def _seen(stored: Snapshot, *, recorded: bool) -> Place:
+    if not stored.exists:
+        return Place(recorded=recorded)
+    return Place(stored.update_time_ns, _digest(encoded_fields(stored.raw)), recorded)
+
+
+def _digest(encoded: bytes) -> bytes:
+    return hashlib.blake2b(encoded, digest_size=16).digest()

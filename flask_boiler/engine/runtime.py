@@ -1,0 +1,543 @@
+"""The engine: keeps live views true.
+
+::
+
+    CutChange ─► touch the readers ─► scheduler ─► compute on the newest cut ─► sink
+                      ▲                               │ incomplete: listen, wait   │
+                      └───────── changed meanwhile ◄──┴──── lost to a newer value ◄┘
+
+The engine's lock guards the graph and every view's phase; it is never held while user code
+runs or anything is read or written.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+
+from flask_boiler.engine.circles import circle_through
+from flask_boiler.engine.cut_reader import CutReader
+from flask_boiler.engine.dependencies import Dependencies
+from flask_boiler.engine.keys import Parked, ViewKey
+from flask_boiler.engine.ledger import load_places
+from flask_boiler.engine.live_view import LiveView, Outcome, Phase, Rendering
+from flask_boiler.engine.parking import Parking
+from flask_boiler.engine.population import Population
+from flask_boiler.engine.publisher import Publisher
+from flask_boiler.engine.scheduler import Scheduler
+from flask_boiler.engine.statistics import Statistics
+from flask_boiler.errors import (
+    BoilerError,
+    ConfigurationError,
+    MaterializationError,
+)
+from flask_boiler.ports import Cut, CutChange, Datastore, Feed, Incomplete, Subscription
+from flask_boiler.values import QueryTarget, Target
+
+__all__ = ["Engine"]
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 0.01
+# How long a mediator that is stopped waits for its views; the next start makes good the rest.
+_FINISH_WITHIN_S = 5.0
+
+
+class Engine:
+    """Keeps views true over one feed and one database.
+
+    :param feed: delivers the cuts; started and stopped with the engine.
+    :param datastore: where views are written, and the ledger is kept.
+    :param workers: threads that run user code; getters that block keep one each.
+    """
+
+    def __init__(self, feed: Feed, datastore: Datastore, *, workers: int = 2) -> None:
+        self.feed = feed
+        self.datastore = datastore
+        self.publisher = Publisher(datastore)
+        self.statistics = Statistics()
+        self._scheduler = Scheduler(self._compute, workers=workers)
+        self._lock = threading.RLock()
+        self._quiet = threading.Condition(self._lock)
+        self._dependencies = Dependencies()
+        self._views: dict[ViewKey, LiveView] = {}
+        self._populations: dict[QueryTarget, list[Population]] = {}
+        self._makers: dict[str, Callable[[ViewKey], LiveView]] = {}
+        self._parking = Parking()
+        # What the server refuses now: whoever comes to read it later is not told by the feed.
+        self._refused: dict[Target, BoilerError] = {}
+        self._awaiting_cut: set[ViewKey] = set()
+        # The update time at which each canary was last heard; -1 before it is held.
+        self._canaries: dict[str, int] = {}
+        self._busy = 0
+        self._subscription: Subscription | None = None
+        self._stopped = False
+
+    def start(self) -> None:
+        """Begin to listen, compute and publish."""
+        self.publisher.start()
+        self._scheduler.start()
+        self._subscription = self.feed.subscribe(self._on_change)
+        self.feed.start()
+
+    def stop(self) -> None:
+        """Finish what is in hand, then end every thread and the stream."""
+        self._stopped = True
+        if self._subscription is not None:
+            self._subscription.close()
+        self._scheduler.stop()
+        self.publisher.stop()
+        self.feed.stop()
+
+    @property
+    def parked(self) -> list[Parked]:
+        """The views that failed and were set aside."""
+        with self._lock:
+            return self._parking.parked()
+
+    @property
+    def lag_s(self) -> float:
+        """The age of the oldest change that is not yet published, or 0."""
+        with self._lock:
+            since = [v.dirty_since_s for v in self._views.values() if v.dirty_since_s is not None]
+        return time.monotonic() - min(since) if since else 0.0
+
+    @property
+    def views(self) -> int:
+        """How many views are kept true."""
+        return len(self._views)
+
+    def retry(self, key: ViewKey) -> bool:
+        """Compute a parked view again; whether it was parked."""
+        with self._lock:
+            if key not in self._parking or key not in self._views:
+                return False
+            self._touch(self._views[key])
+            return True
+
+    def add(self, view: LiveView) -> None:
+        """Keep one more view true; it is computed as soon as what it reads is held.
+
+        :raises BoilerError: there is a view with this key.
+        """
+        with self._lock:
+            if view.key in self._views:
+                raise BoilerError(f"{view.key} is kept already")
+            self._views[view.key] = view
+            self._touch(view)
+
+    def discard(self, key: ViewKey) -> None:
+        """Keep a view true no longer; what it read is released, its documents stay."""
+        with self._lock:
+            view = self._views.get(key)
+            if view is not None:
+                self._remove(view)
+
+    def populate(self, population: Population, make: Callable[[ViewKey], LiveView]) -> None:
+        """Keep a view for every member of the population's queries, as ``make`` makes it.
+
+        Views that the ledger knows and whose roots are no members any more are given up, as
+        soon as every query is held.
+
+        :raises ConfigurationError: another population has the same keeper.
+        """
+        with self._lock:
+            if population.keeper in self._makers:
+                raise ConfigurationError(
+                    f"two mediators are called {population.keeper!r}: give one of them a name= "
+                    "of its own, by which its views are remembered"
+                )
+            self._makers[population.keeper] = make
+        try:
+            remembered = list(load_places(self.datastore, population.keeper))
+            self.publisher.recall(remembered)
+        except BaseException:
+            with self._lock:
+                del self._makers[population.keeper]
+            raise
+        population.remembered = {key.root for key, _ in remembered}
+        with self._lock:
+            for target in population.targets:
+                self._populations.setdefault(target, []).append(population)
+        self.feed.listen(population.targets)
+        cut = self.feed.cut
+        with self._lock:
+            for target in population.targets:
+                members = cut.query(target)
+                if members is not None:
+                    self._populated(population, target, {m.path for m in members}, cut)
+
+    def depopulate(self, population: Population) -> None:
+        """Undo :meth:`populate`; the views are discarded, their documents stay.
+
+        What is in hand is finished first, unless that takes long, or it is a handler that asks.
+        """
+        with self._lock:
+            for target in population.targets:
+                self._populations[target].remove(population)
+                if not self._populations[target]:
+                    del self._populations[target]
+                self._parking.release(ViewKey(population.keeper, str(target)))
+            self._forget_refusals(population.targets)
+            views = [view for key, view in self._views.items() if key.keeper == population.keeper]
+        self._finish(views)
+        with self._lock:
+            del self._makers[population.keeper]
+        for view in views:
+            self.discard(view.key)
+        self.feed.release(population.targets)
+
+    def _finish(self, views: Collection[LiveView]) -> None:
+        """Wait until none of these is computed or published any more."""
+        if self._stopped or self._scheduler.is_at_work_here():
+            return
+        deadline = time.monotonic() + _FINISH_WITHIN_S
+        with self._quiet:
+            while any(view.busy and view.phase is not Phase.WAITING for view in views):
+                if self.publisher.stalled or time.monotonic() >= deadline:
+                    return
+                self._quiet.wait(_POLL_S)
+
+    def settle(self, canary: str, write: Callable[[], int], *, timeout_s: float) -> None:
+        """Wait until everything that was committed before is published, and what that caused.
+
+        A document of one's own is written and waited for; once it is heard and nothing is
+        dirty, the same again, until nothing was computed in a round: handlers may write
+        documents of their own, so it does not matter whether something was published.
+
+        :param canary: the path of that document.
+        :param write: changes it, and gives the commit's time in nanoseconds.
+        :raises TimeoutError: naming what is still busy.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._lock:
+            self._canaries[canary] = -1
+        self.feed.listen([canary])
+        try:
+            self._await(lambda: self._canaries[canary] >= 0, deadline, f"{canary} is not held")
+            while True:
+                before = self.statistics.computed
+                committed_ns = write()
+                self._await(
+                    partial(self._has_heard, canary, committed_ns),
+                    deadline,
+                    "changes are not heard",
+                )
+                self._await(self._is_quiet, deadline, "views are still busy")
+                doubtful = self.feed.doubtful
+                self._await_certainty(deadline)
+                if self.statistics.computed == before and not doubtful:
+                    return
+        finally:
+            with self._lock:
+                del self._canaries[canary]
+            self.feed.release([canary])
+
+    def _await_certainty(self, deadline: float) -> None:
+        # Only a local emulator is ever in doubt, and it cannot be asked to say when it is over.
+        with self._quiet:
+            while self.feed.doubtful and time.monotonic() < deadline:
+                self._quiet.wait(_POLL_S)
+
+    def await_quiet(self, *, timeout_s: float) -> None:
+        """Wait until nothing that was heard so far is left to compute or publish.
+
+        :raises TimeoutError: naming what is still busy.
+        """
+        self._await(self._is_quiet, time.monotonic() + timeout_s, "views are still busy")
+
+    def _is_quiet(self) -> bool:
+        return self._busy == 0
+
+    def _has_heard(self, canary: str, committed_ns: int) -> bool:
+        return self._canaries[canary] >= committed_ns
+
+    def _await(self, condition: Callable[[], bool], deadline: float, otherwise: str) -> None:
+        with self._quiet:
+            if self._quiet.wait_for(condition, max(0.0, deadline - time.monotonic())):
+                return
+            busy = [f"{v.key} is {v.phase.value}" for v in self._views.values() if v.busy]
+            more = f" and {len(busy) - 10} more" if len(busy) > 10 else ""
+            raise TimeoutError(f"not settled: {otherwise}. {', '.join(busy[:10])}{more}")
+
+    # --- hearing ---------------------------------------------------------------------------
+
+    def _on_change(self, change: CutChange) -> None:
+        with self._lock:
+            self.statistics.cuts += 1
+            for path in change.documents:
+                self._heard(path)
+            for target, paths in change.queries.items():
+                self._heard(target)
+                for population in self._populations.get(target, ()):
+                    self._populated(population, target, paths, change.cut)
+            for rejected, error in change.rejected.items():
+                self._reject(rejected, error)
+            self._resume_on(change.cut)
+            for canary in change.documents & self._canaries.keys():
+                heard = change.cut.document(canary)
+                if heard is not None:
+                    self._canaries[canary] = heard.update_time_ns
+                    self._quiet.notify_all()
+
+    def _heard(self, target: Target) -> None:
+        self._refused.pop(target, None)
+        for key in list(self._dependencies.readers(target)):
+            view = self._views[key]
+            view.waits_for.discard(target)
+            if not view.waits_for:
+                self._touch(view)
+
+    def _populated(
+        self, population: Population, target: QueryTarget, paths: Iterable[str], cut: Cut
+    ) -> None:
+        self._parking.release(ViewKey(population.keeper, str(target)))
+        for root in [*paths, *population.lost_roots(target, cut)]:
+            key = ViewKey(population.keeper, root)
+            view = self._views.get(key)
+            if view is None:
+                view = self._views[key] = self._makers[population.keeper](key)
+                # What is recalled may be of a later time than a cut that is held already.
+                view.at_least_ns = self.publisher.newest_ns(key)
+            self._touch(view)
+
+    def _reject(self, target: Target, error: BoilerError) -> None:
+        self._refused[target] = error
+        self._forget_refusals([target])
+        for key in list(self._dependencies.readers(target)):
+            self._park(self._views[key], error)
+        if isinstance(target, QueryTarget):
+            for population in self._populations.get(target, ()):
+                kept = [key.root for key in self._views if key.keeper == population.keeper]
+                population.lose(target, kept)
+                self._set_aside(ViewKey(population.keeper, str(target)), error)
+
+    def _resume_on(self, cut: Cut) -> None:
+        for key in list(self._awaiting_cut):
+            view = self._views[key]
+            if view.at_least_ns <= cut.read_time_ns:
+                self._awaiting_cut.discard(key)
+                self._touch(view)
+        if self._awaiting_cut:
+            self.feed.refresh()
+
+    # --- phases ----------------------------------------------------------------------------
+
+    def _touch(self, view: LiveView) -> None:
+        """Something that the view reads changed: compute it, once, as soon as it is free."""
+        if view.dirty_since_s is None:
+            view.dirty_since_s = time.monotonic()
+        if view.phase in (Phase.IDLE, Phase.WAITING):
+            self._enter(view, Phase.QUEUED)
+            self._scheduler.put(view)
+        else:
+            view.dirty = True
+
+    def _enter(self, view: LiveView, phase: Phase) -> None:
+        was_idle, is_idle = view.phase is Phase.IDLE, phase is Phase.IDLE
+        view.phase = phase
+        if is_idle:
+            view.dirty_since_s = None
+        if was_idle != is_idle:
+            self._busy += -1 if is_idle else 1
+            if self._busy == 0:
+                self._quiet.notify_all()
+
+    def _leave(self, view: LiveView) -> None:
+        """The view is free: compute it again if something changed meanwhile."""
+        self._enter(view, Phase.IDLE)
+        if view.dirty and not view.discarded:
+            view.dirty = False
+            self._touch(view)
+
+    def _compute(self, view: LiveView) -> None:
+        with self._lock:
+            if view.discarded:
+                self._enter(view, Phase.IDLE)
+                return
+            # What it waited for may be needed no more: the next reading says so anew.
+            view.waits_for.clear()
+            cut = self.feed.cut
+            if cut.read_time_ns < view.at_least_ns:
+                self._await_cut(view)
+                return
+            self._enter(view, Phase.RUNNING)
+            view.dirty = False
+        reader = CutReader(cut)
+        try:
+            rendering = view.compute(reader)
+        except Incomplete as incomplete:
+            self._wait_for(view, reader, incomplete)
+        except Exception as error:
+            self._failed(view, reader, error)
+        else:
+            rendering.reads = frozenset(reader.reads)
+            rendering.read_time_ns = cut.read_time_ns
+            self._computed(view, cut, rendering)
+
+    def _await_cut(self, view: LiveView) -> None:
+        self._enter(view, Phase.WAITING)
+        self._awaiting_cut.add(view.key)
+        self.feed.refresh()
+
+    def _wait_for(self, view: LiveView, reader: CutReader, incomplete: Incomplete) -> None:
+        with self._lock:
+            if view.discarded:
+                self._enter(view, Phase.IDLE)
+                return
+            view.waits_for = set(incomplete.missing)
+            self._enter(view, Phase.WAITING)
+            # What the published value was made from is kept until there is another value.
+            before = self._dependencies.reads(view.key)
+            self._read(view, before | reader.reads | incomplete.missing)
+            # What somebody else listens to may have come before this view was registered.
+            newest = self.feed.cut
+            view.waits_for = {t for t in view.waits_for if not newest.holds(t)}
+            refused = next((t for t in view.waits_for if t in self._refused), None)
+            if view.dirty or not view.waits_for:
+                view.dirty = False
+                self._touch(view)
+            elif refused is not None:
+                self._park(view, self._refused[refused])
+
+    def _failed(self, view: LiveView, reader: CutReader, error: Exception) -> None:
+        with self._lock:
+            if not view.discarded:
+                self._read(view, self._dependencies.reads(view.key) | reader.reads)
+                self._park(view, _as_boiler_error(view.key, error, reader.cut.read_time_ns))
+            self._leave(view)
+
+    def _computed(self, view: LiveView, cut: Cut, rendering: Rendering) -> None:
+        with self._lock:
+            if view.discarded:
+                self._enter(view, Phase.IDLE)
+                return
+            self.statistics.computed += 1
+            added = self._read(view, rendering.reads)
+            newest = self.feed.cut
+            if newest is not cut and any(_differs(cut, newest, target) for target in added):
+                # It changed before this view was registered as its reader.
+                view.dirty = True
+            circle = circle_through(
+                view.key,
+                rendering.reads,
+                rendering.documents.keys(),
+                reads_of=self._dependencies.reads,
+                owner_of=self.publisher.owner,
+            )
+            if circle:
+                self._park(view, circle)
+                self._leave(view)
+                return
+            self._enter(view, Phase.PUBLISHING)
+        done = partial(self._published, view, rendering)
+        try:
+            view.sink.submit(view, rendering, done)
+        except Exception as error:
+            # A sink that takes nothing: only its own view is to suffer.
+            done(Outcome(error=error))
+
+    def _published(self, view: LiveView, rendering: Rendering, outcome: Outcome) -> None:
+        with self._lock:
+            if view.discarded:
+                # Another view may have its key by now.
+                self._freed(outcome.freed)
+                self._enter(view, Phase.IDLE)
+                return
+            if outcome.error is not None:
+                self._park(view, _as_boiler_error(view.key, outcome.error, rendering.read_time_ns))
+                self._contest(view.key, rendering)
+            elif outcome.newer_than_ns is not None:
+                view.at_least_ns = max(view.at_least_ns, outcome.newer_than_ns)
+                view.dirty = True
+                self.statistics.lost += 1
+            else:
+                self._parking.release(view.key)
+                if rendering.on_published is not None:
+                    rendering.on_published()
+                self.statistics.published += outcome.written
+                self.statistics.unchanged += not outcome.written
+                self._freed(outcome.freed)
+            if rendering.gone and outcome.error is None and not view.dirty:
+                self._remove(view)
+            self._leave(view)
+
+    def _read(self, view: LiveView, targets: Iterable[Target]) -> frozenset[Target]:
+        """Replace a view's dependencies; which of them are new to it."""
+        swap = self._dependencies.replace(view.key, targets)
+        if swap.appeared:
+            self.feed.listen(swap.appeared)
+        if swap.vanished:
+            self.feed.release(swap.vanished)
+            self._forget_refusals(swap.vanished)
+        return swap.added
+
+    def _forget_refusals(self, released: Iterable[Target]) -> None:
+        for target in released:
+            if target not in self._populations and not self._dependencies.readers(target):
+                self._refused.pop(target, None)
+
+    def _remove(self, view: LiveView) -> None:
+        view.discarded = True
+        self._read(view, ())
+        self._views.pop(view.key, None)
+        self._parking.release(view.key)
+        self._awaiting_cut.discard(view.key)
+        freed = self.publisher.owned(view.key)
+        self.publisher.forget(view.key)
+        if view.phase is Phase.WAITING:
+            self._enter(view, Phase.IDLE)
+        self._freed(freed)
+
+    # --- parking ---------------------------------------------------------------------------
+
+    def _park(self, view: LiveView, error: Exception) -> None:
+        self._set_aside(view.key, error)
+        if view.phase is Phase.WAITING:
+            view.waits_for.clear()
+            self._enter(view, Phase.IDLE)
+
+    def _set_aside(self, key: ViewKey, error: Exception) -> None:
+        self.statistics.parked += 1
+        self._parking.set_aside(key, error)
+
+    def _contest(self, key: ViewKey, rendering: Rendering) -> None:
+        """Remember who wants places that are taken, to let it try when they are free."""
+        taken = [p for p in rendering.documents if self.publisher.owner(p) not in (None, key)]
+        self._parking.contest(key, taken)
+
+    def _freed(self, places: Iterable[str]) -> None:
+        for key in self._parking.freed(places):
+            if key in self._views:
+                self._touch(self._views[key])
+
+
+def _differs(before: Cut, after: Cut, target: Target) -> bool:
+    if isinstance(target, QueryTarget):
+        return _versions(before.query(target)) != _versions(after.query(target))
+    return before.document(target) is not after.document(target)
+
+
+def _versions(result: object) -> object:
+    if not isinstance(result, list):
+        return None
+    return [(snapshot.path, snapshot.update_time_ns) for snapshot in result]
+
+
+def _as_boiler_error(key: ViewKey, error: Exception, read_time_ns: int) -> Exception:
+    if isinstance(error, MaterializationError):
+        error.key = key
+        error.read_time_ns = read_time_ns
+        return error
+    if isinstance(error, BoilerError):
+        return error
+    raised = MaterializationError(
+        f"{key} could not be computed: {type(error).__name__}: {error}",
+        key=key,
+        read_time_ns=read_time_ns,
+    )
+    raised.__cause__ = error
+    return raised

@@ -1,0 +1,56 @@
+"""Who computes next: worker threads, each view at most once at a time.
+
+The scheduler knows nothing of cuts or documents. It holds keys in the order in which they
+became dirty and hands them to a few threads; a view that is handed out is not in the queue.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+
+from flask_boiler.engine.live_view import LiveView
+
+__all__ = ["Scheduler"]
+
+
+class Scheduler:
+    """A queue of views and the threads that work on it.
+
+    :param work: computes one view; must not raise.
+    :param workers: how many threads; a slow getter keeps one of them.
+    """
+
+    def __init__(self, work: Callable[[LiveView], None], *, workers: int) -> None:
+        self._work = work
+        self._ready: queue.SimpleQueue[LiveView | None] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"flask-boiler-compute-{n}", daemon=True)
+            for n in range(workers)
+        ]
+
+    def start(self) -> None:
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish what is queued, then end the threads."""
+        for _ in self._threads:
+            self._ready.put(None)
+        for thread in self._threads:
+            if thread.ident is not None and thread is not threading.current_thread():
+                thread.join()
+
+    def put(self, view: LiveView) -> None:
+        """Have a view computed."""
+        self._ready.put(view)
+
+    def is_at_work_here(self) -> bool:
+        """Whether the caller is computing a view."""
+        return threading.current_thread() in self._threads
+
+    def _run(self) -> None:
+        while (view := self._ready.get()) is not None:
+            self._work(view)

@@ -1,0 +1,189 @@
+"""Views that are followed in process, on an engine in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from flask_boiler import attrs
+from flask_boiler.errors import MaterializationError
+from flask_boiler.store import reference
+from flask_boiler.view.live import LiveViews
+from flask_boiler.view_model import ViewModel
+from tests.unit.engine.test_keeping import TIMEOUT_S, Keeping, Town, TownStore, TownView
+
+
+@pytest.fixture
+def keeping() -> Iterator[Keeping]:
+    keeping = Keeping()
+    yield keeping
+    keeping.engine.stop()
+
+
+def follow(
+    keeping: Keeping,
+    view_cls: type[Any],
+    *documents: str,
+    f_notify: Callable[[Any], None] | None = None,
+    arguments: dict[str, Any] | None = None,
+) -> Any:
+    """The live view of ``towns/a``; what it reads is held as soon as it asks for it."""
+    live = LiveViews(keeping.context)
+    live._engine = keeping.engine
+    with ThreadPoolExecutor(1) as pool:
+        opened = pool.submit(
+            live.open,
+            view_cls,
+            arguments or {"doc_id": "a"},
+            f_notify=f_notify,
+            timeout_s=TIMEOUT_S,
+        )
+        for _ in documents:
+            keeping.feed.deliver(str(keeping.feed.listened.get(timeout=TIMEOUT_S)))
+        return opened.result(TIMEOUT_S)
+
+
+class Direct(ViewModel):
+    """Reads without its store, and another view besides."""
+
+    store: TownStore
+
+    @attrs.computed
+    def title(self) -> Any:
+        return Town.get_or_raise("b").title
+
+    @attrs.computed
+    def other(self) -> Any:
+        return TownView.get("c").title
+
+
+def test_what_getters_read_by_themselves_is_followed(keeping: Keeping) -> None:
+    for doc_id in "abc":
+        keeping.datastore.put(f"towns/{doc_id}", {"title": doc_id})
+    seen: list[dict[str, Any]] = []
+    notified = threading.Semaphore(0)
+
+    def notice(view: Any) -> None:
+        with keeping.context.activated():
+            seen.append(view.to_view_dict())
+        notified.release()
+
+    view = follow(keeping, Direct, "towns/a", "towns/b", "towns/c", f_notify=notice)
+    assert keeping.feed.wanted.keys() == {"towns/a", "towns/b", "towns/c"}
+    for doc_id in "bc":
+        keeping.datastore.put(f"towns/{doc_id}", {"title": doc_id.upper()})
+        keeping.feed.deliver(f"towns/{doc_id}")
+        assert notified.acquire(timeout=TIMEOUT_S)
+    assert seen[-1] == {"title": "B", "other": "C"}
+    view.close()
+    keeping.quiet()
+    assert keeping.feed.wanted == {}
+
+
+def test_a_first_value_that_fails_names_the_getter(keeping: Keeping) -> None:
+    class Broken(TownView):
+        @attrs.computed
+        def wrong(self) -> int:
+            return 1 // 0
+
+    keeping.datastore.put("towns/a", {"title": "a"})
+    with pytest.raises(MaterializationError, match=r"Broken\.wrong"):
+        follow(keeping, Broken, "towns/a")
+    keeping.quiet()
+    assert keeping.engine.views == 0
+
+
+def test_no_first_value_in_time_says_so(keeping: Keeping) -> None:
+    live = LiveViews(keeping.context)
+    live._engine = keeping.engine
+    with pytest.raises(TimeoutError, match="TownView had no first value"):
+        live.open(TownView, {"doc_id": "a"}, f_notify=None, timeout_s=0.01)
+    assert keeping.feed.wanted == {}
+
+
+@pytest.mark.parametrize("raises", [True, False])
+def test_a_follower_may_close_its_view_and_fail(keeping: Keeping, raises: bool) -> None:
+    called = threading.Event()
+
+    def notice(view: Any) -> None:
+        view.close()
+        called.set()
+        if raises:
+            raise ValueError("the follower's own")
+
+    keeping.datastore.put("towns/a", {"title": "a"})
+    follow(keeping, TownView, "towns/a", f_notify=notice)
+    keeping.datastore.put("towns/a", {"title": "b"})
+    keeping.feed.deliver("towns/a")
+    assert called.wait(TIMEOUT_S)
+    keeping.quiet()
+    assert keeping.errors == []
+    assert keeping.feed.wanted == {}
+    assert keeping.engine.views == 0
+
+
+def test_a_path_is_never_filled_with_nothing(keeping: Keeping) -> None:
+    class ByTitle(TownView):
+        class Meta:
+            path = "byTitle/{town.title}"
+
+    with (
+        keeping.context.activated(),
+        pytest.raises(MaterializationError, match=r"town\.title, which is None"),
+    ):
+        keeping.datastore.put("towns/a", {"title": None})
+        ByTitle.new("a").places()
+
+
+def test_changes_are_propagated_past_the_documents_of_other_views(keeping: Keeping) -> None:
+    class BesideStore(TownStore):
+        view = reference(TownView, source=lambda store: f"townView/{store.town.doc_id}")
+
+    class Beside(ViewModel):
+        store: BesideStore
+
+    keeping.datastore.put("towns/a", {"title": "a"})
+    keeping.datastore.put("townView/a", {"title": "a"})
+    with keeping.context.activated():
+        beside = Beside.new("a")
+        assert beside.store.view is not None
+        assert beside.store.town is not None
+        beside.store.town.title = "b"
+        beside.propagate_change()
+    [[write]] = keeping.datastore.commits
+    assert write.path == "towns/a"
+
+
+class BySnapshot(TownView):
+    """Made as the specification makes its views."""
+
+    @classmethod
+    def new(cls, snapshot: Any) -> Any:
+        store = TownStore()
+        store.add_snapshot("town", dm_cls=Town, snapshot=snapshot)
+        store.refresh()
+        return cls(store=store)
+
+
+@pytest.mark.parametrize(("view_cls", "name"), [(TownView, "town"), (BySnapshot, "snapshot")])
+def test_a_root_that_was_given_as_a_snapshot_is_followed(
+    keeping: Keeping, view_cls: type[Any], name: str
+) -> None:
+    notified = threading.Semaphore(0)
+    snapshot = keeping.datastore.put("towns/a", {"title": "a"})
+    view = follow(
+        keeping,
+        view_cls,
+        "towns/a",
+        f_notify=lambda view: notified.release(),
+        arguments={name: snapshot},
+    )
+    assert view.title == "a"
+    keeping.datastore.put("towns/a", {"title": "b"})
+    keeping.feed.deliver("towns/a")
+    assert notified.acquire(timeout=TIMEOUT_S)
+    assert view.title == "b"

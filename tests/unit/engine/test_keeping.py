@@ -1,0 +1,186 @@
+"""What a mediator does for one document, on an engine in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from flask_boiler import attrs
+from flask_boiler.domain_model import DomainModel
+from flask_boiler.engine.keys import ViewKey
+from flask_boiler.engine.ledger import ledger_path
+from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.population import Population
+from flask_boiler.engine.runtime import Engine
+from flask_boiler.errors import ValidationError
+from flask_boiler.firestore.codec import Codec
+from flask_boiler.store import Store, reference
+from flask_boiler.values import QueryTarget, Snapshot
+from flask_boiler.view import ProtocolBase, QueryMediator
+from flask_boiler.view.keeping import Run
+from flask_boiler.view_model import ViewModel
+from tests.unit.declare.memory import MemoryContext
+from tests.unit.engine.fakes import MemoryDatastore, MemoryFeed
+
+TIMEOUT_S = 5.0
+TOWNS = QueryTarget("", b"towns", text="towns")
+
+
+class Town(DomainModel):
+    title = attrs.bproperty()
+
+    class Meta:
+        collection_name = "towns"
+
+
+class TownStore(Store):
+    town = reference(Town)
+
+
+class TownView(ViewModel):
+    store: TownStore
+
+    class Meta:
+        path = "townView/{town.doc_id}"
+
+    @attrs.computed
+    def title(self) -> Any:
+        return self.store.town.title  # type: ignore[union-attr]
+
+
+class _Context(MemoryContext):
+    """The declare floor's context over the engine's datastore."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = MemoryDatastore()
+        self.written.codec = Codec(self.client, MemoryDatastore.database)
+
+    @property
+    def datastore(self) -> Any:
+        return self.written
+
+    @property
+    def decoder(self) -> Codec:
+        return self.written.codec
+
+
+class Keeping:
+    """A mediator at work on ``towns/a``."""
+
+    key = ViewKey("Watching", "towns/a")
+
+    def __init__(self) -> None:
+        self.context = _Context()
+        self.datastore = self.context.written
+        self.feed = MemoryFeed(self.datastore)
+        datastore: Any = self.datastore
+        self.engine = Engine(self.feed, datastore, workers=2)
+        self.engine.start()
+
+    def keep(self, mediator: QueryMediator) -> None:
+        population = Population(self.key.keeper, [TOWNS])
+        run = Run(self.context, self.engine.publisher, population)
+        self.engine.populate(
+            population,
+            lambda key: LiveView(
+                key, mediator._keeper.computation(key, run), self.engine.publisher
+            ),
+        )
+
+    def show(self, **fields: Any) -> None:
+        self.datastore.put("towns/a", fields)
+        self.feed.deliver(members={TOWNS: ["towns/a"]})
+        self.quiet()
+
+    def leave(self) -> None:
+        self.datastore.drop("towns/a")
+        self.feed.deliver(left={TOWNS: ["towns/a"]})
+        self.quiet()
+
+    def quiet(self) -> None:
+        self.engine.await_quiet(timeout_s=TIMEOUT_S)
+
+    @property
+    def errors(self) -> list[Exception]:
+        return [parked.error for parked in self.engine.parked]
+
+
+@pytest.fixture
+def keeping() -> Iterator[Keeping]:
+    keeping = Keeping()
+    yield keeping
+    keeping.engine.stop()
+
+
+def watching(calls: list[str]) -> QueryMediator:
+    """A mediator in the second form, which publishes what it is told of."""
+
+    class Watching(QueryMediator):
+        class Protocol(ProtocolBase):
+            @staticmethod
+            def on_create(snapshot: Snapshot, mediator: QueryMediator) -> None:
+                calls.append("create")
+                mediator.notify(TownView.new(town=snapshot))
+
+            @staticmethod
+            def on_update(snapshot: Snapshot, mediator: QueryMediator) -> None:
+                calls.append("update")
+                mediator.notify(TownView.new(town=snapshot))
+
+            @staticmethod
+            def on_delete(snapshot: Snapshot, mediator: QueryMediator) -> None:
+                calls.append("delete")
+
+    return Watching(query=None)
+
+
+def test_what_a_handler_published_in_vain_is_asked_of_it_again(keeping: Keeping) -> None:
+    calls: list[str] = []
+    refused = ValidationError({"document": ["not today"]})
+    keeping.datastore.failures.append(("before", refused))
+    keeping.keep(watching(calls))
+    keeping.show(title="A")
+    assert keeping.errors == [refused]
+    assert keeping.engine.retry(keeping.key)
+    keeping.quiet()
+    assert calls == ["create", "create"]
+    assert keeping.datastore.fields("townView/a")["title"] == "A"  # type: ignore[index]
+    keeping.show(title="B")
+    keeping.leave()
+    assert calls[2:] == ["update", "delete"]
+    assert keeping.datastore.fields("townView/a") is None
+
+
+def test_a_place_that_is_empty_leaves_nothing_behind(keeping: Keeping) -> None:
+    class Remembered(TownView):
+        class Meta:
+            path = "remembered/{town.doc_id}"
+
+            @staticmethod
+            def on_delete(fields: dict[str, Any]) -> dict[str, Any]:
+                return {"was": fields["title"]}
+
+    keeping.keep(QueryMediator(Remembered, query=None))
+    keeping.show(title="A")
+    # Somebody's hand took it away.
+    keeping.datastore.drop("remembered/a")
+    keeping.leave()
+    assert keeping.errors == []
+    assert keeping.datastore.fields("remembered/a") is None
+
+
+def test_what_is_kept_is_nobody_s_any_more(keeping: Keeping) -> None:
+    class Kept(TownView):
+        class Meta:
+            path = "kept/{town.doc_id}"
+            on_delete = "keep"
+
+    keeping.keep(QueryMediator(Kept, query=None))
+    keeping.show(title="A")
+    assert keeping.datastore.fields(ledger_path("kept/a")) is not None
+    keeping.leave()
+    assert keeping.datastore.fields("kept/a")["title"] == "A"  # type: ignore[index]
+    assert keeping.datastore.fields(ledger_path("kept/a")) is None

@@ -1,0 +1,92 @@
+"""How long settling goes on, on a feed and a datastore in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from flask_boiler.engine.cut_reader import CutReader
+from flask_boiler.engine.keys import ViewKey
+from flask_boiler.engine.live_view import LiveView, Rendering
+from flask_boiler.engine.runtime import Engine
+from flask_boiler.values import Target
+from tests.unit.engine.fakes import MemoryDatastore, MemoryFeed
+
+TIMEOUT_S = 5.0
+CANARY = "_boiler_canaries/1"
+
+
+class PromptFeed(MemoryFeed):
+    """Holds a canary as soon as it is asked to."""
+
+    def listen(self, targets: Iterable[Target]) -> None:
+        asked = list(targets)
+        super().listen(asked)
+        if asked == [CANARY]:
+            self.deliver(CANARY)
+
+
+class World:
+    """An engine, and one view that may do something while it is computed."""
+
+    def __init__(self) -> None:
+        self.datastore = MemoryDatastore()
+        self.feed = PromptFeed(self.datastore)
+        datastore: Any = self.datastore
+        self.engine = Engine(self.feed, datastore, workers=1)
+        self.effects: list[Callable[[], object]] = []
+        self.unheard: list[str] = []
+        self.rounds = 0
+
+    def handling(self, source: str) -> LiveView:
+        """A view that publishes nothing, as a handler of documents does."""
+
+        def compute(reader: CutReader) -> Rendering:
+            reader.documents([source])
+            while self.effects:
+                self.effects.pop()()
+            return Rendering({})
+
+        return LiveView(ViewKey("handler", source), compute, self.engine.publisher)
+
+    def write(self, path: str) -> None:
+        """Write a document, which is heard with the next canary."""
+        self.datastore.put(path, {})
+        self.unheard.append(path)
+
+    def write_canary(self) -> int:
+        self.rounds += 1
+        written = self.datastore.put(CANARY, {})
+        heard, self.unheard = self.unheard, []
+        self.feed.deliver(CANARY, *heard)
+        return written.update_time_ns
+
+    def settle(self) -> None:
+        self.engine.settle(CANARY, self.write_canary, timeout_s=TIMEOUT_S)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    world = World()
+    world.engine.start()
+    world.engine.add(world.handling("forms/1"))
+    world.feed.listened.get(timeout=TIMEOUT_S)
+    world.feed.deliver("forms/1")
+    world.engine.await_quiet(timeout_s=TIMEOUT_S)
+    yield world
+    world.engine.stop()
+
+
+def test_one_round_is_enough_if_nothing_happens(world: World) -> None:
+    world.settle()
+    assert world.rounds == 1
+
+
+def test_what_a_handler_writes_is_waited_for_though_it_publishes_nothing(world: World) -> None:
+    world.effects.append(lambda: world.write("forms/1"))
+    world.write("forms/1")
+    world.settle()
+    assert world.unheard == []
+    assert world.rounds == 3
