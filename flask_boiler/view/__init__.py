@@ -1,0 +1,6 @@
+"""Mediators: what triggers a view, which state it reads, and where it goes."""
+
+from flask_boiler.view.query import ProtocolBase, QueryMediator
+from flask_boiler.view.rest import RestMediator
+
+__all__ = ["ProtocolBase", "QueryMediator", "RestMediator"]

@@ -1,0 +1,157 @@
+"""What a mediator does for one document: compute its view, or call its handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flask_boiler.context import ApplicationContext
+from flask_boiler.engine.cut_reader import CutReader
+from flask_boiler.engine.keys import ViewKey
+from flask_boiler.engine.live_view import Rendering
+from flask_boiler.engine.materializer import render
+from flask_boiler.engine.population import Population
+from flask_boiler.engine.publisher import Publisher
+from flask_boiler.reading import reading_through
+from flask_boiler.values import Snapshot
+from flask_boiler.view.build import builder_of
+from flask_boiler.view_model import ViewModel
+
+if TYPE_CHECKING:
+    from flask_boiler.view.query import ProtocolBase, QueryMediator
+
+__all__ = ["Computation", "DocumentHandler", "Run", "ViewKeeper", "collecting"]
+
+#: Computes a live view on a cut; what the engine calls.
+Computation = Callable[[CutReader], Rendering]
+
+_collected: ContextVar[list[ViewModel] | None] = ContextVar("flask_boiler_collected", default=None)
+
+
+def collecting() -> list[ViewModel] | None:
+    """Where views that are published here are collected; ``None`` outside a handler."""
+    return _collected.get()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a mediator works with between start and stop."""
+
+    context: ApplicationContext
+    publisher: Publisher
+    population: Population
+
+
+class Keeper(Protocol):
+    """Makes the computation of each document of a mediator."""
+
+    def computation(self, key: ViewKey, run: Run) -> Computation:
+        """What keeps the view, or views, of the document ``key.root``."""
+        ...
+
+
+class ViewKeeper:
+    """Keeps one view for each document.
+
+    :raises ConfigurationError: the view cannot be built from one document, or has no place.
+    """
+
+    def __init__(self, view_cls: type[ViewModel]) -> None:
+        view_cls.require_place()
+        view_cls.on_delete()
+        self._build = builder_of(view_cls)
+        self._view_cls = view_cls
+
+    def computation(self, key: ViewKey, run: Run) -> Computation:
+        """Build the view of the newest root, or take leave of it."""
+
+        def compute(reader: CutReader) -> Rendering:
+            root = run.population.member(key.root, reader.cut)
+            with run.context.activated():
+                if root is None:
+                    return self._take_leave(key, run)
+                reader.given[root.path] = root
+                with reading_through(reader):
+                    view = self._build(root)
+                    return Rendering(render(view, key, run.context.datastore.codec), view=view)
+
+        return compute
+
+    def _take_leave(self, key: ViewKey, run: Run) -> Rendering:
+        owned = run.publisher.owned(key)
+        choice = self._view_cls.on_delete()
+        if choice == "delete":
+            return Rendering({}, gone=True)
+        if not callable(choice):
+            return Rendering(dict.fromkeys(owned), gone=True)
+        datastore = run.context.datastore
+        documents: dict[str, Any] = {}
+        for place, stored in datastore.get(owned).items():
+            left = choice(stored.to_dict()) if stored.exists else None
+            if left is not None:
+                documents[place] = datastore.codec.encode(left, where=place)
+        return Rendering(documents, gone=True)
+
+
+class DocumentHandler:
+    """Calls the handlers of a protocol, and keeps the views that they publish."""
+
+    def __init__(self, mediator: QueryMediator, protocol: type[ProtocolBase]) -> None:
+        self._mediator = mediator
+        self._protocol = protocol
+
+    def computation(self, key: ViewKey, run: Run) -> Computation:
+        """Call the handler that the document's newest state asks for."""
+        handled: Snapshot | None = None
+
+        def compute(reader: CutReader) -> Rendering:
+            snapshot = run.population.member(key.root, reader.cut)
+            owned = run.publisher.owned(key)
+            if snapshot is None and handled is None and not owned:
+                return Rendering({}, gone=True)
+            with run.context.activated(), _collect() as views:
+                self._call(handled, snapshot, key, run)
+                rendering = self._rendering(views, owned, key, run, gone=snapshot is None)
+
+            def keep_progress() -> None:
+                nonlocal handled
+                handled = snapshot
+
+            rendering.on_published = keep_progress
+            return rendering
+
+        return compute
+
+    def _call(
+        self, handled: Snapshot | None, snapshot: Snapshot | None, key: ViewKey, run: Run
+    ) -> None:
+        if snapshot is None:
+            last = handled or run.context.datastore.codec.missing(key.root)
+            self._protocol.on_delete(last, self._mediator)
+        elif handled is None:
+            self._protocol.on_create(snapshot, self._mediator)
+        elif handled.update_time_ns != snapshot.update_time_ns:
+            self._protocol.on_update(snapshot, self._mediator)
+
+    def _rendering(
+        self, views: list[ViewModel], owned: frozenset[str], key: ViewKey, run: Run, *, gone: bool
+    ) -> Rendering:
+        # What earlier handlers published stays until the document goes.
+        documents: dict[str, Any] = {} if gone else dict.fromkeys(owned)
+        for view in views:
+            documents |= render(view, key, run.context.datastore.codec)
+        return Rendering(documents, gone=gone)
+
+
+@contextmanager
+def _collect() -> Iterator[list[ViewModel]]:
+    views: list[ViewModel] = []
+    token = _collected.set(views)
+    try:
+        with reading_through(None):
+            yield views
+    finally:
+        _collected.reset(token)

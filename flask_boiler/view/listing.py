@@ -1,0 +1,138 @@
+"""The parameters of a list: filters, order, and pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import marshmallow
+from werkzeug.datastructures import MultiDict
+
+from flask_boiler.attrs.attribute import Attr
+from flask_boiler.domain_model import DomainModel
+from flask_boiler.errors import BoilerError
+from flask_boiler.query import Query
+from flask_boiler.schema import AnyField
+from flask_boiler.view.problems import Refusal
+from flask_boiler.view_model import ViewModel
+
+__all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "PAGING", "ListQuery", "filterable"]
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 500
+PAGING = ("limit", "page_token", "order_by")
+
+
+def filterable(
+    view_cls: type[ViewModel], model: type[DomainModel], named: Sequence[str] = ()
+) -> dict[str, Attr[Any]]:
+    """The root's attributes that a client may filter and order by, by field name.
+
+    Those that the view shows under the same field name: whoever may filter by a field can find
+    out its value, so one that is not shown has to be named.
+
+    :param named: further attributes of the root, by attribute name.
+    """
+    shown = {a.data_key for a in view_cls.attributes().values() if a.options.export_enabled}
+    return {
+        attribute.data_key: attribute
+        for name, attribute in model.attributes().items()
+        if attribute.options.export_enabled
+        and not attribute.computed
+        and attribute.data_key not in PAGING
+        and (name in named or attribute.data_key in shown)
+    }
+
+
+class ListQuery:
+    """A list request, understood.
+
+    :raises Refusal: naming each parameter that is unknown or wrong.
+    """
+
+    def __init__(
+        self,
+        model: type[DomainModel],
+        fields: Mapping[str, Attr[Any]],
+        arguments: MultiDict[str, str],
+    ) -> None:
+        self._fields = fields
+        self._schema = model.schema()
+        self._wrong: dict[str, list[str]] = {}
+        self._known = [*fields, *PAGING]
+        self._check_names(arguments)
+        self.limit = self._limit(arguments.get("limit"))
+        self.page_token = arguments.get("page_token")
+        query: Query[Any] = model.get_query()
+        for field in fields:
+            if field in arguments:
+                query = self._filtered(query, field, arguments[field])
+        #: What is asked of the roots.
+        self.query = self._ordered(query, arguments.get("order_by"))
+        if self._wrong:
+            raise Refusal(400, "The parameters are not valid.", errors=self._wrong)
+
+    def _check_names(self, arguments: MultiDict[str, str]) -> None:
+        for name in arguments:
+            if name not in self._known:
+                known = ", ".join(self._known)
+                self._wrong[name] = [f"Unknown parameter (known are: {known})."]
+            elif len(arguments.getlist(name)) > 1:
+                self._wrong[name] = ["Given more than once."]
+
+    def _limit(self, text: str | None) -> int:
+        if text is None:
+            return DEFAULT_LIMIT
+        if text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_LIMIT:
+            return int(text)
+        self._wrong["limit"] = [f"Expected a number from 1 to {MAX_LIMIT}."]
+        return DEFAULT_LIMIT
+
+    def _filtered(self, query: Query[Any], field: str, text: str) -> Query[Any]:
+        attribute = self._fields[field]
+        try:
+            value = _value(self._schema.fields[attribute.attribute_name], text)
+            return query.where(attribute == value)
+        except marshmallow.ValidationError as error:
+            self._wrong[field] = [str(message) for message in error.messages]
+        except BoilerError as error:
+            self._wrong[field] = [str(error)]
+        return query
+
+    def _ordered(self, query: Query[Any], text: str | None) -> Query[Any]:
+        if text is None:
+            return query
+        for criterion in text.split(","):
+            attribute = self._fields.get(criterion.removeprefix("-"))
+            if attribute is None:
+                known = ", ".join(self._fields) or "none"
+                self._wrong["order_by"] = [f"Unknown field {criterion!r} (known are: {known})."]
+                return query
+            query = query.order_by(attribute, descending=criterion.startswith("-"))
+        return query
+
+
+def _value(field: marshmallow.fields.Field[Any], text: str) -> Any:
+    """What a parameter means: the text itself, or what it says as JSON.
+
+    A field without a type takes what is a JSON number, ``true``, ``false``, ``null`` or a
+    quoted text as that.
+    """
+    literal = _literal(text)
+    if type(field) is AnyField:
+        return literal
+    try:
+        return field.deserialize(text)
+    except marshmallow.ValidationError:
+        if literal is text:
+            raise
+        return field.deserialize(literal)
+
+
+def _literal(text: str) -> Any:
+    try:
+        value = json.loads(text, parse_constant=lambda name: text)
+    except (ValueError, RecursionError):
+        return text
+    return text if isinstance(value, dict | list) else value

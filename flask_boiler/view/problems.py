@@ -1,0 +1,81 @@
+"""Errors as HTTP answers: ``application/problem+json``, RFC 9457."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response
+from werkzeug.exceptions import HTTPException
+
+from flask_boiler.errors import BoilerError, ValidationError
+from flask_boiler.schema import InvalidInputError
+
+__all__ = ["PROBLEM_TYPE", "Refusal", "problem_of"]
+
+logger = logging.getLogger(__name__)
+
+PROBLEM_TYPE = "application/problem+json"
+
+_RETRY_AFTER_S = 1
+
+
+class Refusal(BoilerError):
+    """A request that is refused with this status.
+
+    :param errors: what is wrong, by parameter or field.
+    """
+
+    def __init__(
+        self, status: int, detail: str, *, errors: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.errors = errors
+
+
+def problem_of(error: BoilerError | HTTPException, fields: Mapping[str, str]) -> Response:
+    """The answer that tells a client of an error.
+
+    :param fields: the names of fields by attribute name: the client knows no others.
+    """
+    if isinstance(error, HTTPException):
+        status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+        return _problem(status, error.description or "")
+    if isinstance(error, Refusal):
+        return _problem(error.status, str(error), error.errors)
+    if isinstance(error, ValidationError):
+        errors = error.messages
+        if not isinstance(error, InvalidInputError):
+            errors = {_renamed(name, fields): said for name, said in errors.items()}
+        return _problem(error.http_status, "The input is not valid.", errors)
+    if error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        # What went wrong inside is for the log: it may name what the client must not know.
+        logger.error("a request failed: %s", error, exc_info=error)
+        return _problem(error.http_status, "The server failed to answer; the error was logged.")
+    return _problem(error.http_status, str(error))
+
+
+def _renamed(name: str, fields: Mapping[str, str]) -> str:
+    first, dot, rest = name.partition(".")
+    return f"{fields.get(first, first)}{dot}{rest}"
+
+
+def _problem(
+    status: int, detail: str, errors: Mapping[str, Sequence[str]] | None = None
+) -> Response:
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+    }
+    if errors is not None:
+        body["errors"] = errors
+    response = Response(json.dumps(body), status=int(status), mimetype=PROBLEM_TYPE)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(_RETRY_AFTER_S)
+    return response

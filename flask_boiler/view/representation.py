@@ -1,0 +1,112 @@
+"""A view as HTTP shows it: its JSON, its entity tag, and when it last changed.
+
+The tag is of the content. So a stored view and the same view computed anew have one tag, and
+``If-Match`` notices a change that was committed and is not published yet, which the update time
+of the stored document would not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Response
+
+from flask_boiler.ports import Reader
+from flask_boiler.values import QueryTarget, Snapshot
+from flask_boiler.view_model import ViewModel
+
+__all__ = ["DatedReader", "Representation"]
+
+
+class Representation:
+    """What is shown of one view.
+
+    :param view_cls: its class, whose schema says what JSON looks like.
+    :param fields: its stored form.
+    :param newest_ns: when the newest document that it shows last changed.
+    :param dated: whether that tells when the view last changed.
+    """
+
+    def __init__(
+        self,
+        view_cls: type[ViewModel],
+        fields: Mapping[str, Any],
+        *,
+        newest_ns: int = 0,
+        dated: bool = False,
+    ) -> None:
+        values = {
+            name: attribute.read(fields, where=view_cls.__name__)
+            for name, attribute in view_cls.attributes().items()
+            if attribute.options.export_enabled
+        }
+        #: What ``json.dumps`` takes.
+        self.body: dict[str, Any] = view_cls.schema().dump(values)
+        self.newest_ns = newest_ns
+        self._dated = dated
+
+    @classmethod
+    def of_snapshot(cls, view_cls: type[ViewModel], snapshot: Snapshot) -> Representation:
+        """That of a stored view document."""
+        return cls(view_cls, snapshot.fields, newest_ns=snapshot.update_time_ns, dated=True)
+
+    @classmethod
+    def of_view(cls, view: ViewModel, reader: DatedReader | None = None) -> Representation:
+        """That of a computed view.
+
+        :param reader: what it was read through.
+        """
+        fields = view.to_document()
+        if reader is None:
+            return cls(type(view), fields)
+        return cls(type(view), fields, newest_ns=reader.newest_ns, dated=reader.complete)
+
+    @property
+    def etag(self) -> str:
+        """The same for equal content, whoever computed it and when."""
+        text = json.dumps(self.body, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def response(self, status: int = 200) -> Response:
+        """The answer that shows the view."""
+        answer = Response(json.dumps(self.body), status=status, mimetype="application/json")
+        answer.set_etag(self.etag)
+        if self._dated:
+            answer.last_modified = datetime.fromtimestamp(self.newest_ns / 1e9, UTC)
+        # A view changes at any time: a client may keep it, and asks each time if it still holds.
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer
+
+
+class DatedReader:
+    """Reads through another reader, and notes the newest update time.
+
+    A document that is missing, and one that left a query's result, has none: then the time is
+    not :attr:`complete`.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        #: When the newest document that was read last changed.
+        self.newest_ns = 0
+        #: Whether nothing that was read can have changed later than that.
+        self.complete = True
+
+    def documents(self, paths: Sequence[str]) -> Mapping[str, Snapshot]:
+        """As the other reader gives them."""
+        found = self._reader.documents(paths)
+        for snapshot in found.values():
+            self.complete = self.complete and snapshot.exists
+            self.newest_ns = max(self.newest_ns, snapshot.update_time_ns)
+        return found
+
+    def query(self, target: QueryTarget) -> Sequence[Snapshot]:
+        """As the other reader gives it."""
+        found = self._reader.query(target)
+        self.complete = False
+        self.newest_ns = max([self.newest_ns, *(snapshot.update_time_ns for snapshot in found)])
+        return found

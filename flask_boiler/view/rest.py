@@ -1,0 +1,175 @@
+"""The REST mediator: routes through which views are read, and changed by mutations.
+
+Read: Request -> Response. Write: Request -> Document. At most once: nothing is retried for the
+client; inside, a commit that lost a race is.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from flask.views import View
+
+from flask_boiler.errors import ConfigurationError
+from flask_boiler.mutation import Mutation
+from flask_boiler.view.rest_views import (
+    InstanceDelete,
+    InstanceGet,
+    InstancePatch,
+    InstancePut,
+    ListGet,
+    ListPost,
+    RestView,
+)
+from flask_boiler.view_model import ViewModel
+
+if TYPE_CHECKING:
+    from flask import Blueprint, Flask
+
+__all__ = [
+    "InstanceDelete",
+    "InstanceGet",
+    "InstancePatch",
+    "InstancePut",
+    "ListGet",
+    "ListPost",
+    "RestMediator",
+    "RestView",
+    "Route",
+]
+
+
+class Route(NamedTuple):
+    """One route of a mediator.
+
+    :param kind: which of the six it is: ``list_get``, ``list_post``, ``instance_get`` …
+    """
+
+    mediator: RestMediator
+    kind: str
+    method: str
+    rule: str
+    endpoint: str
+    view: type[View]
+
+
+_DEFAULTS: dict[str, tuple[str, type[RestView]]] = {
+    "list_get": ("GET", ListGet),
+    "list_post": ("POST", ListPost),
+    "instance_get": ("GET", InstanceGet),
+    "instance_put": ("PUT", InstancePut),
+    "instance_patch": ("PATCH", InstancePatch),
+    "instance_delete": ("DELETE", InstanceDelete),
+}
+
+_endpoints: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
+
+
+class RestMediator:
+    """Serves the views of one class over HTTP.
+
+    ::
+
+        mediator = RestMediator(CityView, CityMutation, app=app)
+        mediator.add_list_get("/cities")
+        mediator.add_instance_get("/cities/<string:doc_id>")
+        mediator.add_instance_patch("/cities/<string:doc_id>")
+
+    Each ``add_…`` method takes the rule and, if the default does not suit, a view class of your
+    own: one below the default's class is given the mediator, any other is used as it is.
+
+    :param view_model_cls: the view; ``doc_id`` in a rule is the id of its root.
+    :param mutation_cls: what the writing routes call.
+    :param app: a Flask application or a blueprint.
+    :raises ConfigurationError: the mutation is of another view.
+    """
+
+    def __init__(
+        self,
+        view_model_cls: type[ViewModel],
+        mutation_cls: type[Mutation[Any]] | None = None,
+        *,
+        app: Flask | Blueprint,
+    ) -> None:
+        self.view_model_cls = view_model_cls
+        self.mutation_cls = mutation_cls
+        self.app = app
+        #: What was added, in order.
+        self.routes: list[Route] = []
+        changed = getattr(mutation_cls, "view_model_cls", view_model_cls)
+        if not issubclass(view_model_cls, changed):
+            raise ConfigurationError(
+                f"{mutation_cls} changes {changed.__name__}, not {view_model_cls.__name__}"
+            )
+
+    def add_list_get(self, rule: str, list_get_view: type[View] | None = None) -> None:
+        """Serve ``GET`` of many views, with filters and pages."""
+        self._add("list_get", rule, list_get_view)
+
+    def add_list_post(self, rule: str, list_post_view: type[View] | None = None) -> None:
+        """Serve ``POST`` of a new view."""
+        self._add("list_post", rule, list_post_view)
+
+    def add_instance_get(self, rule: str, instance_get_view: type[View] | None = None) -> None:
+        """Serve ``GET`` of one view."""
+        self._add("instance_get", rule, instance_get_view)
+
+    def add_instance_put(self, rule: str, instance_put_view: type[View] | None = None) -> None:
+        """Serve ``PUT`` of all that can be written of one view."""
+        self._add("instance_put", rule, instance_put_view)
+
+    def add_instance_patch(self, rule: str, instance_patch_view: type[View] | None = None) -> None:
+        """Serve ``PATCH`` of one view."""
+        self._add("instance_patch", rule, instance_patch_view)
+
+    def add_instance_delete(
+        self, rule: str, instance_delete_view: type[View] | None = None
+    ) -> None:
+        """Serve ``DELETE`` of one view."""
+        self._add("instance_delete", rule, instance_delete_view)
+
+    @property
+    def instance_endpoint(self) -> str | None:
+        """The endpoint of the first ``GET`` route of one view, if there is one."""
+        found = (route.endpoint for route in self.routes if route.kind == "instance_get")
+        return next(found, None)
+
+    def require_mutation(self) -> type[Mutation[Any]]:
+        """The mutation.
+
+        :raises ConfigurationError: none was given.
+        """
+        if self.mutation_cls is None:
+            raise ConfigurationError(
+                f"the REST mediator of {self.view_model_cls.__name__} writes nothing without a "
+                f"mutation: give it mutation_cls, such as a subclass of "
+                f"Mutation[{self.view_model_cls.__name__}]"
+            )
+        if not hasattr(self.mutation_cls, "view_model_cls"):
+            raise ConfigurationError(
+                f"{self.mutation_cls.__name__} does not say which view it changes: give it "
+                f"view_model_cls = {self.view_model_cls.__name__}"
+            )
+        return self.mutation_cls
+
+    def _add(self, kind: str, rule: str, view: type[View] | None) -> None:
+        method, default = _DEFAULTS[kind]
+        chosen = view or default
+        endpoint = self._free_endpoint(f"{self.view_model_cls.__name__}_{kind}")
+        if issubclass(chosen, RestView):
+            # Once, so that what cannot be served is refused when the application starts.
+            chosen(self)
+            function = chosen.as_view(endpoint, self)
+        else:
+            function = chosen.as_view(endpoint)
+        self.app.add_url_rule(rule, endpoint=endpoint, view_func=function, methods=[method])
+        self.routes.append(Route(self, kind, method, rule, endpoint, chosen))
+
+    def _free_endpoint(self, wanted: str) -> str:
+        taken = _endpoints.setdefault(self.app, set())
+        names = itertools.chain([wanted], (f"{wanted}_{n}" for n in itertools.count(2)))
+        free = next(n for n in names if n not in taken and n not in self.app.view_functions)
+        taken.add(free)
+        return free

@@ -1,0 +1,308 @@
+"""The default views of the REST mediator: what each kind of route does with a request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from urllib.parse import quote
+
+from flask import Request, Response, current_app, request, url_for
+from flask.views import View
+from werkzeug.exceptions import HTTPException
+
+from flask_boiler.collection import new_id
+from flask_boiler.context import current_context
+from flask_boiler.domain_model import DomainModel
+from flask_boiler.errors import BoilerError, ValidationError
+from flask_boiler.ports import Incomplete
+from flask_boiler.reading import DirectReader, current_reader, reading_through
+from flask_boiler.snapshot_cut import compute_once
+from flask_boiler.transaction import execute_transaction
+from flask_boiler.values import Write
+from flask_boiler.view.listing import ListQuery, filterable
+from flask_boiler.view.places import stored_place
+from flask_boiler.view.problems import Refusal, problem_of
+from flask_boiler.view.representation import DatedReader, Representation
+from flask_boiler.view_root import ViewRoot
+
+if TYPE_CHECKING:
+    from flask_boiler.mutation import Mutation
+    from flask_boiler.view.rest import RestMediator
+
+__all__ = [
+    "READ_TIME_HEADER",
+    "InstanceDelete",
+    "InstanceGet",
+    "InstancePatch",
+    "InstancePut",
+    "ListGet",
+    "ListPost",
+    "RestView",
+]
+
+R = TypeVar("R")
+
+#: Carries a time of the server's: a view that is asked for with it is not older.
+READ_TIME_HEADER = "Boiler-Read-Time"
+
+#: How large a body may be where the application does not say: that of a Firestore document.
+_MAX_BODY_BYTES = 1024 * 1024
+
+
+class RestView(View):
+    """The parent of the default views; a view of your own may build on it.
+
+    :meth:`answer` does the work, and what it raises becomes a problem document.
+
+    :param mediator: whose route it serves.
+    """
+
+    #: Whether it writes, and so needs a mutation.
+    writes: ClassVar[bool] = False
+    init_every_request = False
+
+    def __init__(self, mediator: RestMediator) -> None:
+        self.mediator = mediator
+        view_cls = mediator.view_model_cls
+        #: What ids in the route mean.
+        self.root: ViewRoot[Any] = ViewRoot(view_cls)
+        self._fields = {name: a.data_key for name, a in view_cls.attributes().items()}
+        if self.writes:
+            self.mutation_cls: type[Mutation[Any]] = mediator.require_mutation()
+
+    def dispatch_request(self, **arguments: Any) -> Response:
+        """Answer the current request, be it with a problem document."""
+        try:
+            self._check_id(arguments.get("doc_id"))
+            return self.answer(**arguments)
+        except (BoilerError, HTTPException) as error:
+            return problem_of(error, self._fields)
+
+    def _check_id(self, doc_id: str | None) -> None:
+        try:
+            if doc_id is not None:
+                self.root.path_of(doc_id)
+        except ValidationError as error:
+            raise Refusal(404, f"There is no such document: {error}") from error
+
+    def answer(self, *parts: Any, **arguments: Any) -> Response:
+        """The answer to the current request, whose route has these arguments."""
+        raise NotImplementedError
+
+    def compute(self, doc_id: str) -> Representation:
+        """The view as it is now: strong reads of one time, one batch for each level.
+
+        :raises DocumentNotFoundError: there is no such root.
+        """
+        context = current_context()
+
+        def represent() -> Representation:
+            reader = DatedReader(current_reader() or DirectReader(context.datastore))
+            with reading_through(reader):
+                return Representation.of_view(self.root.open(doc_id), reader)
+
+        return compute_once(represent, context.datastore)
+
+    def input(self) -> dict[str, Any]:
+        """The body's values by attribute name.
+
+        :raises Refusal: it is too large, of another content type, or no JSON.
+        :raises ValidationError: naming each field that is unknown, read-only or wrong.
+        """
+        body = _json_body(request)
+        if not isinstance(body, dict):
+            raise Refusal(422, "Expected a JSON object.")
+        schema = self.mediator.view_model_cls.schema(partial=True)
+        given: dict[str, Any] = schema.load(body)
+        return given
+
+
+class InstanceGet(RestView):
+    """One view: the stored document if the route tells its place, else computed.
+
+    A request with a ``Boiler-Read-Time`` is always answered by strong reads: a stored document
+    does not say how far it is.
+    """
+
+    def answer(self, *, doc_id: str, **arguments: Any) -> Response:
+        """200, or 304 if what the client has is still what there is."""
+        strong = _read_time(request) is not None
+        shown = (None if strong else self._stored(doc_id)) or self.compute(doc_id)
+        return shown.response().make_conditional(request)  # type: ignore[return-value]
+
+    def _stored(self, doc_id: str) -> Representation | None:
+        place = stored_place(self.root, doc_id)
+        if place is None:
+            return None
+        snapshot = current_context().datastore.get([place])[place]
+        view_cls = self.mediator.view_model_cls
+        kind = snapshot.get("obj_type") if snapshot.exists else None
+        if not snapshot.exists or kind not in (None, view_cls.type_name()):
+            return None
+        return Representation.of_snapshot(view_cls, snapshot)
+
+
+class ListGet(RestView):
+    """The views of the roots that fulfil the filters, page by page.
+
+    All of a page is of one time, and read in one batch for each level of references.
+    """
+
+    #: Attributes of the root that may be filtered by although the view does not show them.
+    filters: ClassVar[tuple[str, ...]] = ()
+
+    def answer(self, **arguments: Any) -> Response:
+        """200, with the views by their roots' ids, in order."""
+        fields = filterable(self.mediator.view_model_cls, self.root.model, self.filters)
+        asked = ListQuery(self.root.model, fields, request.args)
+
+        def represent() -> dict[str, Any]:
+            page = asked.query.page(asked.limit, asked.page_token)
+            views = _all_or_incomplete(page.results, self._represent)
+            return {"results": views, "next_page_token": page.next_page_token}
+
+        body = compute_once(represent, current_context().datastore)
+        return Response(json.dumps(body), mimetype="application/json")
+
+    def _represent(self, root: DomainModel) -> dict[str, Any]:
+        if self.root.built_from_model:
+            return Representation.of_view(self.root.open_model(root)).body
+        return Representation.of_view(self.root.open(root.doc_id)).body
+
+
+class ListPost(RestView):
+    """A new view."""
+
+    writes = True
+
+    def answer(self, **arguments: Any) -> Response:
+        """201, with where the view is."""
+        created = self.mutation_cls.mutate_create(data=self.input())
+        doc_id = self.root.of(created).doc_id
+        response = _of_write(self.compute(doc_id), 201)
+        response.headers["Location"] = self._location(doc_id)
+        return response
+
+    def _location(self, doc_id: str) -> str:
+        endpoint = self.mediator.instance_endpoint
+        if endpoint is None:
+            return f"{request.path.rstrip('/')}/{quote(doc_id, safe='')}"
+        relative = f".{endpoint}" if request.blueprint else endpoint
+        return url_for(relative, **{**(request.view_args or {}), "doc_id": doc_id})
+
+
+class _InstanceWrite(RestView):
+    """A write to one view, on condition that it still has the tag of ``If-Match``."""
+
+    writes = True
+
+    def conditionally(self, doc_id: str, write: Callable[[], R]) -> R:
+        """What ``write`` returns; with ``If-Match``, checked and written in one transaction."""
+        if not request.headers.get("If-Match"):
+            return write()
+
+        def checked() -> R:
+            shown = Representation.of_view(self.root.open(doc_id))
+            if not request.if_match.contains(shown.etag):
+                raise Refusal(412, "The view has changed: get it again, and repeat the change.")
+            return write()
+
+        return execute_transaction(lambda transaction: checked())
+
+
+class InstancePut(_InstanceWrite):
+    """All writable attributes of a view."""
+
+    def answer(self, *, doc_id: str, **arguments: Any) -> Response:
+        """200, with the view as it now stands."""
+        data = self.input()
+        self.conditionally(doc_id, lambda: self.mutation_cls.mutate_put(doc_id, data))
+        return _of_write(self.compute(doc_id))
+
+
+class InstancePatch(_InstanceWrite):
+    """Some attributes of a view."""
+
+    def answer(self, *, doc_id: str, **arguments: Any) -> Response:
+        """200, with the view as it now stands."""
+        data = self.input()
+        self.conditionally(doc_id, lambda: self.mutation_cls.mutate_patch(doc_id, data))
+        return _of_write(self.compute(doc_id))
+
+
+class InstanceDelete(_InstanceWrite):
+    """No view any more."""
+
+    def answer(self, *, doc_id: str, **arguments: Any) -> Response:
+        """204."""
+        self.conditionally(doc_id, lambda: self.mutation_cls.mutate_delete(doc_id))
+        response = Response(status=204)
+        response.headers[READ_TIME_HEADER] = str(_time_after())
+        return response
+
+
+def _all_or_incomplete(
+    roots: list[DomainModel], represent: Callable[[DomainModel], dict[str, Any]]
+) -> dict[str, Any]:
+    """The views by id; what any of them misses is asked for together."""
+    views: dict[str, Any] = {}
+    missing: set[Any] = set()
+    for root in roots:
+        try:
+            views[root.doc_id] = represent(root)
+        except Incomplete as incomplete:
+            missing |= incomplete.missing
+    if missing:
+        raise Incomplete(missing)
+    return views
+
+
+def _of_write(shown: Representation, status: int = 200) -> Response:
+    """The answer to a write: the view, and a time that it is not older than."""
+    response = shown.response(status)
+    response.headers[READ_TIME_HEADER] = str(shown.newest_ns)
+    return response
+
+
+def _time_after() -> int:
+    """A time of the server's that is later than all that was written before."""
+    # Deleting what is not there changes nothing; only a commit of something tells its time.
+    nothing = Write("delete", f"_boiler_clock/{new_id()}")
+    return current_context().datastore.commit([nothing]).commit_time_ns
+
+
+def _read_time(asked: Request) -> int | None:
+    text = asked.headers.get(READ_TIME_HEADER)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        said = f"Not what an answer to a write gave: {text!r:.60}."
+        raise Refusal(400, "The request is not valid.", errors={READ_TIME_HEADER: [said]})
+    return int(text)
+
+
+def _json_body(asked: Request) -> Any:
+    kind = asked.mimetype
+    if kind != "application/json" and not (kind.startswith("application/") and "+json" in kind):
+        raise Refusal(415, f"Expected application/json, not {kind or 'no content type'}.")
+    data = _body(asked)
+    try:
+        return json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(400, f"The body is not JSON: {error}") from error
+
+
+def _body(asked: Request) -> bytes:
+    limit = current_app.config.get("MAX_CONTENT_LENGTH") or _MAX_BODY_BYTES
+    too_large = Refusal(413, f"A body has at most {limit} bytes.")
+    if (asked.content_length or 0) > limit:
+        raise too_large
+    data = asked.get_data()
+    if len(data) > limit:
+        raise too_large
+    return data
+
+
+def _refuse_constant(name: str) -> Mapping[str, Any]:
+    raise ValueError(f"{name} is no JSON")
