@@ -1,0 +1,248 @@
+"""The Flask extension: one object that configures, starts and stops everything."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+from flask import Flask, current_app, has_app_context
+
+from flask_boiler.config import Config
+from flask_boiler.context import ApplicationContext, register_resolver
+from flask_boiler.engine.keys import Parked, ViewKey
+from flask_boiler.engine.runtime import Engine
+from flask_boiler.errors import ConfigurationError
+from flask_boiler.transaction import Transaction, execute_transaction, transaction
+from flask_boiler.values import Write
+from flask_boiler.view.cycles import refuse_cycles
+from flask_boiler.view.live import live_views
+from flask_boiler.view_model import ViewModel
+
+__all__ = ["Boiler", "Mediator"]
+
+R = TypeVar("R")
+
+_EXTENSION = "boiler"
+
+
+class Mediator(Protocol):
+    """What ``boiler.add`` takes: all mediators are such."""
+
+    def start(self) -> None:
+        """Begin to mediate."""
+        ...
+
+    def stop(self) -> None:
+        """Finish what is in hand, and mediate no longer."""
+        ...
+
+
+M = TypeVar("M", bound=Mediator)
+
+
+class Boiler:
+    """Configuration, context and mediators of one application.
+
+    ::
+
+        app = Flask(__name__)
+        boiler = Boiler(app)
+        boiler.add(QueryMediator(CityView, query=City.get_query()))
+
+        if __name__ == "__main__":
+            with boiler:          # starts the mediators, and stops them at the end
+                app.run()
+
+    In production, ``flask boiler run`` runs the mediators in a process of their own.
+
+    Keys of ``app.config``: each of :class:`~flask_boiler.config.Config`, in capitals after
+    ``BOILER_`` (``BOILER_PROJECT`` …). Environment variables of the same names win.
+
+    :param app: the application; or call :meth:`init_app` later.
+    :param config: the configuration, instead of ``app.config``'s.
+    """
+
+    def __init__(self, app: Flask | None = None, *, config: Config | None = None) -> None:
+        self._config = config
+        self._context: ApplicationContext | None = None
+        self._mediators: list[Mediator] = []
+        self._started: list[Mediator] = []
+        #: The process that it runs in: a forked child has none of its parent's threads.
+        self._running_in: int | None = None
+        if app is not None:
+            self.init_app(app)
+        elif config is not None:
+            self._context = ApplicationContext(config)
+
+    def init_app(self, app: Flask) -> None:
+        """Configure from the application, and be found from its context.
+
+        :raises ConfigurationError: the application has a Boiler already.
+        """
+        if _EXTENSION in app.extensions:
+            raise ConfigurationError(
+                f"{app.name} has a Boiler already: use app.extensions[{_EXTENSION!r}], or create "
+                "another app"
+            )
+        app.extensions[_EXTENSION] = self
+        if self._context is None:
+            self._context = ApplicationContext(self._config or Config.from_mapping(app.config))
+
+    @property
+    def context(self) -> ApplicationContext:
+        """The context: configuration, clients, datastore.
+
+        :raises ConfigurationError: there is neither an app nor a configuration yet.
+        """
+        if self._context is None:
+            raise ConfigurationError(
+                "this Boiler is not configured: give it an app or a config, or call init_app(app)"
+            )
+        return self._context
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, started if it was not running."""
+        return live_views(self.context).engine
+
+    @property
+    def mediators(self) -> list[Mediator]:
+        """The mediators that were added."""
+        return list(self._mediators)
+
+    def add(self, mediator: M) -> M:
+        """Have a mediator started and stopped with the others; gives it back.
+
+        Where the others run already, it is started at once.
+        """
+        self._mediators.append(mediator)
+        if self._running_in == os.getpid():
+            refuse_cycles(self._views())
+            self._start(mediator)
+        return mediator
+
+    def start(self) -> None:
+        """Start every mediator that was added.
+
+        :raises ConfigurationError: they are running already.
+        :raises CyclicViewError: views are declared to read each other in a circle.
+        """
+        if self._running_in == os.getpid():
+            raise ConfigurationError("this Boiler is running already: stop() it first")
+        refuse_cycles(self._views())
+        self._started = []
+        self._running_in = os.getpid()
+        try:
+            for mediator in self._mediators:
+                self._start(mediator)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the mediators, finish what is in hand, end every thread and listener."""
+        started, self._started = self._started, []
+        if self._running_in != os.getpid():
+            started = []
+        self._running_in = None
+        # Whatever one of them raises, all the others are stopped, and at last the engine.
+        with ExitStack() as ends:
+            ends.callback(live_views(self.context).stop)
+            for mediator in started:
+                ends.callback(mediator.stop)
+
+    def close(self) -> None:
+        """Stop, and close the context's clients and a local Firestore that it started."""
+        try:
+            self.stop()
+        finally:
+            self.context.close()
+
+    @property
+    def parked(self) -> list[Parked]:
+        """The views that failed and were set aside, with their errors."""
+        return self._engine_if_running(lambda engine: engine.parked, [])
+
+    def retry(self, key: ViewKey) -> bool:
+        """Compute a parked view again; whether there was one of this key."""
+        return self._engine_if_running(lambda engine: engine.retry(key), False)
+
+    @property
+    def lag_s(self) -> float:
+        """The age of the oldest change that is not yet published, or 0."""
+        return self._engine_if_running(lambda engine: engine.lag_s, 0.0)
+
+    def settle(self, *, timeout_s: float = 30.0) -> None:
+        """Wait until all that was committed before is published, and what that caused too.
+
+        For tests and scripts: it writes a document of its own each time.
+
+        :raises TimeoutError: naming what is still busy.
+        """
+        canary = f"_boiler_canaries/{uuid.uuid4().hex}"
+        datastore = self.context.datastore
+
+        def write() -> int:
+            content = {"nonce": uuid.uuid4().hex}
+            return datastore.commit([Write("set", canary, content)]).commit_time_ns
+
+        try:
+            self.engine.settle(canary, write, timeout_s=timeout_s)
+        finally:
+            datastore.commit([Write("delete", canary)])
+
+    def run_transaction(
+        self,
+        function: Callable[..., R],
+        *,
+        max_attempts: int = 5,
+        locking: bool = False,
+    ) -> R:
+        """What a function returns that ran in a transaction; after a conflict it runs again.
+
+        :raises ConflictError: every attempt lost.
+        """
+        return execute_transaction(
+            function, context=self.context, max_attempts=max_attempts, locking=locking
+        )
+
+    def transaction(self, *, locking: bool = False) -> AbstractContextManager[Transaction]:
+        """One attempt at a transaction, as a ``with`` block."""
+        return transaction(context=self.context, locking=locking)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _start(self, mediator: Mediator) -> None:
+        with self.context.activated():
+            mediator.start()
+        self._started.append(mediator)
+
+    def _views(self) -> list[type[ViewModel]]:
+        declared = (getattr(mediator, "view_model_cls", None) for mediator in self._mediators)
+        return [view_cls for view_cls in declared if view_cls is not None]
+
+    def _engine_if_running(self, ask: Callable[[Engine], R], otherwise: R) -> R:
+        live = live_views(self.context)
+        return ask(live.engine) if live.running else otherwise
+
+
+def _context_of_current_app() -> ApplicationContext | None:
+    boiler: Any = current_app.extensions.get(_EXTENSION) if has_app_context() else None
+    return None if boiler is None else boiler.context
+
+
+register_resolver(_context_of_current_app)

@@ -1,0 +1,3 @@
+"""What the tests of an application may use; :mod:`.plugin` holds the pytest fixtures."""
+
+__all__: list[str] = []

@@ -1,0 +1,99 @@
+"""Pytest fixtures for applications: a local Firestore, a Boiler on it, and waiting for it.
+
+Pytest loads this module in every project that has flask_boiler installed, so it
+imports nothing that costs time; the fixtures import what they need.
+
+    def test_a_city_is_viewed(boiler, settle):
+        boiler.add(QueryMediator(CityView, query=City.get_query()))
+        with boiler:
+            City.new(doc_id="SF", city_name="San Francisco").save()
+            settle()
+        assert CTX.db.document("cityView/SF").get().exists
+
+A test that needs a Firestore is skipped where there is none; with the environment
+variable ``FLASK_BOILER_REQUIRE_ALL`` set, as on a build server, it fails instead.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from flask_boiler.emulator import LocalFirestore
+    from flask_boiler.extension import Boiler
+
+__all__ = ["Settle", "boiler", "firestore_emulator", "settle", "skip_unless_required"]
+
+_REQUIRE_ALL = "FLASK_BOILER_REQUIRE_ALL"
+
+
+class Settle(Protocol):
+    """Waits until everything that was committed is published, and what that caused too."""
+
+    def __call__(self, timeout_s: float = 30.0) -> None:
+        """Wait at most so long.
+
+        :raises TimeoutError: naming what is still busy.
+        """
+        ...
+
+
+def skip_unless_required(reason: str) -> NoReturn:
+    """Skip the running test for want of something; fail it where everything is required."""
+    if os.environ.get(_REQUIRE_ALL):
+        pytest.fail(f"{_REQUIRE_ALL} is set, and something is missing: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def firestore_emulator() -> Iterator[LocalFirestore]:
+    """A Firestore that answers at ``.host`` for the whole session (under xdist: one a worker).
+
+    The one at ``FIRESTORE_EMULATOR_HOST`` if that is set, else one that is started here and
+    ends with the session. Tests share it: give each its own project, as ``boiler`` does.
+    """
+    from flask_boiler.errors import LocalFirestoreNotFoundError
+    from flask_boiler.ports import provided
+
+    try:
+        local: LocalFirestore = provided("local_firestore")()
+    except LocalFirestoreNotFoundError as error:
+        skip_unless_required(str(error))
+    with local:
+        yield local
+
+
+@pytest.fixture
+def boiler(firestore_emulator: LocalFirestore) -> Iterator[Boiler]:
+    """A :class:`~flask_boiler.extension.Boiler` on an empty project of this test alone.
+
+    ``CTX`` resolves to its context during the test. Whatever was started is stopped, and its
+    clients are closed, when the test ends.
+    """
+    import uuid
+
+    from flask_boiler.config import Config
+    from flask_boiler.extension import Boiler
+
+    project = f"test-{uuid.uuid4().hex[:20]}"
+    config = Config(testing=True, project=project, emulator_host=firestore_emulator.host)
+    boiler = Boiler(config=config)
+    try:
+        with boiler.context.activated():
+            yield boiler
+    finally:
+        boiler.close()
+
+
+@pytest.fixture
+def settle(boiler: Boiler) -> Settle:
+    """``settle(timeout_s=30.0)`` waits until ``boiler`` has published all that was committed."""
+
+    def wait(timeout_s: float = 30.0) -> None:
+        boiler.settle(timeout_s=timeout_s)
+
+    return wait

@@ -1,0 +1,68 @@
+"""The pytest plugin where there is no Firestore; what it does with one is tested with one."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+NEEDS_ONE = """
+    def test_that_needs_one(firestore_emulator):
+        raise AssertionError("must not run")
+
+    def test_that_needs_none():
+        pass
+"""
+
+
+@pytest.fixture
+def bare_machine(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in (
+        "FIRESTORE_EMULATOR_HOST",
+        "JAVA_HOME",
+        "CLOUDSDK_ROOT_DIR",
+        "FIREBASE_EMULATORS_PATH",
+        "FLASK_BOILER_REQUIRE_ALL",
+    ):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("HOME", str(pytester.path))
+
+
+@pytest.mark.usefixtures("bare_machine")
+def test_tests_are_skipped_with_the_reason_where_nothing_can_be_started(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(NEEDS_ONE)
+    result = pytester.runpytest("-rs")
+    result.assert_outcomes(skipped=1, passed=1)
+    result.stdout.fnmatch_lines(["*SKIPPED*no local Firestore can be started here*"])
+
+
+@pytest.mark.usefixtures("bare_machine")
+def test_a_skip_is_a_failure_where_everything_is_required(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASK_BOILER_REQUIRE_ALL", "1")
+    pytester.makepyfile(NEEDS_ONE)
+    result = pytester.runpytest()
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines(
+        ["FLASK_BOILER_REQUIRE_ALL is set*no local Firestore can be started here*"]
+    )
+
+
+def test_loading_the_plugin_imports_nothing_that_costs_time() -> None:
+    program = (
+        "import sys, json, pytest; before = set(sys.modules)\n"
+        "import flask_boiler.testing.plugin\n"
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, text=True, stdout=subprocess.PIPE
+    )
+    assert json.loads(done.stdout) == [
+        "flask_boiler",
+        "flask_boiler.testing",
+        "flask_boiler.testing.plugin",
+    ]
