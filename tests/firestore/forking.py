@@ -1,0 +1,85 @@
+"""What forking does to a context; test_context.py runs this in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from flask_boiler.config import Config
+from flask_boiler.context import ApplicationContext
+from flask_boiler.errors import LocalFirestoreNotFoundError
+from flask_boiler.extension import Boiler
+from flask_boiler.testing.plugin import skip_unless_required
+from flask_boiler.values import Write
+
+
+def in_child(act: Callable[[], object]) -> int:
+    """Do it in a forked process; its exit status."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            act()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            # Without the parent's atexit hooks, and without pytest's own end.
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+# From 3.12 on, Python warns of every fork in a process that has threads, as pytest has here.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+
+
+@pytest.mark.timeout(60)
+def test_a_forked_child_reads_and_writes(boiler: Boiler) -> None:
+    """As a worker of gunicorn with --preload does, whose parent has used Firestore already."""
+    datastore = boiler.context.datastore
+    datastore.commit([Write("set", "a/parent", {"v": 1})])
+    list(boiler.context.db.collection("a").stream())
+
+    def work() -> None:
+        own = boiler.context.datastore
+        assert own is not datastore
+        assert own.get(["a/parent"])["a/parent"].get("v") == 1
+        own.commit([Write("set", "a/child", {"v": 2})])
+        assert len(list(boiler.context.db.collection("a").stream())) == 2
+
+    assert in_child(work) == 0
+    assert boiler.context.datastore is datastore
+    assert datastore.get(["a/child"])["a/child"].get("v") == 2
+
+
+@pytest.fixture
+def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApplicationContext]:
+    monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
+    context = ApplicationContext(Config(app_name="Starts by Itself"))
+    try:
+        _ = context.db
+    except LocalFirestoreNotFoundError as error:
+        skip_unless_required(str(error))
+    yield context
+    context.close()
+
+
+@pytest.mark.timeout(60)
+def test_the_local_firestore_starts_by_itself_and_children_share_it(
+    local: ApplicationContext,
+) -> None:
+    local.datastore.commit([Write("set", "a/parent", {"v": 1})])
+    assert local.project == "demo-starts-by-itself"
+
+    def work() -> None:
+        assert local.datastore.get(["a/parent"])["a/parent"].get("v") == 1
+        local.datastore.commit([Write("set", "a/child", {"v": 2})])
+        local.close()
+
+    assert in_child(work) == 0
+    found = local.datastore.get(["a/parent", "a/child"])
+    assert [snapshot.exists for snapshot in found.values()] == [True, True]
+    assert "FIRESTORE_EMULATOR_HOST" not in os.environ

@@ -1,0 +1,120 @@
+"""A small world for the REST tests: towns with values of every kind, written through a view."""
+
+# mypy: disable-error-code="no-redef, union-attr"
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from flask_boiler import attrs
+from flask_boiler.attrs import Attr
+from flask_boiler.domain_model import DomainModel
+from flask_boiler.mutation import Mutation
+from flask_boiler.store import Store, reference
+from flask_boiler.view_model import ViewModel
+
+
+class Party(DomainModel):
+    title = attrs.bproperty()
+
+
+class Leader(DomainModel):
+    full_name = attrs.bproperty()
+    party = attrs.relation(Party)
+
+
+class Town(DomainModel):
+    name: Attr[str] = attrs.bproperty()
+    population: Attr[int] = attrs.bproperty(default=0)
+    capital = attrs.bproperty()
+    founded = attrs.timestamp()
+    place = attrs.geo_point()
+    seal = attrs.bytes_()
+    leader = attrs.relation(Leader)
+    secret = attrs.bproperty()
+
+
+class TownStore(Store):
+    town = reference(Town)
+    leader = reference(Leader, source=lambda store: store.town.leader)
+    party = reference(Party, source=lambda store: store.leader and store.leader.party)
+
+
+class TownView(ViewModel):
+    store: TownStore
+
+    name: Attr[str] = attrs.bproperty()
+    population: Attr[int] = attrs.bproperty()
+    capital = attrs.bproperty()
+    founded = attrs.timestamp()
+    place = attrs.geo_point()
+    seal = attrs.bytes_()
+    leader = attrs.relation(Leader)
+    leader_name = attrs.bproperty()
+
+    class Meta:
+        path = "townView/{town.doc_id}"
+
+    @name.getter
+    def name(self) -> Any:
+        return self.store.town.name
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self.store.town.name = value
+
+    @population.getter
+    def population(self) -> Any:
+        return self.store.town.population
+
+    @population.setter
+    def population(self, value: int) -> None:
+        self.store.town.population = value
+
+    @capital.getter
+    def capital(self) -> Any:
+        return self.store.town.capital
+
+    @founded.getter
+    def founded(self) -> datetime.datetime | None:
+        return self.store.town.founded
+
+    @founded.setter
+    def founded(self, value: Any) -> None:
+        self.store.town.founded = value
+
+    @place.getter
+    def place(self) -> Any:
+        return self.store.town.place
+
+    @place.setter
+    def place(self, value: Any) -> None:
+        self.store.town.place = value
+
+    @seal.getter
+    def seal(self) -> Any:
+        return self.store.town.seal
+
+    @seal.setter
+    def seal(self, value: Any) -> None:
+        self.store.town.seal = value
+
+    @leader.getter
+    def leader(self) -> Any:
+        return self.store.town.leader
+
+    @leader.setter
+    def leader(self, value: Any) -> None:
+        self.store.town.leader = value
+
+    @leader_name.getter
+    def leader_name(self) -> Any:
+        leader, party = self.store.leader, self.store.party
+        if leader is None:
+            return None
+        return leader.full_name if party is None else f"{leader.full_name} ({party.title})"
+
+
+class TownMutation(Mutation[TownView]):
+    pass

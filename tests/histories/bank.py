@@ -1,0 +1,109 @@
+"""The world of the random histories: accounts, holders, a bank, and views of them.
+
+Transfers keep the sum of all balances, so the bank's view, which reads every account, shows
+at once whether a published value ever mixed two times.
+"""
+
+from __future__ import annotations
+
+from flask_boiler import attrs
+from flask_boiler.attrs import Attr
+from flask_boiler.domain_model import DomainModel
+from flask_boiler.store import Store, reference
+from flask_boiler.view import QueryMediator
+from flask_boiler.view_model import ViewModel
+
+ACCOUNTS = tuple(f"a{n}" for n in range(5))
+HOLDERS = tuple(f"h{n}" for n in range(3))
+MEMOS = tuple(f"m{n}" for n in range(3))
+OPENING_BALANCE = 100
+
+
+class Account(DomainModel):
+    balance: Attr[int]
+
+    class Meta:
+        collection_name = "accounts"
+
+
+class Bank(DomainModel):
+    accounts = attrs.relation(Account, many=True)
+
+    class Meta:
+        collection_name = "banks"
+
+
+class Holder(DomainModel):
+    label: Attr[str]
+    accounts = attrs.relation(Account, many=True)
+    friend = attrs.bproperty()
+
+    class Meta:
+        collection_name = "holders"
+
+
+class Memo(DomainModel):
+    holder = attrs.bproperty()
+
+    class Meta:
+        collection_name = "memos"
+
+
+class BankStore(Store):
+    bank = reference(Bank)
+    accounts = reference(Account, many=True, source=lambda store: store.bank.accounts)
+
+
+class BankView(ViewModel):
+    store: BankStore
+
+    class Meta:
+        path = "bankViews/{bank.doc_id}"
+
+    @attrs.computed
+    def total(self) -> int:
+        return sum(account.balance for account in self.store.accounts.values())
+
+
+class HolderStore(Store):
+    holder = reference(Holder)
+    accounts = reference(Account, many=True, source=lambda store: store.holder.accounts)
+    friend = reference(Holder, source=lambda store: store.holder.friend)
+    friends_accounts = reference(
+        Account, many=True, source=lambda store: store.friend and store.friend.accounts
+    )
+    memos = reference(Memo, many=True, source=lambda store: Memo.where(holder=store.holder.doc_id))
+
+
+class HolderView(ViewModel):
+    store: HolderStore
+
+    class Meta:
+        path = "holderViews/{holder.doc_id}"
+
+    @attrs.computed
+    def label(self) -> str:
+        return self.store.holder.label  # type: ignore[union-attr]
+
+    @attrs.computed
+    def balances(self) -> dict[str, int]:
+        return {key: account.balance for key, account in self.store.accounts.items()}
+
+    @attrs.computed
+    def friend(self) -> str:
+        friend = self.store.friend
+        if friend is None:
+            return "nobody"
+        total = sum(account.balance for account in self.store.friends_accounts.values())
+        return f"{friend.label} has {total}"
+
+    @attrs.computed
+    def memos(self) -> list[str]:
+        return sorted(self.store.memos)
+
+
+def mediators() -> list[QueryMediator]:
+    return [
+        QueryMediator(BankView, query=Bank.get_query()),
+        QueryMediator(HolderView, query=Holder.get_query()),
+    ]
