@@ -1,0 +1,1 @@
+"""Cities: a domain model with subclasses, its view, and a form that makes cities."""

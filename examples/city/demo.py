@@ -1,0 +1,207 @@
+"""The demo: tells the story, and then goes on watching."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import signal
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from examples.city.app import create_app
+from examples.city.observer import Observer, Sighting
+from examples.city.story import STORY, Step
+from examples.city.terminal import Terminal
+from flask_boiler.config import Config
+from flask_boiler.emulator import LocalFirestore, start_google_emulator
+from flask_boiler.errors import BoilerError
+from flask_boiler.extension import Boiler
+
+__all__ = ["run"]
+
+_VIEWS = "cityView"
+_SIGNS = {"added": "+", "changed": "~", "removed": "-"}
+_TIMEOUT_S = 15.0
+#: What the framework adds to every document.
+_OWN_FIELDS = frozenset({"obj_type", "doc_id", "doc_ref"})
+
+
+class _UnexpectedError(Exception):
+    """What was seen is not what the story says."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the demo; its exit status."""
+    options = _parse(arguments)
+    terminal = Terminal()
+    try:
+        with _signals_handled(), _world(terminal) as (boiler, observer):
+            _tell(terminal, boiler, observer)
+            if terminal.interactive and not options.once:
+                _watch(terminal, boiler, observer)
+    except (BoilerError, _UnexpectedError, TimeoutError) as error:
+        print(f"\nThe demo stopped: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m examples.city",
+        description="Cities and their views on a local Firestore, as another client sees them.",
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="end after the story, also on a terminal"
+    )
+    return parser.parse_args(arguments)
+
+
+@contextmanager
+def _signals_handled() -> Iterator[None]:
+    """SIGTERM ends in good order, as Ctrl-C does."""
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    on_terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, on_terminate)
+        signal.signal(signal.SIGINT, on_interrupt)
+
+
+@contextmanager
+def _world(terminal: Terminal) -> Iterator[tuple[Boiler, Observer]]:
+    """Everything that runs: a Firestore, the application's mediators, another client."""
+    terminal.heading("flask_boiler: cities, and views that stay true")
+    with ExitStack() as stack:
+        local = stack.enter_context(start_google_emulator())
+        boiler = _boiler(local)
+        stack.callback(boiler.close)
+        project = boiler.context.project
+        observer = Observer(host=local.host, project=project, collection=_VIEWS)
+        stack.enter_context(observer)
+        stack.enter_context(boiler.context.activated())
+        whose = "started for this demo" if local.owned else "found running"
+        terminal.fact("Firestore", f"{local.host}, {whose} (project {project})")
+        boiler.start()
+        terminal.fact("Mediators", "one keeps a view of each city, one makes cities of forms")
+        terminal.fact("Observer", f"another client, with google's own listener on {_VIEWS}")
+        terminal.fact("Times", "from a write to the view document in the other client")
+        try:
+            yield boiler, observer
+        finally:
+            # The end takes a moment, and a second Ctrl-C would leave things lying about.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _boiler(local: LocalFirestore) -> Boiler:
+    # A Firestore that was found running may hold the cities of an earlier demo.
+    app_name = "city" if local.owned else f"city-{os.getpid()}"
+    app = create_app(Config(app_name=app_name, emulator_host=local.host))
+    boiler: Boiler = app.extensions["boiler"]
+    return boiler
+
+
+def _tell(terminal: Terminal, boiler: Boiler, observer: Observer) -> None:
+    times_ms = []
+    for number, step in enumerate(STORY, start=1):
+        terminal.heading(f"{number}  {step.title}")
+        terminal.code(*step.code)
+        terminal.line()
+        if step.kind is None:
+            _take_without_effect(step, terminal, boiler, observer)
+        else:
+            times_ms.append(_take(step, terminal, observer))
+    for parked in boiler.parked:
+        raise _UnexpectedError(f"{parked.key} is parked: {parked.error}")
+    terminal.line(
+        f"\n  {len(STORY)} steps, all as expected. {len(times_ms)} views seen after "
+        f"{min(times_ms):.0f} to {max(times_ms):.0f} ms, "
+        f"median {statistics.median(times_ms):.0f} ms."
+    )
+
+
+def _take(step: Step, terminal: Terminal, observer: Observer) -> float:
+    """Take a step and wait for the view that it changes; how long that took, in ms."""
+    started_s = time.perf_counter()
+    step.act(observer)
+    sighting = observer.next(timeout_s=_TIMEOUT_S)
+    if sighting is None:
+        raise _UnexpectedError(f"{step.view} was not {step.kind} within {_TIMEOUT_S:g} s")
+    if (sighting.kind, sighting.path) != (step.kind, step.view):
+        raise _UnexpectedError(
+            f"{sighting.path} was {sighting.kind}, where {step.view} was to be {step.kind}"
+        )
+    _require(sighting.fields, step.fields, sighting.path)
+    if step.made is not None:
+        path, fields = step.made
+        made = observer.read(path) or {}
+        _require(made, fields, path)
+        terminal.event("+", path, _listed(made))
+    time_ms = 1000 * (sighting.at_s - started_s)
+    _show(terminal, sighting, right=f"{time_ms:.0f} ms")
+    return time_ms
+
+
+def _take_without_effect(
+    step: Step, terminal: Terminal, boiler: Boiler, observer: Observer
+) -> None:
+    version = observer.version(step.view)
+    step.act(observer)
+    boiler.settle()
+    if observer.version(step.view) != version:
+        raise _UnexpectedError(f"{step.view} was written, though nothing that it shows changed")
+    terminal.event("=", step.view, "not written")
+
+
+def _require(fields: Mapping[str, Any], wanted: Mapping[str, Any], path: str) -> None:
+    for name, value in wanted.items():
+        if fields.get(name) != value:
+            raise _UnexpectedError(f"{path} has {name} {fields.get(name)!r}, not {value!r}")
+
+
+def _watch(terminal: Terminal, boiler: Boiler, observer: Observer) -> None:
+    """Show every change until Ctrl-C."""
+    _invite(terminal, boiler)
+    try:
+        while (sighting := observer.next()) is not None:
+            _show(terminal, sighting, right=f"{datetime.datetime.now():%H:%M:%S}")
+    except KeyboardInterrupt:
+        terminal.line("\n  Stopping.")
+
+
+def _invite(terminal: Terminal, boiler: Boiler) -> None:
+    host = boiler.context.config.emulator_host
+    python = sys.executable
+    if python.startswith(f"{os.getcwd()}{os.sep}"):
+        python = os.path.relpath(python)
+    terminal.heading("It goes on watching. Write something from another terminal:")
+    terminal.line(f"     export FIRESTORE_EMULATOR_HOST={host}")
+    terminal.line(f"     {python}\n")
+    terminal.line("     from google.cloud import firestore")
+    terminal.line(f'     nyc = firestore.Client("{boiler.context.project}").document("City/NYC")')
+    terminal.line('     nyc.set({"cityName": "New York", "country": "USA"})')
+    terminal.line("     nyc.delete()")
+    terminal.line("\n  Ctrl-C ends the demo.\n")
+
+
+def _show(terminal: Terminal, sighting: Sighting, *, right: str) -> None:
+    if sighting.kind == "changed":
+        changes = [
+            f"{name}: {sighting.before.get(name)} → {value}"
+            for name, value in sighting.fields.items()
+            if sighting.before.get(name) != value
+        ]
+        text = ", ".join(changes)
+    else:
+        text = _listed(sighting.fields)
+    terminal.event(_SIGNS[sighting.kind], sighting.path, text, right=right)
+
+
+def _listed(fields: Mapping[str, Any]) -> str:
+    shown = {name: value for name, value in fields.items() if name not in _OWN_FIELDS}
+    return ", ".join(f"{name}: {value}" for name, value in sorted(shown.items()))

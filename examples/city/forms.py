@@ -1,0 +1,88 @@
+"""What a front end writes: a form document, from which a city is made.
+
+Creating ``users/uid1/cityForms/LA`` makes ``City/LA``, and with that ``cityView/LA``.
+"""
+
+# mypy: disable-error-code="no-redef"
+# A setter is spelled like a property's, which mypy understands of properties alone.
+
+from __future__ import annotations
+
+from examples.city.models import City, StandardCity, User
+from flask_boiler import attrs
+from flask_boiler.domain_model import DomainModel
+from flask_boiler.store import Store, reference
+from flask_boiler.transaction import run_transaction
+from flask_boiler.values import Snapshot
+from flask_boiler.view import ProtocolBase, QueryMediator
+from flask_boiler.view_model import ViewModel
+
+__all__ = ["CityForm", "CityFormMediator", "FilledForm", "NewCityStore", "make_city"]
+
+
+class FilledForm(DomainModel):
+    """A form document, ``users/<uid>/cityForms/<city>``; front ends write it as they like."""
+
+    class Meta:
+        collection_name = "cityForms"
+        parent = User
+
+
+class NewCityStore(Store):
+    """What a form is about: a city that is not saved yet."""
+
+    city = reference(StandardCity)
+
+
+class CityForm(ViewModel):
+    """A new city as a user fills it in: each field that is set sets the city's."""
+
+    store: NewCityStore
+
+    name = attrs.bproperty(required=True)
+    state = attrs.bproperty(required=True)
+    country = attrs.bproperty(required=True)
+
+    @property
+    def city(self) -> StandardCity:
+        """The new city, with which every form is made."""
+        city = self.store.city
+        assert city is not None
+        return city
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self.city.city_name = value
+
+    @state.setter
+    def state(self, value: str) -> None:
+        self.city.state = value
+
+    @country.setter
+    def country(self, value: str) -> None:
+        self.city.country = value
+
+
+class CityFormMediator(QueryMediator):
+    """Makes a city of every form; changing or deleting a form later changes no city."""
+
+    class Protocol(ProtocolBase):
+        """A form is handled when it is there."""
+
+        @staticmethod
+        def on_create(snapshot: Snapshot, mediator: QueryMediator) -> None:
+            """Make the city."""
+            make_city(snapshot)
+
+
+@run_transaction
+def make_city(form_snapshot: Snapshot) -> None:
+    """Make the city that a form asks for, unless it is there.
+
+    A form is handled at least once, such as again after a restart, and by then its city may
+    have changed: it is not to be made anew.
+    """
+    if City.get(form_snapshot.id) is None:
+        form = CityForm.new(city=StandardCity.new(doc_id=form_snapshot.id))
+        form.update_vals(with_raw=form_snapshot.to_dict())
+        form.propagate_change()

@@ -1,0 +1,102 @@
+"""Another client: it knows nothing of flask_boiler and sees only documents."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from google.cloud import firestore
+
+__all__ = ["Kind", "Observer", "Sighting"]
+
+Kind = Literal["added", "changed", "removed"]
+
+_KINDS: dict[str, Kind] = {"ADDED": "added", "MODIFIED": "changed", "REMOVED": "removed"}
+_FIRST_SNAPSHOT_TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A change of a document as the observer saw it.
+
+    :param before: the fields as they were seen last; empty for a new document.
+    :param at_s: when it was seen, by ``time.perf_counter``.
+    """
+
+    kind: Kind
+    path: str
+    fields: dict[str, Any]
+    before: dict[str, Any]
+    at_s: float
+
+
+class Observer:
+    """A client of a local Firestore that watches one collection with google's own listener.
+
+    :param host: ``HOST:PORT``.
+    """
+
+    def __init__(self, *, host: str, project: str, collection: str) -> None:
+        # The client takes the address of a local Firestore from the environment alone.
+        os.environ["FIRESTORE_EMULATOR_HOST"] = host
+        self._client = firestore.Client(project=project)
+        self._collection = collection
+        self._sightings: queue.SimpleQueue[Sighting] = queue.SimpleQueue()
+        self._seen: dict[str, dict[str, Any]] = {}
+        self._watching = threading.Event()
+        self._watch: Any = None
+
+    def next(self, *, timeout_s: float | None = None) -> Sighting | None:
+        """The next change in the order in which they were seen; ``None`` if none comes in time."""
+        try:
+            return self._sightings.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+
+    def create(self, path: str, fields: dict[str, Any]) -> None:
+        """Create a document, as a front end does."""
+        self._client.document(path).create(fields)
+
+    def read(self, path: str) -> dict[str, Any] | None:
+        """A document as it is now."""
+        fields: dict[str, Any] | None = self._client.document(path).get().to_dict()
+        return fields
+
+    def version(self, path: str) -> Any:
+        """When a document was last written; ``None`` if there is none."""
+        return self._client.document(path).get().update_time
+
+    def __enter__(self) -> Self:
+        self._watch = self._client.collection(self._collection).on_snapshot(self._on_snapshot)
+        if not self._watching.wait(_FIRST_SNAPSHOT_TIMEOUT_S):
+            raise TimeoutError(f"google's listener on {self._collection} gave no first snapshot")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._watch.unsubscribe()
+        self._client.close()
+
+    def _on_snapshot(self, documents: Any, changes: Sequence[Any], read_time: Any) -> None:
+        at_s = time.perf_counter()
+        for change in changes:
+            self._see(_KINDS[change.type.name], change.document, at_s)
+        self._watching.set()
+
+    def _see(self, kind: Kind, document: Any, at_s: float) -> None:
+        path: str = document.reference.path
+        before = self._seen.pop(path, {})
+        fields: dict[str, Any] = {}
+        if kind != "removed":
+            fields = self._seen[path] = document.to_dict()
+        self._sightings.put(Sighting(kind, path, fields, before, at_s))

@@ -1,0 +1,42 @@
+"""What a front end reads: one document for each city, at ``cityView/<id>``."""
+
+from __future__ import annotations
+
+from examples.city.models import City
+from flask_boiler import attrs
+from flask_boiler.store import Store, reference
+from flask_boiler.view_model import ViewModel
+
+__all__ = ["CityStore", "CityView"]
+
+
+class CityStore(Store):
+    """What the view of a city is computed from."""
+
+    city = reference(City)
+
+
+class CityView(ViewModel):
+    """A city as it is shown. It does not read the population, so that may change unnoticed."""
+
+    store: CityStore
+
+    class Meta:
+        path = "cityView/{city.doc_id}"
+
+    @property
+    def city(self) -> City:
+        """The view's root; there is no view without it."""
+        city = self.store.city
+        assert city is not None
+        return city
+
+    @attrs.computed
+    def name(self) -> str:
+        """The name with what belongs to it; each class of cities has its own way."""
+        return self.city.full_name()
+
+    @attrs.computed
+    def country(self) -> str:
+        """The country."""
+        return self.city.country

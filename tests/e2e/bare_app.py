@@ -1,0 +1,7 @@
+"""An application that forgot its Boiler."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+app = Flask(__name__)

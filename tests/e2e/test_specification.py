@@ -1,0 +1,81 @@
+"""The specification's own samples, run as they stand."""
+
+from __future__ import annotations
+
+import sys
+import types
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_boiler.context import Context as CTX
+from flask_boiler.extension import Boiler
+from flask_boiler.testing.plugin import Settle
+from flask_boiler.view import QueryMediator
+from tests.docs.snippets import snippets
+
+SAVE_DATA, DECLARE_VIEW_MODEL = snippets(Path(__file__).with_name("specification.md"))
+
+LEFT_OUT = """
+from flask_boiler.context import Context as CTX
+from flask_boiler.store import Store, reference
+from flask_boiler.view_model import ViewModel
+
+class CityStore(Store):
+    city = reference(City)
+"""
+
+
+@pytest.fixture
+def sample(boiler: Boiler, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """The namespace of the samples, after "Save data"."""
+    module = types.ModuleType(f"specification_{uuid.uuid4().hex}")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(SAVE_DATA.code, "Save data", "exec"), vars(module))
+    yield vars(module)
+
+
+def stored(path: str) -> dict[str, Any] | None:
+    fields: dict[str, Any] | None = CTX.db.document(path).get().to_dict()
+    return fields
+
+
+def test_save_data(sample: dict[str, Any]) -> None:
+    assert stored("City/SF") == {
+        # What is declared is stored under camelCase names ...
+        "country": "USA",
+        "capital": False,
+        # ... and what is not, verbatim.
+        "name": "San Francisco",
+        "state": "CA",
+        "populations": 860000,
+        "regions": ["west_coast", "norcal"],
+        "obj_type": "City",
+        "doc_id": "SF",
+        "doc_ref": "City/SF",
+    }
+
+
+def test_declare_view_model(sample: dict[str, Any], boiler: Boiler, settle: Settle) -> None:
+    exec(LEFT_OUT, sample)
+    exec(compile(DECLARE_VIEW_MODEL.code, "Declare View Model", "exec"), sample)
+    City, CityView = sample["City"], sample["CityView"]
+    boiler.add(QueryMediator(CityView, query=City.get_query()))
+    boiler.start()
+    settle()
+    # The sample saves `name`, and the view reads `city_name`, which it does not have.
+    assert stored("cityView/SF") == {
+        "name": None,
+        "country": "USA",
+        "obj_type": "CityView",
+        "doc_ref": "cityView/SF",
+    }
+    City.get("SF").update(city_name="San Francisco")
+    settle()
+    assert (stored("cityView/SF") or {})["name"] == "San Francisco"
+    City.get("SF").delete()
+    settle()
+    assert stored("cityView/SF") is None
