@@ -11,6 +11,7 @@
     │  ├─ UnknownModelError
     │  └─ CyclicViewError
     ├─ ValidationError             .messages {attribute: [..]}       HTTP 422
+    ├─ RefusedError                                                  HTTP 409
     ├─ QueryError
     │  └─ MissingIndexError        .create_url
     ├─ DatastoreError
@@ -49,6 +50,7 @@ __all__ = [
     "MissingIndexError",
     "PermissionDeniedError",
     "QueryError",
+    "RefusedError",
     "TargetRejectedError",
     "UnauthenticatedError",
     "UnavailableError",
@@ -116,6 +118,16 @@ class ValidationError(BoilerError):
         self.where = where
         lines = "; ".join(f"{key}: {' '.join(value)}" for key, value in self.messages.items())
         super().__init__(f"{where}: {lines}" if where else lines)
+
+
+class RefusedError(BoilerError):
+    """A command that the present state does not allow; raised by an application's setters.
+
+    Unlike a :class:`ConflictError` it is not retried: the same command is refused again until the
+    state has changed.
+    """
+
+    http_status = 409
 
 
 class QueryError(BoilerError):

@@ -29,6 +29,7 @@ SURFACE = {
         *("DatastoreError", "DeclarationError", "DocumentNotFoundError", "DuplicateModelError"),
         *("ListenError", "LocalFirestoreNotFoundError", "MaterializationError"),
         *("MissingExtraError", "MissingIndexError", "PermissionDeniedError", "QueryError"),
+        "RefusedError",
         *("TargetRejectedError", "UnauthenticatedError", "UnavailableError", "UnknownModelError"),
         "ValidationError",
     ],

@@ -16,6 +16,7 @@ from flask_boiler.errors import (
     ConfigurationError,
     ConflictError,
     DocumentNotFoundError,
+    RefusedError,
     ValidationError,
 )
 from flask_boiler.mutation import Mutation
@@ -227,6 +228,30 @@ def test_a_race_that_is_always_lost_is_a_conflict(datastore: MemoryDatastore) ->
     with pytest.raises(ConflictError):
         CityMutation.mutate_patch("SF", {"name": "Frisco"})
     assert (datastore.fields("City/SF") or {})["cityName"] == "SF"
+
+
+def test_a_setter_that_refuses_is_not_asked_again(datastore: MemoryDatastore) -> None:
+    asked: list[str] = []
+
+    class Frozen(CityView):
+        name: Attr[str] = attrs.bproperty()
+
+        @name.getter
+        def name(self) -> Any:
+            return self.store.city.city_name
+
+        @name.setter
+        def name(self, value: str) -> None:
+            asked.append(value)
+            raise RefusedError("a city is named once")
+
+    class FrozenMutation(Mutation[Frozen]):
+        view_model_cls = Frozen
+
+    with pytest.raises(RefusedError, match="a city is named once"):
+        FrozenMutation.mutate_patch("SF", {"name": "Frisco"})
+    assert asked == ["Frisco"]
+    assert datastore.commits == []
 
 
 def test_a_command_joins_the_transaction_in_force(datastore: MemoryDatastore) -> None:
