@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import os
-import signal
 import statistics
 import sys
 import time
@@ -14,9 +13,10 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from examples.city.app import create_app
-from examples.city.observer import Observer, Sighting
 from examples.city.story import STORY, Step
-from examples.city.terminal import Terminal
+from examples.observer import Observer, Sighting
+from examples.signals import ignore_interrupts, signals_handled
+from examples.terminal import Terminal
 from flask_boiler.config import Config
 from flask_boiler.emulator import LocalFirestore, start_google_emulator
 from flask_boiler.errors import BoilerError
@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     terminal = Terminal()
     try:
-        with _signals_handled(), _world(terminal) as (boiler, observer):
+        with signals_handled(), _world(terminal) as (boiler, observer):
             _tell(terminal, boiler, observer)
             if terminal.interactive and not options.once:
                 _watch(terminal, boiler, observer)
@@ -59,18 +59,6 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--once", action="store_true", help="end after the story, also on a terminal"
     )
     return parser.parse_args(arguments)
-
-
-@contextmanager
-def _signals_handled() -> Iterator[None]:
-    """SIGTERM ends in good order, as Ctrl-C does."""
-    on_interrupt = signal.getsignal(signal.SIGINT)
-    on_terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, on_terminate)
-        signal.signal(signal.SIGINT, on_interrupt)
 
 
 @contextmanager
@@ -94,8 +82,7 @@ def _world(terminal: Terminal) -> Iterator[tuple[Boiler, Observer]]:
         try:
             yield boiler, observer
         finally:
-            # The end takes a moment, and a second Ctrl-C would leave things lying about.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            ignore_interrupts()
 
 
 def _boiler(local: LocalFirestore) -> Boiler:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from examples.city.models import City, Municipality
-from examples.city.observer import Kind, Observer
+from examples.observer import Kind, Observer
 
 __all__ = ["STORY", "Step"]
 

@@ -40,13 +40,19 @@ class Observer:
     """A client of a local Firestore that watches one collection with google's own listener.
 
     :param host: ``HOST:PORT``.
+    :param group: whether to watch all collections of that name, wherever they lie.
     """
 
-    def __init__(self, *, host: str, project: str, collection: str) -> None:
+    def __init__(self, *, host: str, project: str, collection: str, group: bool = False) -> None:
         # The client takes the address of a local Firestore from the environment alone.
         os.environ["FIRESTORE_EMULATOR_HOST"] = host
         self._client = firestore.Client(project=project)
         self._collection = collection
+        self._query = (
+            self._client.collection_group(collection)
+            if group
+            else self._client.collection(collection)
+        )
         self._sightings: queue.SimpleQueue[Sighting] = queue.SimpleQueue()
         self._seen: dict[str, dict[str, Any]] = {}
         self._watching = threading.Event()
@@ -73,7 +79,7 @@ class Observer:
         return self._client.document(path).get().update_time
 
     def __enter__(self) -> Self:
-        self._watch = self._client.collection(self._collection).on_snapshot(self._on_snapshot)
+        self._watch = self._query.on_snapshot(self._on_snapshot)
         if not self._watching.wait(_FIRST_SNAPSHOT_TIMEOUT_S):
             raise TimeoutError(f"google's listener on {self._collection} gave no first snapshot")
         return self
