@@ -1,0 +1,77 @@
+"""The application: its mediators, its routes, and the page that shows them at work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, send_from_directory
+
+from examples.meeting_room.models import Meeting, User
+from examples.meeting_room.view_models import (
+    MeetingSession,
+    MeetingSessionMutation,
+    TicketMutation,
+    TicketView,
+    UserMutation,
+    UserView,
+)
+from flask_boiler.config import Config
+from flask_boiler.extension import Boiler
+from flask_boiler.view import QueryMediator, RestMediator
+from flask_boiler.view.rest import ListGet
+
+__all__ = ["MeetingList", "create_app"]
+
+_PAGE = Path(__file__).with_name("page")
+
+
+class MeetingList(ListGet):
+    """The meetings; ``?status=in-session`` gives those that are running."""
+
+    filters = ("status",)
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """The application with its mediators, which do not run yet.
+
+    :param config: instead of the app's configuration and the environment.
+    """
+    app = Flask(__name__, static_folder=None)
+    boiler = Boiler(app, config=config)
+    boiler.add(QueryMediator(MeetingSession, query=Meeting.get_query()))
+    boiler.add(QueryMediator(UserView, query=User.get_query()))
+    _add_routes(app)
+    _add_page(app, boiler)
+    return app
+
+
+def _add_routes(app: Flask) -> None:
+    meetings = RestMediator(MeetingSession, MeetingSessionMutation, app=app)
+    meetings.add_list_get("/meeting_sessions", MeetingList)
+    meetings.add_instance_get("/meeting_sessions/<string:doc_id>")
+    meetings.add_instance_patch("/meeting_sessions/<string:doc_id>")
+
+    users = RestMediator(UserView, UserMutation, app=app)
+    users.add_instance_get("/users/<string:doc_id>")
+    users.add_instance_patch("/users/<string:doc_id>")
+
+    tickets = RestMediator(TicketView, TicketMutation, app=app)
+    tickets.add_instance_get("/tickets/<string:doc_id>")
+    tickets.add_instance_patch("/tickets/<string:doc_id>")
+
+
+def _add_page(app: Flask, boiler: Boiler) -> None:
+    @app.get("/")
+    def page() -> Response:
+        return send_from_directory(_PAGE, "index.html")
+
+    @app.get("/page/<path:name>")
+    def asset(name: str) -> Response:
+        return send_from_directory(_PAGE, name)
+
+    @app.get("/firestore")
+    def firestore() -> dict[str, Any]:
+        """Where the page finds Firestore; a page of your own has this in its configuration."""
+        host, _, port = (boiler.context.config.emulator_host or "").rpartition(":")
+        return {"project": boiler.context.project, "host": host, "port": int(port or 0)}

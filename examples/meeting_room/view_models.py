@@ -1,0 +1,244 @@
+"""What front ends read and change: a meeting as its participants see it, a user, a ticket."""
+
+# mypy: disable-error-code="no-redef"
+# A setter is spelled like a property's, which mypy understands of properties alone.
+
+from __future__ import annotations
+
+from typing import Any
+
+from examples.meeting_room.models import Location, Meeting, Ticket, User
+from flask_boiler import attrs
+from flask_boiler.attrs import Attr
+from flask_boiler.errors import RefusedError, ValidationError
+from flask_boiler.mutation import Mutation
+from flask_boiler.store import Store, reference
+from flask_boiler.view_model import ViewModel
+
+__all__ = [
+    "MeetingSession",
+    "MeetingSessionMutation",
+    "TicketMutation",
+    "TicketView",
+    "UserMutation",
+    "UserView",
+]
+
+
+class MeetingSessionStore(Store):
+    """A meeting with all that its participants see of it."""
+
+    meeting = reference(Meeting)
+    users = reference(User, many=True, source=lambda store: store.meeting.users)
+    tickets = reference(Ticket, many=True, source=lambda store: store.meeting.tickets)
+    location = reference(Location, source=lambda store: store.meeting.location)
+
+
+class MeetingSession(ViewModel):
+    """A meeting as each of its participants has it, at ``users/<uid>/MeetingSession/<meeting>``."""
+
+    store: MeetingSessionStore
+
+    in_session: Attr[bool] = attrs.bproperty()
+    add_participant: Attr[str] = attrs.bproperty(export_enabled=False)
+
+    @property
+    def meeting(self) -> Meeting:
+        """The view's root; there is no view without it."""
+        meeting = self.store.meeting
+        assert meeting is not None
+        return meeting
+
+    @property
+    def doc_refs(self) -> list[str]:
+        """One place for each participant; who is removed loses theirs."""
+        return [
+            f"users/{user.id}/MeetingSession/{self.meeting.doc_id}" for user in self.meeting.users
+        ]
+
+    @in_session.getter
+    def in_session(self) -> bool:
+        """Whether the meeting is running."""
+        return self.meeting.status == "in-session"
+
+    @in_session.setter
+    def in_session(self, value: bool) -> None:
+        """Close a running meeting, or reopen a closed one.
+
+        :raises RefusedError: it is in another state.
+        """
+        status = self.meeting.status
+        if value and status == "closed":
+            self.meeting.status = "in-session"
+        elif not value and status == "in-session":
+            self.meeting.status = "closed"
+        else:
+            raise RefusedError(
+                f"A meeting that is {status} cannot be {'reopened' if value else 'closed'}."
+            )
+
+    @attrs.computed
+    def latitude(self) -> float | None:
+        """Where the meeting is, in degrees north."""
+        return self.store.location.latitude if self.store.location else None
+
+    @attrs.computed
+    def longitude(self) -> float | None:
+        """Where the meeting is, in degrees east."""
+        return self.store.location.longitude if self.store.location else None
+
+    @attrs.computed
+    def address(self) -> str | None:
+        """Where the meeting is, in words."""
+        return self.store.location.address if self.store.location else None
+
+    @attrs.computed
+    def attending(self) -> list[dict[str, Any]]:
+        """Who attends, by user id; nobody before the meeting starts."""
+        return [
+            {
+                "name": user.display_name,
+                "organization": user.organization,
+                "hearing_aid_requested": user.hearing_aid_requested,
+            }
+            for user in self._attendees()
+        ]
+
+    @attrs.computed
+    def num_hearing_aid_requested(self) -> int:
+        """How many of those who attend asked for a hearing aid."""
+        return sum(user.hearing_aid_requested for user in self._attendees())
+
+    @add_participant.setter
+    def add_participant(self, user_id: str) -> None:
+        """Have a user take part, with a ticket.
+
+        :raises ValidationError: there is no such user.
+        :raises RefusedError: they take part already.
+        """
+        user = User.get(user_id)
+        if user is None:
+            raise ValidationError({"add_participant": [f"There is no user {user_id}."]})
+        if user_id in {known.id for known in self.meeting.users}:
+            raise RefusedError(f"{user.display_name} takes part already.")
+        ticket = Ticket.new(user=user)
+        ticket.save(create=True)
+        self.meeting.users = [*self.meeting.users, user]
+        self.meeting.tickets = {**self.meeting.tickets, user_id: ticket}
+
+    def _attendees(self) -> list[User]:
+        if self.meeting.status == "not-started":
+            return []
+        users, tickets = self.store.users, self.store.tickets
+        return [users[uid] for uid in sorted(users) if uid in tickets and tickets[uid].attendance]
+
+
+class UserStore(Store):
+    """A user, and the meetings that they take part in."""
+
+    user = reference(User)
+    meetings = reference(
+        Meeting, many=True, source=lambda store: Meeting.where(Meeting.users.contains(store.user))
+    )
+
+
+class UserView(ViewModel):
+    """A user with their meetings, at ``userView/<uid>``."""
+
+    store: UserStore
+
+    class Meta:
+        path = "userView/{user.doc_id}"
+
+    @property
+    def user(self) -> User:
+        """The view's root; there is no view without it."""
+        user = self.store.user
+        assert user is not None
+        return user
+
+    @attrs.computed
+    def first_name(self) -> str:
+        """The first name."""
+        return self.user.first_name
+
+    last_name: Attr[str] = attrs.bproperty()
+
+    @last_name.getter
+    def last_name(self) -> str:
+        """The last name."""
+        return self.user.last_name
+
+    @last_name.setter
+    def last_name(self, value: str) -> None:
+        """Change the user's."""
+        self.user.last_name = value
+
+    @attrs.computed
+    def organization(self) -> str | None:
+        """Where the user comes from."""
+        return self.user.organization
+
+    @attrs.computed
+    def hearing_aid_requested(self) -> bool:
+        """Whether the user asked for a hearing aid."""
+        return self.user.hearing_aid_requested
+
+    @attrs.computed
+    def meetings(self) -> list[dict[str, Any]]:
+        """The meetings that the user takes part in, by id."""
+        meetings = self.store.meetings
+        return [{"id": doc_id, "status": meetings[doc_id].status} for doc_id in sorted(meetings)]
+
+
+class TicketStore(Store):
+    """A ticket."""
+
+    ticket = reference(Ticket)
+
+
+class TicketView(ViewModel):
+    """A ticket, read and changed through REST alone."""
+
+    store: TicketStore
+
+    attendance: Attr[bool] = attrs.bproperty()
+
+    @property
+    def ticket(self) -> Ticket:
+        """The view's root; there is no view without it."""
+        ticket = self.store.ticket
+        assert ticket is not None
+        return ticket
+
+    @attrs.computed
+    def role(self) -> str:
+        """What the user is in the meeting."""
+        return self.ticket.role
+
+    @attrs.computed
+    def user_id(self) -> str | None:
+        """Whose ticket it is."""
+        return self.ticket.user.id if self.ticket.user else None
+
+    @attendance.getter
+    def attendance(self) -> bool:
+        """Whether the user attends the meeting."""
+        return self.ticket.attendance
+
+    @attendance.setter
+    def attendance(self, value: bool) -> None:
+        """Come, or go."""
+        self.ticket.attendance = value
+
+
+class MeetingSessionMutation(Mutation[MeetingSession]):
+    """Changes of meetings."""
+
+
+class UserMutation(Mutation[UserView]):
+    """Changes of users."""
+
+
+class TicketMutation(Mutation[TicketView]):
+    """Changes of tickets."""
