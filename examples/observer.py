@@ -13,12 +13,15 @@ from typing import Any, Literal, Self
 
 from google.cloud import firestore
 
-__all__ = ["Kind", "Observer", "Sighting"]
+__all__ = ["Kind", "Observer", "Sighting", "listed"]
 
 Kind = Literal["added", "changed", "removed"]
 
 _KINDS: dict[str, Kind] = {"ADDED": "added", "MODIFIED": "changed", "REMOVED": "removed"}
+_SIGNS: dict[Kind, str] = {"added": "+", "changed": "~", "removed": "-"}
 _FIRST_SNAPSHOT_TIMEOUT_S = 15.0
+#: What the framework adds to every document.
+_OWN_FIELDS = frozenset({"obj_type", "doc_id", "doc_ref"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,28 @@ class Sighting:
     fields: dict[str, Any]
     before: dict[str, Any]
     at_s: float
+
+    @property
+    def sign(self) -> str:
+        """The kind as one character."""
+        return _SIGNS[self.kind]
+
+    @property
+    def summary(self) -> str:
+        """What changed, or everything if that is what changed; without the framework's fields."""
+        if self.kind == "changed":
+            return ", ".join(
+                f"{name}: {self.before.get(name)} → {value}"
+                for name, value in self.fields.items()
+                if self.before.get(name) != value
+            )
+        return listed(self.fields)
+
+
+def listed(fields: dict[str, Any]) -> str:
+    """The application's fields, in one line."""
+    shown = {name: value for name, value in fields.items() if name not in _OWN_FIELDS}
+    return ", ".join(f"{name}: {value}" for name, value in sorted(shown.items()))
 
 
 class Observer:

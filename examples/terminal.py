@@ -41,6 +41,10 @@ class Terminal:
         """A name and what it is."""
         self.line(f"  {self._styled(f'{name:<12}', 'quiet')}{text}")
 
+    def answer(self, text: str) -> None:
+        """What came of it, as far as a line shows it."""
+        self.line(f"{_MARGIN}{_clipped(text, _WIDTH - len(_MARGIN))}")
+
     def code(self, *lines: str) -> None:
         """Code, as one writes it."""
         for text in lines:
@@ -50,7 +54,7 @@ class Terminal:
         """What became of a document; ``right`` stands at the right edge."""
         head = f"{_MARGIN}{sign} {path:<13}"
         room = _WIDTH - len(head) - len(right) - 4
-        shown = text if len(text) <= room else f"{text[: room - 1]}…"
+        shown = _clipped(text, room)
         head = f"{_MARGIN}{self._styled(sign, sign)} {path:<13}"
         self.line(f"{head}  {shown:<{room}}  {self._styled(right, 'quiet')}".rstrip())
 
@@ -58,3 +62,7 @@ class Terminal:
         if not self._coloured or not text or style not in _STYLES:
             return text
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
+
+
+def _clipped(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"

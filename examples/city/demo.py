@@ -14,7 +14,7 @@ from typing import Any
 
 from examples.city.app import create_app
 from examples.city.story import STORY, Step
-from examples.observer import Observer, Sighting
+from examples.observer import Observer, Sighting, listed
 from examples.signals import ignore_interrupts, signals_handled
 from examples.terminal import Terminal
 from flask_boiler.config import Config
@@ -25,10 +25,7 @@ from flask_boiler.extension import Boiler
 __all__ = ["run"]
 
 _VIEWS = "cityView"
-_SIGNS = {"added": "+", "changed": "~", "removed": "-"}
 _TIMEOUT_S = 15.0
-#: What the framework adds to every document.
-_OWN_FIELDS = frozenset({"obj_type", "doc_id", "doc_ref"})
 
 
 class _UnexpectedError(Exception):
@@ -128,7 +125,7 @@ def _take(step: Step, terminal: Terminal, observer: Observer) -> float:
         path, fields = step.made
         made = observer.read(path) or {}
         _require(made, fields, path)
-        terminal.event("+", path, _listed(made))
+        terminal.event("+", path, listed(made))
     time_ms = 1000 * (sighting.at_s - started_s)
     _show(terminal, sighting, right=f"{time_ms:.0f} ms")
     return time_ms
@@ -177,18 +174,4 @@ def _invite(terminal: Terminal, boiler: Boiler) -> None:
 
 
 def _show(terminal: Terminal, sighting: Sighting, *, right: str) -> None:
-    if sighting.kind == "changed":
-        changes = [
-            f"{name}: {sighting.before.get(name)} → {value}"
-            for name, value in sighting.fields.items()
-            if sighting.before.get(name) != value
-        ]
-        text = ", ".join(changes)
-    else:
-        text = _listed(sighting.fields)
-    terminal.event(_SIGNS[sighting.kind], sighting.path, text, right=right)
-
-
-def _listed(fields: Mapping[str, Any]) -> str:
-    shown = {name: value for name, value in fields.items() if name not in _OWN_FIELDS}
-    return ", ".join(f"{name}: {value}" for name, value in sorted(shown.items()))
+    terminal.event(sighting.sign, sighting.path, sighting.summary, right=right)

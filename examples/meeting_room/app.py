@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask, Response, send_from_directory
 
 from examples.meeting_room.models import Meeting, User
+from examples.meeting_room.story import MEETING
 from examples.meeting_room.view_models import (
     MeetingSession,
     MeetingSessionMutation,
@@ -70,8 +71,13 @@ def _add_page(app: Flask, boiler: Boiler) -> None:
     def asset(name: str) -> Response:
         return send_from_directory(_PAGE, name)
 
-    @app.get("/firestore")
-    def firestore() -> dict[str, Any]:
-        """Where the page finds Firestore; a page of your own has this in its configuration."""
+    @app.get("/setting")
+    def setting() -> dict[str, Any]:
+        """What the page is about, and where it finds Firestore."""
         host, _, port = (boiler.context.config.emulator_host or "").rpartition(":")
-        return {"project": boiler.context.project, "host": host, "port": int(port or 0)}
+        meeting = Meeting.get_or_raise(MEETING)
+        return {
+            "firestore": {"project": boiler.context.project, "host": host, "port": int(port or 0)},
+            "meeting": MEETING,
+            "tickets": {uid: ticket.id for uid, ticket in meeting.tickets.items()},
+        }

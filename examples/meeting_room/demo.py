@@ -1,0 +1,207 @@
+"""The demo: on a terminal it serves the page until Ctrl-C, otherwise it tells the story."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import http.client
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from examples.meeting_room.app import create_app
+from examples.meeting_room.server import serving
+from examples.meeting_room.story import STORY, Proposal, Request, Step, save_a_meeting
+from examples.observer import Observer, Sighting
+from examples.signals import ignore_interrupts, signals_handled
+from examples.terminal import Terminal
+from flask_boiler.config import Config
+from flask_boiler.emulator import start_google_emulator
+from flask_boiler.errors import BoilerError
+from flask_boiler.extension import Boiler
+
+__all__ = ["run"]
+
+_VIEWS = "MeetingSession"
+_TIMEOUT_S = 15.0
+
+
+class _UnexpectedError(Exception):
+    """What was seen is not what the story says."""
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    """What runs while the demo does."""
+
+    terminal: Terminal
+    boiler: Boiler
+    observer: Observer
+    address: str
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the demo; its exit status."""
+    options = _parse(arguments)
+    terminal = Terminal()
+    try:
+        with signals_handled(), _world(terminal, options.port) as world:
+            if terminal.interactive and not options.once:
+                _watch(world)
+            else:
+                _tell(world)
+    except (BoilerError, _UnexpectedError, TimeoutError, OSError) as error:
+        print(f"\nThe demo stopped: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m examples.meeting_room",
+        description="A meeting room on a local Firestore, with a page that shows it live.",
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="tell the story and end, also on a terminal"
+    )
+    parser.add_argument(
+        "--port", type=int, default=0, help="where to serve the page (default: a free port)"
+    )
+    return parser.parse_args(arguments)
+
+
+@contextmanager
+def _world(terminal: Terminal, port: int) -> Iterator[_World]:
+    """Everything that runs: a Firestore, the mediators, the web server, another client."""
+    terminal.heading("flask_boiler: a meeting room")
+    with ExitStack() as stack:
+        local = stack.enter_context(start_google_emulator())
+        # A Firestore that was found running may hold the meeting of an earlier demo.
+        app_name = "meeting-room" if local.owned else f"meeting-room-{os.getpid()}"
+        app = create_app(Config(app_name=app_name, emulator_host=local.host))
+        boiler: Boiler = app.extensions["boiler"]
+        stack.callback(boiler.close)
+        project = boiler.context.project
+        observer = Observer(host=local.host, project=project, collection=_VIEWS, group=True)
+        stack.enter_context(observer)
+        whose = "started for this demo" if local.owned else "found running"
+        terminal.fact("Firestore", f"{local.host}, {whose} (project {project})")
+        with boiler.context.activated():
+            save_a_meeting()
+        boiler.start()
+        boiler.settle()
+        while observer.next(timeout_s=0) is not None:
+            """What was there before the story is no part of it."""
+        address = stack.enter_context(serving(app, port=port))
+        terminal.fact("Page", f"{address}/")
+        terminal.fact("API", f"{address}/apidocs/")
+        try:
+            yield _World(terminal, boiler, observer, address)
+        finally:
+            ignore_interrupts()
+
+
+# On a terminal.
+
+
+def _watch(world: _World) -> None:
+    """Show every change until Ctrl-C."""
+    world.terminal.heading("Open the page. What its participants see is shown here, too.")
+    world.terminal.line("  Ctrl-C ends the demo.\n")
+    try:
+        while (sighting := world.observer.next()) is not None:
+            right = f"{datetime.datetime.now():%H:%M:%S}"
+            world.terminal.event(sighting.sign, sighting.path, sighting.summary, right=right)
+    except KeyboardInterrupt:
+        world.terminal.line("\n  Stopping.")
+
+
+# The story.
+
+
+def _tell(world: _World) -> None:
+    world.terminal.fact("Times", "from the request to the view document in another client")
+    times_ms: list[float] = []
+    for number, step in enumerate(STORY, start=1):
+        world.terminal.heading(f"{number}  {step.title}")
+        times_ms += _take(world, step)
+    for parked in world.boiler.parked:
+        raise _UnexpectedError(f"{parked.key} is parked: {parked.error}")
+    world.terminal.line(
+        f"\n  {len(STORY)} steps, all as expected. {len(times_ms)} views seen after "
+        f"{min(times_ms):.0f} to {max(times_ms):.0f} ms, "
+        f"median {statistics.median(times_ms):.0f} ms."
+    )
+
+
+def _take(world: _World, step: Step) -> Iterator[float]:
+    """Take a step and wait until everybody sees what they should; how long each took, in ms."""
+    started_s = time.perf_counter()
+    if isinstance(step.act, Request):
+        _send(world, step.act)
+    else:
+        _propose(world, step.act)
+    awaited = dict(step.seen)
+    while awaited:
+        sighting = world.observer.next(timeout_s=_TIMEOUT_S)
+        if sighting is None:
+            raise _UnexpectedError(f"{', '.join(awaited)} did not see {step.seen} in time")
+        uid = sighting.path.split("/")[1]
+        if _shows(sighting, awaited.get(uid)):
+            del awaited[uid]
+            time_ms = 1000 * (sighting.at_s - started_s)
+            told = _told(sighting)
+            world.terminal.event(sighting.sign, f"users/{uid}", told, right=f"{time_ms:.0f} ms")
+            yield time_ms
+
+
+def _shows(sighting: Sighting, wanted: Mapping[str, Any] | None) -> bool:
+    seen = {**sighting.fields, **_seen(sighting)}
+    return wanted is not None and all(seen.get(name) == v for name, v in wanted.items())
+
+
+def _seen(sighting: Sighting) -> dict[str, Any]:
+    return {"attending": [person["name"] for person in sighting.fields.get("attending", ())]}
+
+
+def _told(sighting: Sighting) -> str:
+    """What a participant notices: whether the meeting is running, and who attends."""
+    running = "in session" if sighting.fields["inSession"] else "closed"
+    return f"{running}, attending: {', '.join(_seen(sighting)['attending'])}"
+
+
+def _send(world: _World, request: Request) -> None:
+    body = None if request.body is None else json.dumps(request.body)
+    world.terminal.code(f"{request.method} {request.path} {body or ''}")
+    connection = http.client.HTTPConnection(urlsplit(world.address).netloc, timeout=_TIMEOUT_S)
+    try:
+        headers = {"Content-Type": "application/json"}
+        connection.request(request.method, request.path, body, headers)
+        answer = connection.getresponse()
+        said = json.loads(answer.read())
+    finally:
+        connection.close()
+    world.terminal.answer(f"{answer.status}  {said.get('detail') or _brief(said)}")
+    world.terminal.line()
+    if answer.status != request.status:
+        raise _UnexpectedError(
+            f"{request.method} {request.path} was answered with {answer.status}, not "
+            f"{request.status}: {said}"
+        )
+
+
+def _brief(answer: Mapping[str, Any]) -> str:
+    return ", ".join(answer.get("results") or (f"{name}: {v}" for name, v in answer.items()))
+
+
+def _propose(world: _World, proposal: Proposal) -> None:
+    world.terminal.code(f"{proposal.collection}/p1", json.dumps(proposal.fields))
+    world.terminal.line()
+    world.observer.create(f"{proposal.collection}/p1", dict(proposal.fields))
