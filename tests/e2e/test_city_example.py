@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import select
 import signal
-import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,9 +18,7 @@ from flask_boiler.config import Config
 from flask_boiler.context import Context as CTX
 from flask_boiler.emulator import LocalFirestore
 from flask_boiler.extension import Boiler
-
-ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT_S = 60.0
+from tests.e2e.screen import TIMEOUT_S, run_module, screen
 
 
 @pytest.fixture
@@ -112,20 +103,8 @@ def test_a_form_that_makes_no_city_is_set_aside(
 # --- the demo ------------------------------------------------------------------------------
 
 
-def demo(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "examples.city", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-
-
 def test_the_demo_tells_its_story_and_ends(firestore_emulator: LocalFirestore) -> None:
-    done = demo(FIRESTORE_EMULATOR_HOST=firestore_emulator.host)
+    done = run_module("examples.city", FIRESTORE_EMULATOR_HOST=firestore_emulator.host)
     assert (done.returncode, done.stderr) == (0, "")
     assert "6 steps, all as expected" in done.stdout
     assert "name: San Francisco → San Fran" in done.stdout
@@ -135,59 +114,10 @@ def test_the_demo_tells_its_story_and_ends(firestore_emulator: LocalFirestore) -
 
 
 def test_the_demo_says_what_went_wrong() -> None:
-    done = demo("--once", FIRESTORE_EMULATOR_HOST="127.0.0.1:1")
+    done = run_module("examples.city", "--once", FIRESTORE_EMULATOR_HOST="127.0.0.1:1")
     assert done.returncode == 1
     assert "FIRESTORE_EMULATOR_HOST is 127.0.0.1:1, but no Firestore answers" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-class Screen:
-    """A process on a terminal of its own, and what it shows there."""
-
-    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
-        self._terminal, end = pty.openpty()
-        self.shown = ""
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=end, stdout=end, stderr=end
-        )
-        os.close(end)
-
-    def wait_for(self, pattern: str) -> re.Match[str]:
-        deadline = time.monotonic() + TIMEOUT_S
-        while (found := re.search(pattern, self.shown)) is None:
-            if not self._read(deadline - time.monotonic()):
-                pytest.fail(f"{pattern!r} is not shown; this is:\n{self.shown}")
-        return found
-
-    def end(self) -> int:
-        """Press Ctrl-C; the exit status."""
-        self.process.send_signal(signal.SIGINT)
-        deadline = time.monotonic() + TIMEOUT_S
-        while self._read(deadline - time.monotonic()):
-            pass
-        return self.process.wait(TIMEOUT_S)
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._terminal)
-
-    def _read(self, timeout_s: float) -> bool:
-        ready, _, _ = select.select([self._terminal], [], [], max(0.0, timeout_s))
-        try:
-            self.shown += os.read(self._terminal, 4096).decode() if ready else ""
-        except OSError:  # the last process on the terminal has ended
-            return False
-        return bool(ready)
-
-
-@contextmanager
-def screen(command: list[str], **environment: str) -> Iterator[Screen]:
-    shown = Screen(command, {**os.environ, **environment})
-    try:
-        yield shown
-    finally:
-        shown.close()
 
 
 def test_on_a_terminal_the_demo_goes_on_watching(firestore_emulator: LocalFirestore) -> None:
