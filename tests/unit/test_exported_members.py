@@ -65,6 +65,7 @@ INTERNAL = {
         "changes",
         "collection",
         "declaration",
+        "embedded",
         "engine",
         "firestore",
         "listen",

@@ -1,0 +1,272 @@
+"""What a ``StructuredQuery`` asks for: which documents, in which order, showing what.
+
+A :class:`Query` decides about one document at a time, so that it serves running a query,
+validating what a transaction read, and listening alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flask_boiler.embedded.document import StoredDocument, split_name
+from flask_boiler.embedded.encoding import (
+    NAN,
+    NULL,
+    descending,
+    encode_name,
+    encode_value,
+    type_range,
+)
+from flask_boiler.firestore import protocol
+from flask_boiler.firestore.ordering import Criterion, effective_orders, field_names
+
+__all__ = ["NAME", "Query", "masked", "value_at"]
+
+NAME = "__name__"
+_FIELD = protocol.StructuredQuery.FieldFilter
+_UNARY = protocol.StructuredQuery.UnaryFilter
+_COMPOSITE = protocol.StructuredQuery.CompositeFilter
+
+#: Whether a document's message fulfils a condition.
+Predicate = Callable[[Any], bool]
+#: Whether an encoded value does.
+Test = Callable[[bytes, Any], bool]
+
+
+def value_at(message: Any, names: Sequence[str]) -> Any | None:
+    """The value at a field path of a document or a map, or ``None`` if there is none."""
+    fields = message.fields
+    value = None
+    for name in names:
+        if fields is None or name not in fields:
+            return None
+        value = fields[name]
+        fields = value.map_value.fields if value.HasField("map_value") else None
+    return value
+
+
+class Query:
+    """A query below a parent, which is valid: see ``validation``.
+
+    :param parent: the full name of a document, or of the documents of a world.
+    :param structured: a ``google.firestore.v1.StructuredQuery``; not changed afterwards.
+    """
+
+    def __init__(self, parent: str, structured: Any) -> None:
+        world, path = split_name(f"{parent}/")
+        #: The database, and the path of the document that the query is below; empty: the root.
+        self.world, self.parent = world, path.rstrip("/")
+        self.structured = structured
+        source = structured.from_[0] if structured.from_ else None
+        #: The id of the collections that are asked; empty: of any.
+        self.collection_id: str = source.collection_id if source else ""
+        #: Whether collections anywhere below the parent are asked, or only those directly below.
+        self.all_descendants: bool = source.all_descendants if source else True
+        self.orders: list[Criterion] = effective_orders(structured)
+        self.limit: int | None = structured.limit.value if structured.HasField("limit") else None
+        self.offset: int = structured.offset
+        self._prefix = f"{parent}/"
+        self._order_fields = [
+            field_names(order.field) for order in self.orders if order.field != NAME
+        ]
+        self._holds = _predicate(structured.where)
+        self._in_range = self._range()
+
+    @property
+    def has_window(self) -> bool:
+        """Whether a document's part in the result depends on other documents."""
+        return self.limit is not None or self.offset > 0
+
+    def matches(self, document: StoredDocument) -> bool:
+        """Whether a document is in the result, apart from ``limit`` and ``offset``."""
+        return self.matches_message(document.message)
+
+    def matches_message(self, message: Any) -> bool:
+        """The same of a ``Document``."""
+        return (
+            self.asks(message.name)
+            and self._holds(message)
+            and all(value_at(message, names) is not None for names in self._order_fields)
+            and self._in_range(message)
+        )
+
+    def asks(self, name: str) -> bool:
+        """Whether a document of this name is in a collection that is asked."""
+        if not name.startswith(self._prefix):
+            return False
+        segments = name[len(self._prefix) :].split("/")
+        return (self.all_descendants or len(segments) == 2) and (
+            not self.collection_id or segments[-2] == self.collection_id
+        )
+
+    def sort_key(self, message: Any) -> bytes:
+        """Bytes that sort as the result is ordered; no two documents have the same."""
+        return b"".join(self._order_part(message, order) for order in self.orders)
+
+    def selected(self, document: StoredDocument) -> Any:
+        """The ``Document`` as the query shows it; the stored one is shared, do not change it."""
+        if not self.structured.HasField("select"):
+            return document.message
+        paths = [field.field_path for field in self.structured.select.fields]
+        return masked(document.message, [path for path in paths if path != NAME])
+
+    def cursor_key(self, cursor: Any) -> bytes:
+        """What the sort keys of a cursor's position begin with."""
+        return b"".join(
+            _ordered(
+                encode_name(value.reference_value) if order.field == NAME else encode_value(value),
+                order,
+            )
+            for order, value in zip(self.orders, cursor.values, strict=False)
+        )
+
+    def _order_part(self, message: Any, order: Criterion) -> bytes:
+        if order.field == NAME:
+            return _ordered(encode_name(message.name), order)
+        value = value_at(message, field_names(order.field))
+        return b"" if value is None else _ordered(encode_value(value), order)
+
+    def _range(self) -> Predicate:
+        structured = self.structured
+        tests: list[Callable[[bytes], bool]] = []
+        if structured.HasField("start_at"):
+            start = self.cursor_key(structured.start_at)
+            tests.append(_from(start) if structured.start_at.before else _behind(start))
+        if structured.HasField("end_at"):
+            end = self.cursor_key(structured.end_at)
+            tests.append(_before(end) if structured.end_at.before else _up_to(end))
+        if not tests:
+            return lambda message: True
+
+        def is_in_range(message: Any) -> bool:
+            key = self.sort_key(message)
+            return all(test(key) for test in tests)
+
+        return is_in_range
+
+
+def _ordered(encoded: bytes, order: Criterion) -> bytes:
+    return descending(encoded) if order.descending else encoded
+
+
+# A cursor names the beginning of sort keys: those that begin so are at its position.
+
+
+def _from(cursor: bytes) -> Callable[[bytes], bool]:
+    return lambda key: key >= cursor
+
+
+def _behind(cursor: bytes) -> Callable[[bytes], bool]:
+    return lambda key: key > cursor and not key.startswith(cursor)
+
+
+def _before(cursor: bytes) -> Callable[[bytes], bool]:
+    return lambda key: key < cursor
+
+
+def _up_to(cursor: bytes) -> Callable[[bytes], bool]:
+    return lambda key: key < cursor or key.startswith(cursor)
+
+
+def masked(message: Any, paths: Sequence[str]) -> Any:
+    """A document with no more than some of its fields."""
+    shown = protocol.Document(name=message.name)
+    shown.create_time.CopyFrom(message.create_time)
+    shown.update_time.CopyFrom(message.update_time)
+    for path in paths:
+        names = field_names(path)
+        found = value_at(message, names)
+        if found is None:
+            continue
+        fields = shown.fields
+        for step in names[:-1]:
+            fields = fields[step].map_value.fields
+        fields[names[-1]].CopyFrom(found)
+    return shown
+
+
+def _predicate(where: Any) -> Predicate:
+    match where.WhichOneof("filter_type"):
+        case "composite_filter":
+            parts = [_predicate(part) for part in where.composite_filter.filters]
+            if where.composite_filter.op == _COMPOSITE.AND:
+                return lambda message: all(part(message) for part in parts)
+            return lambda message: any(part(message) for part in parts)
+        case "field_filter":
+            return _field_predicate(where.field_filter)
+        case "unary_filter":
+            names = field_names(where.unary_filter.field.field_path)
+            unary = _UNARY_TESTS[where.unary_filter.op]
+
+            def has_value(message: Any) -> bool:
+                found = value_at(message, names)
+                return found is not None and unary(encode_value(found))
+
+            return has_value
+        case _:
+            return lambda message: True
+
+
+def _field_predicate(part: Any) -> Predicate:
+    names = field_names(part.field.field_path)
+    test = _TESTS[part.op]
+    if names == (NAME,):
+        operand = _operand(part)
+        return lambda message: test(_encoded_reference(message.name), operand)
+    operand = _operand(part)
+    if part.op in (_FIELD.ARRAY_CONTAINS, _FIELD.ARRAY_CONTAINS_ANY):
+        wanted = {operand} if part.op == _FIELD.ARRAY_CONTAINS else operand
+
+        def contains(message: Any) -> bool:
+            found = value_at(message, names)
+            return found is not None and any(
+                encode_value(element) in wanted for element in found.array_value.values
+            )
+
+        return contains
+
+    def holds(message: Any) -> bool:
+        found = value_at(message, names)
+        return found is not None and test(encode_value(found), operand)
+
+    return holds
+
+
+def _encoded_reference(name: str) -> bytes:
+    return encode_value(protocol.Value(reference_value=name))
+
+
+def _operand(part: Any) -> Any:
+    if part.op in (_FIELD.IN, _FIELD.NOT_IN, _FIELD.ARRAY_CONTAINS_ANY):
+        return {encode_value(item) for item in part.value.array_value.values}
+    return encode_value(part.value)
+
+
+def _compares(found: bytes, wanted: bytes) -> bool:
+    low, high = type_range(wanted)
+    return low <= found < high
+
+
+_TESTS: dict[int, Test] = {
+    _FIELD.EQUAL: lambda found, wanted: found == wanted,
+    _FIELD.NOT_EQUAL: lambda found, wanted: found not in (wanted, NULL),
+    _FIELD.LESS_THAN: lambda found, wanted: found < wanted and _compares(found, wanted),
+    _FIELD.LESS_THAN_OR_EQUAL: lambda found, wanted: found <= wanted and _compares(found, wanted),
+    _FIELD.GREATER_THAN: lambda found, wanted: found > wanted and _compares(found, wanted),
+    _FIELD.GREATER_THAN_OR_EQUAL: lambda found, wanted: (
+        found >= wanted and _compares(found, wanted)
+    ),
+    _FIELD.IN: lambda found, wanted: found in wanted,
+    _FIELD.NOT_IN: lambda found, wanted: (
+        found != NULL and NULL not in wanted and found not in wanted
+    ),
+    _FIELD.ARRAY_CONTAINS: lambda found, wanted: False,
+    _FIELD.ARRAY_CONTAINS_ANY: lambda found, wanted: False,
+}
+_UNARY_TESTS: dict[int, Callable[[bytes], bool]] = {
+    _UNARY.IS_NAN: lambda found: found == NAN,
+    _UNARY.IS_NULL: lambda found: found == NULL,
+    _UNARY.IS_NOT_NAN: lambda found: found not in (NAN, NULL),
+    _UNARY.IS_NOT_NULL: lambda found: found != NULL,
+}
