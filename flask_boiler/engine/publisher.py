@@ -25,7 +25,7 @@ from flask_boiler.errors import (
     UnavailableError,
 )
 from flask_boiler.ports import Datastore
-from flask_boiler.values import Snapshot
+from flask_boiler.values import Snapshot, Write
 
 __all__ = ["Publisher"]
 
@@ -37,6 +37,9 @@ _MOST_WRITES = 500
 _MOST_BYTES = 3 * 1024 * 1024
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 5.0
+# After so many failures of its own a publication is suspected to be the cause of them.
+_PATIENCE = 5
+_PROBE = "_boiler_clock/probe"
 
 
 @dataclass(slots=True)
@@ -46,6 +49,8 @@ class _Publication:
     done: Callable[[Outcome], None]
     plan: Plan | None = None
     ended: bool = False
+    #: How often a commit with it failed although Firestore could be read.
+    failures: int = 0
 
 
 class Publisher:
@@ -201,21 +206,33 @@ class Publisher:
         self, batch: list[_Publication], error: UnavailableError
     ) -> list[_Publication]:
         """Wait until Firestore is there again, then see what became of the batch."""
-        pause_s = _FIRST_PAUSE_S
+        failures = max(publication.failures for publication in batch)
+        pause_s = _FIRST_PAUSE_S * 2 ** (failures % _PATIENCE)
         while not self._stopping.wait(pause_s):
             try:
                 remaining = self._reconcile(batch, news_expected=False)
+                suspected = failures >= _PATIENCE and self._takes_commits()
             except UnavailableError as still:
                 error = still
                 self.stalled = True
             else:
                 self.stalled = False
-                return remaining
+                for publication in remaining:
+                    publication.failures += 1
+                return self._split(remaining, error) if suspected and remaining else remaining
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
             logger.warning("%d view(s) cannot be published yet: %s", len(batch), error)
         for publication in batch:
             self._end(publication, Outcome(error=error))
         return []
+
+    def _takes_commits(self) -> bool:
+        """Whether Firestore takes a commit at all; this one changes nothing.
+
+        :raises UnavailableError: it does not.
+        """
+        self._datastore.commit([Write("delete", _PROBE)])
+        return True
 
     def _reconcile(self, batch: list[_Publication], *, news_expected: bool) -> list[_Publication]:
         """Look at what is stored; what of the batch is still to be written."""

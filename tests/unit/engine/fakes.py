@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from flask_boiler.errors import ConflictError, TargetRejectedError
+from flask_boiler.errors import ConflictError, TargetRejectedError, UnavailableError
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.ports import CutChange
 from flask_boiler.values import CommitResult, QueryTarget, Snapshot, Target, Write
@@ -27,6 +27,8 @@ class MemoryDatastore:
         self.commits: list[list[Write]] = []
         #: Raised by the next commits, one each: before or after they take effect.
         self.failures: list[tuple[str, Exception]] = []
+        #: Every commit that writes one of these is answered as if the server were broken.
+        self.poisoned: set[str] = set()
         self._clock = itertools.count(1_000, 10)
         self._lock = threading.Lock()
         self.hold = threading.Event()
@@ -63,6 +65,8 @@ class MemoryDatastore:
         self.entered.release()
         self.hold.wait(5)
         with self._lock:
+            if not self.poisoned.isdisjoint(write.path for write in writes):
+                raise UnavailableError("internal error", outcome_unknown=True)
             failure = self.failures.pop(0) if self.failures else None
             if failure is not None and failure[0] == "before":
                 raise failure[1]

@@ -203,6 +203,25 @@ def test_a_commit_that_did_not_take_effect_is_made_again(world: World) -> None:
     assert world.datastore.fields("views/v") == {"1": 5}
 
 
+def test_a_view_that_breaks_every_commit_is_parked_and_holds_up_nobody(world: World) -> None:
+    world.datastore.poisoned.add("views/v")
+    world.datastore.hold.clear()
+    world.engine.add(world.copying("v", "a/1"))
+    world.engine.add(world.copying("w", "a/1", place="views/w"))
+    world.feed.listened.get(timeout=TIMEOUT_S)
+    world.feed.deliver("a/1")
+    world.datastore.hold.set()
+    world.quiet()
+    assert world.datastore.fields("views/w") == {"1": None}
+    assert isinstance(world.errors["v:a/1"], UnavailableError)
+
+    world.datastore.poisoned.clear()
+    world.change("a/1", 3)
+    world.quiet()
+    assert world.errors == {}
+    assert world.datastore.fields("views/v") == {"1": 3}
+
+
 def test_a_conflict_of_one_view_does_not_hold_up_another(world: World) -> None:
     world.add(world.copying("v", "a/1"), "a/1")
     world.add(world.copying("w", "a/1", place="views/w"))
