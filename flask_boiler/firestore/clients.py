@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import google.auth
+import grpc
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import firestore
@@ -15,6 +17,17 @@ from flask_boiler.errors import ConfigurationError
 __all__ = ["close_client", "google_client", "local_client"]
 
 
+#: A local server that was restarted is to be found again at once: left alone, gRPC waits longer
+#: and longer, up to two minutes.
+_LOCAL_CHANNEL_OPTIONS = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+
+
 class _LocalClient(firestore.Client):
     """A client of the emulator at a host that no environment variable has to name.
 
@@ -23,7 +36,10 @@ class _LocalClient(firestore.Client):
 
     def __init__(self, host: str, *, project: str, database: str) -> None:
         super().__init__(project=project, credentials=AnonymousCredentials(), database=database)
-        self._emulator_host = host
+        self._host = self._emulator_host = host
+
+    def _emulator_channel(self, transport: Any) -> grpc.Channel:
+        return grpc.insecure_channel(self._host, options=_LOCAL_CHANNEL_OPTIONS)
 
 
 def local_client(host: str, *, project: str, database: str) -> firestore.Client:
