@@ -15,6 +15,9 @@ _TIME_TO_END_S = 10.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell has what it runs in the background ignore Ctrl-C, and so would what tests start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Inherited by every process that a test starts, also by one whose parent is gone.
     if not _is_worker(config):
         os.environ[_MARK] = uuid.uuid4().hex
