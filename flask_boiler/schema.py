@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
 __all__ = ["InvalidInputError", "ModelSchema", "schema_of"]
 
+#: The least and the greatest integer that Firestore stores.
+INT64 = (-(2**63), 2**63 - 1)
+
 
 class InvalidInputError(ValidationError, marshmallow.ValidationError):  # type: ignore[misc]
     """Input that a generated schema refuses: our error, and marshmallow's.
@@ -140,7 +143,7 @@ def _(kind: kinds.ScalarKind, **options: Any) -> fields.Field[Any]:
     if kind in special:
         return special[kind](**options)
     if bool in kind.types:
-        return fields.Boolean(**options)
+        return BooleanField(**options)
     if float in kind.types:
         return NumberField(**options)
     if int in kind.types:
@@ -213,10 +216,23 @@ def _(kind: links.ManyKind, **options: Any) -> fields.Field[Any]:
 
 
 class IntegerField(fields.Integer):
-    """An integer, and neither a boolean nor a text."""
+    """An integer of 64 bits, and neither a boolean nor a text."""
+
+    default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
+        "too_large": "Number too large."
+    }
 
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
         if isinstance(value, bool | str):
+class BooleanField(fields.Boolean):
+    """A boolean, and neither a number nor a text."""
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
             raise self.make_error("invalid", input=value)
         return super()._deserialize(value, *args, **options)
 
@@ -227,7 +243,10 @@ class NumberField(fields.Float):
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
         if isinstance(value, bool | str):
             raise self.make_error("invalid", input=value)
-        return super()._deserialize(value, *args, **options)
+        number = super()._deserialize(value, *args, **options)
+        if number is not None and not INT64[0] <= number <= INT64[1]:
+            raise self.make_error("too_large", input=value)
+        return number
 
 
 class AnyField(fields.Raw):
@@ -255,7 +274,13 @@ class Base64Field(fields.String):
 
 
 class ReferenceField(fields.String):
-    """A reference as the path of the document."""
+    """A reference as the path of the document, or as its id where the model tells the rest."""
+
+    def __init__(self, *, has_model: bool = True, **options: Any) -> None:
+        super().__init__(**options)
+        below = "/[^/]+(/[^/]+/[^/]+)*"
+        #: What is taken, as a regular expression: an even number of segments, or an id alone.
+        self.pattern = f"^[^/]+({below})?$" if has_model else f"^[^/]+{below}$"
 
     default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
         "invalid": "Not a document's path or id."

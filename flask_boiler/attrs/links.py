@@ -121,6 +121,11 @@ class RelationKind(_ModelKind):
         self._open = model is None
         super().__init__(model or "", owner)
 
+    @property
+    def has_model(self) -> bool:
+        """Whether it is said what lies there, so that an id tells the rest of the path."""
+        return not self._open
+
     def load(self, stored: Any) -> Any:
         """Google's ``DocumentReference``."""
         if not isinstance(stored, BaseDocumentReference):

@@ -13,11 +13,11 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import BoilerError
 from flask_boiler.query import Query
-from flask_boiler.schema import AnyField
+from flask_boiler.schema import AnyField, UnionField
 from flask_boiler.view.problems import Refusal
 from flask_boiler.view_model import ViewModel
 
-__all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "PAGING", "ListQuery", "filterable"]
+__all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "PAGING", "ListQuery", "filterable", "is_textual"]
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
@@ -45,6 +45,14 @@ def filterable(
     }
 
 
+def is_textual(field: marshmallow.fields.Field[Any]) -> bool:
+    """Whether a parameter can say the field's values: not objects, and not arrays."""
+    if isinstance(field, UnionField):
+        return all(map(is_textual, field.members))
+    kinds = marshmallow.fields
+    return not isinstance(field, kinds.Mapping | kinds.List | kinds.Tuple | kinds.Nested)
+
+
 class ListQuery:
     """A list request, understood.
 
@@ -58,14 +66,20 @@ class ListQuery:
         arguments: MultiDict[str, str],
     ) -> None:
         self._fields = fields
-        self._schema = model.schema()
+        schema = model.schema()
+        # A field that no text can say may still be sorted by.
+        self._said = {
+            name: schema.fields[attribute.attribute_name]
+            for name, attribute in fields.items()
+            if is_textual(schema.fields[attribute.attribute_name])
+        }
         self._wrong: dict[str, list[str]] = {}
-        self._known = [*fields, *PAGING]
+        self._known = [*self._said, *PAGING]
         self._check_names(arguments)
         self.limit = self._limit(arguments.get("limit"))
         self.page_token = arguments.get("page_token")
         query: Query[Any] = model.get_query()
-        for field in fields:
+        for field in self._said:
             if field in arguments:
                 query = self._filtered(query, field, arguments[field])
         #: What is asked of the roots.
@@ -92,7 +106,7 @@ class ListQuery:
     def _filtered(self, query: Query[Any], field: str, text: str) -> Query[Any]:
         attribute = self._fields[field]
         try:
-            value = _value(self._schema.fields[attribute.attribute_name], text)
+            value = _value(self._said[field], text)
             return query.where(attribute == value)
         except marshmallow.ValidationError as error:
             self._wrong[field] = [str(message) for message in error.messages]
@@ -103,8 +117,14 @@ class ListQuery:
     def _ordered(self, query: Query[Any], text: str | None) -> Query[Any]:
         if text is None:
             return query
+        ordered = set()
         for criterion in text.split(","):
-            attribute = self._fields.get(criterion.removeprefix("-"))
+            field = criterion.removeprefix("-")
+            attribute = self._fields.get(field)
+            if field in ordered:
+                # What is equal in a field is equal in it still.
+                continue
+            ordered.add(field)
             if attribute is None:
                 known = ", ".join(self._fields) or "none"
                 self._wrong["order_by"] = [f"Unknown field {criterion!r} (known are: {known})."]

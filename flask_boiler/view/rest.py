@@ -14,6 +14,7 @@ from flask.views import View
 
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.mutation import Mutation
+from flask_boiler.view.mounting import mark, prepare
 from flask_boiler.view.rest_views import (
     InstanceDelete,
     InstanceGet,
@@ -164,8 +165,11 @@ class RestMediator:
             function = chosen.as_view(endpoint, self)
         else:
             function = chosen.as_view(endpoint)
+        route = Route(self, kind, method, rule, endpoint, chosen)
+        mark(function, route)
+        prepare(self.app)
         self.app.add_url_rule(rule, endpoint=endpoint, view_func=function, methods=[method])
-        self.routes.append(Route(self, kind, method, rule, endpoint, chosen))
+        self.routes.append(route)
 
     def _free_endpoint(self, wanted: str) -> str:
         taken = _endpoints.setdefault(self.app, set())

@@ -35,6 +35,7 @@ SURFACE = {
     ],
     "flask_boiler.extension": ["Boiler", "Mediator"],
     "flask_boiler.mutation": ["Mutation"],
+    "flask_boiler.openapi": ["openapi_document"],
     "flask_boiler.ports": [
         *("Cut", "CutChange", "Datastore", "DocumentCodec", "Feed", "Incomplete", "Reader"),
         *("Subscription", "provide", "provided"),

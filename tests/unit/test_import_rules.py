@@ -35,6 +35,7 @@ EDGES = {
     "werkzeug": [*FLOORS["expose"], *FLOORS["operate"]],
     "click": FLOORS["operate"],
     "flask_socketio": [*FLOORS["expose"], *FLOORS["operate"]],
+    "apispec": ["openapi"],
     "flasgger": [*FLOORS["expose"], *FLOORS["operate"]],
     "sqlalchemy": ["sql"],
 }

@@ -1,0 +1,225 @@
+"""Schemas of values: marshmallow's fields as OpenAPI 3.0.3 says them.
+
+apispec does this for marshmallow's own fields; here is what it cannot know of ours.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import marshmallow
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+
+from flask_boiler import registry, schema
+from flask_boiler.attrs.attribute import Attr
+from flask_boiler.declaration import is_framework_class
+from flask_boiler.domain_model import DomainModel
+from flask_boiler.view_model import ViewModel
+
+if TYPE_CHECKING:
+    from flask_boiler.model import Model
+
+__all__ = ["VERSION", "JsonSchema", "Schemas"]
+
+#: What the page of flasgger reads.
+VERSION = "3.0.3"
+
+JsonSchema = dict[str, Any]
+
+
+class Schemas:
+    """The named schemas of one document; what is asked for is added."""
+
+    def __init__(self) -> None:
+        plugin = MarshmallowPlugin(schema_name_resolver=self._name_of)
+        self._spec = APISpec(title="", version="", openapi_version=VERSION, plugins=[plugin])
+        # Made by the specification above, which type checkers cannot know.
+        self._converter: Any = cast(Any, plugin.converter)
+        self._converter.add_attribute_function(_own_properties)
+        self._names: dict[type[Model], str] = {}
+
+    @property
+    def named(self) -> Mapping[str, JsonSchema]:
+        """All that were asked for, and what they refer to."""
+        return self._spec.components.schemas
+
+    def view(self, view_cls: type[ViewModel]) -> JsonSchema:
+        """A view as it is answered, and as ``PUT`` takes it."""
+        name = self._name(view_cls)
+        if name not in self.named:
+            made = self._converter.schema2jsonschema(view_cls.schema())
+            made["required"] = [
+                attribute.data_key
+                for attribute in view_cls.attributes().values()
+                if attribute.options.export_enabled
+            ]
+            _describe(made, view_cls)
+            self.add(name, made)
+        return _reference(name)
+
+    def patch(self, view_cls: type[ViewModel]) -> JsonSchema:
+        """Some of what can be written."""
+        return self._input(view_cls, "Patch", ())
+
+    def new(self, view_cls: type[ViewModel], root: type[DomainModel]) -> JsonSchema:
+        """What can be written, with what a new root cannot do without."""
+        needed = {a.data_key for a in root.attributes().values() if a.required}
+        required = [
+            attribute.data_key
+            for attribute in _writable(view_cls).values()
+            if attribute.required or attribute.data_key in needed
+        ]
+        return self._input(view_cls, "New", required)
+
+    def page(self, view_cls: type[ViewModel]) -> JsonSchema:
+        """A page of views."""
+        name = f"{self._name(view_cls)}Page"
+        if name not in self.named:
+            properties: dict[str, JsonSchema] = {
+                "results": {
+                    "type": "object",
+                    "description": "The views by the ids of their roots, in order.",
+                    "additionalProperties": self.view(view_cls),
+                },
+                "next_page_token": {
+                    "type": "string",
+                    "nullable": True,
+                    "description": "What gives the next page; null on the last one.",
+                },
+            }
+            self.add(name, closed_object(properties, required=list(properties)))
+        return _reference(name)
+
+    def add(self, name: str, component: JsonSchema) -> JsonSchema:
+        """The reference to a schema that is now there under this name."""
+        if name not in self.named:
+            self._spec.components.schema(name, component)
+        return _reference(name)
+
+    def of_field(self, field: marshmallow.fields.Field[Any]) -> JsonSchema:
+        """The schema of a field's values."""
+        described: JsonSchema = self._converter.field2property(field)
+        return described
+
+    def _input(self, view_cls: type[ViewModel], role: str, required: Iterable[str]) -> JsonSchema:
+        name = f"{self._name(view_cls)}{role}"
+        if name not in self.named:
+            options: dict[str, Any] = {"partial": True, "only": tuple(_writable(view_cls))}
+            made = self._converter.schema2jsonschema(view_cls.schema(**options))
+            for described in made["properties"].values():
+                # What is left out of a patch stays as it is.
+                described.pop("default", None)
+            if listed := list(required):
+                made["required"] = listed
+            self.add(name, made)
+        return _reference(name)
+
+    def _name_of(self, asked: Any) -> str:
+        return self._name(asked.model)
+
+    def _name(self, model: type[Model]) -> str:
+        if model not in self._names:
+            wanted = re.sub(r"[^\w.-]", "_", model.__name__, flags=re.ASCII)
+            taken = set(self._names.values())
+            numbered = (f"{wanted}{n}" if n > 1 else wanted for n in range(1, sys.maxsize))
+            self._names[model] = next(name for name in numbered if name not in taken)
+        return self._names[model]
+
+
+def closed_object(properties: Mapping[str, JsonSchema], *, required: list[str]) -> JsonSchema:
+    """An object with these properties and no others."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _writable(view_cls: type[ViewModel]) -> dict[str, Attr[Any]]:
+    return {name: a for name, a in view_cls.attributes().items() if not a.read_only}
+
+
+def _describe(made: JsonSchema, model: type[Model]) -> None:
+    if vars(model).get("__doc__"):
+        made["description"] = str(model.__doc__).partition("\n\n")[0]
+
+
+def _reference(name: str) -> JsonSchema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _own_properties(
+    converter: Any, field: marshmallow.fields.Field[Any], ret: JsonSchema
+) -> JsonSchema:
+    """What replaces or completes what apispec makes of a field; bound to its converter."""
+    match field:
+        case schema.IntegerField():
+            least, greatest = schema.INT64
+            return {
+                "format": "int64",
+                "minimum": max(ret.get("minimum", least), least),
+                "maximum": min(ret.get("maximum", greatest), greatest),
+            }
+        case schema.NumberField():
+            return {"format": "double"}
+        case schema.Base64Field():
+            return {"format": "byte"}
+        case schema.ReferenceField():
+            return {"pattern": field.pattern}
+        case schema.GeoPointField():
+            return _geo_point()
+        case schema.EmbedField():
+            return _embedded(converter, field, ret)
+        case schema.UnionField():
+            return _any_of(map(converter.field2property, field.members), ret)
+        case schema.AnyField():
+            # Without a type, null is allowed as anything else is.
+            ret.pop("nullable", None)
+    return {}
+
+
+def _geo_point() -> JsonSchema:
+    bounds = {"latitude": 90, "longitude": 180}
+    properties = {
+        name: {"type": "number", "format": "double", "minimum": -bound, "maximum": bound}
+        for name, bound in bounds.items()
+    }
+    return closed_object(properties, required=list(bounds))
+
+
+def _embedded(converter: Any, field: schema.EmbedField, ret: JsonSchema) -> JsonSchema:
+    """Any of the classes that ``obj_type`` may name."""
+    for key in ("$ref", "allOf", "anyOf"):
+        ret.pop(key, None)
+    ret["nullable"] = field.allow_none
+    models = registry.descendants(field.kind.model) or [field.kind.model]
+    return _any_of([_named_by_type(converter, model) for model in models], ret)
+
+
+def _named_by_type(converter: Any, model: type[Model]) -> JsonSchema:
+    reference: JsonSchema = converter.resolve_nested_schema(model.schema())
+    made = converter.spec.components.schemas.get(reference["$ref"].rpartition("/")[2])
+    # One that embeds itself is not there yet, and is completed from further out.
+    if made is not None and "obj_type" not in made["properties"]:
+        name = {"type": "string", "enum": [model.type_name()], "writeOnly": True}
+        made["properties"]["obj_type"] = name
+        if any(not is_framework_class(parent) for parent in _models_above(model)):
+            made["required"] = [*made.get("required", ()), "obj_type"]
+    return reference
+
+
+def _models_above(model: type[Model]) -> list[type[Model]]:
+    return [each for each in model.__mro__[1:] if hasattr(each, "attributes")]
+
+
+def _any_of(members: Iterable[JsonSchema], ret: JsonSchema) -> JsonSchema:
+    found = list(members)
+    if ret.pop("nullable", False):
+        # Only beside a type does OpenAPI 3.0 know a null.
+        found.append({"type": "object", "nullable": True, "enum": [None]})
+    return {"anyOf": found}
