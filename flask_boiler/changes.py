@@ -94,7 +94,10 @@ def take(model: DomainModel, change: Change, update_time_ns: int) -> None:
     state.stored = {k: v for k, v in change.stored.items() if k not in stale}
     state.update_time_ns = update_time_ns
     state.pending = None
+    state.deleted = False
     for name in change.written:
+        if name in state.related:
+            state.related[name].confirm()
         state.defaulted.pop(name, None)
         value = state.values.get(name)
         if value is UNSET or contains_transform(value):
@@ -111,6 +114,11 @@ def rebase(model: DomainModel, snapshot: Snapshot) -> None:
         for name, value in state.values.items()
         if _differs(model, name, value, state.stored)
     }
+    state.related = {
+        name: related
+        for name, related in state.related.items()
+        if _differs(model, name, related.references, state.stored)
+    }
     if state.extra is not None:
         known = model._data_keys
         fresh = {k: copied(v) for k, v in snapshot.fields.items() if k not in known}
@@ -123,11 +131,10 @@ def rebase(model: DomainModel, snapshot: Snapshot) -> None:
 
 def _differing(model: Model, baseline: Mapping[str, Any]) -> dict[str, Any]:
     """By attribute, the values that are not what the baseline says."""
-    state = model._model_state
     held = {
         name: attribute.held_by(model)
         for name, attribute in model.attributes().items()
-        if attribute.options.export_enabled and (attribute.computed or name in state.values)
+        if attribute.options.export_enabled and attribute.has_own_value(model)
     }
     return {name: value for name, value in held.items() if _differs(model, name, value, baseline)}
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import marshmallow
 
+from flask_boiler import registry
 from flask_boiler.attrs.annotations import attribute_types, local_names
 from flask_boiler.attrs.attribute import Attr, AttributeOptions
 from flask_boiler.attrs.declarations import ObjectType
 from flask_boiler.attrs.kinds import FieldKind
-from flask_boiler.errors import DeclarationError, UnknownModelError
+from flask_boiler.attrs.relations import NestedRelationAttr
+from flask_boiler.errors import CyclicRelationError, DeclarationError, UnknownModelError
 from flask_boiler.model_options import METADATA, ModelOptions
 from flask_boiler.model_state import UNSET
 from flask_boiler.naming import field_name_of
@@ -20,7 +22,12 @@ from flask_boiler.naming import field_name_of
 if TYPE_CHECKING:
     from flask_boiler.model import Model
 
-__all__ = ["declared_attributes", "is_framework_class"]
+__all__ = [
+    "declared_attributes",
+    "is_framework_class",
+    "nested_relations",
+    "require_acyclic",
+]
 
 
 def is_framework_class(cls: type) -> bool:
@@ -183,3 +190,67 @@ def _require_distinct_fields(cls: type, attributes: Mapping[str, Attr[Any]]) -> 
                 f"{cls.__qualname__}.{name} would be stored as {attribute.data_key!r}, which "
                 f"belongs to {other}: give it another data_key"
             )
+
+
+def nested_relations(
+    cls: type[Model], attributes: Mapping[str, Attr[Any]]
+) -> tuple[NestedRelationAttr[Any], ...]:
+    """The relations whose documents are loaded and saved with the model's own.
+
+    :raises DeclarationError: the model is no document, or a relation leads to what is none.
+    """
+    found = [a for a in attributes.values() if isinstance(a, NestedRelationAttr) and not a.computed]
+    for attribute in found:
+        if not cls._is_document:
+            raise DeclarationError(
+                f"{attribute!r} is a nested relation, and {cls.__qualname__} is no document that "
+                "could be loaded and saved with others: declare it in a DomainModel"
+            )
+        target = attribute.related_kind.known_model()
+        if target is not None and not target._is_document:
+            raise DeclarationError(
+                f"{attribute!r} is a relation to {target.__qualname__}, which is no document: "
+                "store it inside with attrs.embed()"
+            )
+    return tuple(found)
+
+
+def require_acyclic(cls: type[Model]) -> None:
+    """Check that no chain of nested relations leads from a newly declared class back to it.
+
+    A relation leads to its model and to every class below, for a document may be of any.
+
+    :raises CyclicRelationError: one does; the class is then not registered any more.
+    """
+    way = _way_to(cls, cls, set())
+    if way is None:
+        return
+    registry.withdraw(cls)
+    circle = " -> ".join([*(repr(attribute) for attribute in way), cls.__name__])
+    raise CyclicRelationError(
+        f"{cls.__qualname__} would be loaded with itself: {circle}. Make one of these relations "
+        "nested=False, and read its documents where they are needed"
+    )
+
+
+def _way_to(
+    goal: type[Model], start: type[Model], seen: set[type[Model]]
+) -> list[NestedRelationAttr[Any]] | None:
+    seen.add(start)
+    for attribute, reached in _related_classes(start):
+        if reached is goal:
+            return [attribute]
+        rest = None if reached in seen else _way_to(goal, reached, seen)
+        if rest is not None:
+            return [attribute, *rest]
+    return None
+
+
+def _related_classes(
+    cls: type[Model],
+) -> Iterator[tuple[NestedRelationAttr[Any], type[Model]]]:
+    for attribute in cls._nested:
+        target = attribute.related_kind.known_model()
+        if target is not None:
+            for reached in dict.fromkeys([target, *registry.descendants(target)]):
+                yield attribute, reached

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from flask_boiler import changes
+from flask_boiler import changes, nesting
 from flask_boiler.collection import CollectionModel, Parent, new_id
 from flask_boiler.context import current_context
 from flask_boiler.errors import ConflictError, DocumentNotFoundError
@@ -91,8 +92,9 @@ class DomainModel(CollectionModel):
         :raises UnknownModelError: it is of another class.
         """
         path = cls._path_of(doc_id, doc_ref, parent)
-        snapshot = _reader(transaction).documents([path])[path]
-        return cls.from_snapshot(snapshot) if snapshot.exists else None
+        reader = current_reader() if transaction is None else transaction.reader
+        snapshot = _documents([path], reader)[path]
+        return cls._together([snapshot], reader)[0] if snapshot.exists else None
 
     @classmethod
     def get_or_raise(
@@ -143,14 +145,21 @@ class DomainModel(CollectionModel):
     def from_snapshot(cls, snapshot: Any) -> Self:
         """The object of a snapshot, ours or google's, of the class that its ``obj_type`` names.
 
+        Nested relations are loaded through what is in force, or else as of the snapshot's time.
+
         :raises DocumentNotFoundError: it is the snapshot of a missing document.
         :raises UnknownModelError: the document is of no class at or below this one.
         """
-        if not isinstance(snapshot, Snapshot):
-            return cls._from_google(snapshot)
-        if snapshot.raw is None:
-            raise DocumentNotFoundError(snapshot.path)
-        return cls._from_document(snapshot.fields, snapshot.path, snapshot.update_time_ns)
+        return cls._together([snapshot], current_reader())[0]
+
+    @classmethod
+    def from_snapshots(cls, snapshots: Sequence[Any]) -> list[Self]:
+        """The objects of several; nested relations are loaded together, level by level.
+
+        :raises DocumentNotFoundError: one is the snapshot of a missing document.
+        :raises UnknownModelError: as for ``from_snapshot``.
+        """
+        return cls._together(snapshots, current_reader())
 
     @classmethod
     def from_dict(
@@ -193,28 +202,28 @@ class DomainModel(CollectionModel):
         assigned; afterwards the attribute is read again from the database when it is next
         looked at.
 
-        :param create: there must be no such document yet.
+        The models of nested relations are saved with it in the same way and in one commit; of
+        any, nothing is written if there is nothing to write.
+
+        :param create: there must be no such document yet; nor one of a related object that is
+            new.
         :param force: write what changed even if somebody else changed the document.
         :param transaction: write in its commit, instead of the one in force.
-        :raises ConflictError: the document is there already, or was changed by somebody else.
+        :raises ConflictError: a document is there already, or was changed by somebody else;
+            nothing is written.
         :raises ValidationError: a value is not what its attribute declares.
         """
         transaction = transaction or current_transaction()
-        baseline = self._baseline(transaction)
-        if baseline is None or create:
-            absent = Precondition(exists=False) if create else None
-            self._commit(changes.whole(self, absent), transaction)
-            return
-        known = self._model_state.update_time_ns
-        unchanged = None if force or known is None else Precondition(update_time_ns=known)
-        change = changes.changed(self, baseline, unchanged)
-        if change is not None:
-            self._commit(change, transaction)
+        own = self._change(transaction, create=create, force=force)
+        related = self._related_changes(None, transaction, create=create, force=force)
+        _commit([(self, own), *related], transaction)
 
     def update(
         self, *, force: bool = False, transaction: Transaction | None = None, **fields: Any
     ) -> None:
         """Assign these attributes and store them, and nothing else.
+
+        Models that are given for nested relations are saved too, as ``save`` does.
 
         :param force: even if somebody else changed the document since it was read.
         :raises ConflictError: somebody did.
@@ -229,24 +238,57 @@ class DomainModel(CollectionModel):
             setattr(self, name, value)
         blind = force or known is None
         condition = Precondition(exists=True) if blind else Precondition(update_time_ns=known)
-        change = changes.only(self, fields, self._baseline(transaction) or {}, condition)
-        if change is not None:
-            self._commit(change, transaction)
+        own = changes.only(self, fields, self._baseline(transaction) or {}, condition)
+        related = self._related_changes(fields, transaction, create=False, force=force)
+        _commit([(self, own), *related], transaction)
 
     def delete(self, *, transaction: Transaction | None = None) -> None:
         """Delete the document, whatever is stored there now; it may be gone already.
 
-        The object keeps its values; saving it again makes the document anew.
+        What it refers to stays, nested or not. The object keeps its values; saving it again
+        makes the document anew.
         """
         transaction = transaction or current_transaction()
         _write(Write("delete", self.doc_path), transaction, lambda _: self._forget_stored())
         if transaction is not None:
             self._model_state.pending = (transaction, None)
 
-    def _commit(self, change: changes.Change, transaction: Transaction | None) -> None:
-        _write(change.write, transaction, lambda time_ns: changes.take(self, change, time_ns))
-        if transaction is not None:
-            self._model_state.pending = (transaction, change.stored)
+    def _change(
+        self, transaction: Transaction | None, *, create: bool, force: bool
+    ) -> changes.Change | None:
+        """What saving this document alone would write."""
+        baseline = self._baseline(transaction)
+        if baseline is None or create:
+            return changes.whole(self, Precondition(exists=False) if create else None)
+        known = self._model_state.update_time_ns
+        unchanged = None if force or known is None else Precondition(update_time_ns=known)
+        return changes.changed(self, baseline, unchanged)
+
+    def _related_changes(
+        self,
+        names: Iterable[str] | None,
+        transaction: Transaction | None,
+        *,
+        create: bool,
+        force: bool,
+    ) -> list[_Saving]:
+        """What saving writes of the models that its nested relations hold."""
+        if not self._nested:
+            return []
+        savings: list[_Saving] = []
+        for model in nesting.with_related(self, names)[1:]:
+            if not model._is_deleted(transaction):
+                new = create and model._baseline(transaction) is None
+                savings.append((model, model._change(transaction, create=new, force=force)))
+        return savings
+
+    def _is_deleted(self, transaction: Transaction | None) -> bool:
+        state = self._model_state
+        if transaction is not None and state.pending is not None:
+            writer, stored = state.pending
+            if writer is transaction:
+                return stored is None
+        return state.deleted
 
     def _baseline(self, transaction: Transaction | None) -> Mapping[str, Any] | None:
         """The document that a write changes, as the transaction has it; ``None`` if there is none.
@@ -263,15 +305,32 @@ class DomainModel(CollectionModel):
     def _forget_stored(self) -> None:
         self._model_state.update_time_ns = None
         self._model_state.pending = None
+        self._model_state.deleted = True
 
     def _reread(self) -> None:
         path = self.doc_path
-        snapshot = _reader(None).documents([path])[path]
+        snapshot = _documents([path], current_reader())[path]
         if not snapshot.exists:
             raise DocumentNotFoundError(path)
         changes.rebase(self, snapshot)
 
     # -- inside
+
+    @classmethod
+    def _together(cls, snapshots: Sequence[Any], reader: Reader | None) -> list[Self]:
+        """The objects of snapshots that were read together, with what they refer to."""
+        models = [cls._of_snapshot(snapshot) for snapshot in snapshots]
+        if any(model._nested for model in models):
+            nesting.join(models, max(map(_read_time_ns, snapshots)), reader)
+        return models
+
+    @classmethod
+    def _of_snapshot(cls, snapshot: Any) -> Self:
+        if not isinstance(snapshot, Snapshot):
+            return cls._from_google(snapshot)
+        if snapshot.raw is None:
+            raise DocumentNotFoundError(snapshot.path)
+        return cls._from_document(snapshot.fields, snapshot.path, snapshot.update_time_ns)
 
     @classmethod
     def _from_document(
@@ -300,10 +359,43 @@ class DomainModel(CollectionModel):
         return cls._from_document(snapshot.to_dict(), path, time_ns)
 
 
-def _reader(transaction: Transaction | None) -> Reader:
+#: A model, and what saving it writes.
+_Saving = tuple[DomainModel, changes.Change | None]
+
+
+def _documents(paths: Sequence[str], reader: Reader | None) -> Mapping[str, Snapshot]:
+    return (reader or DirectReader(current_context().datastore)).documents(paths)
+
+
+def _commit(savings: Sequence[_Saving], transaction: Transaction | None) -> None:
+    """Write all of it in one commit: that of the transaction, or else now."""
+    writing = [(model, change) for model, change in savings if change is not None]
     if transaction is not None:
-        return transaction.reader
-    return current_reader() or DirectReader(current_context().datastore)
+        for model, change in writing:
+            transaction.write(change.write, partial(changes.take, model, change))
+            model._model_state.pending = (transaction, change.stored)
+    elif len(writing) == 1:
+        ((model, change),) = writing
+        _write(change.write, None, partial(changes.take, model, change))
+    elif writing:
+        _commit_together(writing)
+
+
+def _commit_together(writing: Sequence[tuple[DomainModel, changes.Change]]) -> None:
+    # A transaction that reads nothing: one request, and nothing beside these documents counts.
+    begun = Transaction(current_context())
+    paths = ", ".join(model.doc_path for model, _ in writing)
+    try:
+        for model, change in writing:
+            begun.write(change.write, partial(changes.take, model, change))
+        begun.commit()
+    except ConflictError as error:
+        raise ConflictError(
+            f"one of {paths}, which are saved together, was changed or made by somebody else; "
+            "nothing was written: get them again and repeat the change, or write all the same "
+            "with force=True",
+            path=error.path or None,
+        ) from error
 
 
 def _write(write: Write, transaction: Transaction | None, on_commit: Callable[[int], None]) -> None:
@@ -327,6 +419,12 @@ def _complaint(write: Write) -> str:
         f"{write.path} was changed by somebody else since it was read: get it again and repeat the "
         "change, or write all the same with force=True"
     )
+
+
+def _read_time_ns(snapshot: Any) -> int:
+    if isinstance(snapshot, Snapshot):
+        return snapshot.read_time_ns
+    return 0 if snapshot.read_time is None else _nanoseconds(snapshot.read_time)
 
 
 def _nanoseconds(moment: Any) -> int:

@@ -9,6 +9,7 @@
     ├─ DeclarationError
     │  ├─ DuplicateModelError
     │  ├─ UnknownModelError
+    │  ├─ CyclicRelationError
     │  └─ CyclicViewError
     ├─ ValidationError             .messages {attribute: [..]}       HTTP 422
     ├─ RefusedError                                                  HTTP 409
@@ -38,6 +39,7 @@ __all__ = [
     "BoilerError",
     "ConfigurationError",
     "ConflictError",
+    "CyclicRelationError",
     "CyclicViewError",
     "DatastoreError",
     "DeclarationError",
@@ -98,6 +100,10 @@ class DuplicateModelError(DeclarationError):
 
 class UnknownModelError(DeclarationError):
     """A name or an ``obj_type`` belongs to no class that is known, or to one that does not fit."""
+
+
+class CyclicRelationError(DeclarationError):
+    """Nested relations lead back to where they start, so that loading them would never end."""
 
 
 class CyclicViewError(DeclarationError):

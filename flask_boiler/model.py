@@ -10,7 +10,13 @@ from flask_boiler import registry
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.declarations import ObjectType
 from flask_boiler.attrs.kinds import Mismatch
-from flask_boiler.declaration import declared_attributes, is_framework_class
+from flask_boiler.attrs.relations import NestedRelationAttr
+from flask_boiler.declaration import (
+    declared_attributes,
+    is_framework_class,
+    nested_relations,
+    require_acyclic,
+)
 from flask_boiler.errors import ValidationError
 from flask_boiler.firestore.native import copied
 from flask_boiler.model_options import (
@@ -62,6 +68,7 @@ class Model:
     )
 
     _attributes: ClassVar[Mapping[str, Attr[Any]]] = MappingProxyType({})
+    _nested: ClassVar[tuple[NestedRelationAttr[Any], ...]] = ()
     _declared_names: ClassVar[tuple[str, ...]] = ()
     _data_keys: ClassVar[frozenset[str]] = frozenset(METADATA)
     _meta: ClassVar[Mapping[str, Any]] = MappingProxyType({})
@@ -82,11 +89,13 @@ class Model:
         cls._meta = MappingProxyType(collect_meta(cls, cls.META_OPTIONS))
         cls._options = model_options(cls, cls._meta)
         cls._attributes = declared_attributes(cls, cls._options)
+        cls._nested = nested_relations(cls, cls._attributes)
         cls._data_keys = frozenset(METADATA).union(a.data_key for a in cls._attributes.values())
         cls._type_name = _own_type_name(cls)
         cls._check_declaration()
         if not is_framework_class(cls):
             registry.register(cls)
+            require_acyclic(cls)
 
     def __init__(self, **fields: Any) -> None:
         self._model_state = ModelState({})
@@ -203,15 +212,31 @@ class Model:
         :param with_raw: stored values by field name.
         :raises ValidationError: a field is unknown or read-only, or its value does not fit.
         """
+        for name, value in self.accepted(with_dict=with_dict, with_raw=with_raw).items():
+            setattr(self, name, value)
+
+    def accepted(
+        self,
+        *,
+        with_dict: Mapping[str, Any] | None = None,
+        with_raw: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Values from outside as the attributes take them; nothing is assigned.
+
+        :raises ValidationError: as ``update_vals`` does.
+        """
+
+        def adopt(attribute: Attr[Any], value: Any) -> Any:
+            return attribute.adopt_for(self, value)
+
         wrong: dict[str, list[str]] = {}
         values = {
             **self._checked(with_raw or {}, self._by_field(), Attr.load, wrong),
-            **self._checked(with_dict or {}, self._attributes, Attr.adopt, wrong),
+            **self._checked(with_dict or {}, self._attributes, adopt, wrong),
         }
         if wrong:
             raise ValidationError(wrong, where=self._where())
-        for name, value in values.items():
-            setattr(self, name, value)
+        return values
 
     def to_dict(self) -> dict[str, Any]:
         """The stored form, validated: field names, and what names the document and its class.

@@ -35,9 +35,12 @@ class ModelState:
 
     __slots__ = (
         "defaulted",
+        "deleted",
         "extra",
+        "group",
         "path",
         "pending",
+        "related",
         "stale",
         "stored",
         "update_time_ns",
@@ -67,3 +70,9 @@ class ModelState:
         #: The transaction that is to write the document, and the fields as it leaves them;
         #: ``None`` for them if it deletes it.
         self.pending: tuple[object, Mapping[str, Any] | None] | None = None
+        #: Whether the instance deleted its document, and has not stored it again.
+        self.deleted = False
+        #: By nested relation that was looked at: what it reads as, ``attrs.relations.Related``.
+        self.related: dict[str, Any] = {}
+        #: What was read together with it, a ``nesting.Group``.
+        self.group: Any = None

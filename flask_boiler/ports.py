@@ -43,6 +43,11 @@ class Incomplete(BaseException):
 class Reader(Protocol):
     """Something that documents and query results are read through, all consistently."""
 
+    @property
+    def fetches(self) -> bool:
+        """Whether it fetches what it is asked for, rather than raise :class:`Incomplete`."""
+        ...
+
     def documents(self, paths: Sequence[str]) -> Mapping[str, Snapshot]:
         """A snapshot for every path, also for documents that do not exist.
 

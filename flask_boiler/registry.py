@@ -24,7 +24,7 @@ from flask_boiler.errors import DuplicateModelError, UnknownModelError
 if TYPE_CHECKING:
     from flask_boiler.model import Model
 
-__all__ = ["descendants", "find", "register", "resolve"]
+__all__ = ["descendants", "find", "register", "resolve", "withdraw"]
 
 _by_type_name: dict[str, list[weakref.ref[type[Model]]]] = {}
 
@@ -46,6 +46,12 @@ def register(model: type[Model]) -> None:
     if rival is not None:
         raise DuplicateModelError(_complaint(name, model, rival))
     _by_type_name.setdefault(name, []).append(weakref.ref(model))
+
+
+def withdraw(model: type[Model]) -> None:
+    """Forget a class whose declaration is refused after all."""
+    name = model.type_name()
+    _by_type_name[name] = [weakref.ref(m) for m in _alive(name) if m is not model]
 
 
 def descendants(model: type[Model]) -> list[type[Model]]:

@@ -23,6 +23,8 @@ R = TypeVar("R")
 class SnapshotCut:
     """A :class:`~flask_boiler.ports.Reader` of one read-only transaction."""
 
+    fetches = False
+
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
         self._transaction: bytes | None = None

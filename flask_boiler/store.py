@@ -158,14 +158,21 @@ class ManyReference(Reference[M]):
             if item is not None
         ]
         found = _reader().documents([path for path in paths if path is not None])
-        models: dict[str, Any] = {}
         pointed_to = [(key, item) for key, item in entries if item is not None]
-        for (key, item), path in zip(pointed_to, paths, strict=True):
-            snapshot = item if path is None else found[path]
-            model = self.load(snapshot)
-            if model is not None:
-                models[snapshot.id if key is None else key] = model
-        return models
+        snapshots = [
+            (key, item if path is None else found[path])
+            for (key, item), path in zip(pointed_to, paths, strict=True)
+        ]
+        existing = [(key, snapshot) for key, snapshot in snapshots if snapshot.exists]
+        models = self._together([snapshot for _, snapshot in existing])
+        keys = [snapshot.id if key is None else key for key, snapshot in existing]
+        return dict(zip(keys, models, strict=True))
+
+    def _together(self, snapshots: list[Any]) -> list[Any]:
+        model: Any = self.model or DomainModel
+        if issubclass(model, DomainModel):
+            return list(model.from_snapshots(snapshots))
+        return [self.load(snapshot) for snapshot in snapshots]
 
 
 @overload

@@ -82,7 +82,15 @@ class Snapshot:
     snapshot too, with ``exists`` false.
     """
 
-    __slots__ = ("_decoder", "_fields", "create_time_ns", "path", "raw", "update_time_ns")
+    __slots__ = (
+        "_decoder",
+        "_fields",
+        "create_time_ns",
+        "path",
+        "raw",
+        "read_time_ns",
+        "update_time_ns",
+    )
 
     def __init__(
         self,
@@ -92,12 +100,15 @@ class Snapshot:
         *,
         create_time_ns: int = 0,
         update_time_ns: int = 0,
+        read_time_ns: int = 0,
     ) -> None:
         self.path = path
         #: The stored document as the Firestore codec knows it; ``None`` if there is none.
         self.raw = raw
         self.create_time_ns = create_time_ns
         self.update_time_ns = update_time_ns
+        #: When it was read; 0 for one that belongs to a cut, which knows the time of all.
+        self.read_time_ns = read_time_ns
         self._decoder = decoder
         self._fields: dict[str, Any] | None = None
 

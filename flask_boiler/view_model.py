@@ -21,13 +21,13 @@ from flask_boiler.errors import (
     MaterializationError,
 )
 from flask_boiler.model import Model
-from flask_boiler.ports import provided
+from flask_boiler.ports import Incomplete, provided
 from flask_boiler.reading import current_reader
 from flask_boiler.snapshot_cut import compute_once
 from flask_boiler.store import Store
 from flask_boiler.stored_view import StoredView
 from flask_boiler.transaction import joined_transaction
-from flask_boiler.values import Write, document_path
+from flask_boiler.values import Target, Write, document_path
 
 __all__ = ["OnDelete", "ViewModel", "store_class"]
 
@@ -205,12 +205,26 @@ class ViewModel(Model):
         """The stored form of the view, but for what names its place.
 
         :raises MaterializationError: a getter raised; it is named.
+        :raises Incomplete: some of what the getters read is not at hand yet; all that is missing
+            for any of them is named, so that one round of reads serves them all.
         """
-        return {
-            attribute.data_key: self._dumped(name)
-            for name, attribute in self.attributes().items()
-            if attribute.options.export_enabled
-        }
+        fields: dict[str, Any] = {}
+        missing: set[Target] = set()
+        for name, attribute in self.attributes().items():
+            if not attribute.options.export_enabled:
+                continue
+            try:
+                fields[attribute.data_key] = self._dumped(name)
+            except Incomplete as incomplete:
+                missing |= incomplete.missing
+            except BoilerError:
+                if not missing:
+                    raise
+                # It is raised again when everything is at hand, if it is still true then.
+                break
+        if missing:
+            raise Incomplete(missing)
+        return fields
 
     def _dumped(self, name: str) -> Any:
         try:

@@ -320,6 +320,18 @@ class Attr(FieldOperators, Generic[T]):
         """
         return value if value is None or is_transform(value) else self.kind.adopt(value)
 
+    def adopt_for(self, instance: Model, value: Any) -> Any:
+        """As ``adopt`` does, for an instance whose present value may matter.
+
+        :raises Mismatch: nothing can be made of it.
+        """
+        return self.adopt(value)
+
+    def has_own_value(self, instance: Model) -> bool:
+        """Whether what it reads as may be another value than the stored one."""
+        state, name = instance._model_state, self.attribute_name
+        return self._fget is not None or name in state.values or name in state.related
+
     def load(self, stored: Any) -> Any:
         """The Python value of a stored one.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, TypeVar, overload
 from zoneinfo import ZoneInfo
 
 from flask_boiler.attrs.attribute import Attr, AttributeOptions
 from flask_boiler.attrs.kinds import AnyKind, DictKind, Kind, LocalTimeKind
 from flask_boiler.attrs.links import EmbedKind, ManyKind, RelationKind
+from flask_boiler.attrs.relations import NestedKind, NestedRelationAttr, RelationAttr
 from flask_boiler.attrs.typed import (
     BYTES,
     GEO_POINT,
@@ -19,12 +20,7 @@ from flask_boiler.attrs.typed import (
     return_type,
 )
 from flask_boiler.errors import DeclarationError
-from flask_boiler.firestore.native import (
-    BaseDocumentReference,
-    DocumentReference,
-    GeoPoint,
-    Vector,
-)
+from flask_boiler.firestore.native import DocumentReference, GeoPoint, Vector
 from flask_boiler.model_state import UNSET
 
 __all__ = [
@@ -148,37 +144,29 @@ def embed(model: type[Any] | str, *, many: bool = False, **options: Any) -> Attr
     return _of_kind(ManyKind(kind) if many else kind, options)
 
 
-class RelationAttr(Attr[T]):
-    """An attribute that reads as references and takes whatever leads to one."""
-
-    def __set__(self, instance: Any, value: Any) -> None:
-        super().__set__(instance, value)
-
-    if not TYPE_CHECKING:
-
-        def __get__(self, instance: Any, owner: Any = None) -> Any:
-            value = super().__get__(instance, owner)
-            if instance is None or value is None or self.computed:
-                return value
-            return self._as_references(instance, value)
-
-    def _as_references(self, instance: Any, value: Any) -> Any:
-        many = list(value.values()) if isinstance(value, Mapping) else value
-        many = many if isinstance(many, list | tuple) else [many]
-        if all(isinstance(item, BaseDocumentReference) for item in many):
-            return value
-        references = self.to_stored(value)
-        self.put(instance, references)
-        return references
-
-
 @overload
 def relation(
-    model: type[Any] | str | None = ..., *, many: Literal[False] = ..., **options: Any
+    model: type[M], *, many: Literal[False] = ..., nested: Literal[True], **options: Any
+) -> RelationAttr[M | None]: ...
+@overload
+def relation(
+    model: type[Any] | str, *, many: bool = ..., nested: Literal[True], **options: Any
+) -> RelationAttr[Any]: ...
+@overload
+def relation(
+    model: type[Any] | str | None = ...,
+    *,
+    many: Literal[False] = ...,
+    nested: Literal[False] = ...,
+    **options: Any,
 ) -> RelationAttr[DocumentReference | None]: ...
 @overload
 def relation(
-    model: type[Any] | str | None = ..., *, many: bool, **options: Any
+    model: type[Any] | str | None = ...,
+    *,
+    many: bool,
+    nested: Literal[False] = ...,
+    **options: Any,
 ) -> RelationAttr[Any]: ...
 def relation(
     model: type[Any] | str | None = None,
@@ -189,21 +177,31 @@ def relation(
 ) -> RelationAttr[Any]:
     """Declare an attribute that refers to other documents.
 
-    It reads as google's ``DocumentReference``. It can be assigned a reference, a model, a
-    document path, or an id in the model's collection.
+    References are what is stored. It can be assigned a reference, a model, a document path, or
+    an id in the model's collection. It reads as google's ``DocumentReference``; or, if it is
+    nested, as the model itself, ``None`` for a document that is missing.
+
+    ::
+
+        class Meeting(DomainModel):
+            location = attrs.relation(Location, nested=True)
+            users = attrs.relation(User, many=True)
+
+        Meeting.get("m").location.address           # read with the meeting, as of the same time
 
     :param model: what is referred to, or its name if it is declared later.
-    :param many: a list or a dict of references; the shape that is given is kept.
-    :param nested: must be ``False``: documents are not yet read and saved with what refers to
-        them.
+    :param many: a list or a dict; the shape that is given is kept, and a nested one leaves out
+        documents that are missing.
+    :param nested: load the documents with their owner, and save them with it, in one commit.
+    :raises DeclarationError: a nested relation without a model.
     """
-    if nested:
+    if nested and model is None:
         raise DeclarationError(
-            "attrs.relation(nested=True) is not supported yet: read the documents through a "
-            "Store, or store copies of them with attrs.embed()"
+            "a nested relation has to say to which model: attrs.relation(Model, nested=True)"
         )
-    kind: Kind = RelationKind(model)
-    return RelationAttr(ManyKind(kind) if many else kind, options=_options(options))
+    kind: Kind = NestedKind(model) if nested else RelationKind(model)
+    attribute = NestedRelationAttr if nested else RelationAttr
+    return attribute(ManyKind(kind) if many else kind, options=_options(options))
 
 
 def reference(**options: Any) -> RelationAttr[DocumentReference | None]:

@@ -17,6 +17,8 @@ class CutReader:
         one, such as a member of a listened query; reading them is not recorded.
     """
 
+    fetches = False
+
     def __init__(self, cut: Cut, given: Mapping[str, Snapshot] | None = None) -> None:
         self.cut = cut
         self.reads: set[Target] = set()

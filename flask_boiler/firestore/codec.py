@@ -76,7 +76,7 @@ class Codec:
         """Google's reference to a document."""
         return DocumentReference(*path.split("/"), client=self._client)
 
-    def snapshot(self, document: Any) -> Snapshot:
+    def snapshot(self, document: Any, *, read_time_ns: int = 0) -> Snapshot:
         """The snapshot of a stored document."""
         return Snapshot(
             document.name[len(self._prefix) :],
@@ -84,11 +84,12 @@ class Codec:
             self,
             create_time_ns=protocol.nanoseconds(document.create_time),
             update_time_ns=protocol.nanoseconds(document.update_time),
+            read_time_ns=read_time_ns,
         )
 
-    def missing(self, path: str) -> Snapshot:
+    def missing(self, path: str, *, read_time_ns: int = 0) -> Snapshot:
         """The snapshot of a document that does not exist."""
-        return Snapshot(path, None, self)
+        return Snapshot(path, None, self, read_time_ns=read_time_ns)
 
     def decode(self, raw: Any) -> dict[str, Any]:
         """The fields of a stored document as Python values, freshly made."""

@@ -129,12 +129,13 @@ class FirestoreDatastore:
         found = {}
         with translated(f"reading {len(request.documents)} document(s)"):
             for response in self._get(request, metadata=self._metadata, timeout=timeout_s):
+                at_ns = protocol.nanoseconds(response.read_time)
                 if response.HasField("found"):
-                    snapshot = self.codec.snapshot(response.found)
+                    snapshot = self.codec.snapshot(response.found, read_time_ns=at_ns)
                     found[snapshot.path] = snapshot
                 elif response.missing:
                     path = self.codec.path(response.missing)
-                    found[path] = self.codec.missing(path)
+                    found[path] = self.codec.missing(path, read_time_ns=at_ns)
         return found
 
     def run_query(
@@ -160,7 +161,8 @@ class FirestoreDatastore:
         with translated(f"running {target}"):
             for response in self._query(request, metadata=self._metadata, timeout=_READ_TIMEOUT_S):
                 if response.HasField("document"):
-                    yield self.codec.snapshot(response.document)
+                    at_ns = protocol.nanoseconds(response.read_time)
+                    yield self.codec.snapshot(response.document, read_time_ns=at_ns)
 
     def aggregate(
         self,

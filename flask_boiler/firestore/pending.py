@@ -75,6 +75,7 @@ def applied(before: Snapshot, writes: Sequence[Write], codec: Codec) -> Snapshot
         codec,
         create_time_ns=before.create_time_ns,
         update_time_ns=before.update_time_ns,
+        read_time_ns=before.read_time_ns,
     )
 
 

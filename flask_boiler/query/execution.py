@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Protocol, runtime_checkable
 
+from flask_boiler import registry
 from flask_boiler.context import current_context
+from flask_boiler.domain_model import DomainModel
 from flask_boiler.ports import Datastore, Incomplete, Reader
 from flask_boiler.query.aggregation import Functions, computed, from_parts, plan
 from flask_boiler.query.parts import joined
 from flask_boiler.reading import current_reader
 from flask_boiler.values import QuerySpec, QueryTarget, Snapshot
 
-__all__ = ["aggregate", "read"]
+__all__ = ["aggregate", "models", "read"]
 
 #: Firestore takes so many aggregations in one request.
 _MAX_AGGREGATIONS = 5
+#: So many results of a stream have their nested relations loaded together.
+_LOADED_TOGETHER = 100
 
 
 @runtime_checkable
@@ -40,6 +45,29 @@ def read(spec: QuerySpec, parts: Sequence[QuerySpec], reader: Reader | None) -> 
     if reader is None:
         return joined(spec, targets, _streams(targets, context.datastore))
     return joined(spec, targets, _through(targets, reader))
+
+
+def models(model_cls: Any, snapshots: Iterable[Snapshot], reader: Reader | None) -> Iterator[Any]:
+    """The models of a result; nested relations are loaded for many of them at a time.
+
+    :param reader: what the result is read through; ``None`` for the database itself.
+    """
+    if not _may_nest(model_cls):
+        return map(model_cls.from_snapshot, snapshots)
+    return _in_batches(model_cls, iter(snapshots), reader)
+
+
+def _may_nest(model_cls: Any) -> bool:
+    if not issubclass(model_cls, DomainModel):
+        return False
+    return any(model._nested for model in (model_cls, *registry.descendants(model_cls)))
+
+
+def _in_batches(
+    model_cls: Any, snapshots: Iterator[Snapshot], reader: Reader | None
+) -> Iterator[Any]:
+    while batch := list(islice(snapshots, _LOADED_TOGETHER)):
+        yield from model_cls._together(batch, reader)
 
 
 def _streams(targets: Sequence[QueryTarget], datastore: Datastore) -> list[Iterable[Snapshot]]:

@@ -14,9 +14,10 @@ from flask_boiler.firestore.query_rules import NAME, check, conjunction, full_or
 from flask_boiler.query import fields
 from flask_boiler.query.aggregation import Aggregation, functions_of
 from flask_boiler.query.condition import Condition
-from flask_boiler.query.execution import aggregate, read
+from flask_boiler.query.execution import aggregate, models, read
 from flask_boiler.query.page import Page, issue_token, position_after, read_token
 from flask_boiler.query.parts import parts_of
+from flask_boiler.reading import current_reader
 from flask_boiler.values import Cursor, HasPath, QuerySpec, QueryTarget, Snapshot, document_path
 
 if TYPE_CHECKING:
@@ -148,8 +149,7 @@ class Query(Generic[M]):
     # -- reading
 
     def __iter__(self) -> Iterator[M]:
-        from_snapshot = self._model.from_snapshot
-        return (from_snapshot(snapshot) for snapshot in self._read(self._spec))
+        return models(self._model, self._read(self._spec), self._reader or current_reader())
 
     def get(self, *, transaction: Transaction | None = None) -> list[M]:
         """All results.
@@ -184,7 +184,7 @@ class Query(Generic[M]):
         shown = found[:wanted]
         follows = len(found) > wanted and (spec.limit is None or given + wanted < spec.limit)
         return Page(
-            [self._model.from_snapshot(snapshot) for snapshot in shown],
+            list(models(self._model, shown, self._reader or current_reader())),
             issue_token(self._spec, position_after(spec, shown, codec, given), codec)
             if follows
             else None,

@@ -321,6 +321,8 @@ class Transaction:
 class TransactionReader:
     """Reads through a transaction: all of one time, and with what it has written itself."""
 
+    fetches = True
+
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 

@@ -96,6 +96,11 @@ class DatedReader:
         #: Whether nothing that was read can have changed later than that.
         self.complete = True
 
+    @property
+    def fetches(self) -> bool:
+        """Whether the other reader does."""
+        return self._reader.fetches
+
     def documents(self, paths: Sequence[str]) -> Mapping[str, Snapshot]:
         """As the other reader gives them."""
         found = self._reader.documents(paths)

@@ -6,6 +6,8 @@ import datetime
 from collections.abc import Mapping
 from typing import Any, Self, assert_type
 
+from google.cloud.firestore import DocumentReference
+
 from flask_boiler import attrs
 from flask_boiler.attrs import Attr
 from flask_boiler.domain_model import DomainModel
@@ -28,6 +30,7 @@ class City(DomainModel):
     visits = attrs.bproperty(default=0)
     notes = attrs.bdict()
     mayor = attrs.relation("City")
+    twin = attrs.relation("City", many=True)
     founded = attrs.timestamp()
 
     city_name: Attr[str]
@@ -49,11 +52,15 @@ class City(DomainModel):
 
 class Capital(City):
     country: Attr[str]
+    first_lady = attrs.relation(City)
+    palace = attrs.relation(City, nested=True)
+    gardens: Attr[list[City]] = attrs.relation(City, many=True, nested=True)
+    seat: Attr[City | None] = attrs.relation(City, nested=True, default=None)
 
 
 city = City(city_name="Berlin", population=3_000_000, tags=["a"])
 same = City(doc_id="B", city_name="Berlin", address=Address(street="Unter den Linden"))
-capital = Capital(city_name="Berlin", country="Germany")
+capital = Capital(city_name="Berlin", country="Germany", gardens=[city], seat=city)
 loose = City.new("B", city_name="Berlin", undeclared=1)
 
 assert_type(city.city_name, str)
@@ -70,6 +77,10 @@ assert_type(city.founded, datetime.datetime | None)
 assert_type(city.doc_id, str)
 assert_type(city.extra, dict[str, Any])
 assert_type(capital.country, str)
+assert_type(capital.first_lady, DocumentReference | None)
+assert_type(capital.palace, City | None)
+assert_type(capital.gardens, list[City])
+assert_type(capital.seat, City | None)
 assert_type(loose, City)
 
 assert_type(City.city_name, Attr[str])
@@ -89,6 +100,8 @@ city.population += 1
 city.tags.append("x")
 city.mayor = "City/B"
 city.mayor = city
+capital.palace = city
+capital.palace = "City/B"
 city.save(force=True)
 del city.nickname
 

@@ -12,6 +12,7 @@ class City(DomainModel):
     population: Attr[int] = attrs.bproperty(default=0)
     ratio: Attr[int] = attrs.bproperty(default="x")  # refused
     nickname = attrs.bproperty(str)
+    twin = attrs.relation("City", nested="yes")  # refused
 
     @attrs.computed
     def label(self) -> str:
@@ -32,3 +33,10 @@ print(City.populatoin)  # refused
 City.population.no_such_operator(3)  # refused
 print(City.get("x").city_name)  # refused
 City.get(3)  # refused
+
+
+class Port(DomainModel):
+    city = attrs.relation(City, nested=True)
+
+
+print(Port().city.city_name)  # refused

@@ -25,8 +25,15 @@ SURFACE = {
         *("Installation", "LocalFirestore", "find_installation", "start_google_emulator"),
     ],
     "flask_boiler.errors": [
-        *("AuthError", "BoilerError", "ConfigurationError", "ConflictError", "CyclicViewError"),
-        *("DatastoreError", "DeclarationError", "DocumentNotFoundError", "DuplicateModelError"),
+        *("AuthError", "BoilerError", "ConfigurationError", "ConflictError"),
+        *(
+            "CyclicRelationError",
+            "CyclicViewError",
+            "DatastoreError",
+            "DeclarationError",
+            "DocumentNotFoundError",
+            "DuplicateModelError",
+        ),
         *("ListenError", "LocalFirestoreNotFoundError", "MaterializationError"),
         *("MissingExtraError", "MissingIndexError", "PermissionDeniedError", "QueryError"),
         "RefusedError",
@@ -73,7 +80,7 @@ INTERNAL = {
         "model",
         "model_options",
     ),
-    *("model_state", "naming", "reading", "registry", "snapshot_cut", "stored_view"),
+    *("model_state", "naming", "nesting", "reading", "registry", "snapshot_cut", "stored_view"),
     "view_root",
 }
 

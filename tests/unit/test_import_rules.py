@@ -16,7 +16,7 @@ FLOORS = {
         *("attrs", "schema", "registry", "model", "model_state", "domain_model", "query"),
         *("store", "stored_view", "view_model", "view_root", "mutation", "config", "context"),
         *("transaction", "snapshot_cut", "model_options", "changes", "collection"),
-        "declaration",
+        *("declaration", "nesting"),
     ],
     "react": ["listen", "engine", "embedded", "sql"],
     "expose": ["view", "auth", "openapi", "metrics"],

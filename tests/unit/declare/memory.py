@@ -28,6 +28,8 @@ class MemoryDatastore:
         self.documents: dict[str, tuple[dict[str, Any], int]] = {}
         self.commits: list[list[Write]] = []
         self.reads: list[str] = []
+        #: The documents of each request.
+        self.requests: list[list[str]] = []
         self._now = 1_000
 
     @property
@@ -45,6 +47,7 @@ class MemoryDatastore:
     def get(self, paths: Iterable[str], **options: Any) -> dict[str, Snapshot]:
         wanted = list(paths)
         self.reads.extend(wanted)
+        self.requests.append(wanted)
         return {path: self.snapshot(path) for path in wanted}
 
     def snapshot(self, path: str) -> Snapshot:

@@ -504,10 +504,6 @@ class TestDeclaring:
             with pytest.raises(ValidationError, match="address"):
                 Strict(**values).to_dict()
 
-    def test_nested_relations_are_not_there_yet(self) -> None:
-        with pytest.raises(DeclarationError, match="not supported yet"):
-            attrs.relation("Owner", nested=True)
-
     def test_a_value_instead_of_an_attribute(self) -> None:
         with pytest.raises(DeclarationError, match=r"attrs.bproperty\(default=3\)"):
 

@@ -1,0 +1,332 @@
+"""Relations as attributes: what reads as references, and what reads as the models themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flask_boiler import registry
+from flask_boiler.attrs.attribute import Attr
+from flask_boiler.attrs.kinds import Mismatch
+from flask_boiler.attrs.links import ManyKind, RelationKind
+from flask_boiler.errors import UnknownModelError, ValidationError
+from flask_boiler.firestore.native import BaseDocumentReference, is_transform
+from flask_boiler.model_state import UNSET
+
+if TYPE_CHECKING:
+    from flask_boiler.domain_model import DomainModel
+    from flask_boiler.model import Model
+
+__all__ = ["NestedKind", "NestedRelationAttr", "Related", "RelationAttr", "Revision"]
+
+T = TypeVar("T")
+
+
+class RelationAttr(Attr[T]):
+    """An attribute that reads as references and takes whatever leads to one."""
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        super().__set__(instance, value)
+
+    if not TYPE_CHECKING:
+
+        def __get__(self, instance: Any, owner: Any = None) -> Any:
+            value = super().__get__(instance, owner)
+            if instance is None or value is None or self.computed:
+                return value
+            return self._as_references(instance, value)
+
+    def _as_references(self, instance: Any, value: Any) -> Any:
+        if all(isinstance(item, BaseDocumentReference) for item in _items(value)):
+            return value
+        references = self.to_stored(value)
+        self.put(instance, references)
+        return references
+
+
+class Revision:
+    """Checked values that a related model is to take over.
+
+    :param values: by attribute name.
+    """
+
+    def __init__(self, model: Model, values: Mapping[str, Any]) -> None:
+        self.model = model
+        self._values = values
+
+    def apply(self) -> Model:
+        """Assign them; the model."""
+        for name, value in self._values.items():
+            setattr(self.model, name, value)
+        return self.model
+
+
+class NestedKind(RelationKind):
+    """A reference that reads as the model which lies there."""
+
+    @property
+    def label(self) -> str:  # type: ignore[override]
+        """The name of the class."""
+        return self.model.__name__
+
+    def dump(self, value: Any, *, bare: bool = False) -> Any:
+        """The reference; for a view, what the model itself shows."""
+        model = value.model if isinstance(value, Revision) else value
+        if not bare or not _is_model(model):
+            return super().dump(model)
+        self._path(model)
+        try:
+            return model.to_view_dict()
+        except ValidationError as error:
+            raise Mismatch(error.messages) from error
+
+    def adopt(self, value: Any) -> Any:
+        """A new instance from a dict by attribute names, which is checked like any input."""
+        if not isinstance(value, Mapping):
+            return value
+        given = dict(value)
+        try:
+            instance = self.model._class_of({"obj_type": given.pop("obj_type", None)}).new()
+            instance.update_vals(with_dict=given)
+        except ValidationError as error:
+            raise Mismatch(error.messages) from error
+        except UnknownModelError as error:
+            raise Mismatch({"obj_type": [str(error)]}) from error
+        except ValueError as error:
+            # It lies below a parent, which a dict of attributes does not name.
+            raise Mismatch(str(error)) from error
+        return instance
+
+    def revise(self, held: Any, value: Any) -> Any:
+        """A value from outside for what is held now: a dict changes the model that is there."""
+        if not isinstance(value, Mapping) or not _is_model(held):
+            return self.adopt(value)
+        given = dict(value)
+        if given.pop("obj_type", held.type_name()) != held.type_name():
+            return self.adopt(value)
+        try:
+            return Revision(held, held.accepted(with_dict=given))
+        except ValidationError as error:
+            raise Mismatch(error.messages) from error
+
+    def path_of(self, value: Any) -> str:
+        """The path that a reference, a path or an id means.
+
+        :raises Mismatch: it is none of these.
+        """
+        return value.path if isinstance(value, BaseDocumentReference) else self._path(value)
+
+    def known_model(self) -> type[Model] | None:
+        """The class, if it is declared already."""
+        if not isinstance(self._model, str):
+            return self._model
+        try:
+            # Not kept, as `model` does: the declaration of that class may still be refused.
+            return registry.find(self._model, near=self._owner)
+        except UnknownModelError:
+            return None
+
+
+class Related:
+    """What a nested relation reads as, and the references that it was read from.
+
+    A document that is missing is in the references and not in the value. As long as nobody
+    changes the value, the references stay as they are stored.
+    """
+
+    __slots__ = ("_references", "_shown", "value")
+
+    def __init__(self, references: Any, value: Any) -> None:
+        self._references = references
+        self._shown = _places(value)
+        #: The model, or the list or dict of models: the very one that was handed out.
+        self.value = value
+
+    @property
+    def loaded(self) -> bool:
+        """Whether it holds models only, and no reference that somebody has put there."""
+        return all(item is None or _is_model(item) for item in _items(self.value))
+
+    @property
+    def references(self) -> Any:
+        """What to store: the references as they were, or the value if it was changed."""
+        return self._references if _places(self.value) == self._shown else self.value
+
+    def confirm(self) -> None:
+        """It was stored as it is now."""
+        self._references, self._shown = self.references, _places(self.value)
+
+
+class NestedRelationAttr(RelationAttr[T]):
+    """A relation that reads as the related models, which are loaded and saved with their owner.
+
+    Until somebody looks at it, the references are all there is; see :mod:`flask_boiler.nesting`.
+    """
+
+    @property
+    def related_kind(self) -> NestedKind:
+        """The kind of one reference."""
+        declared = self._explicit_kind
+        kind = declared.of if isinstance(declared, ManyKind) else declared
+        assert isinstance(kind, NestedKind)
+        return kind
+
+    @property
+    def many(self) -> bool:
+        """Whether it is a list or a dict."""
+        return isinstance(self._explicit_kind, ManyKind)
+
+    if not TYPE_CHECKING:
+
+        def __get__(self, instance: Any, owner: Any = None) -> Any:
+            if instance is None:
+                return self
+            return self.value_of(instance) if self._fget is None else self._fget(instance)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        if any(isinstance(item, Revision) for item in _items(value)):
+            value = _mapped(value, _revised)
+        super().__set__(instance, value)
+
+    def put(self, instance: Model, value: Any) -> None:
+        """Set the value that lies under a getter or a setter."""
+        super().put(instance, value)
+        instance._model_state.related.pop(self.attribute_name, None)
+
+    def value_of(self, instance: Any) -> T:
+        """The related models; ``None`` for a missing one, which a list or dict leaves out.
+
+        :raises ValidationError: what is stored or assigned leads to no document.
+        :raises UnknownModelError: one is of another class.
+        """
+        from flask_boiler import nesting
+
+        related = instance._model_state.related.get(self.attribute_name)
+        if related is not None and related.loaded:
+            return related.value  # type: ignore[no-any-return]
+        if related is not None:
+            self.put(instance, related.value)
+        held: Any = super().value_of(instance)
+        if held is None or is_transform(held):
+            return held  # type: ignore[no-any-return]
+        try:
+            wanted = self.wanted(instance)
+        except Mismatch as mismatch:
+            raise self._invalid(instance, mismatch) from mismatch
+        if wanted:
+            nesting.resolve(instance, self)
+        else:
+            self.fulfil(instance, lambda path: None)
+        return instance._model_state.related[self.attribute_name].value  # type: ignore[no-any-return]
+
+    def held_by(self, instance: Model) -> Any:
+        """The references, or the models that have taken their place; loads nothing."""
+        related = instance._model_state.related.get(self.attribute_name)
+        if related is not None and not self.computed:
+            return related.references
+        return super().held_by(instance)
+
+    def dump(self, instance: Model, *, bare: bool = False) -> Any:
+        """The references; for a view, what the related models show."""
+        held = self.held_by(instance)
+        if bare and held is not UNSET and held is not None and not self.computed:
+            held = self.value_of(instance)
+        return self.dump_held(held, bare=bare)
+
+    def adopt_for(self, instance: Model, value: Any) -> Any:
+        """A value from outside: a dict of attributes changes the model that is there, or is new."""
+        kind = self.related_kind
+        maps = any(isinstance(item, Mapping) for item in [value, *_items(value)])
+        if not maps or self.computed:
+            return self.adopt(value)
+        held: Any = None if self.is_unset(instance) else self.value_of(instance)
+        if not self.many:
+            return kind.revise(held, value)
+        if not isinstance(value, Mapping):
+            # In a list nothing tells which of the old ones is meant.
+            return self.adopt(value)
+        known = held if isinstance(held, Mapping) else {}
+        return {key: kind.revise(known.get(key), item) for key, item in value.items()}
+
+    # -- loading and saving
+
+    def wanted(self, instance: Model) -> list[str]:
+        """The paths of what was not loaded yet.
+
+        :raises Mismatch: what is stored or assigned leads to no document.
+        """
+        state = instance._model_state
+        if self.attribute_name in state.related:
+            return []
+        held = self._current(instance)
+        if held is UNSET or is_transform(held):
+            return []
+        kind = self.related_kind
+        references = [i for i in _items(held) if i is not None and not _is_model(i)]
+        return [kind.path_of(reference) for reference in references]
+
+    def fulfil(self, instance: Model, find: Callable[[str], DomainModel | None]) -> None:
+        """Read as what ``find`` gives for the paths that are wanted."""
+        state = instance._model_state
+        held = self._current(instance)
+        if self.attribute_name in state.related or held is UNSET or is_transform(held):
+            return
+        kind = self.related_kind
+
+        def model_of(item: Any) -> Any:
+            return item if item is None or _is_model(item) else find(kind.path_of(item))
+
+        models = [_is_model(item) for item in _items(held)]
+        value = held if models and all(models) else _mapped(held, model_of)
+        state.related[self.attribute_name] = Related(held, value)
+
+    def is_as_read(self, instance: Model) -> bool:
+        """Whether it is what the document says, rather than something that was assigned."""
+        state = instance._model_state
+        stored = state.stored.get(self.data_key, UNSET)
+        return stored is not UNSET and self.same(self._current(instance), stored)
+
+    def models_in(self, instance: Model) -> Collection[Any]:
+        """The models that it holds now; loads nothing."""
+        state, name = instance._model_state, self.attribute_name
+        related = state.related.get(name)
+        held = state.values.get(name) if related is None else related.value
+        return [item for item in _items(held) if _is_model(item)]
+
+
+def _items(value: Any) -> list[Any]:
+    """What is in a list or a dict, or the value alone."""
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _mapped(value: Any, convert: Callable[[Any], Any]) -> Any:
+    """The same shape of converted values; those that become ``None`` are left out."""
+    if isinstance(value, Mapping):
+        pairs = ((key, convert(item)) for key, item in value.items())
+        return {key: item for key, item in pairs if item is not None}
+    if isinstance(value, list | tuple):
+        return [item for item in map(convert, value) if item is not None]
+    return convert(value)
+
+
+def _revised(value: Any) -> Any:
+    return value.apply() if isinstance(value, Revision) else value
+
+
+def _places(value: Any) -> Any:
+    """A value with models as the paths that they lie at, to be compared."""
+
+    def place(item: Any) -> Any:
+        return item.doc_path if _is_model(item) else item
+
+    if isinstance(value, Mapping):
+        return {key: place(item) for key, item in value.items()}
+    return list(map(place, value)) if isinstance(value, list | tuple) else place(value)
+
+
+def _is_model(value: object) -> bool:
+    from flask_boiler.domain_model import DomainModel
+
+    return isinstance(value, DomainModel)

@@ -1,0 +1,142 @@
+"""Nested relations: related documents that are loaded, and saved, with what refers to them.
+
+What is loaded together is a *group*: the documents that one ``get`` or query gave, then those
+that they refer to, and so on. Each level is read in one request, for all of a group, and as of
+the time that the group was read.
+
+A getter reads through a cut, which holds only what views are known to read. There nothing is
+loaded ahead: a relation is read when it is looked at, for all of its group, so that a view
+depends on just the relations that it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flask_boiler.attrs.kinds import Mismatch
+from flask_boiler.attrs.relations import NestedRelationAttr
+from flask_boiler.context import current_context
+from flask_boiler.ports import Reader
+from flask_boiler.reading import MomentReader, current_reader
+
+if TYPE_CHECKING:
+    from flask_boiler.domain_model import DomainModel
+
+__all__ = ["Group", "join", "resolve", "with_related"]
+
+#: A nested relation of one instance.
+Slot = tuple["DomainModel", NestedRelationAttr[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Models that were read together.
+
+    :param read_time_ns: as of when; 0 if that is not known.
+    """
+
+    models: Sequence[DomainModel]
+    read_time_ns: int
+
+
+def join(models: Iterable[DomainModel], read_time_ns: int, reader: Reader | None) -> None:
+    """Make a group of models that were just read, and load what they refer to.
+
+    :param reader: what they were read through; ``None`` for the database itself.
+    """
+    nesting = [model for model in models if model._nested]
+    if not nesting:
+        return
+    _group(nesting, read_time_ns)
+    through = reader or MomentReader(current_context().datastore, read_time_ns)
+    if through.fetches:
+        _complete(nesting, through)
+
+
+def resolve(instance: DomainModel, attribute: NestedRelationAttr[Any]) -> None:
+    """Load one relation that was not loaded yet, through the reader in force.
+
+    :raises Incomplete: the reader does not hold all of it yet.
+    """
+    group: Group | None = instance._model_state.group
+    name = attribute.attribute_name
+    slots: list[Slot] = [(instance, attribute)]
+    time_ns = 0
+    if group is not None and attribute.is_as_read(instance):
+        time_ns = group.read_time_ns
+        others = (model for model in group.models if model is not instance)
+        slots += [(m, a) for m in others for a in m._nested if a.attribute_name == name]
+    reader = current_reader() or MomentReader(current_context().datastore, time_ns)
+    made = _fetch(slots, reader)
+    if reader.fetches:
+        _complete(made, reader)
+
+
+def with_related(model: DomainModel, only: Iterable[str] | None = None) -> list[DomainModel]:
+    """A model and those that are saved with it, each once; nothing is loaded for that.
+
+    :param only: the attributes of the model that count; all if not given.
+    """
+    found: dict[int, DomainModel] = {id(model): model}
+    _collect(model, found, None if only is None else frozenset(only))
+    return list(found.values())
+
+
+def _collect(
+    model: DomainModel, found: dict[int, DomainModel], only: frozenset[str] | None
+) -> None:
+    for attribute in model._nested:
+        if only is None or attribute.attribute_name in only:
+            for related in attribute.models_in(model):
+                if id(related) not in found:
+                    found[id(related)] = related
+                    _collect(related, found, None)
+
+
+def _complete(models: Sequence[DomainModel], reader: Reader) -> None:
+    """Load all that these refer to, level by level."""
+    level = models
+    while level:
+        level = _fetch([(m, a) for m in level for a in m._nested], reader)
+
+
+def _fetch(slots: Iterable[Slot], reader: Reader) -> list[DomainModel]:
+    """Load one level; of what was made, the models that have nested relations themselves."""
+    wanted: dict[str, None] = {}
+    readable: list[Slot] = []
+    for model, attribute in slots:
+        try:
+            wanted.update(dict.fromkeys(attribute.wanted(model)))
+        except Mismatch:
+            # It is said where the wrong field is looked at, as of any other attribute.
+            continue
+        readable.append((model, attribute))
+    found = reader.documents(list(wanted)) if wanted else {}
+    # By place and class: two that refer to one document share one model.
+    made: dict[tuple[str, type[DomainModel]], DomainModel] = {}
+
+    def find(path: str, target: type[DomainModel]) -> DomainModel | None:
+        if not found[path].exists:
+            return None
+        if (path, target) not in made:
+            made[path, target] = target._of_snapshot(found[path])
+        return made[path, target]
+
+    for model, attribute in readable:
+        _fulfil(model, attribute, find)
+    nesting = [model for model in made.values() if model._nested]
+    _group(nesting, max((found[path].read_time_ns for path in found), default=0))
+    return nesting
+
+
+def _fulfil(model: DomainModel, attribute: NestedRelationAttr[Any], find: Any) -> None:
+    target: Any = attribute.related_kind.model
+    attribute.fulfil(model, lambda path: find(path, target))
+
+
+def _group(models: Sequence[DomainModel], read_time_ns: int) -> None:
+    group = Group(models, read_time_ns)
+    for model in models:
+        model._model_state.group = group
