@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -150,6 +151,7 @@ class FirestoreDatastore:
         ``limit_to_last`` needs the whole result before its first document.
 
         :raises QueryError: Firestore cannot answer it, :class:`MissingIndexError` among them.
+        :raises UnavailableError: it still was unavailable after some time, or is amid the result.
         """
         request = protocol.RunQueryRequest(parent=self._parent(target))
         request.structured_query.MergeFromString(target.structured)
@@ -158,11 +160,19 @@ class FirestoreDatastore:
         return reversed(list(stream)) if target.limit_to_last else stream
 
     def _stream_query(self, target: QueryTarget, request: Any) -> Iterator[Snapshot]:
+        # Once something has arrived, a repetition would give it twice.
+        first, others = _repeated(partial(self._open_query, target, request))
         with translated(f"running {target}"):
-            for response in self._query(request, metadata=self._metadata, timeout=_READ_TIMEOUT_S):
+            for response in itertools.chain(first, others):
                 if response.HasField("document"):
                     at_ns = protocol.nanoseconds(response.read_time)
                     yield self.codec.snapshot(response.document, read_time_ns=at_ns)
+
+    def _open_query(self, target: QueryTarget, request: Any) -> tuple[list[Any], Iterator[Any]]:
+        """The first response, if there is one, and the others as they arrive."""
+        with translated(f"running {target}"):
+            responses = iter(self._query(request, metadata=self._metadata, timeout=_READ_TIMEOUT_S))
+            return list(itertools.islice(responses, 1)), responses
 
     def aggregate(
         self,

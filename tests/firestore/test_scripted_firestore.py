@@ -14,6 +14,7 @@ from flask_boiler.errors import ConflictError, DocumentNotFoundError, Unavailabl
 from flask_boiler.firestore.clients import local_client
 from flask_boiler.firestore.datastore import FirestoreDatastore
 from flask_boiler.values import Precondition, Write
+from tests.firestore.listening import collection
 from tests.scripted_firestore import ScriptedFirestore
 
 
@@ -149,6 +150,32 @@ def test_commits_fail_before_or_after_they_are_applied(
     assert caught.value.outcome_unknown
     assert datastore.get(["City/SF"])["City/SF"].exists is applied
     datastore.commit([Write("set", "City/SF", {"n": 2})])
+
+
+class _Away(grpc.RpcError):
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE
+
+    def details(self) -> str:
+        return "away"
+
+
+def test_a_query_is_asked_again_while_nothing_of_it_has_arrived(
+    datastore: FirestoreDatastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datastore.commit([Write("set", "City/SF", {"n": 1})])
+    ask = datastore._query
+    asked = []
+
+    def away_at_first(request: Any, **options: Any) -> Any:
+        asked.append(request)
+        if len(asked) == 1:
+            raise _Away
+        return ask(request, **options)
+
+    monkeypatch.setattr(datastore, "_query", away_at_first)
+    assert [s.path for s in datastore.run_query(collection("City"))] == ["City/SF"]
+    assert len(asked) == 2
 
 
 def test_a_name_that_is_no_document_is_refused(client: Any, server: ScriptedFirestore) -> None:
