@@ -17,7 +17,14 @@ from flask_boiler.firestore.query import compile_query
 from flask_boiler.ports import Datastore
 from flask_boiler.values import FieldFilter, QuerySpec, Snapshot
 
-__all__ = ["LEDGER_COLLECTION", "ledger_path", "load_places", "owner_of", "record_of"]
+__all__ = [
+    "LEDGER_COLLECTION",
+    "ledger_path",
+    "load_places",
+    "owner_of",
+    "record_id",
+    "record_of",
+]
 
 LEDGER_COLLECTION = "_boiler_places"
 
@@ -25,16 +32,21 @@ LEDGER_COLLECTION = "_boiler_places"
 _LONGEST_ID = 1_000
 
 
-def ledger_path(place: str) -> str:
-    """Where the record of a place lies."""
+def record_id(name: str) -> str:
+    """A document id that stands for a path or another name, the same each time."""
     # '|' is legal in ids and rare in paths; escaping it keeps the mapping exact.
-    doc_id = place.replace("%", "%25").replace("|", "%7C").replace("/", "|")
+    doc_id = name.replace("%", "%25").replace("|", "%7C").replace("/", "|")
     if doc_id.startswith("__"):
         # Firestore keeps ids such as __x__ for itself.
         doc_id = f"%5F{doc_id[1:]}"
     if len(doc_id.encode()) > _LONGEST_ID:
-        doc_id = hashlib.sha256(place.encode()).hexdigest()
-    return f"{LEDGER_COLLECTION}/{doc_id}"
+        doc_id = hashlib.sha256(name.encode()).hexdigest()
+    return doc_id
+
+
+def ledger_path(place: str) -> str:
+    """Where the record of a place lies."""
+    return f"{LEDGER_COLLECTION}/{record_id(place)}"
 
 
 def record_of(key: ViewKey, place: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from flask_boiler.errors import (
     UnavailableError,
     ValidationError,
 )
-from flask_boiler.firestore import protocol
+from flask_boiler.firestore.narrowing import may_find
 from flask_boiler.firestore.pending import applied, joined
 from flask_boiler.transaction.outcome import Found, Outcome, look
 from flask_boiler.values import (
@@ -26,7 +26,6 @@ from flask_boiler.values import (
     QueryTarget,
     Snapshot,
     Write,
-    collection_of,
 )
 
 __all__ = ["Transaction", "TransactionReader"]
@@ -90,6 +89,17 @@ class Transaction:
         """Call back after the commit with the document's update time, if it was written."""
         self._require_open()
         self._on_commit.append((path, callback))
+
+    def abandon_writes(self) -> None:
+        """Forget everything that was to be written; the commit verifies what was read all the same.
+
+        So that what comes of a failure (an error, a refusal) is stored only if the state that it
+        is about was real.
+        """
+        self._require_open()
+        self._pending.clear()
+        self._preconditions.clear()
+        self._on_commit.clear()
 
     def _take_precondition(self, path: str, required: Precondition) -> None:
         if required.update_time_ns is not None:
@@ -293,7 +303,7 @@ class Transaction:
 
     def _refuse_if_written(self, target: QueryTarget) -> None:
         for path in self._pending:
-            if _may_find(target, path):
+            if may_find(target, path):
                 raise QueryError(
                     f"{target} cannot be asked after {path} was written in the same transaction: "
                     "the answer would not know of it. Ask before writing, or read the documents "
@@ -348,18 +358,3 @@ class TransactionReader:
         :raises QueryError: as for ``query``.
         """
         return self._transaction._aggregate(target, functions)
-
-
-def _may_find(target: QueryTarget, path: str) -> bool:
-    """Whether the document lies where the query looks."""
-    structured = protocol.StructuredQuery.FromString(target.structured)
-    collection = collection_of(path)
-    for source in structured.from_:
-        if source.all_descendants:
-            below = not target.parent or collection.startswith(f"{target.parent}/")
-            named = source.collection_id in ("", collection.rpartition("/")[2])
-            if below and named:
-                return True
-        elif collection == f"{target.parent}/{source.collection_id}".lstrip("/"):
-            return True
-    return False

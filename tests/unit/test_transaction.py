@@ -822,3 +822,26 @@ class TestLostAnswers:
         with pytest.raises(UnavailableError, match="too many"):
             self.increment()
         assert len(datastore.commits) == 1
+
+
+class TestAbandoningWrites:
+    def test_nothing_of_them_is_written(self, datastore: MemoryDatastore) -> None:
+        datastore.put("seats/a", free=1)
+        with transaction() as tx:
+            assert read(tx, "seats/a").exists
+            change(tx, "seats/a", free=0)
+            put(tx, "bookings/b", seat="a")
+            tx.abandon_writes()
+            put(tx, "refusals/b", why="no more seats")
+        assert datastore.fields("seats/a") == {"free": 1}
+        assert datastore.fields("bookings/b") is None
+        assert datastore.fields("refusals/b") == {"why": "no more seats"}
+
+    def test_what_was_read_is_verified_all_the_same(self, datastore: MemoryDatastore) -> None:
+        datastore.put("seats/a", free=0)
+        with pytest.raises(ConflictError), transaction() as tx:
+            assert read(tx, "seats/a").get("free") == 0
+            tx.abandon_writes()
+            put(tx, "refusals/b", why="no more seats")
+            datastore.put("seats/a", free=1)
+        assert datastore.fields("refusals/b") is None
