@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from flasgger import Swagger
 from flask import Flask, Response, send_from_directory
 
 from examples.meeting_room.models import Meeting, User
@@ -44,6 +45,8 @@ def create_app(config: Config | None = None) -> Flask:
     boiler.add(QueryMediator(UserView, query=User.get_query()))
     _add_routes(app)
     _add_page(app, boiler)
+    app.config["SWAGGER"] = {"title": "Meeting room"}
+    Swagger(app)
     return app
 
 

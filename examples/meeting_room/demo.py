@@ -118,7 +118,7 @@ def _watch(world: _World) -> None:
     try:
         while (sighting := world.observer.next()) is not None:
             right = f"{datetime.datetime.now():%H:%M:%S}"
-            world.terminal.event(sighting.sign, sighting.path, sighting.summary, right=right)
+            _show(world, sighting, right=right)
     except KeyboardInterrupt:
         world.terminal.line("\n  Stopping.")
 
@@ -153,28 +153,34 @@ def _take(world: _World, step: Step) -> Iterator[float]:
         sighting = world.observer.next(timeout_s=_TIMEOUT_S)
         if sighting is None:
             raise _UnexpectedError(f"{', '.join(awaited)} did not see {step.seen} in time")
-        uid = sighting.path.split("/")[1]
+        uid = _participant(sighting)
         if _shows(sighting, awaited.get(uid)):
             del awaited[uid]
             time_ms = 1000 * (sighting.at_s - started_s)
-            told = _told(sighting)
-            world.terminal.event(sighting.sign, f"users/{uid}", told, right=f"{time_ms:.0f} ms")
+            _show(world, sighting, right=f"{time_ms:.0f} ms")
             yield time_ms
 
 
-def _shows(sighting: Sighting, wanted: Mapping[str, Any] | None) -> bool:
-    seen = {**sighting.fields, **_seen(sighting)}
-    return wanted is not None and all(seen.get(name) == v for name, v in wanted.items())
-
-
-def _seen(sighting: Sighting) -> dict[str, Any]:
-    return {"attending": [person["name"] for person in sighting.fields.get("attending", ())]}
-
-
-def _told(sighting: Sighting) -> str:
+def _show(world: _World, sighting: Sighting, *, right: str) -> None:
     """What a participant notices: whether the meeting is running, and who attends."""
-    running = "in session" if sighting.fields["inSession"] else "closed"
-    return f"{running}, attending: {', '.join(_seen(sighting)['attending'])}"
+    told = "takes part no more"
+    if sighting.fields:
+        running = "in session" if sighting.fields["inSession"] else "closed"
+        told = f"{running}, attending: {', '.join(_attending(sighting)) or 'nobody'}"
+    world.terminal.event(sighting.sign, f"users/{_participant(sighting)}", told, right=right)
+
+
+def _participant(sighting: Sighting) -> str:
+    return sighting.path.split("/")[1]
+
+
+def _attending(sighting: Sighting) -> list[str]:
+    return [person["name"] for person in sighting.fields.get("attending", ())]
+
+
+def _shows(sighting: Sighting, wanted: Mapping[str, Any] | None) -> bool:
+    seen = {**sighting.fields, "attending": _attending(sighting)}
+    return wanted is not None and all(seen.get(name) == v for name, v in wanted.items())
 
 
 def _send(world: _World, request: Request) -> None:
