@@ -29,6 +29,8 @@ _APPLICATION_ID = 0x62467374
 # id), then what is ordered. The tables of the present hold nothing else, so that reading the
 # present never passes over the past; what a commit replaces moves to the tables of the past.
 _TABLES = """
+CREATE TABLE identity (id BLOB NOT NULL);
+INSERT INTO identity VALUES (randomblob(8));
 CREATE TABLE scopes (
     scope INTEGER PRIMARY KEY, world TEXT NOT NULL, kind INTEGER NOT NULL, key BLOB NOT NULL,
     path TEXT NOT NULL, UNIQUE (world, kind, key));
@@ -74,6 +76,8 @@ class Database:
         try:
             self.writer = self._connect()
             self._prepare()
+            #: Eight bytes that no other database has, not even one made anew at this path.
+            self.identity = bytes(self.writer.execute("SELECT id FROM identity").fetchone()[0])
         except (sqlite3.Error, StorageFailure) as error:
             self._unlock()
             raise _unusable(self.path, error) from error

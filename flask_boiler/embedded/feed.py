@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask_boiler.embedded.document import StoredDocument
 
@@ -26,11 +26,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """All changes of one commit; it happened in one world at one time (in microseconds)."""
+    """All changes of one commit; it happened in one world at one time (in microseconds).
+
+    ``decided`` is, for a commit that the feed hands on, a time up to which its subscribers have
+    then been told everything, and which can be read at; it is later than the commit's own
+    unless others follow at once. In a replay it is 0.
+    """
 
     time: int
     world: str
     changes: tuple[Change, ...]
+    decided: int = field(default=0, compare=False)
 
 
 #: Called with every commit, in the order of their times, one call at a time, when the commit

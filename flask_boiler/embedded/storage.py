@@ -17,6 +17,7 @@ import sqlite3
 import threading
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -81,14 +82,22 @@ class Storage:
         self._times_lock = threading.Lock()
         self._in_flight: int | None = None
         self._committed = 0
+        #: No commit that is yet to come will have a time up to this one.
+        self._decided = 0
         self._forgotten = 0
         self._scopes: dict[tuple[str, int, str], int] = {}
+        self._changed: dict[str, int] = {}
         self._load()
 
     @property
     def path(self) -> str:
         """Where it is kept."""
         return self._database.path
+
+    @property
+    def identity(self) -> bytes:
+        """Eight bytes that no other storage has."""
+        return self._database.identity
 
     def read_time(self) -> int:
         """A time up to which everything is decided, readable and published."""
@@ -106,7 +115,7 @@ class Storage:
             is older than the retention; a status for a file that fails.
         """
         if at is not None:
-            self._check_time(at)
+            self.check_read_time(at)
         try:
             with self._database.reading() as connection:
                 newest = _newest(connection)
@@ -152,6 +161,13 @@ class Storage:
         """When a time can no longer be read, on this storage's clock."""
         return time + self._retention_us
 
+    def changed_at(self, world: str) -> int:
+        """A time such that nothing in this world was committed later, as far as one can read.
+
+        Inside a commit's work, what was done before it in the same group counts.
+        """
+        return self._changed.get(world, 0)
+
     def is_expired(self, time: int) -> bool:
         """Whether the past is forgotten up to this time or beyond."""
         return self.expires_at(time) < self.clock.tick()
@@ -186,15 +202,20 @@ class Storage:
 
     # Times.
 
-    def _check_time(self, at: int) -> None:
-        if at > self.read_time():
-            raise invalid("the read time is in the future")
+    def check_read_time(self, at: int) -> None:
+        """Whether a time can be read at.
+
+        :raises Refusal: INVALID_ARGUMENT if it is yet to come, FAILED_PRECONDITION if it is
+            older than the retention.
+        """
+        if at > max(self.read_time(), self._decided):
+            raise invalid("The requested 'read_time' cannot be in the future.")
         self._check_age(at)
 
     def _check_age(self, at: int) -> None:
         if self.is_expired(at):
             raise failed_precondition(
-                f"the read time is too old: the past is kept for "
+                "The requested 'read_time' is too old: the past is kept for "
                 f"{self._retention_us / 1_000_000:g} s"
             )
 
@@ -218,8 +239,7 @@ class Storage:
         try:
             with self._database.writing() as connection:
                 self._write_group(connection, requests, commits)
-                for commit in commits:
-                    self.feed.publish(commit)
+                self._publish(commits)
         finally:
             with self._times_lock:
                 if commits:
@@ -240,6 +260,8 @@ class Storage:
                 commit = self._perform(connection, request)
                 if commit.changes:
                     commits.append(commit)
+                    # Before anybody can read it; also if it fails: then for nothing.
+                    self._changed[commit.world] = commit.time
             if commits:
                 self._forget(connection)
             connection.execute("COMMIT")
@@ -255,6 +277,15 @@ class Storage:
                 self._load()
             if not isinstance(error, Exception):
                 raise
+
+    def _publish(self, commits: Sequence[Commit]) -> None:
+        """Hand a group on; the last commit of each world tells that it is the last."""
+        self._decided = self.clock.tick()
+        last = {commit.world: commit.time for commit in commits}
+        for commit in commits:
+            is_last = commit.time == last[commit.world]
+            decided = self._decided if is_last else commit.time
+            self.feed.publish(replace(commit, decided=decided))
 
     def _perform(self, connection: sqlite3.Connection, request: _Request[Any]) -> Commit:
         staging = Staging(self, connection, request.world, self.clock.tick())
@@ -343,6 +374,7 @@ class Staging:
         self.time = time
         self._found: dict[str, _Row | None] = {}
         self._staged: dict[str, StoredDocument | None] = {}
+        self._deleted: set[str] = set()
 
     def document(self, name: str) -> StoredDocument | None:
         """The document as staged, else as stored; ``None`` if it does not exist."""
@@ -395,6 +427,11 @@ class Staging:
         """Make a document be gone; nothing happens if it is."""
         if self.document(name) is not None:
             self._staged[name] = None
+            self._deleted.add(name)
+
+    def was_deleted(self, name: str) -> bool:
+        """Whether this commit deleted the document, also if it wrote it again."""
+        return name in self._deleted
 
     def reading(self) -> Reading:
         """The newest state without what is staged, to validate what a transaction read."""

@@ -208,7 +208,7 @@ def test_the_past_is_forgotten_after_the_retention() -> None:
 
 def test_the_future_cannot_be_read(storage: Storage) -> None:
     with (
-        pytest.raises(Refusal, match="in the future"),
+        pytest.raises(Refusal, match="be in the future"),
         storage.reading(storage.read_time() + HOUR_US),
     ):
         pass
@@ -254,3 +254,38 @@ def test_a_file_of_another_application_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StorageFailure, match="database of another application"):
         Storage(tmp_path / "data.db")
     assert sqlite3.connect(tmp_path / "data.db").execute("SELECT * FROM t").fetchall() == []
+
+
+def test_the_feed_tells_up_to_when_all_was_told(storage: Storage) -> None:
+    heard: list[Commit] = []
+    readable: list[bool] = []
+
+    def hear(commit: Commit) -> None:
+        heard.append(commit)
+        storage.check_read_time(commit.decided)
+        readable.append(True)
+
+    storage.feed.subscribe(WORLD, hear)
+    threads = [
+        threading.Thread(target=lambda n=n: [put(storage, f"c/{n}", n=i) for i in range(30)])
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(heard) == len(readable) == 120
+    for commit, following in zip(heard, heard[1:], strict=False):
+        assert commit.time <= commit.decided < following.time
+    assert heard[-1].decided > heard[-1].time
+
+
+def test_no_two_storages_have_the_same_identity(tmp_path: Path) -> None:
+    first, second = Storage(tmp_path / "a.db"), Storage()
+    identity = first.identity
+    first.close()
+    again = Storage(tmp_path / "a.db")
+    assert again.identity == identity != second.identity
+    again.close()
+    second.close()
