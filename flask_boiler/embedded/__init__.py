@@ -2,9 +2,20 @@
 
 Its rooms, from below to above; each imports only from those above it in this list::
 
-    refusal, clock, encoding    statuses, times, bytes that sort as Firestore sorts
-    document, feed              a version of a document; who is told of commits
-    database                    SQLite: tables, connections, what can go wrong with a file
-    storage                     documents now and at every past time; commits, in order
-    matching                    what one query asks of one document
+    refusal, clock, encoding         statuses, times, bytes that sort as Firestore sorts
+    names, values                    which names and values Firestore takes
+    document, feed                   a version of a document; who is told of commits
+    database                         SQLite: tables, connections, what can go wrong with a file
+    storage                          documents now and at every past time; commits, in order
+    conditions, matching             what one query asks of one document
+    validation, plan, execution      which queries are taken; how they are answered
+    aggregation, listing, partition  what is made of results
+    transforms, writes               what a write makes of a document
+    transactions                     what was read must still be so
+    answers, paging, service         each call of the protocol
+    server                           gRPC
 """
+
+from flask_boiler.embedded.server import EmbeddedFirestore
+
+__all__ = ["EmbeddedFirestore"]

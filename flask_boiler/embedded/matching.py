@@ -9,29 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from flask_boiler.embedded.conditions import NAME_FIELD, Leaf, leaf_of
 from flask_boiler.embedded.document import StoredDocument, split_name
-from flask_boiler.embedded.encoding import (
-    NAN,
-    NULL,
-    descending,
-    encode_name,
-    encode_value,
-    type_range,
-)
+from flask_boiler.embedded.encoding import descending, encode_name, encode_value
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.ordering import Criterion, effective_orders, field_names
 
 __all__ = ["NAME", "Query", "masked", "value_at"]
 
 NAME = "__name__"
-_FIELD = protocol.StructuredQuery.FieldFilter
-_UNARY = protocol.StructuredQuery.UnaryFilter
 _COMPOSITE = protocol.StructuredQuery.CompositeFilter
 
 #: Whether a document's message fulfils a condition.
 Predicate = Callable[[Any], bool]
-#: Whether an encoded value does.
-Test = Callable[[bytes, Any], bool]
 
 
 def value_at(message: Any, names: Sequence[str]) -> Any | None:
@@ -51,9 +41,12 @@ class Query:
 
     :param parent: the full name of a document, or of the documents of a world.
     :param structured: a ``google.firestore.v1.StructuredQuery``; not changed afterwards.
+    :param required: fields that a document must have to be in the result.
     """
 
-    def __init__(self, parent: str, structured: Any) -> None:
+    def __init__(
+        self, parent: str, structured: Any, required: Sequence[tuple[str, ...]] = ()
+    ) -> None:
         world, path = split_name(f"{parent}/")
         #: The database, and the path of the document that the query is below; empty: the root.
         self.world, self.parent = world, path.rstrip("/")
@@ -62,14 +55,15 @@ class Query:
         #: The id of the collections that are asked; empty: of any.
         self.collection_id: str = source.collection_id if source else ""
         #: Whether collections anywhere below the parent are asked, or only those directly below.
-        self.all_descendants: bool = source.all_descendants if source else True
+        self.all_descendants: bool = source.all_descendants if source else False
         self.orders: list[Criterion] = effective_orders(structured)
         self.limit: int | None = structured.limit.value if structured.HasField("limit") else None
         self.offset: int = structured.offset
         self._prefix = f"{parent}/"
-        self._order_fields = [
+        #: The paths of the fields that a document in the result has.
+        self.fields: frozenset[tuple[str, ...]] = frozenset(
             field_names(order.field) for order in self.orders if order.field != NAME
-        ]
+        ).union(required)
         self._holds = _predicate(structured.where)
         self._in_range = self._range()
 
@@ -87,7 +81,7 @@ class Query:
         return (
             self.asks(message.name)
             and self._holds(message)
-            and all(value_at(message, names) is not None for names in self._order_fields)
+            and all(value_at(message, names) is not None for names in self.fields)
             and self._in_range(message)
         )
 
@@ -190,83 +184,27 @@ def _predicate(where: Any) -> Predicate:
     match where.WhichOneof("filter_type"):
         case "composite_filter":
             parts = [_predicate(part) for part in where.composite_filter.filters]
-            if where.composite_filter.op == _COMPOSITE.AND:
-                return lambda message: all(part(message) for part in parts)
-            return lambda message: any(part(message) for part in parts)
-        case "field_filter":
-            return _field_predicate(where.field_filter)
-        case "unary_filter":
-            names = field_names(where.unary_filter.field.field_path)
-            unary = _UNARY_TESTS[where.unary_filter.op]
-
-            def has_value(message: Any) -> bool:
-                found = value_at(message, names)
-                return found is not None and unary(encode_value(found))
-
-            return has_value
-        case _:
+            if where.composite_filter.op == _COMPOSITE.OR and parts:
+                return lambda message: any(part(message) for part in parts)
+            return lambda message: all(part(message) for part in parts)
+        case None:
             return lambda message: True
+        case _:
+            return _leaf_predicate(leaf_of(where))
 
 
-def _field_predicate(part: Any) -> Predicate:
-    names = field_names(part.field.field_path)
-    test = _TESTS[part.op]
-    if names == (NAME,):
-        operand = _operand(part)
-        return lambda message: test(_encoded_reference(message.name), operand)
-    operand = _operand(part)
-    if part.op in (_FIELD.ARRAY_CONTAINS, _FIELD.ARRAY_CONTAINS_ANY):
-        wanted = {operand} if part.op == _FIELD.ARRAY_CONTAINS else operand
+def _leaf_predicate(leaf: Leaf) -> Predicate:
+    if leaf.names == NAME_FIELD:
+        return lambda message: leaf.accepts(encode_name(message.name))
 
-        def contains(message: Any) -> bool:
-            found = value_at(message, names)
-            return found is not None and any(
-                encode_value(element) in wanted for element in found.array_value.values
-            )
-
-        return contains
+    def contains(message: Any) -> bool:
+        found = value_at(message, leaf.names)
+        return found is not None and any(
+            leaf.accepts(encode_value(element)) for element in found.array_value.values
+        )
 
     def holds(message: Any) -> bool:
-        found = value_at(message, names)
-        return found is not None and test(encode_value(found), operand)
+        found = value_at(message, leaf.names)
+        return found is not None and leaf.accepts(encode_value(found))
 
-    return holds
-
-
-def _encoded_reference(name: str) -> bytes:
-    return encode_value(protocol.Value(reference_value=name))
-
-
-def _operand(part: Any) -> Any:
-    if part.op in (_FIELD.IN, _FIELD.NOT_IN, _FIELD.ARRAY_CONTAINS_ANY):
-        return {encode_value(item) for item in part.value.array_value.values}
-    return encode_value(part.value)
-
-
-def _compares(found: bytes, wanted: bytes) -> bool:
-    low, high = type_range(wanted)
-    return low <= found < high
-
-
-_TESTS: dict[int, Test] = {
-    _FIELD.EQUAL: lambda found, wanted: found == wanted,
-    _FIELD.NOT_EQUAL: lambda found, wanted: found not in (wanted, NULL),
-    _FIELD.LESS_THAN: lambda found, wanted: found < wanted and _compares(found, wanted),
-    _FIELD.LESS_THAN_OR_EQUAL: lambda found, wanted: found <= wanted and _compares(found, wanted),
-    _FIELD.GREATER_THAN: lambda found, wanted: found > wanted and _compares(found, wanted),
-    _FIELD.GREATER_THAN_OR_EQUAL: lambda found, wanted: (
-        found >= wanted and _compares(found, wanted)
-    ),
-    _FIELD.IN: lambda found, wanted: found in wanted,
-    _FIELD.NOT_IN: lambda found, wanted: (
-        found != NULL and NULL not in wanted and found not in wanted
-    ),
-    _FIELD.ARRAY_CONTAINS: lambda found, wanted: False,
-    _FIELD.ARRAY_CONTAINS_ANY: lambda found, wanted: False,
-}
-_UNARY_TESTS: dict[int, Callable[[bytes], bool]] = {
-    _UNARY.IS_NAN: lambda found: found == NAN,
-    _UNARY.IS_NULL: lambda found: found == NULL,
-    _UNARY.IS_NOT_NAN: lambda found: found not in (NAN, NULL),
-    _UNARY.IS_NOT_NULL: lambda found: found != NULL,
-}
+    return contains if leaf.is_contains else holds

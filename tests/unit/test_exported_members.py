@@ -21,6 +21,7 @@ SURFACE = {
         *("current_context", "register_resolver"),
     ],
     "flask_boiler.domain_model": ["DomainModel"],
+    "flask_boiler.embedded": ["EmbeddedFirestore"],
     "flask_boiler.emulator": [
         *("Installation", "LocalFirestore", "find_installation", "start_google_emulator"),
     ],
@@ -63,7 +64,9 @@ SURFACE = {
         *("Order", "Precondition", "QuerySpec", "QueryTarget", "Snapshot", "Target", "Write"),
         *("collection_of", "document_path"),
     ],
-    "flask_boiler.view": ["ProtocolBase", "QueryMediator", "RestMediator"],
+    "flask_boiler.view": [
+        *("ProtocolBase", "QueryMediator", "RestMediator", "WsLimits", "WsMediator"),
+    ],
     "flask_boiler.view_model": ["OnDelete", "ViewModel", "store_class"],
 }
 
@@ -73,7 +76,6 @@ INTERNAL = {
         "changes",
         "collection",
         "declaration",
-        "embedded",
         "engine",
         "firestore",
         "listen",

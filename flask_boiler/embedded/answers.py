@@ -1,0 +1,52 @@
+"""Responses put together from stored bytes, without decoding what is in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from flask_boiler.embedded.clock import set_timestamp
+
+__all__ = ["QUERY_DONE", "batch_get_found", "query_document", "timestamp", "timestamp_bytes"]
+
+# Numbers of fields in google.firestore.v1, as tags of length-delimited fields.
+_FOUND, _BATCH_READ_TIME = b"\x0a", b"\x22"
+_DOCUMENT, _QUERY_READ_TIME = b"\x0a", b"\x1a"
+#: The end of the last ``RunQueryResponse``: its ``done`` is true.
+QUERY_DONE = b"\x30\x01"
+
+
+def timestamp(time_us: int) -> Any:
+    """A time of the server as a protobuf ``Timestamp``."""
+    made = Timestamp()
+    set_timestamp(made, time_us)
+    return made
+
+
+def timestamp_bytes(time_us: int) -> bytes:
+    """The same, serialized."""
+    return bytes(timestamp(time_us).SerializeToString())
+
+
+def batch_get_found(document: bytes, read_time: bytes) -> bytes:
+    """A ``BatchGetDocumentsResponse`` with a document, from serialized parts."""
+    return _field(_FOUND, document) + _field(_BATCH_READ_TIME, read_time)
+
+
+def query_document(document: bytes, read_time: bytes) -> bytes:
+    """A ``RunQueryResponse`` with a document, from serialized parts."""
+    return _field(_DOCUMENT, document) + _field(_QUERY_READ_TIME, read_time)
+
+
+def _field(tag: bytes, content: bytes) -> bytes:
+    return tag + _varint(len(content)) + content
+
+
+def _varint(number: int) -> bytes:
+    parts = bytearray()
+    while number > 127:
+        parts.append(number & 127 | 128)
+        number >>= 7
+    parts.append(number)
+    return bytes(parts)

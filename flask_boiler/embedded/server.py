@@ -1,0 +1,236 @@
+"""The gRPC server, and the embedded Firestore as a whole."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+import grpc
+
+from flask_boiler.embedded.database import MEMORY, refusal_of
+from flask_boiler.embedded.refusal import Refusal
+from flask_boiler.embedded.service import Service
+from flask_boiler.embedded.storage import RETENTION_S, Storage
+from flask_boiler.errors import ConfigurationError
+from flask_boiler.firestore import protocol
+
+__all__ = ["EmbeddedFirestore", "Handler", "streaming", "unary"]
+
+_log = logging.getLogger(__name__)
+
+_SERVICE = protocol.SERVICE.strip("/")
+#: Calls that run at once; an open stream is one for as long as it is open.
+_THREADS = 512
+_OPTIONS = [
+    # Two servers could share a port, otherwise.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    ("grpc.max_send_message_length", -1),
+    # What production does: a connection carries a hundred streams.
+    ("grpc.max_concurrent_streams", 100),
+]
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+
+def unary(answer: Callable[[Any], Any], request: Any, path: str = "") -> Handler:
+    """A call with one response; what is refused becomes its status."""
+
+    def handle(message: Any, context: Any) -> Any:
+        try:
+            return answer(message)
+        except (Refusal, sqlite3.Error) as error:
+            _abort(context, error, path)
+
+    return grpc.unary_unary_rpc_method_handler(handle, request.FromString, _bytes_of)
+
+
+def streaming(answer: Callable[[Any], Iterator[Any]], request: Any, path: str = "") -> Handler:
+    """A call with many responses."""
+
+    def handle(message: Any, context: Any) -> Iterator[Any]:
+        try:
+            yield from answer(message)
+        except (Refusal, sqlite3.Error) as error:
+            _abort(context, error, path)
+
+    return grpc.unary_stream_rpc_method_handler(handle, request.FromString, _bytes_of)
+
+
+def _abort(context: Any, error: Exception, path: str) -> None:
+    refusal = error if isinstance(error, Refusal) else refusal_of(error, path)  # type: ignore[arg-type]
+    context.abort(refusal.code, refusal.details)
+
+
+def _bytes_of(message: Any) -> bytes:
+    return message if isinstance(message, bytes) else bytes(message.SerializeToString())
+
+
+def _handlers(service: Service) -> dict[str, Handler]:
+    path = service.storage.path
+    one = {
+        "GetDocument": (service.get_document, protocol.GetDocumentRequest),
+        "CreateDocument": (service.create_document, protocol.CreateDocumentRequest),
+        "UpdateDocument": (service.update_document, protocol.UpdateDocumentRequest),
+        "DeleteDocument": (service.delete_document, protocol.DeleteDocumentRequest),
+        "ListDocuments": (service.list_documents, protocol.ListDocumentsRequest),
+        "ListCollectionIds": (service.list_collection_ids, protocol.ListCollectionIdsRequest),
+        "Commit": (service.commit, protocol.CommitRequest),
+        "BatchWrite": (service.batch_write, protocol.BatchWriteRequest),
+        "BeginTransaction": (service.begin_transaction, protocol.BeginTransactionRequest),
+        "Rollback": (service.rollback, protocol.RollbackRequest),
+        "PartitionQuery": (service.partition_query, protocol.PartitionQueryRequest),
+    }
+    many = {
+        "BatchGetDocuments": (service.batch_get_documents, protocol.BatchGetDocumentsRequest),
+        "RunQuery": (service.run_query, protocol.RunQueryRequest),
+        "RunAggregationQuery": (
+            service.run_aggregation_query,
+            protocol.RunAggregationQueryRequest,
+        ),
+    }
+    handlers = {name: unary(answer, request, path) for name, (answer, request) in one.items()}
+    for name, (answers, request) in many.items():
+        handlers[name] = streaming(answers, request, path)
+    return handlers
+
+
+class EmbeddedFirestore:
+    """A Firestore in this process, at :attr:`host`; a context manager that stops it at the end.
+
+    It checks no security rules: whoever reaches its port may read and write everything.
+
+    :param path: the file that it keeps its data in, which is created; ``:memory:`` for none.
+    :param address: where it listens.
+    :param port: 0 for a free one.
+    :param retention_s: for how long the past can be read.
+    :param allow_remote: whether the address may be one that other machines can reach.
+    :raises ConfigurationError: the address is not this machine's own.
+    """
+
+    def __init__(
+        self,
+        path: str | Path = MEMORY,
+        *,
+        address: str = "127.0.0.1",
+        port: int = 0,
+        retention_s: float = RETENTION_S,
+        allow_remote: bool = False,
+    ) -> None:
+        if not allow_remote and not _is_loopback(address):
+            raise ConfigurationError(
+                f"the embedded Firestore checks no security rules, so it does not listen at "
+                f"{address}, which other machines may reach. Leave the address out, or allow it "
+                "by allow_remote=True"
+            )
+        self._path = path
+        self._address = address
+        self._port = port
+        self._retention_s = retention_s
+        self._lock = threading.Lock()
+        self._storage: Storage | None = None
+        self._server: grpc.Server | None = None
+        self._pool: ThreadPoolExecutor | None = None
+
+    @property
+    def host(self) -> str:
+        """``HOST:PORT``, as ``FIRESTORE_EMULATOR_HOST`` wants it; the same after a restart.
+
+        :raises ConfigurationError: it was never started.
+        """
+        if self._port == 0:
+            raise ConfigurationError("the embedded Firestore was not started; call start() first")
+        return f"{self._address}:{self._port}"
+
+    @property
+    def storage(self) -> Storage:
+        """What it keeps.
+
+        :raises ConfigurationError: it is not running.
+        """
+        if self._storage is None:
+            raise ConfigurationError("the embedded Firestore is not running; call start() first")
+        return self._storage
+
+    def start(self) -> Self:
+        """Answer calls from now on; nothing happens if it does already.
+
+        :raises StorageFailure: the file is damaged, in use, or not one of ours.
+        :raises ConfigurationError: the port is taken.
+        """
+        with self._lock:
+            if self._server is None:
+                self._storage = Storage(self._path, retention_s=self._retention_s)
+                try:
+                    self._serve(self._storage)
+                except BaseException:
+                    self._storage.close()
+                    self._storage = None
+                    raise
+                _log.warning(
+                    "embedded Firestore at %s, data in %s; it checks no security rules",
+                    self.host,
+                    "memory" if str(self._path) == MEMORY else self._path,
+                )
+        return self
+
+    def _serve(self, storage: Storage) -> None:
+        pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="embedded-firestore")
+        server = grpc.server(pool, options=_OPTIONS)
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(_SERVICE, _handlers(Service(storage))),)
+        )
+        try:
+            self._port = server.add_insecure_port(f"{self._address}:{self._port}")
+        except RuntimeError as error:
+            pool.shutdown()
+            raise ConfigurationError(
+                f"the embedded Firestore cannot listen at {self._address}:{self._port}: {error}. "
+                "Stop what listens there, or choose another port"
+            ) from error
+        server.start()
+        self._server, self._pool = server, pool
+
+    def stop(self) -> None:
+        """End all calls and close the file; what was acknowledged is in it."""
+        with self._lock:
+            server, self._server = self._server, None
+            pool, self._pool = self._pool, None
+            storage, self._storage = self._storage, None
+        if server is not None:
+            server.stop(grace=None).wait()
+        if pool is not None:
+            pool.shutdown()
+        if storage is not None:
+            storage.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        where = f"{self._address}:{self._port}" if self._server else "not running"
+        return f"EmbeddedFirestore({str(self._path)!r}, {where})"
+
+
+def _is_loopback(address: str) -> bool:
+    if address == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,214 @@
+"""Which queries Firestore takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask_boiler.embedded.conditions import NAME_FIELD
+from flask_boiler.embedded.names import check_collection_id, check_document, check_field_path
+from flask_boiler.embedded.refusal import invalid, unimplemented
+from flask_boiler.embedded.values import check_value
+from flask_boiler.firestore import protocol
+from flask_boiler.firestore.ordering import field_names
+
+__all__ = ["check_query"]
+
+_FIELD = protocol.StructuredQuery.FieldFilter
+_UNARY = protocol.StructuredQuery.UnaryFilter
+_COMPOSITE = protocol.StructuredQuery.CompositeFilter
+_MANY = {_FIELD.IN: 30, _FIELD.ARRAY_CONTAINS_ANY: 30, _FIELD.NOT_IN: 10}
+_MULTIPLYING = (_FIELD.IN, _FIELD.ARRAY_CONTAINS_ANY)
+_NEGATIVE = (_FIELD.NOT_EQUAL, _FIELD.NOT_IN)
+_UNARY_NEGATIVE = (_UNARY.IS_NOT_NAN, _UNARY.IS_NOT_NULL)
+_CONTAINS = (_FIELD.ARRAY_CONTAINS, _FIELD.ARRAY_CONTAINS_ANY)
+_MOST_DISJUNCTIONS = 30
+
+
+def check_query(query: Any) -> None:
+    """A ``StructuredQuery`` that can be run.
+
+    :raises Refusal: INVALID_ARGUMENT, or UNIMPLEMENTED for a search of the nearest vectors.
+    """
+    if query.HasField("find_nearest"):
+        raise unimplemented(
+            "find_nearest is not served by the embedded Firestore; use Google's emulator or a "
+            "project of your own"
+        )
+    if len(query.from_) > 1:
+        raise invalid("StructuredQuery.from cannot have more than one collection selector.")
+    for source in query.from_:
+        if source.collection_id:
+            check_collection_id(source.collection_id)
+    if query.limit.value < 0:
+        raise invalid("limit is negative")
+    if query.offset < 0:
+        raise invalid("offset is negative")
+    for field in query.select.fields:
+        check_field_path(field.field_path)
+    if query.HasField("where"):
+        _check_where(query.where)
+    _check_orders(query)
+    for cursor in (query.start_at, query.end_at):
+        _check_cursor(query, cursor)
+    if not any(source.collection_id for source in query.from_):
+        _check_without_collection(query)
+
+
+def _check_where(where: Any) -> None:
+    for leaf in _leaves(where):
+        _check_leaf(leaf)
+    _check_together(where)
+    count = _disjunctions(where)
+    if count > _MOST_DISJUNCTIONS:
+        raise invalid(
+            f"Too many disjunctions after normalization. Result had {count} disjunctions which "
+            f"is more than the maximum of {_MOST_DISJUNCTIONS}"
+        )
+
+
+def _leaves(where: Any) -> Iterator[Any]:
+    if where.WhichOneof("filter_type") == "composite_filter":
+        if where.composite_filter.op not in (_COMPOSITE.AND, _COMPOSITE.OR):
+            raise invalid("Unsupported CompositeFilter operator.")
+        for part in where.composite_filter.filters:
+            yield from _leaves(part)
+    else:
+        yield where
+
+
+def _check_leaf(where: Any) -> None:
+    match where.WhichOneof("filter_type"):
+        case "unary_filter":
+            if where.unary_filter.op not in _UNARY.Operator.values()[1:]:
+                raise invalid("Unknown UnaryFilter operator.")
+            check_field_path(where.unary_filter.field.field_path)
+            if _is_name(where.unary_filter):
+                raise invalid("__key__ filter value must be a Key")
+        case "field_filter":
+            _check_field_filter(where.field_filter)
+        case _:
+            raise invalid("Unknown Filter type.")
+
+
+def _check_field_filter(part: Any) -> None:
+    check_field_path(part.field.field_path)
+    if part.op not in _FIELD.Operator.values()[1:]:
+        raise invalid("Unknown FieldFilter operator.")
+    name = _FIELD.Operator.Name(part.op)
+    operands = [part.value]
+    if part.op in _MANY:
+        _check_many(part, name)
+        operands = list(part.value.array_value.values)
+    for operand in operands:
+        check_value(operand)
+    if _is_name(part):
+        if part.op in _CONTAINS:
+            raise invalid("the name __key__ is reserved")
+        for operand in operands:
+            if not operand.HasField("reference_value"):
+                raise invalid("__key__ filter value must be a Key")
+
+
+def _check_many(part: Any, name: str) -> None:
+    if not part.value.HasField("array_value"):
+        raise invalid(f"'{name}' requires an ArrayValue.")
+    operands = part.value.array_value.values
+    if not operands:
+        raise invalid(f"'{name}' requires an non-empty ArrayValue.")
+    if len(operands) > _MANY[part.op]:
+        raise invalid(f"'{name}' supports up to {_MANY[part.op]} comparison values.")
+
+
+def _is_name(part: Any) -> bool:
+    return field_names(part.field.field_path) == NAME_FIELD
+
+
+def _check_together(where: Any) -> None:
+    leaves = list(_leaves(where))
+    fields = [leaf.field_filter for leaf in leaves if leaf.HasField("field_filter")]
+    negative = sum(part.op in _NEGATIVE for part in fields) + sum(
+        leaf.unary_filter.op in _UNARY_NEGATIVE for leaf in leaves if leaf.HasField("unary_filter")
+    )
+    if negative > 1:
+        raise invalid(
+            "Only a single 'NOT_EQUAL', 'NOT_IN', 'IS_NOT_NAN', or 'IS_NOT_NULL' filter allowed "
+            "per query."
+        )
+    if any(part.op == _FIELD.NOT_IN for part in fields) and (
+        any(part.op in _MULTIPLYING for part in fields) or _has_or(where)
+    ):
+        raise invalid(
+            "'NOT_IN' cannot be used in the same query with 'IN', 'ARRAY_CONTAINS_ANY' or 'OR'."
+        )
+    if _most_contains(where) > 1:
+        raise invalid("A maximum of 1 'ARRAY_CONTAINS' filter is allowed per disjunction.")
+
+
+def _has_or(where: Any) -> bool:
+    if where.WhichOneof("filter_type") != "composite_filter":
+        return False
+    composite = where.composite_filter
+    return (composite.op == _COMPOSITE.OR and len(composite.filters) > 1) or any(
+        _has_or(part) for part in composite.filters
+    )
+
+
+def _most_contains(where: Any) -> int:
+    """How many ``array_contains`` there are in the conjunction that has most of them."""
+    if where.WhichOneof("filter_type") == "composite_filter":
+        counts = [_most_contains(part) for part in where.composite_filter.filters]
+        is_or = where.composite_filter.op == _COMPOSITE.OR
+        return (max(counts, default=0)) if is_or else sum(counts)
+    return int(where.HasField("field_filter") and where.field_filter.op in _CONTAINS)
+
+
+def _disjunctions(where: Any) -> int:
+    """How many conjunctions the filter has when it is written as one disjunction."""
+    match where.WhichOneof("filter_type"):
+        case "composite_filter":
+            counts = [_disjunctions(part) for part in where.composite_filter.filters]
+            if where.composite_filter.op == _COMPOSITE.OR:
+                return sum(counts)
+            count = 1
+            for factor in counts:
+                count *= factor
+            return count
+        case "field_filter" if where.field_filter.op in _MULTIPLYING:
+            values = where.field_filter.value.array_value.values
+            return len({value.SerializeToString(deterministic=True) for value in values})
+    return 1
+
+
+def _check_orders(query: Any) -> None:
+    seen: set[tuple[str, ...]] = set()
+    for order in query.order_by:
+        check_field_path(order.field.field_path)
+        names = field_names(order.field.field_path)
+        if names in seen:
+            raise invalid(f"order by clause cannot contain duplicate fields {'.'.join(names)}")
+        if NAME_FIELD in seen:
+            raise invalid("order by clause cannot contain more fields after the key")
+        seen.add(names)
+
+
+def _check_cursor(query: Any, cursor: Any) -> None:
+    if len(cursor.values) > len(query.order_by):
+        raise invalid("Cursor has too many values.")
+    for order, value in zip(query.order_by, cursor.values, strict=False):
+        check_value(value)
+        if _is_name(order):
+            if not value.HasField("reference_value"):
+                raise invalid("Cursor __key__ value is not a document reference.")
+            check_document(value.reference_value)
+
+
+def _check_without_collection(query: Any) -> None:
+    """Documents of any collection have no fields in common but their names."""
+    for leaf in _leaves(query.where) if query.HasField("where") else ():
+        part = getattr(leaf, leaf.WhichOneof("filter_type"))
+        if not _is_name(part):
+            raise invalid(f"kind is required for filter: {part.field.field_path}")
+    for order in query.order_by:
+        if not _is_name(order) or order.direction == protocol.StructuredQuery.DESCENDING:
+            raise invalid("kind is required for all orders except __key__ ascending")

@@ -1,0 +1,103 @@
+"""Which values Firestore takes, and the form it keeps them in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_boiler.embedded.encoding import is_vector
+from flask_boiler.embedded.names import check_document, is_reserved
+from flask_boiler.embedded.refusal import invalid
+
+__all__ = ["check_value", "settle_fields"]
+
+#: Bytes of a document, and of a single value.
+_LARGEST_DOCUMENT = 1_048_576
+_LARGEST_VALUE = 1_048_487
+_DEEPEST = 20
+_EARLIEST_S, _LATEST_S = -62_135_596_800, 253_402_300_799
+
+
+def settle_fields(document: Any) -> None:
+    """Check a document's fields, and cut timestamps to the microseconds that are kept.
+
+    :raises Refusal: INVALID_ARGUMENT.
+    """
+    _settle(document.fields, 1)
+    if document.ByteSize() > _LARGEST_DOCUMENT:
+        raise invalid(
+            f'Document "{document.name}" cannot be written because its size '
+            f"({document.ByteSize():,} bytes) exceeds the maximum allowed size of "
+            f"{_LARGEST_DOCUMENT:,} bytes."
+        )
+
+
+def check_value(value: Any) -> None:
+    """Check a value by itself, as in a filter or a transform.
+
+    :raises Refusal: INVALID_ARGUMENT.
+    """
+    _settle_value("value", value, 0, in_array=False)
+
+
+def _settle(fields: Any, depth: int) -> None:
+    for name, value in fields.items():
+        if not name:
+            raise invalid("The property.name is the empty string.")
+        if name.startswith("__") and is_reserved(name):
+            raise invalid(f"field name {name} is reserved")
+        kind = value.WhichOneof("value_type")
+        if kind not in _HARMLESS:
+            _settle_value(name, value, depth, in_array=False)
+
+
+_HARMLESS = frozenset({"null_value", "boolean_value", "integer_value", "double_value"})
+
+
+def _settle_value(name: str, value: Any, depth: int, *, in_array: bool) -> None:
+    match value.WhichOneof("value_type"):
+        case "string_value":
+            if len(value.string_value) * 4 > _LARGEST_VALUE:
+                _check_size(name, len(value.string_value.encode()))
+        case "bytes_value":
+            _check_size(name, len(value.bytes_value))
+        case "timestamp_value":
+            _settle_timestamp(value.timestamp_value)
+        case "reference_value":
+            check_document(value.reference_value)
+        case "geo_point_value":
+            _check_geo_point(value.geo_point_value)
+        case "array_value":
+            if in_array:
+                raise invalid("Cannot convert an array value in an array value.")
+            for item in value.array_value.values:
+                _settle_value(name, item, depth, in_array=True)
+        case "map_value":
+            if depth >= _DEEPEST:
+                raise invalid(f"Property {name} contains an invalid nested entity.")
+            if not is_vector(value.map_value.fields):
+                _settle(value.map_value.fields, depth + 1)
+        case None:
+            raise invalid("Cannot convert firestore.v1.Value with type unset.")
+
+
+def _check_size(name: str, size: int) -> None:
+    if size > _LARGEST_VALUE:
+        raise invalid(f'The value of property "{name}" is longer than {_LARGEST_VALUE} bytes.')
+
+
+def _settle_timestamp(stamp: Any) -> None:
+    if not _EARLIEST_S <= stamp.seconds <= _LATEST_S or not 0 <= stamp.nanos < 1_000_000_000:
+        raise invalid("Timestamp seconds exceeds limit for field.")
+    if stamp.nanos % 1000:
+        stamp.nanos -= stamp.nanos % 1000
+
+
+def _check_geo_point(point: Any) -> None:
+    if not -90 <= point.latitude <= 90:
+        raise invalid(
+            f"Geo point latitude '{point.latitude}' outside permitted range -90.0 to 90.0."
+        )
+    if not -180 <= point.longitude <= 180:
+        raise invalid(
+            f"Geo point longitude '{point.longitude}' outside permitted range -180.0 to 180.0."
+        )
