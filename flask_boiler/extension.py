@@ -20,6 +20,7 @@ from flask_boiler.transaction import Transaction, execute_transaction, transacti
 from flask_boiler.values import Write
 from flask_boiler.view.cycles import refuse_cycles
 from flask_boiler.view.live import live_views
+from flask_boiler.view.query_task import QueryTaskMediator
 from flask_boiler.view_model import ViewModel
 
 __all__ = ["Boiler", "Mediator"]
@@ -164,12 +165,22 @@ class Boiler:
 
     @property
     def parked(self) -> list[Parked]:
-        """The views that failed and were set aside, with their errors."""
-        return self._engine_if_running(lambda engine: engine.parked, [])
+        """The views and tasks that failed and were set aside, with their errors.
+
+        Tasks are parked in Firestore, so those of other processes are among them.
+        """
+        views: list[Parked] = self._engine_if_running(lambda engine: engine.parked, [])
+        with self.context.activated():
+            return [*views, *(task for queue in self._queues() for task in queue.parked)]
 
     def retry(self, key: ViewKey) -> bool:
-        """Compute a parked view again; whether there was one of this key."""
-        return self._engine_if_running(lambda engine: engine.retry(key), False)
+        """Compute a parked view, or apply a parked task, again; whether there was one."""
+        if self._engine_if_running(lambda engine: engine.retry(key), False):
+            return True
+        with self.context.activated():
+            return any(
+                queue.retry(key.root) for queue in self._queues() if queue.name == key.keeper
+            )
 
     @property
     def lag_s(self) -> float:
@@ -234,6 +245,9 @@ class Boiler:
     def _views(self) -> list[type[ViewModel]]:
         declared = (getattr(mediator, "view_model_cls", None) for mediator in self._mediators)
         return [view_cls for view_cls in declared if view_cls is not None]
+
+    def _queues(self) -> list[QueryTaskMediator]:
+        return [m for m in self._mediators if isinstance(m, QueryTaskMediator)]
 
     def _engine_if_running(self, ask: Callable[[Engine], R], otherwise: R) -> R:
         live = live_views(self.context)

@@ -1,6 +1,7 @@
 """Mediators: what triggers a view, which state it reads, and where it goes."""
 
 from flask_boiler.view.query import ProtocolBase, QueryMediator
+from flask_boiler.view.query_task import Ledger, QueryTaskMediator
 from flask_boiler.view.rest import RestMediator
 
-__all__ = ["ProtocolBase", "QueryMediator", "RestMediator"]
+__all__ = ["Ledger", "ProtocolBase", "QueryMediator", "QueryTaskMediator", "RestMediator"]

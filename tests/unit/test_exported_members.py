@@ -65,7 +65,8 @@ SURFACE = {
         *("collection_of", "document_path"),
     ],
     "flask_boiler.view": [
-        *("ProtocolBase", "QueryMediator", "RestMediator", "WsLimits", "WsMediator"),
+        *("Ledger", "ProtocolBase", "QueryMediator", "QueryTaskMediator", "RestMediator"),
+        *("WsLimits", "WsMediator"),
     ],
     "flask_boiler.view_model": ["OnDelete", "ViewModel", "store_class"],
 }
@@ -83,6 +84,7 @@ INTERNAL = {
         "model_options",
     ),
     *("model_state", "naming", "nesting", "reading", "registry", "snapshot_cut", "stored_view"),
+    "path_pattern",
     "view_root",
 }
 

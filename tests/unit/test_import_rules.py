@@ -11,7 +11,10 @@ from tests.sources import Source, package_sources
 
 # A room is a module or package directly below flask_boiler.
 FLOORS = {
-    "ground": ["errors", "values", "ports", "signals", "firestore", "naming", "reading"],
+    "ground": [
+        *("errors", "values", "ports", "signals", "firestore", "naming", "reading"),
+        "path_pattern",
+    ],
     "declare": [
         *("attrs", "schema", "registry", "model", "model_state", "domain_model", "query"),
         *("store", "stored_view", "view_model", "view_root", "mutation", "config", "context"),

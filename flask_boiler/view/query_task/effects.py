@@ -1,0 +1,56 @@
+"""What a task does: the application's own function, or a view that is built and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask_boiler.errors import ConfigurationError
+from flask_boiler.query import Query
+from flask_boiler.transaction import Transaction
+from flask_boiler.values import Snapshot, Write
+from flask_boiler.view.build import builder_of
+from flask_boiler.view_model import ViewModel
+
+__all__ = ["Effect", "OnTask", "effect_of"]
+
+#: Has the effect of one task, through the transaction that is in force.
+Effect = Callable[[Snapshot, Transaction], None]
+#: The application's function: takes the task as the queried model, or as a snapshot.
+OnTask = Callable[[Any, Transaction], object]
+
+
+def effect_of(
+    view_model_cls: type[ViewModel] | None, on_task: OnTask | None, query: Any, *, where: str
+) -> Effect:
+    """The effect of a mediator's tasks.
+
+    :raises ConfigurationError: neither a view nor a function is given, or both.
+    """
+    if (view_model_cls is None) == (on_task is None):
+        raise ConfigurationError(f"{where} needs either view_model_cls or on_task, and not both")
+    if on_task is not None:
+        return _calling(on_task, query)
+    assert view_model_cls is not None
+    return _storing(view_model_cls)
+
+
+def _calling(on_task: OnTask, query: Any) -> Effect:
+    def call(task: Snapshot, transaction: Transaction) -> None:
+        known = query.model_cls.from_snapshot(task) if isinstance(query, Query) else task
+        on_task(known, transaction)
+
+    return call
+
+
+def _storing(view_cls: type[ViewModel]) -> Effect:
+    view_cls.require_place()
+    build = builder_of(view_cls)
+
+    def store(task: Snapshot, transaction: Transaction) -> None:
+        view = build(task)
+        fields = view.to_document()
+        for place in view.places():
+            transaction.write(Write("set", place, {**fields, **view.identity(place)}))
+
+    return store

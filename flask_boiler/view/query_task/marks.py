@@ -1,0 +1,140 @@
+"""How a task is marked as processed, in the commit that has its effect."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from flask_boiler.errors import ConfigurationError, DocumentNotFoundError
+from flask_boiler.firestore.field_path import field_path
+from flask_boiler.firestore.native import contains_transform
+from flask_boiler.transaction import Transaction
+from flask_boiler.values import Precondition, Snapshot, Write
+from flask_boiler.view.query_task.records import TaskRecords, is_done
+
+__all__ = ["DeleteMark", "FieldMark", "Ledger", "Mark", "MarkOption", "mark_of"]
+
+_DEFAULT_KEEPING = datetime.timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Mark tasks in a ledger of the framework's own, and leave their documents alone.
+
+    An entry is of one version of a document: a task that is written anew is applied anew. The
+    entries, in ``_boiler_tasks``, have a timestamp ``expires_at``, for a TTL policy; a task whose
+    entry has expired would be applied again, so its document has to be gone by then.
+
+    :param keep_for: how long entries are kept at least.
+    """
+
+    keep_for: datetime.timedelta = _DEFAULT_KEEPING
+
+
+#: What ``mark`` may be: ``"delete"``, ``"ledger"``, a :class:`Ledger`, or values by stored field.
+MarkOption = Literal["delete", "ledger"] | Ledger | Mapping[str, Any]
+
+
+class Mark(Protocol):
+    """Marks tasks, and tells which are marked."""
+
+    @property
+    def in_record(self) -> bool:
+        """Whether only a task's record tells whether it is marked."""
+        ...
+
+    def is_marked(self, task: Snapshot, record: Snapshot | None) -> bool:
+        """Whether this version of the task is processed."""
+        ...
+
+    def write(self, task: Snapshot, transaction: Transaction, records: TaskRecords) -> None:
+        """Have the transaction's commit mark the task."""
+        ...
+
+
+class DeleteMark:
+    """A task that is processed is deleted."""
+
+    in_record = False
+
+    def is_marked(self, task: Snapshot, record: Snapshot | None) -> bool:
+        """A task that is there is not processed."""
+        return False
+
+    def write(self, task: Snapshot, transaction: Transaction, records: TaskRecords) -> None:
+        """Delete the document."""
+        transaction.write(Write("delete", task.path))
+        transaction.write(records.forgetting(task.path))
+
+
+class FieldMark:
+    """A task that is processed has these values, so the query should not find it any more.
+
+    :param fields: by stored field; a value that the server computes marks by being there.
+    """
+
+    in_record = False
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        if not fields:
+            raise ConfigurationError("mark={} marks nothing: name a field and its value")
+        self._fields = dict(fields)
+        self._mask = tuple(field_path(name) for name in fields)
+
+    def is_marked(self, task: Snapshot, record: Snapshot | None) -> bool:
+        """Whether the task has the values."""
+        return all(
+            task.get(name) is not None if contains_transform(value) else task.get(name) == value
+            for name, value in self._fields.items()
+        )
+
+    def write(self, task: Snapshot, transaction: Transaction, records: TaskRecords) -> None:
+        """Set the fields, unless the effect deleted the document."""
+        try:
+            there = Precondition(exists=True)
+            transaction.write(Write("update", task.path, self._fields, self._mask, there))
+        except DocumentNotFoundError:
+            # The effect has deleted the task, which is as good a mark as any.
+            pass
+        transaction.write(records.forgetting(task.path))
+
+
+class LedgerMark:
+    """A task that is processed has an entry in the ledger."""
+
+    in_record = True
+
+    def __init__(self, ledger: Ledger) -> None:
+        if ledger.keep_for <= datetime.timedelta(0):
+            raise ConfigurationError(f"Ledger(keep_for={ledger.keep_for}) keeps nothing")
+        self._ledger = ledger
+
+    def is_marked(self, task: Snapshot, record: Snapshot | None) -> bool:
+        """Whether there is an entry of this version."""
+        return is_done(task, record)
+
+    def write(self, task: Snapshot, transaction: Transaction, records: TaskRecords) -> None:
+        """Enter the version that was read."""
+        expires_at = datetime.datetime.now(datetime.UTC) + self._ledger.keep_for
+        transaction.write(records.ending(task, expires_at))
+
+
+def mark_of(option: MarkOption) -> Mark:
+    """The mark that an application chose.
+
+    :raises ConfigurationError: it is none.
+    """
+    if option == "delete":
+        return DeleteMark()
+    if option == "ledger":
+        return LedgerMark(Ledger())
+    if isinstance(option, Ledger):
+        return LedgerMark(option)
+    if isinstance(option, Mapping):
+        return FieldMark(option)
+    raise ConfigurationError(
+        f"mark={option!r} is no way to mark a task: expected 'delete', 'ledger', a Ledger, or the "
+        "fields to set with their values"
+    )

@@ -1,0 +1,247 @@
+"""The Query+Task mediator.
+
+Read: Document -> Document. Write: Document -> Document. Exactly once: the effect of a task and
+its mark are one commit, which goes through only if the task is still as it was read.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+from flask_boiler.context import ApplicationContext, current_context
+from flask_boiler.engine.keys import Parked, ViewKey
+from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.runtime import Engine
+from flask_boiler.errors import BoilerError, ConfigurationError
+from flask_boiler.ports import provided
+from flask_boiler.values import Snapshot
+from flask_boiler.view.query_task.application import Application, Result, Statistics
+from flask_boiler.view.query_task.effects import OnTask, effect_of
+from flask_boiler.view.query_task.marks import MarkOption, mark_of
+from flask_boiler.view.query_task.queue import TaskQueue, key_of
+from flask_boiler.view.query_task.records import ParkedTask, TaskRecords
+from flask_boiler.view.query_task.worker import Worker
+from flask_boiler.view_model import ViewModel
+
+__all__ = ["QueryTaskMediator"]
+
+
+class QueryTaskMediator:
+    """Applies every document of a query's result as a task, exactly once.
+
+    ::
+
+        def deposit(task, transaction):
+            account = Account.get_or_raise(task.account)
+            account.balance += task.amount
+            account.save()
+
+        boiler.add(QueryTaskMediator(query=Deposit.get_query(), on_task=deposit))
+
+    What ``on_task`` reads and saves is part of one transaction, as in ``run_transaction``; so is
+    the mark. It may run several times, so it should have no other effects. However many
+    processes run the mediator, and wherever they die, one commit has the effect.
+
+    A task that raises is parked: it is set aside with its error, and ``boiler.parked`` or
+    ``flask boiler tasks list`` show it, until it is retried, dropped, or written anew.
+
+    :param view_model_cls: a view that is built from the task's document and stored; or a Form.
+    :param query: a :class:`~flask_boiler.query.Query`, or google's own, without a limit.
+    :param on_task: called instead with the task (the queried model; a snapshot for google's
+        query) and the transaction.
+    :param mark: how a task is marked as processed: ``"delete"``; the fields to set with their
+        values, after which the query should not find it any more; ``"ledger"`` or a
+        :class:`Ledger`, which leave the task's document alone.
+    :param key: tasks of one key are applied in the order of their creation, then of their paths:
+        an attribute or field, or the beginning of the path, as in ``"users/{uid}"``. By default
+        nothing waits for anything else.
+    :param max_retries: how often a task is tried again after it lost to somebody else's commit.
+    :param window: how many tasks a worker listens to at a time.
+    :param threads: how many tasks this process applies at a time.
+    :param locking: have the server lock what is read, instead of verifying it at the end.
+    :param name: what records of its tasks are kept by; by default the name of the view or the
+        function. All processes that run the mediator have to agree on it.
+    :raises ConfigurationError: the parameters do not make a mediator.
+    """
+
+    def __init__(
+        self,
+        view_model_cls: type[ViewModel] | None = None,
+        *,
+        query: Any,
+        on_task: OnTask | None = None,
+        mark: MarkOption = "delete",
+        key: Any = None,
+        max_retries: int = 10,
+        window: int = 50,
+        threads: int = 1,
+        locking: bool = False,
+        name: str | None = None,
+    ) -> None:
+        self.view_model_cls = view_model_cls
+        self.query = query
+        self.name = name or _name_of(view_model_cls or on_task or type(self))
+        for option, value, least in (
+            ("max_retries", max_retries, 0),
+            ("window", window, 1),
+            ("threads", threads, 1),
+        ):
+            if value < least:
+                raise ConfigurationError(
+                    f"the mediator {self.name!r} has {option}={value}: at least {least} is needed"
+                )
+        self._effect = effect_of(view_model_cls, on_task, query, where=type(self).__name__)
+        self._mark = mark_of(mark)
+        self._key = key_of(key, query)
+        self._max_retries = max_retries
+        self._window = window
+        self._threads = threads
+        self._locking = locking
+        #: What this process has done, since the mediator was made.
+        self.statistics = Statistics()
+        # With the process, as a forked child has no threads of its parent's.
+        self._running: tuple[int, Engine, Worker] | None = None
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Begin to work off the queue, on the current context's engine.
+
+        :raises ConfigurationError: it runs already, or another of its name does.
+        """
+        context = current_context()
+        engine: Engine = provided("live_views")(context).engine
+        with self._lock:
+            if self._running is not None and self._running[0] == os.getpid():
+                raise ConfigurationError(f"the mediator {self.name!r} is running already")
+            worker = self._worker(context, engine)
+            view = LiveView(self._view_key, worker.compute, worker)
+            try:
+                engine.add(view)
+            except BoilerError as error:
+                raise ConfigurationError(
+                    f"two mediators are called {self.name!r}: give one of them a name= of its own"
+                ) from error
+            worker.start()
+            self._running = os.getpid(), engine, worker
+
+    def stop(self) -> None:
+        """Work off the queue no longer; the tasks in hand are finished."""
+        with self._lock:
+            running, self._running = self._running, None
+        if running is not None and running[0] == os.getpid():
+            _, engine, worker = running
+            worker.stop()
+            engine.discard(self._view_key)
+
+    def apply(self, path: str) -> Result:
+        """Apply the task at a path, and before it the earlier ones of its key.
+
+        What a trigger calls; needs no ``start``. It may be called for documents that are no
+        tasks, or none any more, and any number of times.
+
+        :raises UnavailableError: Firestore could not be reached; try again later.
+        """
+        return self._application(current_context()).apply_in_order(path)
+
+    def may_hold(self, path: str) -> bool:
+        """Whether a document at this path can be one of the tasks."""
+        return self._queue(current_context()).may_hold(path)
+
+    @property
+    def parked_tasks(self) -> list[ParkedTask]:
+        """The tasks that are set aside, wherever that was done; read from Firestore."""
+        context = current_context()
+        found = self._records(context).parked(context.datastore)
+        return sorted(found, key=lambda task: task.since)
+
+    @property
+    def parked(self) -> list[Parked]:
+        """The same as ``boiler.parked`` lists it."""
+        return [task.as_parked() for task in self.parked_tasks]
+
+    def retry(self, path: str) -> bool:
+        """Have a parked task tried again, and then those that waited for it.
+
+        Where the mediator runs it does so by itself; otherwise it is done before this returns.
+
+        :returns: whether the task was parked.
+        :raises UnavailableError: Firestore could not be reached.
+        """
+        context = current_context()
+        if path not in {task.path for task in self.parked_tasks}:
+            return False
+        task = context.datastore.get([path])[path]
+        context.datastore.commit([self._records(context).forgetting(path)])
+        self._resume(task, context)
+        return True
+
+    def drop(self, path: str) -> bool:
+        """Mark a parked task as processed, without its effect; those that waited for it go on.
+
+        :returns: whether the task was parked.
+        :raises UnavailableError: Firestore could not be reached.
+        """
+        context = current_context()
+        task = self._application(context).drop(path)
+        if task is None:
+            return False
+        self._resume(task, context)
+        return True
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def _view_key(self) -> ViewKey:
+        return ViewKey(self.name, "the queue")
+
+    def _resume(self, task: Snapshot, context: ApplicationContext) -> None:
+        running = self._running
+        if running is None or running[0] != os.getpid():
+            self._application(context).resume(task)
+
+    def _worker(self, context: ApplicationContext, engine: Engine) -> Worker:
+        return Worker(
+            self._queue(context),
+            self._records(context),
+            self._application(context),
+            engine.feed,
+            mark=self._mark,
+            window=self._window,
+            threads=self._threads,
+            name=self.name,
+        )
+
+    def _application(self, context: ApplicationContext) -> Application:
+        return Application(
+            context,
+            self._queue(context),
+            self._records(context),
+            effect=self._effect,
+            mark=self._mark,
+            max_retries=self._max_retries,
+            locking=self._locking,
+            statistics=self.statistics,
+        )
+
+    def _queue(self, context: ApplicationContext) -> TaskQueue:
+        return TaskQueue(self.query, self._key, context.datastore.codec)
+
+    def _records(self, context: ApplicationContext) -> TaskRecords:
+        return TaskRecords(self.name, context.datastore.codec)
+
+
+def _name_of(named: Any) -> str:
+    return str(getattr(named, "__name__", None) or type(named).__name__)

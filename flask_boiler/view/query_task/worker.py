@@ -1,0 +1,277 @@
+"""Working off a queue: threads that pick tasks from a window of it, at random.
+
+The engine treats the queue as one view. It is *computed* when its window, or what is parked of
+it, has changed; it is *published* when every task that can be applied has been. Meanwhile the
+threads pick from the newest cut that there is, so that they see what other workers have done.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask_boiler.engine.cut_reader import CutReader
+from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
+from flask_boiler.errors import UnavailableError
+from flask_boiler.ports import Cut, Feed
+from flask_boiler.values import QueryTarget, Snapshot
+from flask_boiler.view.query_task.application import Application, Result, TaskState
+from flask_boiler.view.query_task.marks import Mark
+from flask_boiler.view.query_task.queue import TaskQueue, in_order
+from flask_boiler.view.query_task.records import (
+    TaskRecords,
+    as_parked_task,
+    is_parked,
+    says_parked,
+    task_of,
+)
+
+__all__ = ["Worker"]
+
+logger = logging.getLogger(__name__)
+
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a cut says of a queue."""
+
+    tasks: dict[str, Snapshot]
+    records: dict[str, Snapshot]
+    #: Parked tasks by their keys.
+    parked_by_key: dict[str, list[Snapshot]]
+
+
+class Worker:
+    """Applies the tasks of a queue; a :class:`~flask_boiler.engine.live_view.Sink`.
+
+    ::
+
+        waiting ──submit()──► picking ──nothing left──► done() ──► waiting
+                                └────── stop() ──► what is in hand is finished
+
+    :param window: how many tasks that can be applied are listened to at a time.
+    :param threads: how many tasks are applied at a time.
+    :param rng: picks an index below the given number.
+    """
+
+    def __init__(
+        self,
+        queue: TaskQueue,
+        records: TaskRecords,
+        application: Application,
+        feed: Feed,
+        *,
+        mark: Mark,
+        window: int,
+        threads: int,
+        name: str,
+        rng: Callable[[int], int] = random.randrange,
+    ) -> None:
+        self._queue = queue
+        self._records = records
+        self._application = application
+        self._feed = feed
+        self._mark = mark
+        self._window = window
+        self._limit = window
+        self._rng = rng
+        self._condition = threading.Condition()
+        self._targets: list[QueryTarget] = []
+        self._done: Callable[[Outcome], None] | None = None
+        self._stopped = threading.Event()
+        self._in_hand: set[str] = set()
+        # Versions of tasks that are over, though cuts may still show them.
+        self._over: dict[str, int] = {}
+        # Tasks that are not to be looked at before a cut of this time.
+        self._not_before: dict[str, int] = {}
+        # Tasks that could not even be found out about, until the queue is looked at anew.
+        self._troubled: dict[str, Exception] = {}
+        self._pauses = 0
+        self._threads = [
+            threading.Thread(target=self._run, name=f"flask-boiler-task-{name}-{n}", daemon=True)
+            for n in range(threads)
+        ]
+
+    def start(self) -> None:
+        """Start the threads; they wait for the first window."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish the tasks in hand and end the threads."""
+        self._stopped.set()
+        with self._condition:
+            self._condition.notify_all()
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+        with self._condition:
+            done, self._done = self._done, None
+        if done is not None:
+            done(Outcome())
+
+    # What the engine calls.
+
+    def compute(self, reader: CutReader) -> Rendering:
+        """Look at the queue: choose the window, and have the cut hold it.
+
+        :raises Incomplete: the cut does not hold it yet.
+        """
+        records = reader.query(self._records.target)
+        # They are looked at one by one, as those outside the window hold back others, too.
+        reader.documents([task_of(record) for record in records if says_parked(record)])
+        targets = self._queue.window(self._limit)
+        for target in targets:
+            reader.query(target)
+        limit = self._wanted_limit(_seen(reader.cut, targets, self._records.target))
+        if limit != self._limit:
+            self._limit = limit
+            targets = self._queue.window(limit)
+            for target in targets:
+                reader.query(target)
+        with self._condition:
+            self._targets = targets
+            self._troubled.clear()
+        return Rendering({})
+
+    def submit(self, view: LiveView, rendering: Rendering, done: Callable[[Outcome], None]) -> None:
+        """Apply what can be applied; ``done`` is called when nothing is left."""
+        with self._condition:
+            if not self._stopped.is_set():
+                self._done = done
+                self._condition.notify_all()
+                return
+        done(Outcome())
+
+    def _wanted_limit(self, seen: _Seen) -> int:
+        """Room for the window beside the tasks that cannot be applied at present."""
+        blocked = sum(not self._is_free(task, seen) for task in seen.tasks.values())
+        wanted = self._window * (1 + -(-blocked // self._window))
+        # Listening anew costs more than listening to a few too many.
+        too_few = wanted > self._limit and len(seen.tasks) >= self._limit
+        return wanted if too_few or wanted * 4 <= self._limit else self._limit
+
+    # The threads.
+
+    def _run(self) -> None:
+        while (task := self._take()) is not None:
+            try:
+                result = self._application.apply_in_order(task.path, seen=task)
+            except UnavailableError as error:
+                self._pause(task, error)
+            except Exception as error:
+                self._conclude(task, None, error)
+            else:
+                self._conclude(task, result, None)
+
+    def _take(self) -> Snapshot | None:
+        """A task to apply; waits until there is one. ``None`` at the end."""
+        while True:
+            done: Callable[[Outcome], None] | None = None
+            with self._condition:
+                if self._stopped.is_set():
+                    return None
+                if self._done is not None:
+                    task = self._pick()
+                    if task is not None:
+                        self._in_hand.add(task.path)
+                        return task
+                if self._done is not None and not self._in_hand:
+                    done, self._done = self._done, None
+                else:
+                    self._condition.wait()
+            if done is not None:
+                done(self._outcome())
+
+    def _pick(self) -> Snapshot | None:
+        cut = self._feed.cut
+        if not all(cut.holds(target) for target in (*self._targets, self._records.target)):
+            return None
+        seen = _seen(cut, self._targets, self._records.target)
+        self._forget_unseen(seen, cut)
+        free = [task for task in seen.tasks.values() if self._may_take(task, seen)]
+        return free[self._rng(len(free))] if free else None
+
+    def _may_take(self, task: Snapshot, seen: _Seen) -> bool:
+        return (
+            task.path not in self._in_hand
+            and task.path not in self._troubled
+            and self._over.get(task.path) != task.update_time_ns
+            and task.path not in self._not_before
+            and self._is_free(task, seen)
+        )
+
+    def _is_free(self, task: Snapshot, seen: _Seen) -> bool:
+        """Whether a task is neither marked nor parked, and no earlier one of its key is parked."""
+        record = seen.records.get(task.path)
+        if self._mark.is_marked(task, record) or is_parked(task, record):
+            return False
+        parked = seen.parked_by_key.get(self._queue.key.name(task), ())
+        return not any(_comes_after(task, other) for other in parked)
+
+    def _forget_unseen(self, seen: _Seen, cut: Cut) -> None:
+        self._over = {
+            path: time_ns
+            for path, time_ns in self._over.items()
+            if path in seen.tasks and seen.tasks[path].update_time_ns <= time_ns
+        }
+        self._not_before = {
+            path: at_ns
+            for path, at_ns in self._not_before.items()
+            if path in seen.tasks and at_ns > cut.read_time_ns
+        }
+
+    def _conclude(self, task: Snapshot, result: Result | None, error: Exception | None) -> None:
+        with self._condition:
+            self._in_hand.discard(task.path)
+            self._pauses = 0
+            if result is None:
+                assert error is not None
+                self._troubled[task.path] = error
+            elif result.state in (TaskState.DONE, TaskState.GONE):
+                self._over[task.path] = task.update_time_ns
+            else:
+                # The next cut shows the record of what is parked, or that it is tried again.
+                newer_ns = self._feed.cut.read_time_ns + 1
+                self._not_before[task.path] = result.known_at_ns or newer_ns
+            self._condition.notify_all()
+
+    def _pause(self, task: Snapshot, error: UnavailableError) -> None:
+        """Wait a little before anything is tried again: Firestore cannot be reached."""
+        logger.warning("task %s waits: %s", task.path, error)
+        with self._condition:
+            self._in_hand.discard(task.path)
+            self._pauses += 1
+            longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**self._pauses)
+        self._stopped.wait(longest * random.uniform(0.5, 1.0))
+
+    def _outcome(self) -> Outcome:
+        cut = self._feed.cut
+        targets = (*self._targets, self._records.target)
+        if self._troubled:
+            return Outcome(error=next(iter(self._troubled.values())))
+        if not all(cut.holds(target) for target in targets) or self._not_before:
+            # Whatever is missing comes with a newer cut, or its refusal does.
+            return Outcome(newer_than_ns=cut.read_time_ns + 1)
+        return Outcome()
+
+
+def _seen(cut: Cut, targets: list[QueryTarget], records: QueryTarget) -> _Seen:
+    tasks = {task.path: task for target in targets for task in cut.query(target) or ()}
+    by_task = {task_of(record): record for record in cut.query(records) or ()}
+    parked: dict[str, list[Snapshot]] = {}
+    for path, record in by_task.items():
+        task = cut.document(path)
+        if task is not None and is_parked(task, record):
+            parked.setdefault(as_parked_task(record).key, []).append(task)
+    return _Seen(tasks, by_task, parked)
+
+
+def _comes_after(task: Snapshot, other: Snapshot) -> bool:
+    return in_order(other) < in_order(task)

@@ -1,0 +1,355 @@
+"""Tasks on a real Firestore: applied once, marked, parked, retried, in order."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from flask_boiler import attrs
+from flask_boiler.context import Context as CTX
+from flask_boiler.engine.keys import ViewKey
+from flask_boiler.errors import ConfigurationError
+from flask_boiler.extension import Boiler
+from flask_boiler.store import Store, reference
+from flask_boiler.testing.plugin import Settle
+from flask_boiler.transaction import Transaction
+from flask_boiler.values import Snapshot, Write
+from flask_boiler.view import Ledger, QueryTaskMediator
+from flask_boiler.view_model import ViewModel
+from tests.firestore.ledgers import Transfer, account, open_accounts, order, transfers
+
+
+def stored(path: str) -> dict[str, Any] | None:
+    fields: dict[str, Any] | None = CTX.db.document(path).get().to_dict()
+    return fields
+
+
+def documents(collection: str) -> dict[str, Any]:
+    return {snapshot.id: snapshot.to_dict() for snapshot in CTX.db.collection(collection).stream()}
+
+
+def test_tasks_are_applied_once_and_deleted(boiler: Boiler, settle: Settle) -> None:
+    open_accounts(ada=100, ben=0)
+    order("t1", "ada", "ben", 30)
+    mediator = boiler.add(transfers())
+    with boiler:
+        settle()
+        order("t2", "ben", "ada", 10)
+        settle()
+    assert (account("ada").balance, account("ben").balance) == (80, 20)
+    assert account("ben").history == ["t1", "t2"]
+    assert documents("transfers") == {}
+    assert documents("_boiler_tasks") == {}
+    assert mediator.statistics.done == 2
+
+
+def test_a_backlog_larger_than_the_window(boiler: Boiler, settle: Settle) -> None:
+    open_accounts(ada=100, ben=0)
+    for number in range(23):
+        order(f"t{number}", "ada", "ben", 1)
+    boiler.add(transfers(window=5, threads=3))
+    with boiler:
+        settle()
+    assert account("ben").balance == 23
+    assert sorted(account("ben").history) == sorted(f"t{n}" for n in range(23))
+
+
+def test_a_poison_task_parks_and_a_retry_after_the_fix_restores(
+    boiler: Boiler, settle: Settle
+) -> None:
+    open_accounts(ada=0, ben=0)
+    boiler.add(transfers())
+    with boiler:
+        order("poor", "ada", "ben", 30)
+        settle()
+        [parked] = boiler.parked
+        assert parked.key == ViewKey("transfers", "transfers/poor")
+        assert "ada has only 0" in str(parked.error)
+        assert stored("transfers/poor") is not None
+        account("ada").update(balance=30)
+        assert boiler.retry(parked.key)
+        settle()
+        assert boiler.parked == []
+        assert account("ben").balance == 30
+        assert documents("transfers") == documents("_boiler_tasks") == {}
+        assert not boiler.retry(parked.key)
+
+
+def test_parked_tasks_do_not_fill_the_window(boiler: Boiler, settle: Settle) -> None:
+    open_accounts(ada=100, ben=0, poor=0)
+    for number in range(12):
+        order(f"a{number:02}", "poor", "ben", 5)
+    for number in range(12):
+        order(f"b{number:02}", "ada", "ben", 1)
+    boiler.add(transfers(window=4))
+    with boiler:
+        settle()
+        assert account("ben").balance == 12
+        assert len(boiler.parked) == 12
+        account("poor").update(balance=60)
+        for parked in boiler.parked:
+            assert boiler.retry(parked.key)
+        settle()
+        assert account("ben").balance == 72
+        assert boiler.parked == []
+
+
+def test_a_parked_task_that_is_written_anew_is_a_new_one(boiler: Boiler, settle: Settle) -> None:
+    open_accounts(ada=10, ben=0)
+    boiler.add(transfers())
+    with boiler:
+        task = order("t", "ada", "ben", 30)
+        settle()
+        assert len(boiler.parked) == 1
+        task.update(amount=3)
+        settle()
+        assert boiler.parked == []
+    assert account("ben").balance == 3
+    assert documents("_boiler_tasks") == {}
+
+
+def test_a_parked_task_that_is_deleted_is_parked_no_more(boiler: Boiler, settle: Settle) -> None:
+    open_accounts(ada=10, ben=0)
+    boiler.add(transfers())
+    with boiler:
+        task = order("t", "ada", "ben", 30)
+        settle()
+        task.delete()
+        settle()
+        assert boiler.parked == []
+
+
+def test_a_dropped_task_has_no_effect(boiler: Boiler, settle: Settle) -> None:
+    open_accounts(ada=10, ben=0)
+    mediator = boiler.add(transfers())
+    with boiler:
+        order("t", "ada", "ben", 30)
+        settle()
+        assert mediator.drop("transfers/t")
+        settle()
+        assert boiler.parked == []
+        assert not mediator.drop("transfers/t")
+    assert documents("transfers") == documents("_boiler_tasks") == {}
+    assert account("ben").balance == 0
+
+
+def test_a_task_of_the_wrong_shape_is_parked(boiler: Boiler, settle: Settle) -> None:
+    open_accounts(ada=10, ben=0)
+    CTX.db.document("transfers/odd").set({"source": "ada", "target": "ben", "amount": "much"})
+    CTX.db.document("transfers/odder").set({"obj_type": "Elephant"})
+    boiler.add(transfers())
+    with boiler:
+        order("t", "ada", "ben", 3)
+        settle()
+        errors = {parked.key.root: str(parked.error) for parked in boiler.parked}
+    assert "amount" in errors["transfers/odd"]
+    assert "transfers/odder" in errors
+    assert account("ben").balance == 3
+
+
+class TestOrder:
+    def test_tasks_of_one_key_are_applied_in_the_order_of_their_creation(
+        self, boiler: Boiler, settle: Settle
+    ) -> None:
+        open_accounts(ada=100, ben=0, cy=100)
+        # In the order of paths, and so of the window, the last one comes first.
+        created = [f"t{number:02}" for number in reversed(range(15))]
+        for doc_id in created:
+            order(doc_id, "ada", "ben", 1)
+            order(f"other-{doc_id}", "cy", "ben", 1)
+        boiler.add(transfers(key="source", window=6, threads=2))
+        with boiler:
+            settle()
+        assert account("ada").history == created
+        assert account("cy").history == [f"other-{doc_id}" for doc_id in created]
+
+    def test_a_parked_task_holds_back_the_later_ones_of_its_key_alone(
+        self, boiler: Boiler, settle: Settle
+    ) -> None:
+        open_accounts(ada=10, ben=0, cy=10)
+        for doc_id, source, amount in (
+            ("early", "ada", 4),
+            ("poison", "ada", 40),
+            ("later", "ada", 1),
+            ("a-later", "ada", 1),
+            ("other", "cy", 1),
+        ):
+            order(doc_id, source, "ben", amount)
+        boiler.add(transfers(key=Transfer.source))
+        with boiler:
+            settle()
+            assert account("ada").history == ["early"]
+            assert account("cy").history == ["other"]
+            [parked] = boiler.parked
+            account("ada").update(balance=50)
+            assert boiler.retry(parked.key)
+            settle()
+            assert account("ada").history == ["early", "poison", "later", "a-later"]
+            assert boiler.parked == []
+
+    def test_the_key_may_be_the_beginning_of_the_path(self, boiler: Boiler, settle: Settle) -> None:
+        done: list[str] = []
+
+        def note(task: Snapshot, transaction: Transaction) -> None:
+            if task.get("poison"):
+                raise ValueError("poison")
+            done.append(task.path)
+
+        for path, poison in (
+            ("users/ada/chores/z", False),
+            ("users/ada/chores/p", True),
+            ("users/ada/chores/a", False),
+            ("users/ben/chores/a", False),
+        ):
+            CTX.db.document(path).set({"poison": poison})
+        query = CTX.db.collection_group("chores")
+        boiler.add(QueryTaskMediator(query=query, on_task=note, key="users/{uid}"))
+        with boiler:
+            settle()
+            assert sorted(done) == ["users/ada/chores/z", "users/ben/chores/a"]
+            assert [p.key.root for p in boiler.parked] == ["users/ada/chores/p"]
+
+
+class TestMarks:
+    def test_a_field(self, boiler: Boiler, settle: Settle) -> None:
+        open_accounts(ada=100, ben=0)
+        query = Transfer.where(state="open")
+        boiler.add(transfers(query=query, mark={"state": "done"}))
+        with boiler:
+            for number in range(7):
+                order(f"t{number}", "ada", "ben", 1).update(state="open")
+            settle()
+        assert account("ben").balance == 7
+        assert {task["state"] for task in documents("transfers").values()} == {"done"}
+
+    def test_a_field_that_the_query_does_not_mind(self, boiler: Boiler, settle: Settle) -> None:
+        open_accounts(ada=100, ben=0)
+        boiler.add(transfers(mark={"state": "done"}, window=3))
+        with boiler:
+            for number in range(7):
+                order(f"t{number}", "ada", "ben", 1)
+            settle()
+        assert account("ben").balance == 7
+
+    def test_the_ledger(self, boiler: Boiler, settle: Settle) -> None:
+        open_accounts(ada=100, ben=0)
+        task = order("t", "ada", "ben", 1)
+        boiler.add(transfers(mark=Ledger(keep_for=datetime.timedelta(days=1)), window=2))
+        with boiler:
+            settle()
+            assert account("ben").balance == 1
+            task.update(amount=5)
+            settle()
+            assert account("ben").balance == 6
+        [entry] = documents("_boiler_tasks").values()
+        left = entry["expires_at"] - datetime.datetime.now(datetime.UTC)
+        assert datetime.timedelta(hours=20) < left <= datetime.timedelta(days=1)
+        with boiler:
+            settle()
+        assert account("ben").balance == 6
+
+    def test_a_task_that_its_effect_writes_to(self, boiler: Boiler, settle: Settle) -> None:
+        def note(task: Transfer, transaction: Transaction) -> None:
+            task.update(amount=task.amount + 1)
+
+        order("t", "ada", "ben", 1)
+        boiler.add(QueryTaskMediator(query=Transfer.get_query(), on_task=note, mark="ledger"))
+        with boiler:
+            settle()
+            settle()
+        assert documents("transfers")["t"]["amount"] == 2
+
+    def test_a_task_that_its_effect_deletes(self, boiler: Boiler, settle: Settle) -> None:
+        def remove(task: Transfer, transaction: Transaction) -> None:
+            task.delete()
+
+        order("t", "ada", "ben", 1)
+        query = Transfer.get_query()
+        boiler.add(QueryTaskMediator(query=query, on_task=remove, mark={"state": "done"}))
+        with boiler:
+            settle()
+            assert boiler.parked == []
+        assert documents("transfers") == {}
+
+
+class ReceiptStore(Store):
+    transfer = reference(Transfer)
+
+
+class ReceiptView(ViewModel):
+    store: ReceiptStore
+
+    class Meta:
+        path = "receipts/{transfer.doc_id}"
+
+    @attrs.computed
+    def text(self) -> str:
+        return f"{self.store.transfer.source} paid {self.store.transfer.amount}"  # type: ignore[union-attr]
+
+
+def test_a_view_is_built_from_the_task_and_stored(boiler: Boiler, settle: Settle) -> None:
+    boiler.add(QueryTaskMediator(ReceiptView, query=Transfer.get_query()))
+    with boiler:
+        order("t1", "ada", "ben", 7)
+        settle()
+    assert documents("transfers") == {}
+    assert documents("receipts")["t1"]["text"] == "ada paid 7"
+
+
+def test_a_task_over_the_limits_of_a_commit_is_parked(boiler: Boiler, settle: Settle) -> None:
+    def swell(task: Transfer, transaction: Transaction) -> None:
+        transaction.write(Write("set", "swollen/s", {"text": "x" * 2_000_000}))
+
+    order("t", "ada", "ben", 1)
+    boiler.add(QueryTaskMediator(query=Transfer.get_query(), on_task=swell))
+    with boiler:
+        settle()
+        assert [parked.key.root for parked in boiler.parked] == ["transfers/t"]
+    assert documents("swollen") == {}
+    assert "t" in documents("transfers")
+
+
+def test_a_task_that_leaves_the_query_meanwhile_is_not_applied(boiler: Boiler) -> None:
+    open_accounts(ada=100, ben=0)
+    mediator = transfers(query=Transfer.where(state="open"))
+    order("t", "ada", "ben", 1).update(state="withdrawn")
+    for path in ("transfers/t", "transfers/none", "elsewhere/t"):
+        assert mediator.apply(path).state.value == "gone"
+    assert account("ben").balance == 0
+
+
+def refuse(task: object, transaction: Transaction) -> None:
+    raise AssertionError("is never called")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "either view_model_cls or on_task"),
+        ({"view_model_cls": ReceiptView, "on_task": refuse}, "not both"),
+        ({"on_task": refuse, "mark": "burn"}, "'burn'"),
+        ({"on_task": refuse, "mark": {}}, "marks nothing"),
+        ({"on_task": refuse, "mark": Ledger(datetime.timedelta(0))}, "keeps nothing"),
+        ({"on_task": refuse, "key": "users/{uid}/things"}, "names collections"),
+        ({"on_task": refuse, "key": 7}, "key=7"),
+        ({"on_task": refuse, "window": 0}, "window=0"),
+    ],
+)
+def test_what_makes_no_mediator_is_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        QueryTaskMediator(query=Transfer.get_query(), **options)
+
+
+def test_a_query_with_a_limit_is_refused(boiler: Boiler) -> None:
+    boiler.add(transfers(query=Transfer.get_query().limit(3)))
+    with pytest.raises(ConfigurationError, match="window="):
+        boiler.start()
+
+
+def test_two_of_one_name_are_refused(boiler: Boiler) -> None:
+    boiler.add(transfers())
+    boiler.add(transfers())
+    with pytest.raises(ConfigurationError, match="name="):
+        boiler.start()

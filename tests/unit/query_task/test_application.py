@@ -1,0 +1,258 @@
+"""Applying tasks against a database that loses answers, and people who interfere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from flask_boiler.context import ApplicationContext
+from flask_boiler.errors import UnavailableError
+from flask_boiler.transaction import Transaction, running
+from flask_boiler.values import QuerySpec, QueryTarget, Snapshot, Write
+from flask_boiler.view.query_task.application import Application, Statistics, TaskState
+from flask_boiler.view.query_task.effects import Effect
+from flask_boiler.view.query_task.marks import MarkOption, mark_of
+from flask_boiler.view.query_task.queue import TaskQueue, key_of
+from flask_boiler.view.query_task.records import TaskRecords
+from tests.unit.memory_firestore import (
+    MemoryDatastore,
+    answer_lost,
+    memory_context,
+    request_lost,
+)
+
+
+class Jobs:
+    """What a mediator takes for a query of its own."""
+
+    def targets(self, codec: Any) -> list[QueryTarget]:
+        from flask_boiler.firestore.query import compile_query
+
+        return [compile_query(QuerySpec("jobs"), codec)]
+
+
+@pytest.fixture
+def context() -> Iterator[ApplicationContext]:
+    made, _ = memory_context()
+    with made.activated():
+        yield made
+
+
+@pytest.fixture
+def datastore(context: ApplicationContext) -> MemoryDatastore:
+    found: Any = context.datastore
+    assert isinstance(found, MemoryDatastore)
+    found.put("sums/all", total=0)
+    found.put("jobs/j", add=1)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "_pause", lambda seconds: None)
+
+
+def add(task: Snapshot, transaction: Transaction) -> None:
+    total = transaction.reader.documents(["sums/all"])["sums/all"].get("total")
+    transaction.write(Write("set", "sums/all", {"total": total + task.get("add")}))
+
+
+def application(
+    context: ApplicationContext,
+    effect: Effect = add,
+    *,
+    mark: MarkOption = "delete",
+    max_retries: int = 3,
+    key: str | None = None,
+) -> Application:
+    codec = context.datastore.codec
+    return Application(
+        context,
+        TaskQueue(Jobs(), key_of(key, None), codec),
+        TaskRecords("adding", codec),
+        effect=effect,
+        mark=mark_of(mark),
+        max_retries=max_retries,
+        locking=False,
+        statistics=Statistics(),
+    )
+
+
+MARKS: list[MarkOption] = ["delete", "ledger", {"state": "done"}]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_it_is_applied_once_however_often_it_is_delivered(
+    context: ApplicationContext, datastore: MemoryDatastore, mark: MarkOption
+) -> None:
+    applying = application(context, mark=mark)
+    states = [applying.apply_in_order("jobs/j").state for _ in range(3)]
+    assert states == [TaskState.DONE, TaskState.GONE, TaskState.GONE]
+    assert datastore.fields("sums/all") == {"total": 1}
+    assert len(datastore.commits) == 1, "what is done already costs no commit"
+
+
+@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("lost", [answer_lost, request_lost])
+def test_a_commit_of_unknown_outcome_is_looked_up(
+    context: ApplicationContext, datastore: MemoryDatastore, mark: MarkOption, lost: Any
+) -> None:
+    datastore.mishaps = [lost]
+    applying = application(context, mark=mark)
+    assert applying.apply("jobs/j").state is TaskState.DONE
+    assert applying.apply("jobs/j").state is TaskState.GONE
+    assert datastore.fields("sums/all") == {"total": 1}
+
+
+def test_an_outcome_that_stays_unknown_is_found_out_by_trying_again(
+    context: ApplicationContext, datastore: MemoryDatastore
+) -> None:
+    def applied_and_silent(act: Any) -> Any:
+        act()
+        # Somebody else's write hides what the commit left, in every document that could tell.
+        datastore.put("sums/all", total=100)
+        datastore.put("jobs/j", add=5)
+        raise UnavailableError("the connection was lost", outcome_unknown=True)
+
+    datastore.mishaps = [applied_and_silent]
+    applying = application(context)
+    with pytest.raises(UnavailableError):
+        applying.apply("jobs/j")
+    assert applying.apply("jobs/j").state is TaskState.DONE
+    assert datastore.fields("sums/all") == {"total": 105}, "the new task, and it alone"
+
+
+def test_whoever_loses_applies_the_newest(
+    context: ApplicationContext, datastore: MemoryDatastore
+) -> None:
+    interferences = iter([lambda: datastore.put("jobs/j", add=7)])
+
+    def add_amid_interference(task: Snapshot, transaction: Transaction) -> None:
+        add(task, transaction)
+        next(interferences, lambda: None)()
+
+    applying = application(context, add_amid_interference)
+    assert applying.apply("jobs/j").state is TaskState.DONE
+    assert applying.statistics.attempts == 2
+    assert datastore.fields("sums/all") == {"total": 7}
+
+
+def test_what_somebody_else_did_meanwhile_is_not_done_again(
+    context: ApplicationContext, datastore: MemoryDatastore
+) -> None:
+    other = application(context)
+
+    def add_as_another_does(task: Snapshot, transaction: Transaction) -> None:
+        add(task, transaction)
+        if task.exists and datastore.fields("jobs/j"):
+            datastore.drop("jobs/j")
+            datastore.put("sums/all", total=1)
+
+    applying = application(context, add_as_another_does)
+    assert applying.apply("jobs/j").state is TaskState.GONE
+    assert datastore.fields("sums/all") == {"total": 1}
+    assert other.apply("jobs/j").state is TaskState.GONE
+
+
+def test_whoever_always_loses_parks(
+    context: ApplicationContext, datastore: MemoryDatastore
+) -> None:
+    def add_in_a_crowd(task: Snapshot, transaction: Transaction) -> None:
+        add(task, transaction)
+        datastore.put("sums/all", total=datastore.fields("sums/all")["total"] + 1)  # type: ignore[index]
+
+    applying = application(context, add_in_a_crowd, max_retries=3)
+    result = applying.apply("jobs/j")
+    assert (result.state, applying.statistics.attempts) == (TaskState.PARKED, 4)
+    assert datastore.fields("sums/all") == {"total": 4}
+    assert applying.apply("jobs/j").state is TaskState.PARKED
+    assert applying.statistics.attempts == 5
+
+
+def fail(task: Snapshot, transaction: Transaction) -> None:
+    add(task, transaction)
+    raise ZeroDivisionError("division by zero")
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_nothing_of_a_task_that_raises_is_written_but_why(
+    context: ApplicationContext, datastore: MemoryDatastore, mark: MarkOption
+) -> None:
+    applying = application(context, fail, mark=mark)
+    result = applying.apply("jobs/j")
+    assert result.state is TaskState.PARKED
+    assert isinstance(result.error, ZeroDivisionError)
+    assert datastore.fields("sums/all") == {"total": 0}
+    [parked] = TaskRecords("adding", datastore.codec).parked(datastore)
+    assert (parked.path, parked.attempts) == ("jobs/j", 1)
+    assert parked.error == "ZeroDivisionError: division by zero"
+
+
+def test_a_task_is_not_parked_for_a_state_that_was_over(
+    context: ApplicationContext, datastore: MemoryDatastore
+) -> None:
+    def fail_on_zero(task: Snapshot, transaction: Transaction) -> None:
+        add(task, transaction)
+        if transaction.reader.documents(["sums/all"])["sums/all"].get("total") == 1:
+            datastore.put("sums/all", total=10)
+            raise ZeroDivisionError("on a sum that has changed since")
+
+    applying = application(context, fail_on_zero)
+    assert applying.apply("jobs/j").state is TaskState.DONE
+    assert datastore.fields("sums/all") == {"total": 11}
+
+
+def test_a_refused_commit_parks_its_task(
+    context: ApplicationContext, datastore: MemoryDatastore
+) -> None:
+    def require_what_is_not_there(task: Snapshot, transaction: Transaction) -> None:
+        from flask_boiler.values import Precondition
+
+        write = Write("update", "no/thing", {"a": 1}, ("a",), Precondition(exists=True))
+        transaction.write(write)
+
+    applying = application(context, require_what_is_not_there)
+    assert applying.apply("jobs/j").state is TaskState.PARKED
+
+
+@pytest.mark.parametrize("consult", [True, False])
+def test_a_success_removes_what_said_that_it_is_parked(
+    context: ApplicationContext, datastore: MemoryDatastore, consult: bool
+) -> None:
+    application(context, fail).apply("jobs/j")
+    datastore.put("jobs/j", add=2)
+    assert application(context).apply("jobs/j", consult=consult).state is TaskState.DONE
+    record = TaskRecords("adding", datastore.codec).path_of("jobs/j")
+    assert datastore.fields(record) is None
+
+
+class TestOrder:
+    def test_a_later_task_brings_the_earlier_ones_about(
+        self, context: ApplicationContext, datastore: MemoryDatastore
+    ) -> None:
+        done: list[str] = []
+
+        def note(task: Snapshot, transaction: Transaction) -> None:
+            done.append(task.id)
+
+        datastore.drop("jobs/j")
+        for name, who in (("z", "ada"), ("x", "ben"), ("y", "ada"), ("a", "ada")):
+            datastore.put(f"jobs/{name}", who=who)
+        applying = application(context, note, key="who")
+        assert applying.apply_in_order("jobs/y").state is TaskState.DONE
+        assert done == ["z", "y"]
+
+    def test_a_task_waits_for_a_parked_one(
+        self, context: ApplicationContext, datastore: MemoryDatastore
+    ) -> None:
+        datastore.drop("jobs/j")
+        datastore.put("jobs/z", who="ada", add="poison")
+        datastore.put("jobs/a", who="ada", add=2)
+        applying = application(context, key="who")
+        assert applying.apply_in_order("jobs/a").state is TaskState.HELD
+        assert applying.apply_in_order("jobs/a").state is TaskState.HELD
+        assert applying.drop("jobs/z") is not None
+        assert applying.apply_in_order("jobs/a").state is TaskState.DONE
+        assert datastore.fields("sums/all") == {"total": 2}
