@@ -64,7 +64,7 @@ class Engine:
         self._quiet = threading.Condition(self._lock)
         self._dependencies = Dependencies()
         self._views: dict[ViewKey, LiveView] = {}
-        self._populations: dict[QueryTarget, list[Population]] = {}
+        self._populations: dict[Target, list[Population]] = {}
         self._makers: dict[str, Callable[[ViewKey], LiveView]] = {}
         self._parking = Parking()
         # What the server refuses now: whoever comes to read it later is not told by the feed.
@@ -137,10 +137,11 @@ class Engine:
                 self._remove(view)
 
     def populate(self, population: Population, make: Callable[[ViewKey], LiveView]) -> None:
-        """Keep a view for every member of the population's queries, as ``make`` makes it.
+        """Keep a view for every member of the population, as ``make`` makes it.
 
         Views that the ledger knows and whose roots are no members any more are given up, as
-        soon as every query is held.
+        soon as every target is held. ``make`` is called with the engine's lock held, for all that
+        is new in a cut before any of it is computed.
 
         :raises ConfigurationError: another population has the same keeper.
         """
@@ -166,9 +167,9 @@ class Engine:
         cut = self.feed.cut
         with self._lock:
             for target in population.targets:
-                members = cut.query(target)
-                if members is not None:
-                    self._populated(population, target, {m.path for m in members}, cut)
+                held = population.held(target, cut)
+                if held is not None:
+                    self._populated(population, target, held, cut)
 
     def depopulate(self, population: Population) -> None:
         """Undo :meth:`populate`; the views are discarded, their documents stay.
@@ -270,6 +271,8 @@ class Engine:
             self.statistics.cuts += 1
             for path in change.documents:
                 self._heard(path)
+                for population in self._populations.get(path, ()):
+                    self._populated(population, path, [path], change.cut)
             for target, paths in change.queries.items():
                 self._heard(target)
                 for population in self._populations.get(target, ()):
@@ -292,7 +295,7 @@ class Engine:
                 self._touch(view)
 
     def _populated(
-        self, population: Population, target: QueryTarget, paths: Iterable[str], cut: Cut
+        self, population: Population, target: Target, paths: Iterable[str], cut: Cut
     ) -> None:
         self._parking.release(ViewKey(population.keeper, str(target)))
         for root in [*paths, *population.lost_roots(target, cut)]:
@@ -309,11 +312,10 @@ class Engine:
         self._forget_refusals([target])
         for key in list(self._dependencies.readers(target)):
             self._park(self._views[key], error)
-        if isinstance(target, QueryTarget):
-            for population in self._populations.get(target, ()):
-                kept = [key.root for key in self._views if key.keeper == population.keeper]
-                population.lose(target, kept)
-                self._set_aside(ViewKey(population.keeper, str(target)), error)
+        for population in self._populations.get(target, ()):
+            kept = [key.root for key in self._views if key.keeper == population.keeper]
+            population.lose(target, kept)
+            self._set_aside(ViewKey(population.keeper, str(target)), error)
 
     def _resume_on(self, cut: Cut) -> None:
         for key in list(self._awaiting_cut):

@@ -15,15 +15,25 @@ from flask_boiler.engine.live_view import Rendering
 from flask_boiler.engine.materializer import render
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.publisher import Publisher
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.reading import reading_through
 from flask_boiler.values import Snapshot
 from flask_boiler.view.build import builder_of
 from flask_boiler.view_model import ViewModel
 
 if TYPE_CHECKING:
-    from flask_boiler.view.query import ProtocolBase, QueryMediator
+    from flask_boiler.view.populated import PopulatedMediator
+    from flask_boiler.view.query import ProtocolBase
 
-__all__ = ["Computation", "DocumentHandler", "Run", "ViewKeeper", "collecting"]
+__all__ = [
+    "Computation",
+    "DocumentHandler",
+    "Keeper",
+    "Run",
+    "ViewKeeper",
+    "collecting",
+    "keeper_of",
+]
 
 #: Computes a live view on a cut; what the engine calls.
 Computation = Callable[[CutReader], Rendering]
@@ -99,7 +109,7 @@ class ViewKeeper:
 class DocumentHandler:
     """Calls the handlers of a protocol, and keeps the views that they publish."""
 
-    def __init__(self, mediator: QueryMediator, protocol: type[ProtocolBase]) -> None:
+    def __init__(self, mediator: PopulatedMediator, protocol: type[ProtocolBase]) -> None:
         self._mediator = mediator
         self._protocol = protocol
 
@@ -144,6 +154,25 @@ class DocumentHandler:
         for view in views:
             documents |= render(view, key, run.context.datastore.codec)
         return Rendering(documents, gone=gone)
+
+
+def keeper_of(
+    mediator: PopulatedMediator,
+    view_cls: type[ViewModel] | None,
+    protocol: type[ProtocolBase] | None,
+) -> Keeper:
+    """What keeps the views of a mediator that is given either a view or a protocol.
+
+    :raises ConfigurationError: it is given neither, or both; or the view cannot be kept.
+    """
+    if view_cls is not None and protocol is None:
+        return ViewKeeper(view_cls)
+    if protocol is not None and view_cls is None:
+        return DocumentHandler(mediator, protocol)
+    raise ConfigurationError(
+        f"{type(mediator).__name__} needs either view_model_cls or a Protocol class of its own, "
+        "and not both"
+    )
 
 
 @contextmanager

@@ -843,3 +843,70 @@ def test_a_place_that_the_ledger_gives_to_another_is_refused(world: World) -> No
     world.add(world.copying("v", "a/1"), "a/1")
     assert "other:b/1" in str(world.errors["v:a/1"])
     assert world.datastore.fields("views/v") == {"value": "other's"}
+
+
+class Town:
+    """A population of the one document ``towns/a``, whose view copies it."""
+
+    key = ViewKey("Town", "towns/a")
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.population = Population("Town", ["towns/a"])
+        world.engine.populate(self.population, self._make)
+        assert world.feed.listened.get(timeout=TIMEOUT_S) == "towns/a"
+
+    def _make(self, key: ViewKey) -> LiveView:
+        def compute(reader: CutReader) -> Rendering:
+            root = self.population.member(key.root, reader.cut)
+            if root is None:
+                return Rendering({}, gone=True)
+            return Rendering({"townView/a": CODEC.encode({"value": root.get("value")})})
+
+        return LiveView(key, compute, self.world.engine.publisher)
+
+    def show(self, value: int | None) -> None:
+        if value is None:
+            self.world.datastore.drop("towns/a")
+        else:
+            self.world.datastore.put("towns/a", {"value": value})
+        self.world.feed.deliver("towns/a")
+        self.world.quiet()
+
+    @property
+    def view(self) -> Any:
+        return self.world.datastore.fields("townView/a")
+
+
+def test_the_view_of_one_document_comes_and_goes_with_it(world: World) -> None:
+    town = Town(world)
+    town.show(None)
+    assert town.view is None
+    for value in (1, 2, None, 3):
+        town.show(value)
+        assert town.view == (None if value is None else {"value": value})
+    world.engine.depopulate(town.population)
+    assert world.feed.wanted == {}
+    assert town.view == {"value": 3}
+
+
+def test_one_document_that_was_deleted_unseen_takes_its_view_along(world: World) -> None:
+    world.datastore.put("townView/a", {"value": 1})
+    record = {"mediator": "Town", "root": "towns/a", "place": "townView/a"}
+    world.datastore.put(ledger_path("townView/a"), record)
+    town = Town(world)
+    town.show(None)
+    assert town.view is None
+    assert world.datastore.fields(ledger_path("townView/a")) is None
+
+
+def test_one_document_that_is_refused_for_a_while_keeps_its_view(world: World) -> None:
+    town = Town(world)
+    town.show(1)
+    world.feed.deliver(rejected={"towns/a": "no permission"})
+    assert isinstance(world.errors["Town:towns/a"], TargetRejectedError)
+    world.quiet()
+    assert town.view == {"value": 1}
+    town.show(2)
+    assert world.errors == {}
+    assert town.view == {"value": 2}
