@@ -97,6 +97,8 @@ class LiveView:
     :param at_least_ns: the oldest cut that the next computation may use.
     :param dirty_since_s: when the oldest change that is not yet published was heard, by the
         monotonic clock; ``None`` while it is clean.
+    :param on_parked: told why the view was set aside; the engine's lock is held, so it must not
+        wait for anything.
     """
 
     key: ViewKey
@@ -108,6 +110,7 @@ class LiveView:
     at_least_ns: int = 0
     dirty_since_s: float | None = None
     discarded: bool = False
+    on_parked: Callable[[Exception], None] | None = None
 
     @property
     def busy(self) -> bool:

@@ -118,6 +118,30 @@ class Engine:
             self._touch(self._views[key])
             return True
 
+    def renew(self, key: ViewKey, *, at_least_ns: int) -> bool:
+        """Compute a view again, on a cut that is not older than this; whether it is kept.
+
+        The caller has seen such a cut (:meth:`await_cut`), or the view waits until there is one.
+        """
+        with self._lock:
+            view = self._views.get(key)
+            if view is None:
+                return False
+            view.at_least_ns = max(view.at_least_ns, at_least_ns)
+            self._touch(view)
+            return True
+
+    def await_cut(self, at_least_ns: int, *, timeout_s: float) -> bool:
+        """Wait until the newest cut is not older than this; whether it was so in time."""
+        deadline = time.monotonic() + timeout_s
+        while self.feed.cut.read_time_ns < at_least_ns:
+            if time.monotonic() >= deadline or self._stopped:
+                return False
+            self.feed.refresh()
+            with self._quiet:
+                self._quiet.wait(_POLL_S)
+        return True
+
     def add(self, view: LiveView) -> None:
         """Keep one more view true; it is computed as soon as what it reads is held.
 
@@ -498,6 +522,8 @@ class Engine:
 
     def _park(self, view: LiveView, error: Exception) -> None:
         self._set_aside(view.key, error)
+        if view.on_parked is not None:
+            view.on_parked(error)
         if view.phase is Phase.WAITING:
             view.waits_for.clear()
             self._enter(view, Phase.IDLE)

@@ -40,17 +40,21 @@ class Timekeeper:
     """A thread that calls ``tick`` again and again, when it asked for it or when it is woken.
 
     :param tick: does what is due, and returns when it is to be called again.
+    :param name: what the thread is called.
     """
 
-    def __init__(self, tick: Callable[[], float], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        tick: Callable[[], float],
+        clock: Callable[[], float],
+        name: str = "flask-boiler-timekeeper",
+    ) -> None:
         self._tick = tick
         self._clock = clock
         self._condition = threading.Condition()
         self._next_at = math.inf
         self._stopping = False
-        self._thread = threading.Thread(
-            target=self._run, name="flask-boiler-timekeeper", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin to call."""
@@ -76,7 +80,7 @@ class Timekeeper:
             try:
                 self.wake_by(self._tick())
             except Exception:
-                _logger.exception("a task of the Listen client failed; the others go on")
+                _logger.exception("a task of %s failed; the others go on", self._thread.name)
 
     def _sleep(self) -> bool:
         """Wait until it is time; false when it never will be."""

@@ -3,5 +3,14 @@
 from flask_boiler.view.query import ProtocolBase, QueryMediator
 from flask_boiler.view.query_task import Ledger, QueryTaskMediator
 from flask_boiler.view.rest import RestMediator
+from flask_boiler.view.websocket import WsLimits, WsMediator
 
-__all__ = ["Ledger", "ProtocolBase", "QueryMediator", "QueryTaskMediator", "RestMediator"]
+__all__ = [
+    "Ledger",
+    "ProtocolBase",
+    "QueryMediator",
+    "QueryTaskMediator",
+    "RestMediator",
+    "WsLimits",
+    "WsMediator",
+]

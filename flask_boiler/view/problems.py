@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from flask_boiler.errors import BoilerError, ValidationError
 from flask_boiler.schema import InvalidInputError
 
-__all__ = ["PROBLEM_TYPE", "Refusal", "problem_of"]
+__all__ = ["PROBLEM_TYPE", "Refusal", "problem_details", "problem_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,21 +42,36 @@ def problem_of(error: BoilerError | HTTPException, fields: Mapping[str, str]) ->
 
     :param fields: the names of fields by attribute name: the client knows no others.
     """
+    details = problem_details(error, fields)
+    status: int = details["status"]
+    response = Response(json.dumps(details), status=status, mimetype=PROBLEM_TYPE)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(_RETRY_AFTER_S)
+    return response
+
+
+def problem_details(
+    error: BoilerError | HTTPException, fields: Mapping[str, str]
+) -> dict[str, Any]:
+    """What a client is told of an error, for ``json.dumps``.
+
+    :param fields: the names of fields by attribute name: the client knows no others.
+    """
     if isinstance(error, HTTPException):
         status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
-        return _problem(status, error.description or "")
+        return _details(status, error.description or "")
     if isinstance(error, Refusal):
-        return _problem(error.status, str(error), error.errors)
+        return _details(error.status, str(error), error.errors)
     if isinstance(error, ValidationError):
         errors = error.messages
         if not isinstance(error, InvalidInputError):
             errors = {_renamed(name, fields): said for name, said in errors.items()}
-        return _problem(error.http_status, "The input is not valid.", errors)
+        return _details(error.http_status, "The input is not valid.", errors)
     if error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
         # What went wrong inside is for the log: it may name what the client must not know.
         logger.error("a request failed: %s", error, exc_info=error)
-        return _problem(error.http_status, "The server failed to answer; the error was logged.")
-    return _problem(error.http_status, str(error))
+        return _details(error.http_status, "The server failed to answer; the error was logged.")
+    return _details(error.http_status, str(error))
 
 
 def _renamed(name: str, fields: Mapping[str, str]) -> str:
@@ -64,18 +79,15 @@ def _renamed(name: str, fields: Mapping[str, str]) -> str:
     return f"{fields.get(first, first)}{dot}{rest}"
 
 
-def _problem(
+def _details(
     status: int, detail: str, errors: Mapping[str, Sequence[str]] | None = None
-) -> Response:
-    body: dict[str, Any] = {
+) -> dict[str, Any]:
+    details: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": int(status),
         "detail": detail,
     }
     if errors is not None:
-        body["errors"] = errors
-    response = Response(json.dumps(body), status=int(status), mimetype=PROBLEM_TYPE)
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        response.headers["Retry-After"] = str(_RETRY_AFTER_S)
-    return response
+        details["errors"] = errors
+    return details

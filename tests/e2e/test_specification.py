@@ -17,7 +17,9 @@ from flask_boiler.testing.plugin import Settle
 from flask_boiler.view import QueryMediator
 from tests.docs.snippets import snippets
 
-SAVE_DATA, DECLARE_VIEW_MODEL = snippets(Path(__file__).with_name("specification.md"))
+SAVE_DATA, DECLARE_VIEW_MODEL, WEBSOCKET_VIEW = snippets(
+    Path(__file__).with_name("specification.md")
+)
 
 LEFT_OUT = """
 from flask_boiler.context import Context as CTX
@@ -79,3 +81,48 @@ def test_declare_view_model(sample: dict[str, Any], boiler: Boiler, settle: Sett
     City.get("SF").delete()
     settle()
     assert stored("cityView/SF") is None
+
+
+LEFT_OUT_OF_WEBSOCKET_VIEW = """
+import flask_socketio
+from flask import Flask
+from flask_boiler import attrs
+from flask_boiler.store import Store, reference
+from flask_boiler.view import WsMediator
+from flask_boiler.view_model import ViewModel
+
+class ColorStore(Store):
+    city = reference(City)
+
+class rainbow_vm(ViewModel):
+    store: ColorStore
+
+    @attrs.computed
+    def rainbow_name(self):
+        return self.store.city.country
+
+app = Flask(__name__)
+"""
+
+
+def test_websocket_view(sample: dict[str, Any], boiler: Boiler, settle: Settle) -> None:
+    exec(LEFT_OUT_OF_WEBSOCKET_VIEW, sample)
+    boiler.init_app(sample["app"])
+    exec(compile(WEBSOCKET_VIEW.code, "WebSocket View", "exec"), sample)
+    mediator = boiler.add(sample["mediator"])
+    assert type(mediator).__name__ == "Demo"
+    client = sample["io"].test_client(sample["app"], namespace="/palette")
+    arguments = {"doc_id": "SF"}
+    acknowledged = client.emit(
+        "subscribe_view_model", arguments, callback=True, namespace="/palette"
+    )
+    assert acknowledged["value"] == {"rainbowName": "USA"}
+    sample["City"].get("SF").update(country="Red")
+    settle()
+    [updated] = client.get_received("/palette")
+    value, meta = updated["args"]
+    assert (updated["name"], value) == ("updated", {"rainbowName": "Red"})
+    assert meta["version"] > acknowledged["version"]
+    boiler.start()
+    boiler.stop()
+    assert not client.is_connected("/palette")

@@ -1,0 +1,474 @@
+"""The WebSocket mediator: subscriptions to views, and mutations, over Socket.IO.
+
+Read: Document -> WebSocket event. Write: WebSocket event -> Document. At most once: an event that
+is lost with a connection is not sent again; a client that comes back is brought up to date.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from werkzeug.exceptions import HTTPException
+
+from flask_boiler.context import current_context
+from flask_boiler.domain_model import DomainModel
+from flask_boiler.errors import (
+    BoilerError,
+    ConfigurationError,
+    MissingExtraError,
+    RefusedError,
+    ValidationError,
+)
+from flask_boiler.mutation import Mutation
+from flask_boiler.snapshot_cut import compute_once
+from flask_boiler.view.problems import Refusal, problem_details
+from flask_boiler.view.representation import Representation
+from flask_boiler.view.websocket.admission import Admission
+from flask_boiler.view.websocket.arguments import ViewArguments
+from flask_boiler.view.websocket.options import SubscriptionOptions, WsLimits
+from flask_boiler.view.websocket.shared_view import Message, Room
+from flask_boiler.view.websocket.sharing import Share, Shares
+from flask_boiler.view_model import ViewModel
+from flask_boiler.view_root import ViewRoot
+
+__all__ = ["WsMediator"]
+
+logger = logging.getLogger(__name__)
+
+#: How far this process may be behind another that a client was connected to before.
+_CATCH_UP_S = 2.0
+
+_OPERATIONS = ("create", "put", "patch", "delete")
+
+
+@dataclass(slots=True)
+class _Client:
+    """One connection to the namespace: what it is subscribed to, by subscription id."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    subscriptions: dict[str, tuple[Share, Room]] = field(default_factory=dict)
+    #: Subscriptions that are on their way.
+    coming: int = 0
+    gone: bool = False
+
+
+class WsMediator:
+    """Serves live views of one class to the clients of a Socket.IO namespace.
+
+    ::
+
+        mediator = WsMediator(CityView, CityMutation, namespace="/cities")
+        io = flask_socketio.SocketIO(app, async_mode="threading")
+        io.on_namespace(mediator)
+
+    An instance is a ``flask_socketio.Namespace``; Flask-SocketIO is imported when there is one.
+
+    Events: ``subscribe_view_model``, ``unsubscribe_view_model`` and ``mutate`` from clients,
+    ``updated`` and ``error`` to them. What a subclass defines as ``on_…`` is handled as in any
+    namespace.
+
+    :param view_model_cls: the view.
+    :param mutation_cls: what ``mutate`` calls; without it, there is nothing to mutate.
+    :param namespace: the Socket.IO namespace, such as ``/cities``.
+    :param root: the model whose documents ``doc_id`` names, where the view's store does not say.
+    :param limits: what clients may ask for.
+    :raises MissingExtraError: Flask-SocketIO is not installed.
+    :raises ConfigurationError: the mutation is of another view, or clients could not name a view.
+    """
+
+    if TYPE_CHECKING:
+        # What it has of flask_socketio.Namespace.
+        namespace: str
+        server: Any
+        socketio: Any
+
+    #: The most that clients may ask for, unless the mediator is given its own.
+    limits: ClassVar[WsLimits] = WsLimits()
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """An instance of the class that is a Socket.IO namespace, too."""
+        mounted: type[Self] = _mounted(cls)
+        return super().__new__(mounted)
+
+    def __init__(
+        self,
+        view_model_cls: type[ViewModel],
+        mutation_cls: type[Mutation[Any]] | None = None,
+        *,
+        namespace: str,
+        root: type[DomainModel] | None = None,
+        limits: WsLimits | None = None,
+    ) -> None:
+        parent: Any = super()
+        parent.__init__(namespace)
+        self.view_model_cls = view_model_cls
+        self.mutation_cls = mutation_cls
+        changed = getattr(mutation_cls, "view_model_cls", view_model_cls)
+        if not issubclass(view_model_cls, changed):
+            raise ConfigurationError(
+                f"{mutation_cls} changes {changed.__name__}, not {view_model_cls.__name__}"
+            )
+        self._limits = limits or self.limits
+        self._arguments = ViewArguments(view_model_cls, root)
+        self._admission = Admission(self._limits.admissions_per_s)
+        self._fields = {name: a.data_key for name, a in view_model_cls.attributes().items()}
+        self._clients: dict[str, _Client] = {}
+        self._lock = threading.Lock()
+        self._shares: tuple[int, Shares] | None = None
+        self._stopping = threading.Event()
+
+    # --- for subclasses --------------------------------------------------------------------
+
+    def authorize(self, arguments: dict[str, Any]) -> Hashable:
+        """Who may see the view of these arguments: for applications to define.
+
+        Called in the request's context for every subscription (``flask.session``,
+        ``flask.request``), before the arguments are checked. It may change them, to add the user,
+        say. Two clients share a view only if their arguments are the same and what this returns
+        for them is equal; by default it is ``None``, for everybody.
+
+        :raises PermissionDeniedError: this client may not see it.
+        """
+        return None
+
+    def authorize_mutation(
+        self, operation: str, doc_id: str | None, data: dict[str, Any] | None
+    ) -> None:
+        """Whether the client may mutate so: for applications to define; by default it may.
+
+        :raises PermissionDeniedError: it may not.
+        """
+
+    # --- life ------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Take subscriptions (again); a mediator that was never stopped takes them anyway."""
+        self._stopping.clear()
+
+    def stop(self) -> None:
+        """Release every view and send the clients away; they find another process, or come back."""
+        self._stopping.set()
+        with self._lock:
+            clients = list(self._clients)
+            shares, self._shares = self._shares, None
+        for sid in clients:
+            self.server.disconnect(sid, namespace=self.namespace)
+        if shares is not None and shares[0] == os.getpid():
+            shares[1].stop()
+
+    @property
+    def clients(self) -> int:
+        """How many clients are connected to this process."""
+        return len(self._clients)
+
+    @property
+    def views(self) -> int:
+        """How many views this process keeps live for them."""
+        shares = self._shares
+        return len(shares[1]) if shares is not None and shares[0] == os.getpid() else 0
+
+    # --- events ----------------------------------------------------------------------------
+
+    def trigger_event(self, event: Any, *args: Any) -> Any:
+        """Dispatch an event; one that nobody handles is answered with an error."""
+        sid = args[0]
+        if event == "connect":
+            with self._lock:
+                self._clients.setdefault(sid, _Client())
+        if event in ("connect", "disconnect"):
+            try:
+                answer = self._dispatch(event, *args)
+            except BaseException:
+                self._forget(sid)
+                raise
+            if event == "disconnect" or answer is False:
+                self._forget(sid)
+            return answer
+        if isinstance(event, str) and hasattr(self, f"on_{event}"):
+            return self._dispatch(event, *args)
+        return self._answer(str(event), sid, lambda: self._refuse_event(event))
+
+    def on_subscribe_view_model(self, *given: Any) -> dict[str, Any]:
+        """Subscribe to a view: ``(arguments, options={})``."""
+        sid = _sid()
+        return self._answer("subscribe_view_model", sid, lambda: self._subscribe(sid, *given))
+
+    def on_unsubscribe_view_model(self, *given: Any) -> dict[str, Any]:
+        """End a subscription: ``(subscription_id)``."""
+        sid = _sid()
+        return self._answer("unsubscribe_view_model", sid, lambda: self._unsubscribe(sid, *given))
+
+    def on_mutate(self, *given: Any) -> dict[str, Any]:
+        """Mutate a view: ``({"operation", "doc_id", "data"})``."""
+        return self._answer("mutate", _sid(), lambda: self._mutate(*given))
+
+    # --- what the events do ----------------------------------------------------------------
+
+    def _subscribe(
+        self, sid: str, arguments: Any = None, options: Any = None, *rest: Any
+    ) -> dict[str, Any]:
+        self._check_size(arguments, options, *rest)
+        if rest:
+            raise ValidationError({"": ["Expected arguments and options, and nothing else."]})
+        given = {} if arguments is None else arguments
+        if not isinstance(given, dict):
+            raise ValidationError({"arguments": ["Expected a JSON object."]})
+        asked = SubscriptionOptions.of({} if options is None else options)
+        scope = self.authorize(given)
+        values = self._arguments.checked(given)
+        client = self._reserve(sid)
+        try:
+            self._admit()
+            shares = self._current_shares()
+            share = shares.acquire(
+                current_context(),
+                self._arguments.canonical(given),
+                scope,
+                lambda: self._arguments.build(values),
+            )
+            linger = False
+            try:
+                message, linger = self._join(sid, client, share, asked)
+            except BaseException:
+                shares.release(share, linger=linger)
+                raise
+        finally:
+            with client.lock:
+                client.coming -= 1
+        return {**message.meta, "value": message.body}
+
+    def _join(
+        self, sid: str, client: _Client, share: Share, options: SubscriptionOptions
+    ) -> tuple[Message, bool]:
+        try:
+            share.view.await_first(self._limits.timeout_s)
+        except TimeoutError:
+            raise Refusal(
+                503, f"The view had no value within {self._limits.timeout_s:g} s: try again."
+            ) from None
+        if options.version is not None and not share.catch_up(
+            options.version, min(self._limits.timeout_s, _CATCH_UP_S)
+        ):
+            raise ValidationError(
+                {"options.version": ["It is later than all that this server knows of."]}
+            )
+        answering = threading.current_thread() if self.server.async_handlers else None
+        room, message = share.view.join(sid, options, answering)
+        with client.lock:
+            gone = client.gone
+            again = client.subscriptions.get(room.id)
+            if not gone:
+                client.subscriptions[room.id] = share, room
+        if gone:
+            share.view.leave(sid, room)
+            raise Refusal(410, "The client is gone.")
+        if again is not None:
+            # It was subscribed already, and holds the share since then.
+            self._current_shares().release(share)
+        return message, True
+
+    def _unsubscribe(self, sid: str, subscription_id: Any = None, *rest: Any) -> dict[str, Any]:
+        if isinstance(subscription_id, dict):
+            subscription_id = subscription_id.get("subscription_id")
+        client = self._client(sid)
+        with client.lock:
+            found = (
+                client.subscriptions.pop(subscription_id, None)
+                if isinstance(subscription_id, str)
+                else None
+            )
+        if found is None:
+            raise Refusal(404, "This client has no such subscription.")
+        self._release(sid, *found)
+        return {"subscription_id": subscription_id}
+
+    def _mutate(self, command: Any = None, *rest: Any) -> dict[str, Any]:
+        self._check_size(command, *rest)
+        if self.mutation_cls is None:
+            raise RefusedError(f"A {self.view_model_cls.__name__} cannot be changed here.")
+        if not isinstance(command, dict) or rest:
+            raise ValidationError({"": ["Expected one JSON object."]})
+        operation, doc_id, data = _command(command)
+        self.authorize_mutation(operation, doc_id, data)
+        values: dict[str, Any] = (
+            {} if data is None else self.view_model_cls.schema(partial=True).load(data)
+        )
+        root: ViewRoot[Any] = ViewRoot(self.view_model_cls)
+        if doc_id is not None:
+            root.path_of(doc_id)
+        mutation = self.mutation_cls
+        if operation == "delete":
+            mutation.mutate_delete(str(doc_id))
+            return {"doc_id": doc_id, "value": None}
+        if operation == "create":
+            view = mutation.mutate_create(doc_id, values)
+            doc_id = root.of(view).doc_id
+        elif operation == "put":
+            mutation.mutate_put(str(doc_id), values)
+        else:
+            mutation.mutate_patch(str(doc_id), values)
+        written = str(doc_id)
+        body = compute_once(
+            lambda: Representation.of_view(root.open(written)).body, current_context().datastore
+        )
+        return {"doc_id": doc_id, "value": body}
+
+    def _refuse_event(self, event: Any) -> dict[str, Any]:
+        known = ", ".join(sorted(name[3:] for name in dir(self) if name.startswith("on_")))
+        raise Refusal(404, f"There is no event {str(event)!r:.60}; there are {known}.")
+
+    def _answer(self, event: str, sid: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What is acknowledged; a failure is told in an event as well, for who asked for none."""
+        try:
+            return work()
+        except (BoilerError, HTTPException) as error:
+            details = problem_details(error, self._fields)
+        except Exception as error:
+            logger.exception("the event %.60s on %s failed", event, self.namespace)
+            details = problem_details(BoilerError(str(error)), {})
+        told = {**details, "event": event[:60]}
+        self._send("error", told, [sid])
+        return {"error": details}
+
+    # --- how clients are told --------------------------------------------------------------
+
+    def update(self, message: Message, sids: list[str]) -> None:
+        """Send an update to some clients, encoded once."""
+        self._send("updated", (message.body, message.meta), sids)
+
+    def warn(self, error: BoilerError, subscription_id: str, sids: list[str]) -> None:
+        """Tell some clients that their view has no value now."""
+        details = problem_details(error, self._fields)
+        self._send("error", {**details, "subscription_id": subscription_id}, sids)
+
+    def is_ready(self, sid: str) -> bool:
+        """Whether a client reads what it is sent."""
+        connection = self.server.manager.eio_sid_from_sid(sid, self.namespace)
+        # There is none in Flask-SocketIO's test client, which takes everything at once.
+        socket = self.server.eio.sockets.get(connection)
+        return socket is None or socket.queue.qsize() < self._limits.max_unread
+
+    def _send(self, event: str, data: Any, sids: list[str]) -> None:
+        # To the clients of this process alone: each process tells its own, so a message queue
+        # between them, if the application has one, must not repeat it.
+        if sids:
+            self.server.emit(event, data, to=sids, namespace=self.namespace, ignore_queue=True)
+
+    # --- clients ---------------------------------------------------------------------------
+
+    def _dispatch(self, event: str, *args: Any) -> Any:
+        parent: Any = super()
+        return parent.trigger_event(event, *args)
+
+    def _client(self, sid: str) -> _Client:
+        client = self._clients.get(sid)
+        if client is None:
+            raise Refusal(410, "The client is gone.")
+        return client
+
+    def _reserve(self, sid: str) -> _Client:
+        client = self._client(sid)
+        with client.lock:
+            if len(client.subscriptions) + client.coming >= self._limits.max_subscriptions:
+                raise Refusal(
+                    429,
+                    f"A client holds at most {self._limits.max_subscriptions} subscriptions: end "
+                    "one first.",
+                )
+            client.coming += 1
+        return client
+
+    def _admit(self) -> None:
+        wait_s = self._admission.wait_s(at_most_s=self._limits.timeout_s)
+        if wait_s is None:
+            raise Refusal(503, "Too many want to subscribe at once: try again a little later.")
+        if self._stopping.wait(wait_s):
+            raise Refusal(503, "The server is about to end: connect again.")
+
+    def _release(self, sid: str, share: Share, room: Room) -> None:
+        share.view.leave(sid, room)
+        shares = self._shares
+        if shares is not None:
+            shares[1].release(share)
+
+    def _forget(self, sid: str) -> None:
+        with self._lock:
+            client = self._clients.pop(sid, None)
+        if client is None:
+            return
+        with client.lock:
+            client.gone = True
+            held, client.subscriptions = client.subscriptions, {}
+        for share, room in held.values():
+            self._release(sid, share, room)
+
+    def _current_shares(self) -> Shares:
+        with self._lock:
+            if self._shares is None or self._shares[0] != os.getpid():
+                keeper = f"{self.view_model_cls.__name__} (on {self.namespace})"
+                self._shares = os.getpid(), Shares(keeper, self._limits, self)
+            return self._shares[1]
+
+    def _check_size(self, *given: Any) -> None:
+        size = len(json.dumps(given, separators=(",", ":"), default=_opaque))
+        if size > self._limits.max_message_bytes:
+            raise Refusal(
+                413, f"An event's arguments have at most {self._limits.max_message_bytes} bytes."
+            )
+
+
+def _command(command: dict[str, Any]) -> tuple[str, str | None, dict[str, Any] | None]:
+    """The parts of a ``mutate``.
+
+    :raises ValidationError: naming each that is unknown, missing or wrong.
+    """
+    known = ("operation", "doc_id", "data")
+    wrong = {
+        name: [f"Unknown; there are {', '.join(known)}."] for name in command if name not in known
+    }
+    operation, doc_id, data = (command.get(name) for name in known)
+    if operation not in _OPERATIONS:
+        wrong["operation"] = [f"Expected one of {', '.join(_OPERATIONS)}."]
+    elif not (isinstance(doc_id, str) or (doc_id is None and operation == "create")):
+        wrong["doc_id"] = ["Expected the id of a document."]
+    if not (isinstance(data, dict) or (data is None and operation in ("create", "delete"))):
+        wrong["data"] = ["Expected a JSON object."]
+    if wrong:
+        raise ValidationError(wrong)
+    return str(operation), doc_id, data
+
+
+def _opaque(value: Any) -> str:
+    """Bytes, which Socket.IO sends beside the JSON, count as if they were in it."""
+    return value.hex() if isinstance(value, bytes) else repr(value)
+
+
+def _sid() -> str:
+    from flask import request
+
+    sid: str = request.sid  # type: ignore[attr-defined]
+    return sid
+
+
+def _mounted(cls: type[Any]) -> type[Any]:
+    """The class below ``cls`` that is a Socket.IO namespace as well; made once."""
+    made: type[Any] | None = vars(cls).get("_as_namespace")
+    if made is not None:
+        return made
+    try:
+        from flask_socketio import Namespace
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in ("flask_socketio", "socketio"):
+            raise
+        raise MissingExtraError("websocket", cls.__name__) from error
+    members = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
+    made = type(cls.__name__, (cls, Namespace), members)
+    made._as_namespace = made
+    cls._as_namespace = made
+    return made

@@ -1,0 +1,400 @@
+"""One live view that any number of clients share, and the rooms in which they hear of it.
+
+A room is what subscribers have in common beside the view: the form of updates, and how often they
+come. Its id is their subscription id, so an update is encoded once for all of them.
+
+A version is a read time in microseconds: the time at which the view is known to have had the
+value. So versions compare between processes, and across restarts.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+from flask_boiler.context import ApplicationContext
+from flask_boiler.engine.cut_reader import CutReader
+from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
+from flask_boiler.errors import BoilerError, DocumentNotFoundError
+from flask_boiler.reading import reading_through
+from flask_boiler.view.representation import Representation
+from flask_boiler.view.websocket.options import SubscriptionOptions, Updates, WsLimits
+from flask_boiler.view.websocket.patches import json_patch, merge_patch
+from flask_boiler.view_model import ViewModel
+
+__all__ = ["Member", "Message", "Post", "Room", "SharedView", "State"]
+
+logger = logging.getLogger(__name__)
+
+#: How long until a client that was not ready is looked at again.
+_LOOK_AGAIN_S = 0.05
+
+
+class State(NamedTuple):
+    """A view's value at a version.
+
+    :param text: the value as JSON, to compare with others and to know its size.
+    """
+
+    version: int
+    value: dict[str, Any]
+    text: str
+
+
+class Message(NamedTuple):
+    """What a subscriber is told: the value or a patch, and what it is."""
+
+    body: Any
+    meta: dict[str, Any]
+
+
+class Post(Protocol):
+    """How messages reach clients; none of its methods blocks."""
+
+    def update(self, message: Message, sids: list[str]) -> None:
+        """Send an update to some clients, encoded once."""
+        ...
+
+    def warn(self, error: BoilerError, subscription_id: str, sids: list[str]) -> None:
+        """Tell some clients that their view has no value now."""
+        ...
+
+    def is_ready(self, sid: str) -> bool:
+        """Whether a client reads what it is sent."""
+        ...
+
+
+@dataclass(slots=True)
+class Member:
+    """A subscriber in a room.
+
+    :param version: what it was told last; 0 if it has to be told all.
+    :param answering: the thread that is about to acknowledge its subscription: nothing may
+        overtake that.
+    """
+
+    version: int
+    answering: threading.Thread | None = None
+
+
+@dataclass(slots=True)
+class Room:
+    """The subscribers of one view with the same options."""
+
+    updates: Updates
+    interval_s: float
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    members: dict[str, Member] = field(default_factory=dict)
+    next_at: float = 0.0
+
+
+class SharedView:
+    """A view that is computed once for all who may see it.
+
+    It is the sink of its own computation: what the engine submits is put in a box, and the
+    courier's thread takes it out and tells the rooms.
+
+    :param build: makes the view, read through what is in force.
+    :param wake: has :meth:`deliver` called soon.
+    """
+
+    def __init__(
+        self,
+        context: ApplicationContext,
+        build: Callable[[], ViewModel],
+        limits: WsLimits,
+        post: Post,
+        wake: Callable[[], None],
+    ) -> None:
+        self._context = context
+        self._build = build
+        self._limits = limits
+        self._post = post
+        self._wake = wake
+        # Held while messages are collected and sent, and while a client is let in: so nobody is
+        # told in between what the acknowledgement says too.
+        self._delivering = threading.RLock()
+        # Guards everything below; nothing is sent while it is held, for a client that turns out
+        # to be gone leaves while something is sent to it.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._rooms: dict[tuple[Updates, float], Room] = {}
+        self._inbox: deque[tuple[_News, Callable[[Outcome], None] | None]] = deque()
+        self._newest: dict[str, Any] | DocumentNotFoundError = {}
+        self._state: State | None = None
+        #: All versions that name the newest value; usually one.
+        self._current: set[int] = set()
+        self._failure: BoilerError | None = None
+        self._as_of = 0
+        self._history: OrderedDict[int, State] = OrderedDict()
+        self._history_bytes = 0
+
+    # --- the engine's side -----------------------------------------------------------------
+
+    def compute(self, reader: CutReader) -> Rendering:
+        """Build the view and its JSON. That its root is missing is an answer, and no failure."""
+        with self._context.activated(), reading_through(reader):
+            try:
+                self._newest = Representation.of_view(self._build()).body
+            except DocumentNotFoundError as error:
+                self._newest = error
+        return Rendering({})
+
+    def submit(self, view: LiveView, rendering: Rendering, done: Callable[[Outcome], None]) -> None:
+        """Have what was computed delivered."""
+        self._inbox.append((_News(self._newest, rendering.read_time_ns // 1000), done))
+        self._wake()
+
+    def fail(self, error: Exception) -> None:
+        """It cannot be computed: have the subscribers told."""
+        told = error if isinstance(error, BoilerError) else BoilerError(str(error))
+        if told.http_status < 500:
+            # Stored data of a wrong shape, say: no fault of the client's.
+            told = BoilerError(str(error))
+            told.__cause__ = error
+        self._inbox.append((_News(told, 0), None))
+        self._wake()
+
+    # --- the subscribers' side -------------------------------------------------------------
+
+    def await_first(self, timeout_s: float) -> None:
+        """Wait until there is a value.
+
+        :raises BoilerError: there is none, and why.
+        :raises TimeoutError: it takes longer.
+        """
+        with self._changed:
+            known = self._changed.wait_for(self._is_known, timeout_s)
+            if self._failure is not None:
+                raise self._failure
+            if not known:
+                raise TimeoutError
+
+    def await_version(self, version: int, timeout_s: float) -> None:
+        """Wait until the value is known to be that of a time not before a version."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._as_of >= version, timeout_s)
+
+    @property
+    def as_of(self) -> int:
+        """The time of the newest computation, changed or not, as a version."""
+        return self._as_of
+
+    def join(
+        self, sid: str, options: SubscriptionOptions, answering: threading.Thread | None
+    ) -> tuple[Room, Message]:
+        """Let a client in, and give what brings it up to date.
+
+        :raises BoilerError: the view cannot be computed now.
+        """
+        with self._delivering, self._lock:
+            if self._failure is not None:
+                raise self._failure
+            assert self._state is not None
+            key = options.updates, max(options.min_interval_s, self._limits.min_interval_s)
+            room = self._rooms.get(key)
+            if room is None:
+                room = self._rooms[key] = Room(*key)
+            held = options.version or 0
+            version = max(self._current)
+            if held > version:
+                # Told by another process, or before a restart, and the value is of that time or
+                # later: say it anew, as of now.
+                version = max(self._as_of, held + 1)
+                self._name_anew(version)
+            elif held in self._current:
+                version = held
+            message = self._message(room, held, version)
+            room.members[sid] = Member(version, answering)
+            return room, message
+
+    def leave(self, sid: str, room: Room) -> None:
+        """Tell a client nothing any more."""
+        with self._lock:
+            room.members.pop(sid, None)
+            key = room.updates, room.interval_s
+            if not room.members and self._rooms.get(key) is room:
+                del self._rooms[key]
+
+    # --- the courier's side ----------------------------------------------------------------
+
+    def deliver(self, now: float) -> float | None:
+        """Tell the rooms what is new, as far as it is time; when to be called again, if at all."""
+        with self._delivering:
+            with self._lock:
+                parcels: list[_Parcel] = []
+                finished = self._take_all(parcels)
+                again = [self._tell(room, now, parcels) for room in self._rooms.values()]
+            for parcel in parcels:
+                try:
+                    parcel.send()
+                except Exception:
+                    logger.exception("telling %d clients failed", len(parcel.sids))
+                    again.append(now)
+                    self._tell_anew(parcel)
+        for finish in finished:
+            finish()
+        return min((at for at in again if at is not None), default=None)
+
+    def drop(self) -> None:
+        """Tell nobody any more; what waits to be delivered counts as done."""
+        while self._inbox:
+            _, done = self._inbox.popleft()
+            if done is not None:
+                done(Outcome())
+
+    def _is_known(self) -> bool:
+        return self._state is not None or self._failure is not None
+
+    def _take_all(self, parcels: list[_Parcel]) -> list[Callable[[], None]]:
+        """Learn all that was computed; what to call when it is delivered."""
+        finished: list[Callable[[], None]] = []
+        while self._inbox:
+            news, done = self._inbox.popleft()
+            changed = self._take_in(news, parcels)
+            if done is not None:
+                finished.append(partial(done, Outcome(written=changed)))
+        return finished
+
+    def _take_in(self, news: _News, parcels: list[_Parcel]) -> bool:
+        """Learn what was computed; whether it is new."""
+        self._as_of = max(self._as_of, news.as_of)
+        self._changed.notify_all()
+        if isinstance(news.value, BoilerError):
+            self._fail(news.value, parcels)
+            return True
+        text = json.dumps(news.value, sort_keys=True, separators=(",", ":"))
+        if self._state is not None and self._state.text == text and self._failure is None:
+            return False
+        self._failure = None
+        version = max(news.as_of, *(told + 1 for told in self._current or [0]))
+        self._as_of = version
+        self._state = State(version, news.value, text)
+        self._current = {version}
+        self._remember(self._state)
+        return True
+
+    def _fail(self, error: BoilerError, parcels: list[_Parcel]) -> None:
+        self._failure = error
+        # What clients hold is no value to build on, once they were told that there is none.
+        self._history.clear()
+        self._history_bytes = 0
+        for room in self._rooms.values():
+            for member in room.members.values():
+                member.version = 0
+            sids = list(room.members)
+            parcels.append(_Parcel(partial(self._post.warn, error, room.id, sids), room, sids))
+
+    def _remember(self, state: State) -> None:
+        self._history[state.version] = state
+        self._history_bytes += len(state.text)
+        while len(self._history) > 1 and (
+            len(self._history) > self._limits.history + 1
+            or self._history_bytes > self._limits.history_bytes
+        ):
+            version, oldest = self._history.popitem(last=False)
+            # A value may have several versions; it is held once.
+            self._history_bytes -= len(oldest.text) if version == oldest.version else 0
+
+    def _tell(self, room: Room, now: float, parcels: list[_Parcel]) -> float | None:
+        """Tell the members what they do not know; when to look again, if that is not all."""
+        if self._state is None or self._failure is not None:
+            return None
+        behind = [(s, m) for s, m in room.members.items() if m.version not in self._current]
+        if not behind:
+            return None
+        if now < room.next_at:
+            return room.next_at
+        groups: dict[int, list[str]] = {}
+        waiting = False
+        newest = max(self._current)
+        for sid, member in behind:
+            if self._is_ready(sid, member):
+                groups.setdefault(member.version, []).append(sid)
+                member.version = newest
+            else:
+                waiting = True
+        for held, sids in groups.items():
+            message = self._message(room, held, newest)
+            parcels.append(_Parcel(partial(self._post.update, message, sids), room, sids))
+        if groups:
+            room.next_at = now + room.interval_s
+        return now + _LOOK_AGAIN_S if waiting else None
+
+    def _tell_anew(self, parcel: _Parcel) -> None:
+        """Tell all to clients of whom it is not known what they got, under a version of its own."""
+        with self._lock:
+            if self._state is None:
+                return
+            self._name_anew(max(self._current) + 1)
+            for sid in parcel.sids:
+                if sid in parcel.room.members:
+                    parcel.room.members[sid].version = 0
+
+    def _name_anew(self, version: int) -> None:
+        """Give the newest value one more version."""
+        assert self._state is not None
+        self._current.add(version)
+        self._history[version] = self._state
+
+    def _is_ready(self, sid: str, member: Member) -> bool:
+        if member.answering is not None:
+            if member.answering.is_alive():
+                return False
+            member.answering = None
+        return self._post.is_ready(sid)
+
+    def _message(self, room: Room, held: int, version: int) -> Message:
+        """What makes the newest value of the one at the version that is held."""
+        assert self._state is not None
+        meta: dict[str, Any] = {
+            "subscription_id": room.id,
+            "version": version,
+            "read_time": _read_time(version),
+        }
+        if held == version:
+            return Message(None, {**meta, "updates": "none"})
+        patch = self._patch(room.updates, held)
+        if patch is None:
+            return Message(self._state.value, {**meta, "updates": "full"})
+        return Message(patch, {**meta, "updates": room.updates, "previous_version": held})
+
+    def _patch(self, updates: Updates, held: int) -> Any:
+        """A patch, if there is one that is smaller than the value."""
+        before = self._history.get(held)
+        if updates == "full" or before is None or self._state is None:
+            return None
+        try:
+            make = json_patch if updates == "json-patch" else merge_patch
+            patch = make(before.value, self._state.value)
+        except ValueError:
+            return None
+        size = len(json.dumps(patch, separators=(",", ":")))
+        return patch if size < len(self._state.text) else None
+
+
+class _Parcel(NamedTuple):
+    """Something to be sent, and to whom."""
+
+    send: Callable[[], None]
+    room: Room
+    sids: list[str]
+
+
+class _News(NamedTuple):
+    """What a computation gave, or why it gave nothing."""
+
+    value: dict[str, Any] | BoilerError
+    as_of: int
+
+
+def _read_time(version: int) -> str:
+    return datetime.fromtimestamp(version / 1_000_000, UTC).isoformat(timespec="microseconds")

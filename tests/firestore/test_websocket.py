@@ -1,0 +1,371 @@
+"""Views over Socket.IO, on a real Firestore, with Flask-SocketIO's own test client."""
+
+# mypy: disable-error-code="no-redef, union-attr"
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any
+
+import flask_socketio
+import pytest
+from flask import Flask, request
+
+from flask_boiler import attrs
+from flask_boiler.attrs import Attr
+from flask_boiler.domain_model import DomainModel
+from flask_boiler.errors import ConfigurationError, PermissionDeniedError
+from flask_boiler.extension import Boiler
+from flask_boiler.mutation import Mutation
+from flask_boiler.store import Store, reference
+from flask_boiler.testing.plugin import Settle
+from flask_boiler.view import WsLimits, WsMediator
+from flask_boiler.view_model import ViewModel
+from tests.firestore.towns import TownMutation, TownView, save_a_town
+
+NAMESPACE = "/ponds"
+TIMEOUT_S = 30.0
+
+
+class Pond(DomainModel):
+    title: Attr[str] = attrs.bproperty()
+    fish: Attr[int] = attrs.bproperty(default=0)
+
+
+class PondStore(Store):
+    pond = reference(Pond)
+
+
+class PondView(ViewModel):
+    store: PondStore
+
+    title: Attr[str] = attrs.bproperty(required=True)
+    per_frog: Attr[float] = attrs.bproperty()
+
+    @title.getter
+    def title(self) -> Any:
+        return self.store.pond.title
+
+    @title.setter
+    def title(self, value: str) -> None:
+        self.store.pond.title = value
+
+    @per_frog.getter
+    def per_frog(self) -> Any:
+        return 12 / self.store.pond.fish if self.store.pond.fish != 1 else 12
+
+
+class PondMutation(Mutation[PondView]):
+    pass
+
+
+class WatchedPonds(WsMediator):
+    """Who may see a pond is what the query string says."""
+
+    def authorize(self, arguments: dict[str, Any]) -> Hashable:
+        if arguments.get("doc_id") == "secret":
+            raise PermissionDeniedError("The secret pond is secret.")
+        return request.args.get("user")
+
+    def authorize_mutation(
+        self, operation: str, doc_id: str | None, data: dict[str, Any] | None
+    ) -> None:
+        if operation == "delete":
+            raise PermissionDeniedError("Ponds stay.")
+
+    def on_ping_me(self, text: str) -> str:
+        return text
+
+
+class World:
+    """An application with one mediator, and its clients."""
+
+    def __init__(self, boiler: Boiler, mediator: WsMediator) -> None:
+        self.boiler = boiler
+        self.mediator = mediator
+        self.app = Flask("ponds")
+        boiler.init_app(self.app)
+        self.io = flask_socketio.SocketIO(self.app, async_mode="threading")
+        self.io.on_namespace(mediator)
+
+    def client(self, **options: Any) -> Client:
+        return Client(self, **options)
+
+
+class Client:
+    """Flask-SocketIO's test client, on the mediator's namespace."""
+
+    def __init__(self, world: World, **options: Any) -> None:
+        self.namespace = world.mediator.namespace
+        self._client = world.io.test_client(world.app, namespace=self.namespace, **options)
+
+    def emit(self, event: str, *data: Any) -> Any:
+        return self._client.emit(event, *data, callback=True, namespace=self.namespace)
+
+    def subscribe(self, doc_id: str, **options: Any) -> Any:
+        return self.emit("subscribe_view_model", {"doc_id": doc_id}, options)
+
+    def received(self, name: str) -> list[Any]:
+        got = self._client.get_received(self.namespace)
+        return [event["args"] for event in got if event["name"] == name]
+
+    def is_connected(self) -> bool:
+        return bool(self._client.is_connected(self.namespace))
+
+    def leave(self) -> None:
+        self._client.disconnect(namespace=self.namespace)
+
+
+@pytest.fixture
+def make(boiler: Boiler) -> Iterator[Callable[..., World]]:
+    made: list[World] = []
+
+    def make_world(mediator: WsMediator) -> World:
+        world = World(boiler, mediator)
+        made.append(world)
+        return world
+
+    yield make_world
+    for world in made:
+        world.mediator.stop()
+
+
+@pytest.fixture
+def world(make: Callable[..., World]) -> World:
+    limits = WsLimits(max_subscriptions=3, max_message_bytes=4096, linger_s=0.0)
+    world = make(WatchedPonds(PondView, PondMutation, namespace=NAMESPACE, limits=limits))
+    for doc_id in ("a", "b", "secret"):
+        Pond.new(doc_id=doc_id, title=doc_id.upper(), fish=3).save()
+    return world
+
+
+def await_views(world: World, count: int) -> None:
+    """Wait until so many views are kept; they are let go on a thread of the mediator's."""
+    done = threading.Event()
+    for _ in range(int(TIMEOUT_S * 100)):
+        if world.mediator.views == count and world.boiler.engine.views == count:
+            return
+        done.wait(0.01)
+    raise AssertionError(f"{world.mediator.views} views, {world.boiler.engine.views} in the engine")
+
+
+def test_a_subscription_is_live_when_it_is_acknowledged(world: World, settle: Settle) -> None:
+    client = world.client()
+    first = client.subscribe("a")
+    assert first["value"] == {"title": "A", "perFrog": 4.0}
+    assert first["updates"] == "full"
+    # A write after the acknowledgement is never missed.
+    for fish in (2, 4, 6):
+        Pond.get_or_raise("a").update(fish=fish)
+        settle()
+        [(value, meta)] = client.received("updated")
+        assert value["perFrog"] == 12 / fish
+        assert meta["version"] > first["version"]
+        assert meta["subscription_id"] == first["subscription_id"]
+        assert meta["read_time"] > first["read_time"]
+
+
+def test_a_change_that_nobody_sees_is_told_to_nobody(world: World, settle: Settle) -> None:
+    client = world.client()
+    client.subscribe("a")
+    Pond.get_or_raise("b").update(title="other")
+    Pond.get_or_raise("a").save(force=True)
+    settle()
+    assert client.received("updated") == []
+
+
+def test_equal_views_are_computed_once(world: World) -> None:
+    clients = [world.client() for _ in range(5)]
+    ids = {client.subscribe("a")["subscription_id"] for client in clients}
+    assert len(ids) == 1
+    assert (world.mediator.views, world.boiler.engine.views) == (1, 1)
+    clients[0].subscribe("b")
+    assert world.mediator.views == 2
+
+
+def test_who_may_not_see_the_same_thing_shares_nothing(world: World, settle: Settle) -> None:
+    ada, bob = (world.client(query_string=f"user={user}") for user in ("ada", "bob"))
+    assert ada.subscribe("a")["subscription_id"] != bob.subscribe("a")["subscription_id"]
+    assert world.mediator.views == 2
+    refused = bob.subscribe("secret")
+    assert refused["error"]["status"] == 403
+    assert world.mediator.views == 2
+
+
+def test_the_last_to_leave_releases_the_view(world: World) -> None:
+    one, two = world.client(), world.client()
+    for client in (one, two):
+        client.subscribe("a")
+    subscription_id = one.subscribe("a", updates="json-patch")["subscription_id"]
+    assert one.emit("unsubscribe_view_model", subscription_id) == {
+        "subscription_id": subscription_id
+    }
+    one.leave()
+    await_views(world, 1)
+    two.leave()
+    await_views(world, 0)
+    assert world.mediator.clients == 0
+    hub: Any = world.boiler.engine.feed
+    assert hub.statistics().targets == 0
+
+
+def test_subscribing_again_gives_the_whole_value_of_the_same_subscription(world: World) -> None:
+    client = world.client()
+    first, again = client.subscribe("a"), client.subscribe("a")
+    assert first == again
+    client.emit("unsubscribe_view_model", first["subscription_id"])
+    await_views(world, 0)
+
+
+def test_a_client_holds_no_more_than_it_may(world: World) -> None:
+    client = world.client()
+    intervals = (0, 1, 2, 3)
+    answers = [client.subscribe("a", min_interval_s=each) for each in intervals]
+    assert ["error" in answer for answer in answers] == [False, False, False, True]
+    assert answers[-1]["error"]["status"] == 429
+    client.emit("unsubscribe_view_model", answers[0]["subscription_id"])
+    assert "error" not in client.subscribe("a", min_interval_s=4)
+
+
+def test_wrong_events_are_answered_and_harm_nobody(world: World, settle: Settle) -> None:
+    good, bad = world.client(), world.client()
+    mine = good.subscribe("a")["subscription_id"]
+    junk = "x" * 5000
+    answers = [
+        (bad.emit("subscribe_view_model"), 422),
+        (bad.emit("subscribe_view_model", []), 422),
+        (bad.emit("subscribe_view_model", {"doc_id": "ponds/b"}), 422),
+        (bad.emit("subscribe_view_model", {"doc_id": "a"}, {"updates": "some"}), 422),
+        (bad.emit("subscribe_view_model", {"doc_id": "a"}, {}, 1), 422),
+        (bad.emit("subscribe_view_model", {"doc_id": junk}), 413),
+        (bad.emit("subscribe_view_model", {"doc_id": "missing"}), 404),
+        (bad.emit("subscribe_view_model", {"doc_id": "a"}, {"version": 2**53 - 1}), 422),
+        (bad.emit("unsubscribe_view_model", mine), 404),
+        (bad.emit("unsubscribe_view_model", [mine]), 404),
+        (bad.emit("unsubscribe_view_model"), 404),
+        (bad.emit("mutate"), 422),
+        (bad.emit("mutate", {"operation": "patch", "doc_id": "a", "data": {"fish": 1}}), 422),
+        (bad.emit("mutate", {"operation": "burn", "doc_id": "a"}), 422),
+        (bad.emit("mutate", {"operation": "patch", "doc_id": "x/y", "data": {}}), 422),
+        (bad.emit("mutate", {"operation": "delete", "doc_id": "a"}), 403),
+        (bad.emit("mutate", {"operation": "patch", "doc_id": "none", "data": {"title": "x"}}), 404),
+        (bad.emit("mutate", {"operation": "create", "doc_id": "a", "data": {"title": "x"}}), 409),
+        (bad.emit("burn", 1), 404),
+        (bad.emit("__class__", 1), 404),
+    ]
+    assert [answer["error"]["status"] for answer, _ in answers] == [status for _, status in answers]
+    told = bad.received("error")
+    assert [problem["status"] for (problem,) in told] == [status for _, status in answers]
+    assert bad.emit("ping_me", "pong") == "pong"
+    assert world.mediator.views == 1
+    Pond.get_or_raise("a").update(fish=4)
+    settle()
+    assert [value["perFrog"] for value, _ in good.received("updated")] == [3.0]
+    assert good.received("error") == []
+
+
+def test_mutations_are_acknowledged_with_their_result(world: World, settle: Settle) -> None:
+    client = world.client()
+    client.subscribe("a")
+    command = {"operation": "patch", "doc_id": "a", "data": {"title": "Lake"}}
+    assert client.emit("mutate", command) == {
+        "doc_id": "a",
+        "value": {"title": "Lake", "perFrog": 4.0},
+    }
+    settle()
+    assert [value["title"] for value, _ in client.received("updated")] == ["Lake"]
+    refused = client.emit("mutate", {**command, "data": {"title": 5, "perFrog": 1}})
+    assert refused["error"]["errors"].keys() == {"title", "perFrog"}
+    put = client.emit("mutate", {**command, "operation": "put", "data": {"title": "Sea"}})
+    assert put["value"]["title"] == "Sea"
+
+
+def test_without_a_mutation_there_is_nothing_to_mutate(make: Callable[..., World]) -> None:
+    client = make(WsMediator(PondView, namespace="/read-only")).client()
+    assert client.emit("mutate", {"operation": "delete", "doc_id": "a"})["error"]["status"] == 409
+
+
+def test_values_are_json(make: Callable[..., World], settle: Settle) -> None:
+    save_a_town()
+    client = make(WsMediator(TownView, TownMutation, namespace="/towns")).client()
+    assert client.subscribe("ulm")["value"]["leader"] == "Leader/l1"
+    data = {
+        "founded": "0854-07-22T00:00:00+00:00",
+        "place": {"latitude": 48.4, "longitude": 9.99},
+        "seal": "AAE=",
+    }
+    command = {"operation": "patch", "doc_id": "ulm", "data": data}
+    assert client.emit("mutate", command)["value"].items() >= data.items()
+    settle()
+    [(value, _)] = client.received("updated")
+    assert value.items() >= data.items()
+
+
+def test_a_view_that_fails_is_told_and_heals(world: World, settle: Settle) -> None:
+    client = world.client()
+    subscription_id = client.subscribe("a")["subscription_id"]
+    Pond.get_or_raise("a").update(fish=0)
+    settle()
+    [(problem,)] = client.received("error")
+    assert (problem["status"], problem["subscription_id"]) == (500, subscription_id)
+    assert "ZeroDivision" not in problem["detail"]
+    assert [parked.key.keeper for parked in world.boiler.parked] == ["PondView (on /ponds)"]
+    refused = world.client().subscribe("a")
+    assert refused["error"]["status"] == 500
+    Pond.get_or_raise("a").update(fish=6)
+    settle()
+    assert [value["perFrog"] for value, _ in client.received("updated")] == [2.0]
+    assert world.boiler.parked == []
+
+
+def test_a_view_whose_root_goes_is_told_and_comes_back(world: World, settle: Settle) -> None:
+    client = world.client()
+    client.subscribe("b")
+    Pond.get_or_raise("b").delete()
+    settle()
+    assert [problem["status"] for (problem,) in client.received("error")] == [404]
+    Pond.new(doc_id="b", title="New", fish=1).save()
+    settle()
+    assert [value["title"] for value, _ in client.received("updated")] == ["New"]
+    assert world.boiler.parked == []
+
+
+def test_a_client_that_comes_back_is_brought_up_to_date(
+    make: Callable[..., World], settle: Settle
+) -> None:
+    world = make(WsMediator(PondView, namespace=NAMESPACE))
+    Pond.new(doc_id="a", title="A" * 100, fish=3).save()
+    client = world.client()
+    held = client.subscribe("a", updates="json-patch")["version"]
+    client.leave()
+    client = world.client()
+    assert client.subscribe("a", updates="json-patch", version=held)["updates"] == "none"
+    client.leave()
+    Pond.get_or_raise("a").update(fish=6)
+    settle()
+    back = world.client().subscribe("a", updates="json-patch", version=held)
+    assert back["value"] == [{"op": "replace", "path": "/perFrog", "value": 2.0}]
+    assert (back["updates"], back["previous_version"]) == ("json-patch", held)
+    assert back["version"] > held
+
+
+def test_stopping_sends_clients_away_and_starting_lets_them_in_again(
+    boiler: Boiler, make: Callable[..., World]
+) -> None:
+    mediator = WsMediator(PondView, namespace=NAMESPACE)
+    world = make(mediator)
+    Pond.new(doc_id="a", title="A", fish=3).save()
+    boiler.add(mediator)
+    with boiler:
+        client = world.client()
+        client.subscribe("a")
+    assert not client.is_connected()
+    assert (mediator.clients, mediator.views) == (0, 0)
+    with boiler:
+        assert world.client().subscribe("a")["value"]["title"] == "A"
+
+
+def test_a_mutation_of_another_view_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="changes PondView, not TownView"):
+        WsMediator(TownView, PondMutation, namespace="/x")
