@@ -1,0 +1,94 @@
+"""``flask boiler tasks``: what is parked, listed, retried and dropped from a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from flask_boiler.cli import boiler_cli
+from flask_boiler.config import Config
+from flask_boiler.context import Context as CTX
+from flask_boiler.extension import Boiler
+from tests.firestore.ledgers import account, open_accounts, order, transfers
+
+
+@pytest.fixture
+def app(boiler: Boiler) -> Iterator[Flask]:
+    """The application whose commands are called; it has a Boiler of its own on the database."""
+    app = Flask("bank")
+    config = boiler.context.config
+    own = Boiler(
+        app,
+        config=Config(testing=True, project=config.project, emulator_host=config.emulator_host),
+    )
+    own.add(transfers(key="source"))
+    yield app
+    own.close()
+
+
+@pytest.fixture
+def poisoned(boiler: Boiler) -> None:
+    """Two parked tasks of two keys, and one that waits for the first."""
+    open_accounts(ada=0, ben=0, cy=0)
+    order("t1", "ada", "ben", 5)
+    order("t2", "ada", "ben", 1)
+    order("t3", "cy", "ben", 5)
+    boiler.add(transfers(key="source"))
+    with boiler:
+        boiler.settle()
+        assert len(boiler.parked) == 2
+
+
+def call(app: Flask, *arguments: str) -> Any:
+    return app.test_cli_runner().invoke(boiler_cli, ["tasks", *arguments])
+
+
+@pytest.mark.usefixtures("poisoned")
+class TestCommands:
+    def test_list_says_what_and_why(self, app: Flask) -> None:
+        result = call(app, "list")
+        assert result.exit_code == 0
+        assert "transfers/t1" in result.output
+        assert "ada has only 0" in result.output
+        assert result.output.endswith("2 task(s) parked\n")
+
+    def test_retry_applies_the_task_and_what_waited_for_it(self, app: Flask) -> None:
+        account("ada").update(balance=6)
+        result = call(app, "retry", "transfers/t1")
+        assert (result.exit_code, result.output) == (0, "1 of 1 task(s) are done\n")
+        assert account("ada").history == ["t1", "t2"]
+        assert "1 task(s) parked" in call(app, "list").output
+
+    def test_a_task_that_fails_again_is_said_to(self, app: Flask) -> None:
+        account("ada").update(balance=6)
+        result = call(app, "retry", "--all")
+        assert result.exit_code == 1
+        assert "transfers/t3 is parked again" in result.output
+        assert "1 of 2 task(s) are done" in result.output
+
+    def test_drop_lets_the_others_go_on(self, app: Flask) -> None:
+        account("ada").update(balance=1)
+        result = call(app, "drop", "transfers/t1", "transfers/t3")
+        assert (result.exit_code, result.output) == (0, "2 task(s) dropped\n")
+        assert account("ben").balance == 1
+        assert list(CTX.db.collection("transfers").stream()) == []
+        assert call(app, "list").output == "0 task(s) parked\n"
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("retry",), "--all"),
+            (("retry", "transfers/t1", "--all"), "--all"),
+            (("drop", "transfers/none"), "not parked: transfers/none"),
+            (("list", "--mediator", "nobody"), "those that do: transfers"),
+        ],
+    )
+    def test_what_makes_no_sense_is_said(
+        self, app: Flask, arguments: tuple[str, ...], said: str
+    ) -> None:
+        result = call(app, *arguments)
+        assert result.exit_code != 0
+        assert said in result.output
