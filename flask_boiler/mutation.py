@@ -55,6 +55,10 @@ class Mutation(Generic[V]):
 
     #: The view; ``Mutation[CityView]`` as the parent says it too.
     view_model_cls: ClassVar[type[ViewModel]]
+    #: How often a command is tried that loses to others; then it is a ConflictError. That takes
+    #: half a minute, and happens if something is wrong: who lost waits longer each time, and
+    #: those of one process that want the same document take turns.
+    max_attempts: ClassVar[int] = 20
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -123,8 +127,8 @@ class Mutation(Generic[V]):
         root = cls._root()
         cls.atomically(lambda: root.model.get_or_raise(doc_id).delete())
 
-    @staticmethod
-    def atomically(function: Callable[[], R]) -> R:
+    @classmethod
+    def atomically(cls, function: Callable[[], R]) -> R:
         """What ``function`` returns that ran in a transaction; after a conflict it runs again.
 
         In a transaction that is in force already it joins that, and is committed with it.
@@ -135,7 +139,9 @@ class Mutation(Generic[V]):
             return function()
         # Whatever cut is in force, as in a getter, a command is about the database itself.
         with reading_through(None):
-            return execute_transaction(lambda transaction: function())
+            return execute_transaction(
+                lambda transaction: function(), max_attempts=cls.max_attempts
+            )
 
     @classmethod
     def _root(cls) -> ViewRoot[V]:

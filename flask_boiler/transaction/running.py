@@ -6,7 +6,7 @@ import functools
 import inspect
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar, overload
@@ -15,6 +15,7 @@ from flask_boiler.context import ApplicationContext, current_context
 from flask_boiler.errors import ConflictError, DatastoreError
 from flask_boiler.reading import reading_through
 from flask_boiler.transaction.transaction import Transaction
+from flask_boiler.transaction.turns import Turns
 
 __all__ = [
     "current_transaction",
@@ -29,9 +30,14 @@ R = TypeVar("R")
 
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 2.0
+#: How long one that has lost waits for others of the process that have lost the same document.
+_TURN_TIMEOUT_S = 10.0
+#: Who changes more documents than this is alone with them, or waits for nobody.
+_MAX_TURNS = 20
 #: A parameter of one of these names is given the transaction.
 _PARAMETERS = ("transaction", "tx")
 
+_turns = Turns()
 _current: ContextVar[Transaction | None] = ContextVar("flask_boiler_transaction", default=None)
 
 
@@ -91,6 +97,9 @@ def execute_transaction(
 ) -> R:
     """What a function returns that ran in a transaction; after a conflict it runs again.
 
+    It does so after a pause that is never the same for two, and longer each time; and of those
+    in this process that lost a race for one document, one at a time.
+
     :param function: takes the transaction, or nothing. It may run several times, so its only
         effects should be those of the transaction.
     :param max_attempts: after so many conflicts, the last one is raised.
@@ -100,16 +109,25 @@ def execute_transaction(
     if max_attempts < 1:
         raise ValueError(f"max_attempts is {max_attempts}: at least one attempt is needed")
     chosen = context or current_context()
+    contested: Collection[tuple[str, ...]] = ()
     for attempt in range(1, max_attempts + 1):
+        begun: Transaction | None = None
         try:
-            with transaction(context=chosen, locking=locking) as begun:
-                result = _call(function, begun)
-            return result
+            with _turns.taken(contested, timeout_s=_TURN_TIMEOUT_S):
+                with transaction(context=chosen, locking=locking) as begun:
+                    result = _call(function, begun)
+                return result
         except ConflictError:
             if attempt == max_attempts:
                 raise
+        contested = () if begun is None or locking else _contested(begun)
         (sleep or _pause)(_pause_s(attempt, rng))
     raise AssertionError("unreachable")
+
+
+def _contested(lost: Transaction) -> Collection[tuple[str, ...]]:
+    database = lost.context.datastore.database
+    return [(database, path) for path in lost.replaced[:_MAX_TURNS]]
 
 
 @overload

@@ -142,6 +142,15 @@ class Transaction:
             return 0
         return None if known is None else known.update_time_ns
 
+    @property
+    def replaced(self) -> list[str]:
+        """The documents that it read and is to change: what others may race it for."""
+        return sorted(
+            path
+            for path, writes in self._pending.items()
+            if self._known_version(path) and any(write.kind != "verify" for write in writes)
+        )
+
     # -- committing
 
     def commit(self) -> None:

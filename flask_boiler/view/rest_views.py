@@ -18,7 +18,6 @@ from flask_boiler.errors import BoilerError, ValidationError
 from flask_boiler.ports import Incomplete
 from flask_boiler.reading import DirectReader, current_reader, reading_through
 from flask_boiler.snapshot_cut import compute_once
-from flask_boiler.transaction import execute_transaction
 from flask_boiler.values import Write
 from flask_boiler.view.listing import ListQuery, filterable
 from flask_boiler.view.places import stored_place
@@ -208,7 +207,7 @@ class _InstanceWrite(RestView):
                 raise Refusal(412, "The view has changed: get it again, and repeat the change.")
             return write()
 
-        return execute_transaction(lambda transaction: checked())
+        return self.mutation_cls.atomically(checked)
 
 
 class InstancePut(_InstanceWrite):
