@@ -95,6 +95,7 @@ def take(model: DomainModel, change: Change, update_time_ns: int) -> None:
     state.update_time_ns = update_time_ns
     state.pending = None
     state.deleted = False
+    state.group = None
     for name in change.written:
         if name in state.related:
             state.related[name].confirm()
@@ -127,6 +128,8 @@ def rebase(model: DomainModel, snapshot: Snapshot) -> None:
     state.stored = snapshot.fields
     state.update_time_ns = snapshot.update_time_ns
     state.stale = frozenset()
+    # It is of another time than what it was read with.
+    state.group = None
 
 
 def _differing(model: Model, baseline: Mapping[str, Any]) -> dict[str, Any]:

@@ -370,15 +370,23 @@ def _documents(paths: Sequence[str], reader: Reader | None) -> Mapping[str, Snap
 def _commit(savings: Sequence[_Saving], transaction: Transaction | None) -> None:
     """Write all of it in one commit: that of the transaction, or else now."""
     writing = [(model, change) for model, change in savings if change is not None]
+    if not writing:
+        return
     if transaction is not None:
+        transaction.write_all(_writes(writing))
         for model, change in writing:
-            transaction.write(change.write, partial(changes.take, model, change))
             model._model_state.pending = (transaction, change.stored)
     elif len(writing) == 1:
         ((model, change),) = writing
         _write(change.write, None, partial(changes.take, model, change))
-    elif writing:
+    else:
         _commit_together(writing)
+
+
+def _writes(
+    writing: Sequence[tuple[DomainModel, changes.Change]],
+) -> list[tuple[Write, Callable[[int], None]]]:
+    return [(change.write, partial(changes.take, model, change)) for model, change in writing]
 
 
 def _commit_together(writing: Sequence[tuple[DomainModel, changes.Change]]) -> None:
@@ -386,8 +394,7 @@ def _commit_together(writing: Sequence[tuple[DomainModel, changes.Change]]) -> N
     begun = Transaction(current_context())
     paths = ", ".join(model.doc_path for model, _ in writing)
     try:
-        for model, change in writing:
-            begun.write(change.write, partial(changes.take, model, change))
+        begun.write_all(_writes(writing))
         begun.commit()
     except ConflictError as error:
         raise ConflictError(

@@ -74,5 +74,5 @@ class ModelState:
         self.deleted = False
         #: By nested relation that was looked at: what it reads as, ``attrs.relations.Related``.
         self.related: dict[str, Any] = {}
-        #: What was read together with it, a ``nesting.Group``.
+        #: What was read together with it and as of one time, a ``nesting.Group``.
         self.group: Any = None

@@ -32,7 +32,7 @@ Slot = tuple["DomainModel", NestedRelationAttr[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Models that were read together.
+    """Models that were read together, and whose relations are still to be read.
 
     :param read_time_ns: as of when; 0 if that is not known.
     """
@@ -42,17 +42,18 @@ class Group:
 
 
 def join(models: Iterable[DomainModel], read_time_ns: int, reader: Reader | None) -> None:
-    """Make a group of models that were just read, and load what they refer to.
+    """Load what models refer to that were just read, or else make them a group.
 
     :param reader: what they were read through; ``None`` for the database itself.
     """
     nesting = [model for model in models if model._nested]
     if not nesting:
         return
-    _group(nesting, read_time_ns)
     through = reader or MomentReader(current_context().datastore, read_time_ns)
     if through.fetches:
         _complete(nesting, through)
+    else:
+        _group(nesting, read_time_ns)
 
 
 def resolve(instance: DomainModel, attribute: NestedRelationAttr[Any]) -> None:
@@ -127,7 +128,8 @@ def _fetch(slots: Iterable[Slot], reader: Reader) -> list[DomainModel]:
     for model, attribute in readable:
         _fulfil(model, attribute, find)
     nesting = [model for model in made.values() if model._nested]
-    _group(nesting, max((found[path].read_time_ns for path in found), default=0))
+    if not reader.fetches:
+        _group(nesting, max((snapshot.read_time_ns for snapshot in found.values()), default=0))
     return nesting
 
 

@@ -85,6 +85,24 @@ class Transaction:
         if on_commit is not None:
             self.on_commit(write.path, on_commit)
 
+    def write_all(self, writes: Sequence[tuple[Write, OnCommit]]) -> None:
+        """As ``write``, for several that belong together: all of them, or none.
+
+        :raises ConflictError: as for ``write``; then none is to be written.
+        :raises DocumentNotFoundError: as for ``write``.
+        """
+        # One that is refused leaves nothing by itself, and a transaction may have many of these.
+        if len(writes) == 1:
+            self.write(*writes[0])
+            return
+        before = dict(self._pending), dict(self._preconditions), list(self._on_commit)
+        try:
+            for write, on_commit in writes:
+                self.write(write, on_commit)
+        except DatastoreError:
+            self._pending, self._preconditions, self._on_commit = before
+            raise
+
     def on_commit(self, path: str, callback: OnCommit) -> None:
         """Call back after the commit with the document's update time, if it was written."""
         self._require_open()

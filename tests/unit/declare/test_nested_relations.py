@@ -204,6 +204,19 @@ class TestLoading:
         found = compute_once(lambda: Party.get_or_raise("p"), party)
         assert found.venue.country.title == "Germany"
 
+    def test_what_was_saved_since_is_read_as_it_is_now(self, party: MemoryDatastore) -> None:
+        found = compute_once(lambda: Party.get_or_raise("p"), party)
+        assert found._model_state.group is not None
+        party.put("Venue/v1", street="New St")
+        found.update(notes=1)
+        assert found._model_state.group is None
+        assert found.venue.street == "New St"
+
+    def test_whoever_loaded_everything_keeps_nobody_else(self, party: MemoryDatastore) -> None:
+        found = Party.get_or_raise("p")
+        states = [m._model_state for m in (found, found.venue, *found.guests)]
+        assert [state.group for state in states] == [None] * 4
+
     def test_a_view_reads_one_batch_for_each_level(self, party: MemoryDatastore) -> None:
         class PartyStore(Store):
             party: Any = reference(Party)
@@ -404,6 +417,21 @@ class TestSaving:
         assert written == {"Venue/v1", "Guest/g1"}
         found.save()
         assert len(party.commits) == 1
+
+    def test_a_conflict_in_a_transaction_leaves_nothing_of_it(self, party: MemoryDatastore) -> None:
+        found = Party.get_or_raise("p")
+        party.put("Guest/g2", fullName="theirs")
+        with transaction():
+            found.title, found.guests[1].full_name = "mine", "mine"
+            Guest.get_or_raise("g2")
+            with pytest.raises(ConflictError, match="Guest/g2 was changed by somebody else"):
+                found.save()
+            Venue.get_or_raise("v1").update(floor=8)
+        assert [w.path for w in party.writes if w.kind != "verify"] == ["Venue/v1"]
+        # It was not taken for saved.
+        assert Party.get_or_raise("p").title == "New Year"
+        found.save(force=True)
+        assert Party.get_or_raise("p").title == "mine"
 
     def test_setters_of_a_view_save_what_they_changed(self, party: MemoryDatastore) -> None:
         class OneStore(Store):
