@@ -8,7 +8,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from flask_boiler.embedded.clock import set_timestamp
 
-__all__ = ["QUERY_DONE", "batch_get_found", "query_document", "timestamp", "timestamp_bytes"]
+__all__ = [
+    "QUERY_DONE",
+    "batch_get_found",
+    "field",
+    "query_document",
+    "timestamp",
+    "timestamp_bytes",
+    "varint",
+]
 
 # Numbers of fields in google.firestore.v1, as tags of length-delimited fields.
 _FOUND, _BATCH_READ_TIME = b"\x0a", b"\x22"
@@ -31,19 +39,21 @@ def timestamp_bytes(time_us: int) -> bytes:
 
 def batch_get_found(document: bytes, read_time: bytes) -> bytes:
     """A ``BatchGetDocumentsResponse`` with a document, from serialized parts."""
-    return _field(_FOUND, document) + _field(_BATCH_READ_TIME, read_time)
+    return field(_FOUND, document) + field(_BATCH_READ_TIME, read_time)
 
 
 def query_document(document: bytes, read_time: bytes) -> bytes:
     """A ``RunQueryResponse`` with a document, from serialized parts."""
-    return _field(_DOCUMENT, document) + _field(_QUERY_READ_TIME, read_time)
+    return field(_DOCUMENT, document) + field(_QUERY_READ_TIME, read_time)
 
 
-def _field(tag: bytes, content: bytes) -> bytes:
-    return tag + _varint(len(content)) + content
+def field(tag: bytes, content: bytes) -> bytes:
+    """A length-delimited field of a message, serialized."""
+    return tag + varint(len(content)) + content
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
+    """A number as protobuf writes it; one that is not negative."""
     parts = bytearray()
     while number > 127:
         parts.append(number & 127 | 128)

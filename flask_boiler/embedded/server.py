@@ -14,14 +14,17 @@ from typing import Any, Self, TypeAlias
 
 import grpc
 
+from flask_boiler.embedded.conversation import ListenPolicy
 from flask_boiler.embedded.database import MEMORY, refusal_of
+from flask_boiler.embedded.faults import Faults
+from flask_boiler.embedded.listening import Streams
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.embedded.service import Service
 from flask_boiler.embedded.storage import RETENTION_S, Storage
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore import protocol
 
-__all__ = ["EmbeddedFirestore", "Handler", "streaming", "unary"]
+__all__ = ["EmbeddedFirestore", "Handler", "conversing", "streaming", "unary"]
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +67,20 @@ def streaming(answer: Callable[[Any], Iterator[Any]], request: Any, path: str = 
     return grpc.unary_stream_rpc_method_handler(handle, request.FromString, _bytes_of)
 
 
+def conversing(
+    answer: Callable[[Iterator[Any], Any], Iterator[Any]], request: Any, path: str = ""
+) -> Handler:
+    """A call with many requests and many responses; it is given the context, too."""
+
+    def handle(messages: Iterator[Any], context: Any) -> Iterator[Any]:
+        try:
+            yield from answer(messages, context)
+        except (Refusal, sqlite3.Error) as error:
+            _abort(context, error, path)
+
+    return grpc.stream_stream_rpc_method_handler(handle, request.FromString, _bytes_of)
+
+
 def _abort(context: Any, error: Exception, path: str) -> None:
     refusal = error if isinstance(error, Refusal) else refusal_of(error, path)  # type: ignore[arg-type]
     context.abort(refusal.code, refusal.details)
@@ -73,7 +90,7 @@ def _bytes_of(message: Any) -> bytes:
     return message if isinstance(message, bytes) else bytes(message.SerializeToString())
 
 
-def _handlers(service: Service) -> dict[str, Handler]:
+def _handlers(service: Service, streams: Streams) -> dict[str, Handler]:
     path = service.storage.path
     one = {
         "GetDocument": (service.get_document, protocol.GetDocumentRequest),
@@ -99,6 +116,8 @@ def _handlers(service: Service) -> dict[str, Handler]:
     handlers = {name: unary(answer, request, path) for name, (answer, request) in one.items()}
     for name, (answers, request) in many.items():
         handlers[name] = streaming(answers, request, path)
+    handlers["Listen"] = conversing(streams.listen, protocol.ListenRequest, path)
+    handlers["Write"] = conversing(streams.write, protocol.WriteRequest, path)
     return handlers
 
 
@@ -112,6 +131,8 @@ class EmbeddedFirestore:
     :param port: 0 for a free one.
     :param retention_s: for how long the past can be read.
     :param allow_remote: whether the address may be one that other machines can reach.
+    :param faults: what is to go wrong, in tests.
+    :param listen_policy: how Listen streams are served.
     :raises ConfigurationError: the address is not this machine's own.
     """
 
@@ -123,6 +144,8 @@ class EmbeddedFirestore:
         port: int = 0,
         retention_s: float = RETENTION_S,
         allow_remote: bool = False,
+        faults: Faults | None = None,
+        listen_policy: ListenPolicy | None = None,
     ) -> None:
         if not allow_remote and not _is_loopback(address):
             raise ConfigurationError(
@@ -134,6 +157,8 @@ class EmbeddedFirestore:
         self._address = address
         self._port = port
         self._retention_s = retention_s
+        self._faults = faults
+        self._listen_policy = listen_policy or ListenPolicy()
         self._lock = threading.Lock()
         self._storage: Storage | None = None
         self._server: grpc.Server | None = None
@@ -183,10 +208,12 @@ class EmbeddedFirestore:
 
     def _serve(self, storage: Storage) -> None:
         pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="embedded-firestore")
-        server = grpc.server(pool, options=_OPTIONS)
-        server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(_SERVICE, _handlers(Service(storage))),)
-        )
+        interceptors = [] if self._faults is None else [self._faults.interceptor()]
+        server = grpc.server(pool, options=_OPTIONS, interceptors=interceptors)
+        service = Service(storage)
+        streams = Streams(service, self._faults or Faults(), self._listen_policy)
+        handlers = _handlers(service, streams)
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
         try:
             self._port = server.add_insecure_port(f"{self._address}:{self._port}")
         except RuntimeError as error:

@@ -615,6 +615,31 @@ class Reading:
         ).fetchall()
         return [self._commit(world, time, array("q", docs)) for time, docs in rows]
 
+    def changes_since(self, world: str, then: Reading) -> list[Change]:
+        """Each document of a world that differs from an earlier reading, once."""
+        rows = self.connection.execute(
+            "SELECT docs FROM commits WHERE time > ? AND time <= ? AND world = ?",
+            (then.time, self.time, world),
+        ).fetchall()
+        touched = {doc for (docs,) in rows for doc in array("q", docs)}
+        found = (self._change_since(doc, then) for doc in sorted(touched))
+        return [change for change in found if change is not None]
+
+    def at(self, time: int) -> Reading:
+        """An earlier state, valid as long as this one; the caller has checked the time."""
+        return Reading(self._storage, self.connection, time, is_newest=False)
+
+    def _change_since(self, doc: int, then: Reading) -> Change | None:
+        row = self.connection.execute(
+            "SELECT updated, data FROM documents WHERE doc = ?", (doc,)
+        ).fetchone()
+        present = None if row is None else StoredDocument(row[1], row[0])
+        before, after = then.version(doc, present), self.version(doc, present)
+        known = after or before
+        if known is None or before == after:
+            return None
+        return Change(known.name, before, after)
+
     def _commit(self, world: str, time: int, docs: array[int]) -> Commit:
         return Commit(time, world, tuple(self._change(doc, time) for doc in docs))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -276,7 +277,7 @@ def test_the_feed_tells_up_to_when_all_was_told(storage: Storage) -> None:
         thread.join()
 
     assert len(heard) == len(readable) == 120
-    for commit, following in zip(heard, heard[1:], strict=False):
+    for commit, following in pairwise(heard):
         assert commit.time <= commit.decided < following.time
     assert heard[-1].decided > heard[-1].time
 

@@ -1,0 +1,459 @@
+"""One Listen stream: what it says, and when.
+
+All that it says between two markers holds at the time of the second, for all of its targets: what
+is committed meanwhile is told between the following two. Several commits that wait to be told are
+told as one.
+
+A client that takes its time is waited for. What is committed meanwhile is remembered up to a
+bound; beyond it nothing is, and the storage is asked when the client is ready again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+
+import grpc
+
+from flask_boiler.embedded import announcements
+from flask_boiler.embedded.clock import microseconds
+from flask_boiler.embedded.document import StoredDocument
+from flask_boiler.embedded.faults import Faults
+from flask_boiler.embedded.feed import Change
+from flask_boiler.embedded.interests import Interests
+from flask_boiler.embedded.names import check_world
+from flask_boiler.embedded.refusal import Refusal, invalid
+from flask_boiler.embedded.storage import Reading, Storage
+from flask_boiler.embedded.switchboard import Switchboard
+from flask_boiler.embedded.targets import News, Target, target_of
+from flask_boiler.embedded.tokens import Tokens
+
+__all__ = ["Conversation", "ListenPolicy"]
+
+
+class ListenPolicy(NamedTuple):
+    """How Listen streams are served.
+
+    :param heartbeat_s: a stream that has nothing to say sends a marker so often.
+    :param remember_s: a client that resumes within this time is told which documents left its
+        targets; later it is sent an existence filter instead, if it has told what it expects.
+    :param most_changes: how many changes are remembered for a client that is slow.
+    :param most_bytes: how large they may be together.
+    """
+
+    heartbeat_s: float = 30.0
+    remember_s: float = 10.0
+    most_changes: int = 10_000
+    most_bytes: int = 16 * 1024 * 1024
+
+
+class _Served:
+    """A target of this stream. Compared by identity."""
+
+    def __init__(self, target_id: int, target: Target, addition: Any) -> None:
+        self.target_id = target_id
+        self.target = target
+        self.once: bool = addition.once
+        self.token: bytes = addition.resume_token
+        self.read_time = (
+            microseconds(addition.read_time) if addition.HasField("read_time") else None
+        )
+        self.expected: int | None = (
+            addition.expected_count.value if addition.HasField("expected_count") else None
+        )
+
+
+class _Past(NamedTuple):
+    """What differs from a past time."""
+
+    then: Reading
+    changes: dict[str, Change]
+
+
+class Conversation:
+    """Takes ``ListenRequest`` messages in, and gives serialized ``ListenResponse`` out.
+
+    :meth:`responses` runs on the stream's own thread; all else may be called by any.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        switchboard: Switchboard,
+        tokens: Tokens,
+        faults: Faults,
+        policy: ListenPolicy,
+    ) -> None:
+        self._storage = storage
+        self._switchboard = switchboard
+        self._tokens = tokens
+        self._faults = faults
+        self._policy = policy
+        self._condition = threading.Condition()
+        self._requests: deque[Any] = deque()
+        self._orders: deque[str] = deque()
+        self._changes: list[Change] = []
+        self._bytes = 0
+        self._decided = 0
+        #: More was committed than is remembered.
+        self._is_behind = False
+        self._is_closed = False
+        self._ending: Refusal | None = None
+        # The stream's own thread's.
+        self._world = ""
+        self._position = 0
+        self._next_id = 1
+        self._served: dict[int, _Served] = {}
+        #: Targets that are asked for and not served yet.
+        self._prepared: dict[_Served, None] = {}
+        self._interests: Interests[_Served] = Interests()
+
+    # By any thread.
+
+    def hear(self, request: Any) -> None:
+        """The client said this."""
+        with self._condition:
+            self._requests.append(request)
+            self._condition.notify()
+
+    def notice(self, decided: int, changes: Sequence[Change]) -> None:
+        """Commits concern this stream; see ``switchboard.Party``."""
+        with self._condition:
+            self._decided = decided
+            if not self._is_behind:
+                self._changes.extend(changes)
+                self._bytes += sum(_size(change) for change in changes)
+                if (
+                    len(self._changes) > self._policy.most_changes
+                    or self._bytes > self._policy.most_bytes
+                ):
+                    self._is_behind = True
+                    self._changes, self._bytes = [], 0
+            self._condition.notify()
+
+    def order(self, order: str) -> None:
+        """Have it do something; see ``faults.Faulty``."""
+        with self._condition:
+            self._orders.append(order)
+            self._condition.notify()
+
+    def awake(self) -> None:
+        """Have it look whether it may speak again."""
+        with self._condition:
+            self._condition.notify()
+
+    def end(self, code: grpc.StatusCode | None, details: str = "") -> None:
+        """End the stream, with a code or (``None``) without an error."""
+        with self._condition:
+            if not self._is_closed:
+                self._is_closed = True
+                self._ending = None if code is None else Refusal(code, details)
+            self._condition.notify()
+
+    # On the stream's own thread.
+
+    def responses(self) -> Iterator[bytes]:
+        """What the server says, until the stream ends.
+
+        :raises Refusal: it ends with a code.
+        """
+        self._faults.register(self)
+        try:
+            while self._await_news():
+                self._faults.wait("Listen")
+                yield from self._say()
+            if self._ending is not None:
+                raise self._ending
+        finally:
+            self._faults.unregister(self)
+            for served in list(self._served.values()):
+                self._forget(served)
+            for served in list(self._prepared):
+                self._drop(served)
+
+    def _await_news(self) -> bool:
+        """Wait until there is something to say; whether the stream goes on."""
+        with self._condition:
+            in_time = self._condition.wait_for(self._may_speak, self._policy.heartbeat_s)
+            if not in_time:
+                self._orders.append("beat")
+            return not self._is_closed
+
+    def _may_speak(self) -> bool:
+        if self._is_closed:
+            return True
+        if self._faults.is_stalled:
+            return False
+        return bool(self._changes or self._is_behind or self._requests or self._orders)
+
+    def _say(self) -> Iterator[bytes]:
+        """All there is to say, up to a marker."""
+        if self._faults.is_stalled:
+            return
+        with self._condition:
+            requests, self._requests = self._requests, deque()
+            orders, self._orders = self._orders, deque()
+        if self._faults.dumb:
+            self._take(0)
+            return
+        # Whom to tell is known before the time is taken: nothing falls between.
+        steps = [self._prepare(request) for request in requests]
+        until, changes = self._take(self._storage.read_time())
+        yield from self._advance(changes, until)
+        self._position = until
+        yield from self._carry_out([step for step in steps if step is not None], until)
+        for order in orders:
+            yield from self._follow(order, until)
+        if self._world:
+            yield announcements.marker(self._token(until), until)
+        yield from self._end_those_for_once()
+
+    def _take(self, read_time: int) -> tuple[int, list[Change]]:
+        """A time, and all changes of interest since the last one up to it, one a document."""
+        with self._condition:
+            # Everything up to the one was told before it could be read, and the other says so.
+            until = max(read_time, self._decided, self._position)
+            changes, self._changes, self._bytes = self._changes, [], 0
+            was_behind, self._is_behind = self._is_behind, False
+        if was_behind:
+            return until, self._missed(until)
+        return until, _coalesced(changes)
+
+    def _missed(self, until: int) -> list[Change]:
+        if self._storage.is_expired(self._position):
+            raise Refusal(
+                grpc.StatusCode.ABORTED,
+                "the client was so slow that what it has missed is no longer known; listen anew",
+            )
+        with self._storage.reading(until) as reading:
+            return reading.changes_since(self._world, reading.at(self._position))
+
+    def _token(self, time: int) -> bytes:
+        return self._tokens.issue(self._world, time)
+
+    def _reading(self, time: int) -> Callable[[], AbstractContextManager[Reading]]:
+        return lambda: self._storage.reading(time)
+
+    # What the client asks for.
+
+    def _prepare(self, request: Any) -> _Served | int | bytes | None:
+        """A new target, which it is made sure to be told of; the id of one to remove; a refusal.
+
+        :raises Refusal: the stream ends.
+        """
+        self._check_world(request.database)
+        match request.WhichOneof("target_change"):
+            case "remove_target":
+                return int(request.remove_target)
+            case "add_target":
+                return self._prepare_target(request.add_target)
+        return None
+
+    def _check_world(self, world: str) -> None:
+        if not self._world:
+            self._world = check_world(world)
+            self._position = self._storage.read_time()
+        elif world and world != self._world:
+            raise invalid(f'The stream is of the database "{self._world}", and not "{world}".')
+
+    def _prepare_target(self, addition: Any) -> _Served | bytes:
+        target_id = addition.target_id or self._next_id
+        self._next_id = max(self._next_id, target_id + 1)
+        if target_id < 0:
+            raise invalid(f"The target id {target_id} is negative.")
+        try:
+            target = target_of(self._world, addition)
+            refusal = self._faults.rejection(target.known_as)
+        except Refusal as error:
+            refusal = error
+        if refusal is not None:
+            return announcements.removed(target_id, refusal)
+        served = _Served(target_id, target, addition)
+        self._prepared[served] = None
+        self._switchboard.add(self._world, target.interests, self)
+        return served
+
+    def _carry_out(self, steps: Iterable[_Served | int | bytes], until: int) -> Iterator[bytes]:
+        left = deque(steps)
+        while left:
+            batch: dict[int, _Served] = {}
+            # Those that were asked for together are read together.
+            while left and isinstance(step := left[0], _Served) and self._is_new(step, batch):
+                batch[step.target_id] = step
+                left.popleft()
+            yield from self._add_all(list(batch.values()), until)
+            if left:
+                yield from self._carry_out_one(left.popleft())
+
+    def _is_new(self, served: _Served, batch: dict[int, _Served]) -> bool:
+        return served.target_id not in self._served and served.target_id not in batch
+
+    def _carry_out_one(self, step: _Served | int | bytes) -> Iterator[bytes]:
+        if isinstance(step, bytes):
+            yield step
+        elif isinstance(step, int):
+            if step in self._served:
+                self._forget(self._served[step])
+            yield announcements.removed(step)
+        else:
+            raise invalid(f"The target id {step.target_id} is in use.")
+
+    def _drop(self, served: _Served) -> None:
+        del self._prepared[served]
+        self._switchboard.remove(self._world, served.target.interests, self)
+
+    def _forget(self, served: _Served) -> None:
+        del self._served[served.target_id]
+        self._interests.remove(served.target.interests, served)
+        self._switchboard.remove(self._world, served.target.interests, self)
+
+    # Catching up.
+
+    def _add_all(self, batch: list[_Served], until: int) -> Iterator[bytes]:
+        if not batch:
+            return
+        for served in batch:
+            del self._prepared[served]
+            self._served[served.target_id] = served
+            self._interests.add(served.target.interests, served)
+        answers: list[list[bytes]] = []
+        with self._storage.reading(until) as reading:
+            pasts: dict[int, _Past] = {}
+            for served in batch:
+                answers.append(self._caught_up(served, reading, pasts))
+        # Said when nothing is read any more: the client may take its time.
+        for served, answer in zip(batch, answers, strict=True):
+            yield announcements.added(served.target_id)
+            yield from answer
+            yield announcements.current(served.target_id, self._token(until), until)
+
+    def _caught_up(self, served: _Served, reading: Reading, pasts: dict[int, _Past]) -> list[bytes]:
+        since = self._resumed_from(served)
+        if since is None:
+            is_reset = bool(served.token) or served.read_time is not None
+            begin = [announcements.reset(served.target_id)] if is_reset else []
+            return begin + self._whole(served, reading)
+        if since not in pasts:
+            then = reading.at(since)
+            changes = reading.changes_since(self._world, then)
+            pasts[since] = _Past(then, {change.name: change for change in changes})
+        return self._resumed(served, reading, pasts[since])
+
+    def _resumed_from(self, served: _Served) -> int | None:
+        if served.token:
+            return self._tokens.time(self._world, served.token)
+        if served.read_time is not None and self._tokens.counts(served.read_time):
+            return served.read_time
+        return None
+
+    def _whole(self, served: _Served, reading: Reading) -> list[bytes]:
+        news = served.target.start(reading)
+        missing = {name for name, document in news.items() if document is None}
+        return list(_tell(served, news, missing, reading.time))
+
+    def _resumed(self, served: _Served, reading: Reading, past: _Past) -> list[bytes]:
+        target = served.target
+        news, entered = target.resume(past.changes, past.then, reading)
+        gone = {name for name, change in past.changes.items() if change.after is None}
+        if served.expected is None:
+            return list(_tell(served, news, gone, reading.time))
+        age = reading.time - past.then.time
+        if age > self._policy.remember_s * 1_000_000:
+            news = {name: document for name, document in news.items() if document is not None}
+        said = list(_tell(served, news, gone, reading.time))
+        count = target.count(reading)
+        left = sum(document is None for document in news.values())
+        if served.expected + entered - left != count:
+            said.append(
+                announcements.existence_filter(served.target_id, count, target.names(reading))
+            )
+        return said
+
+    # What happened.
+
+    def _advance(self, changes: Sequence[Change], until: int) -> Iterator[bytes]:
+        """Tell all targets, with as few messages as there can be."""
+        told: dict[str, list[tuple[_Served, StoredDocument | None]]] = {}
+        for served, concerning in self._interests.concerned(changes).items():
+            news = served.target.advance(concerning, self._reading(until))
+            for name, document in news.items():
+                told.setdefault(name, []).append((served, document))
+        gone = {change.name for change in changes if change.after is None}
+        for name, concerned in told.items():
+            yield from _told(name, concerned, until, exists=name not in gone)
+
+    def _end_those_for_once(self) -> Iterator[bytes]:
+        for served in [served for served in self._served.values() if served.once]:
+            self._forget(served)
+            yield announcements.removed(served.target_id)
+
+    # What a test wants.
+
+    def _follow(self, order: str, until: int) -> Iterator[bytes]:
+        served = list(self._served.values())
+        queries = [one for one in served if one.target.is_query]
+        match order:
+            case "reset":
+                for one in queries:
+                    yield announcements.reset(one.target_id)
+                    with self._storage.reading(until) as reading:
+                        said = self._whole(one, reading)
+                    yield from said
+                    yield announcements.current(one.target_id, self._token(until), until)
+            case "miscount":
+                for one in queries:
+                    with self._storage.reading(until) as reading:
+                        count = one.target.count(reading)
+                    yield announcements.existence_filter(one.target_id, count + 1)
+            case "recheck":
+                for one in served:
+                    refusal = self._faults.rejection(one.target.known_as)
+                    if refusal is not None:
+                        self._forget(one)
+                        yield announcements.removed(one.target_id, refusal)
+
+
+def _tell(served: _Served, news: News, gone: Container[str], time: int) -> Iterator[bytes]:
+    """Tell one target."""
+    for name, document in news.items():
+        yield from _told(name, [(served, document)], time, exists=name not in gone)
+
+
+def _told(
+    name: str,
+    concerned: Sequence[tuple[_Served, StoredDocument | None]],
+    time: int,
+    *,
+    exists: bool,
+) -> Iterator[bytes]:
+    """One message for a document, or one for each way in which targets show it."""
+    gone = [served.target_id for served, document in concerned if document is None]
+    shown: dict[bytes, list[int]] = {}
+    for served, document in concerned:
+        if document is not None:
+            shown.setdefault(served.target.shown(document), []).append(served.target_id)
+    for data, target_ids in shown.items():
+        yield announcements.changed(data, target_ids, gone)
+        gone = []
+    if gone:
+        say = announcements.left if exists else announcements.deleted
+        yield say(name, gone, time)
+
+
+def _coalesced(changes: list[Change]) -> list[Change]:
+    """One change for each document, from the first state to the last."""
+    if len(changes) < 2:
+        return changes
+    last: dict[str, Change] = {}
+    for change in changes:
+        first = last.get(change.name)
+        before = change.before if first is None else first.before
+        last[change.name] = Change(change.name, before, change.after)
+    return [c for c in last.values() if c.before is not None or c.after is not None]
+
+
+def _size(change: Change) -> int:
+    return sum(len(document.data) for document in (change.before, change.after) if document)

@@ -1,0 +1,72 @@
+"""One Write stream: commits, one after the other, each acknowledged with a token."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from flask_boiler.embedded.faults import Faults
+from flask_boiler.embedded.names import check_world
+from flask_boiler.embedded.refusal import Refusal, invalid
+from flask_boiler.embedded.service import Service
+from flask_boiler.firestore import protocol
+
+__all__ = ["WriteStream"]
+
+
+class WriteStream:
+    """Answers ``WriteRequest`` messages in order.
+
+    The first names the database and carries no writes. What follows may come before the answers
+    to what went before. When one fails the stream ends, and nothing that follows it is done.
+    """
+
+    def __init__(self, service: Service, faults: Faults) -> None:
+        self._service = service
+        self._faults = faults
+        self._world = ""
+        self._id = secrets.token_urlsafe(12)
+        self._count = 0
+
+    def answer(self, request: Any) -> Any:
+        """Do what a request asks for; the ``WriteResponse``.
+
+        :raises Refusal: the stream ends with a code.
+        """
+        if not self._world:
+            self._open(request)
+            return self._response(stream_id=self._id)
+        if request.database and request.database != self._world:
+            raise invalid(f'The stream is of the database "{self._world}".')
+        self._check_token(request.stream_token)
+        if not request.writes:
+            return self._response()
+        self._faults.wait("Write")
+        failure = self._faults.failure("Write")
+        if failure is not None and not failure.applied:
+            raise Refusal(failure.code, failure.details)
+        done = self._service.commit(
+            protocol.CommitRequest(database=self._world, writes=request.writes)
+        )
+        if failure is not None:
+            raise Refusal(failure.code, failure.details)
+        return self._response(write_results=done.write_results, commit_time=done.commit_time)
+
+    def _open(self, request: Any) -> None:
+        world = check_world(request.database)
+        if request.stream_id:
+            raise invalid(
+                "A Write stream cannot be resumed: leave stream_id out to open a new one."
+            )
+        if request.writes:
+            raise invalid("The first request of a Write stream must not contain writes.")
+        self._world = world
+
+    def _check_token(self, token: bytes) -> None:
+        stream, _, count = token.rpartition(b":")
+        if stream != self._id.encode() or not count.isdigit() or int(count) > self._count:
+            raise invalid("The stream token is not one of this stream.")
+
+    def _response(self, **fields: Any) -> Any:
+        self._count += 1
+        return protocol.WriteResponse(stream_token=f"{self._id}:{self._count}".encode(), **fields)

@@ -1,0 +1,284 @@
+"""Listen and Write of the embedded Firestore on the wire, through grpc alone."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+
+from flask_boiler.embedded import EmbeddedFirestore
+from flask_boiler.embedded.conversation import ListenPolicy
+from flask_boiler.firestore import protocol
+from flask_boiler.firestore.clients import local_client
+
+WORLD = "projects/streams/databases/(default)"
+PATIENCE_S = 30.0
+MANY = 10_000
+
+
+class RawStream:
+    """A stream in both directions, of messages as they are on the wire."""
+
+    def __init__(self, channel: grpc.Channel, call: str, request: Any, response: Any) -> None:
+        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._call = channel.stream_stream(
+            protocol.SERVICE + call, request.SerializeToString, response.FromString
+        )(iter(self._requests.get, None), timeout=PATIENCE_S)
+
+    def send(self, request: Any) -> None:
+        self._requests.put(request)
+
+    def receive(self) -> Any:
+        return next(self._call)
+
+    def until(self, condition: Callable[[Any], bool]) -> list[Any]:
+        """The responses up to one that is waited for."""
+        found = [self.receive()]
+        while not condition(found[-1]):
+            found.append(self.receive())
+        return found
+
+    def cancel(self) -> None:
+        self._call.cancel()
+        self._requests.put(None)
+
+
+def is_marker(response: Any) -> bool:
+    change = response.target_change
+    return bool(change.read_time.seconds and not change.target_ids)
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddedFirestore]:
+    with EmbeddedFirestore() as made:
+        yield made
+
+
+@pytest.fixture
+def channel(server: EmbeddedFirestore) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(server.host) as made:
+        yield made
+
+
+@pytest.fixture
+def client(server: EmbeddedFirestore) -> Iterator[Any]:
+    made = local_client(server.host, project="streams", database="(default)")
+    yield made
+    made.close()
+
+
+def listen(channel: grpc.Channel, target_id: int = 2, **options: Any) -> RawStream:
+    stream = RawStream(channel, "Listen", protocol.ListenRequest, protocol.ListenResponse)
+    target = protocol.ListenTarget(target_id=target_id, **options)
+    target.query.parent = f"{WORLD}/documents"
+    target.query.structured_query.from_.add(collection_id="c")
+    stream.send(protocol.ListenRequest(database=WORLD, add_target=target))
+    return stream
+
+
+def fill(client: Any, count: int) -> None:
+    for start in range(0, count, 500):
+        batch = client.batch()
+        for number in range(start, min(start + 500, count)):
+            batch.set(client.document(f"c/{number}"), {"n": number})
+        batch.commit()
+
+
+def test_a_write_below_a_large_query_costs_one_message(client: Any, channel: grpc.Channel) -> None:
+    fill(client, MANY)
+    stream = listen(channel)
+    first = stream.until(is_marker)
+    assert sum(response.HasField("document_change") for response in first) == MANY
+
+    client.document("c/777").update({"n": -1})
+    change, marker = stream.until(is_marker)
+    assert change.document_change.document.name.endswith("/c/777")
+    assert marker.target_change.target_change_type == protocol.TargetChange.NO_CHANGE
+
+    # Resumed, it costs what was missed.
+    stream.cancel()
+    client.document("c/1").delete()
+    client.document("c/2").update({"n": -2})
+    token = marker.target_change.resume_token
+    stream = listen(channel, resume_token=token, expected_count={"value": MANY})
+    kinds = [r.WhichOneof("response_type") for r in stream.until(is_marker)]
+    assert sorted(kinds) == ["document_change", "document_delete", *["target_change"] * 3]
+    stream.cancel()
+
+
+def test_a_connection_carries_a_hundred_streams(client: Any, channel: grpc.Channel) -> None:
+    streams = [listen(channel) for _ in range(100)]
+    for stream in streams:
+        stream.until(is_marker)
+    client.document("c/a").set({"n": 1})
+    for stream in streams:
+        change, _ = stream.until(is_marker)
+        assert change.document_change.document.name.endswith("/c/a")
+    for stream in streams:
+        stream.cancel()
+
+
+def test_a_stream_takes_two_threads_and_gives_them_back(
+    server: EmbeddedFirestore, channel: grpc.Channel
+) -> None:
+    def ours() -> int:
+        return sum(t.name.startswith("embedded-firestore-hears") for t in threading.enumerate())
+
+    streams = [listen(channel) for _ in range(20)]
+    for stream in streams:
+        for target_id in range(4, 40, 2):
+            target = protocol.ListenTarget(target_id=target_id)
+            target.documents.documents.append(f"{WORLD}/documents/c/{target_id}")
+            stream.send(protocol.ListenRequest(database=WORLD, add_target=target))
+        stream.until(is_marker)
+    assert ours() == 20
+    for stream in streams:
+        stream.cancel()
+    server.stop()
+    assert ours() == 0
+
+
+def test_a_client_that_reads_nothing_is_waited_for_and_told_the_last() -> None:
+    policy = ListenPolicy(most_changes=50)
+    with EmbeddedFirestore(listen_policy=policy) as server:
+        writer = local_client(server.host, project="streams", database="(default)")
+        with grpc.insecure_channel(server.host) as channel:
+            stream = listen(channel)
+            stream.until(is_marker)
+            for turn in range(20):
+                batch = writer.batch()
+                for number in range(100):
+                    batch.set(writer.document(f"c/{number}"), {"n": turn, "x": "y" * 2_000})
+                batch.commit()
+            last: dict[str, int] = {}
+            while set(last.values()) != {19} or len(last) < 100:
+                for response in stream.until(is_marker):
+                    if response.HasField("document_change"):
+                        document = response.document_change.document
+                        last[document.name] = document.fields["n"].integer_value
+            stream.cancel()
+        writer.close()
+
+
+def test_heartbeats_come_without_being_asked_for() -> None:
+    policy = ListenPolicy(heartbeat_s=0.05)
+    with (
+        EmbeddedFirestore(listen_policy=policy) as server,
+        grpc.insecure_channel(server.host) as channel,
+    ):
+        stream = listen(channel)
+        tokens = [stream.until(is_marker)[-1].target_change.resume_token for _ in range(3)]
+        stream.cancel()
+    assert len(set(tokens)) == 3
+
+
+def test_tokens_outlive_a_restart_on_the_same_file(tmp_path: Any) -> None:
+    server = EmbeddedFirestore(tmp_path / "data.db").start()
+    client = local_client(server.host, project="streams", database="(default)")
+    client.document("c/a").set({"n": 1})
+    client.document("c/b").set({"n": 1})
+    with grpc.insecure_channel(server.host) as channel:
+        token = listen(channel).until(is_marker)[-1].target_change.resume_token
+        client.document("c/b").set({"n": 2})
+        server.stop()
+    client.close()
+    with (
+        EmbeddedFirestore(tmp_path / "data.db") as again,
+        grpc.insecure_channel(again.host) as channel,
+    ):
+        stream = listen(channel, resume_token=token)
+        changed = [
+            response.document_change.document.name
+            for response in stream.until(is_marker)
+            if response.HasField("document_change")
+        ]
+        stream.cancel()
+    assert changed == [f"{WORLD}/documents/c/b"]
+
+
+def test_googles_watch_listens(client: Any) -> None:
+    seen: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
+    query = client.collection("c").order_by("n", direction="DESCENDING").limit(2)
+    watch = query.on_snapshot(lambda found, changes, at: seen.put([one.id for one in found]))
+    for number in range(4):
+        client.document(f"c/{number}").set({"n": number})
+    last: list[str] = []
+    while last != ["2", "3"]:  # it sorts what a query gives by its own means
+        last = seen.get(timeout=PATIENCE_S)
+    watch.unsubscribe()
+
+
+def write_stream(channel: grpc.Channel) -> RawStream:
+    return RawStream(channel, "Write", protocol.WriteRequest, protocol.WriteResponse)
+
+
+def writing(path: str, number: int, token: bytes, **current: Any) -> Any:
+    request = protocol.WriteRequest(stream_token=token)
+    write = request.writes.add(current_document=current or None)
+    write.update.name = f"{WORLD}/documents/{path}"
+    write.update.fields["n"].integer_value = number
+    return request
+
+
+def test_writes_are_pipelined(client: Any, channel: grpc.Channel) -> None:
+    stream = write_stream(channel)
+    stream.send(protocol.WriteRequest(database=WORLD))
+    opened = stream.receive()
+    assert opened.stream_id
+    for number in range(20):
+        stream.send(writing("c/a", number, opened.stream_token))
+    answers = [stream.receive() for _ in range(20)]
+    times = [a.commit_time.ToNanoseconds() for a in answers]
+    assert times == sorted(set(times))
+    assert [len(a.write_results) for a in answers] == [1] * 20
+    assert len({a.stream_token for a in answers}) == 20
+    assert client.document("c/a").get().get("n") == 19
+    stream.cancel()
+
+
+def test_a_write_that_fails_ends_the_stream_and_what_follows_is_not_done(
+    client: Any, channel: grpc.Channel
+) -> None:
+    stream = write_stream(channel)
+    stream.send(protocol.WriteRequest(database=WORLD))
+    token = stream.receive().stream_token
+    stream.send(writing("c/a", 1, token))
+    stream.send(writing("c/b", 2, token, exists=True))
+    stream.send(writing("c/a", 3, token))
+    stream.receive()
+    with pytest.raises(grpc.RpcError) as caught:
+        stream.receive()
+    assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+    assert client.document("c/a").get().get("n") == 1
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        writing("c/a", 1, b""),
+        protocol.WriteRequest(database=WORLD, stream_id="other"),
+        protocol.WriteRequest(),
+    ],
+)
+def test_a_write_stream_begins_with_its_database_alone(
+    channel: grpc.Channel, request_: Any
+) -> None:
+    stream = write_stream(channel)
+    stream.send(request_)
+    with pytest.raises(grpc.RpcError) as caught:
+        stream.receive()
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_token_of_another_stream_is_refused(channel: grpc.Channel) -> None:
+    stream = write_stream(channel)
+    stream.send(protocol.WriteRequest(database=WORLD))
+    stream.receive()
+    stream.send(writing("c/a", 1, b"other:1"))
+    with pytest.raises(grpc.RpcError) as caught:
+        stream.receive()
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
