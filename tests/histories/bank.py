@@ -35,7 +35,7 @@ class Bank(DomainModel):
 
 class Holder(DomainModel):
     label: Attr[str]
-    accounts = attrs.relation(Account, many=True)
+    accounts = attrs.relation(Account, many=True, nested=True)
     friend = attrs.bproperty()
 
     class Meta:
@@ -88,6 +88,11 @@ class HolderView(ViewModel):
     @attrs.computed
     def balances(self) -> dict[str, int]:
         return {key: account.balance for key, account in self.store.accounts.items()}
+
+    @attrs.computed
+    def richest(self) -> int | None:
+        accounts = self.store.holder.accounts  # type: ignore[union-attr]
+        return max((account.balance for account in accounts), default=None)
 
     @attrs.computed
     def friend(self) -> str:
