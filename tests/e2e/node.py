@@ -1,0 +1,46 @@
+"""Packages of the npm registry, for clients in JavaScript."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from flask_boiler.testing.plugin import skip_unless_required
+
+__all__ = ["node_packages"]
+
+_PACKAGES = {"socket.io-client": "4.8.1", "fast-json-patch": "3.1.1"}
+_INSTALL_WITHIN_S = 120.0
+
+
+def node_packages() -> Path:
+    """The folder that the packages are installed in; skips the test where that is impossible."""
+    for program in ("node", "npm"):
+        if shutil.which(program) is None:
+            skip_unless_required(f"there is no {program}; on Debian: apt-get install nodejs npm")
+    names = [f"{name}@{version}" for name, version in _PACKAGES.items()]
+    folder = Path(tempfile.gettempdir()) / f"flask-boiler-{'-'.join(names)}-{os.getuid()}"
+    if not folder.exists():
+        _install(names, folder)
+    return folder / "node_modules"
+
+
+def _install(names: list[str], folder: Path) -> None:
+    made = Path(tempfile.mkdtemp(prefix="flask-boiler-npm-"))
+    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(made), *names]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_INSTALL_WITHIN_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        skip_unless_required(f"npm did not answer within {_INSTALL_WITHIN_S:g} s")
+    if done.returncode:
+        skip_unless_required(f"npm cannot install {', '.join(names)}: {done.stderr[-500:]}")
+    try:
+        made.rename(folder)
+    except OSError:
+        # Another session was faster.
+        shutil.rmtree(made)

@@ -1,0 +1,81 @@
+"""A client that speaks WebSocket without any manners, and waiting for what nothing announces."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import websocket
+
+__all__ = ["RawClient", "eventually"]
+
+TIMEOUT_S = 60.0
+_LOOK_EVERY_S = 0.01
+
+
+def eventually(condition: Callable[[], Any], otherwise: Callable[[], Any] = lambda: "") -> None:
+    """Wait until a condition holds that nothing announces."""
+    never = threading.Event()
+    for _ in range(int(TIMEOUT_S / _LOOK_EVERY_S)):
+        if condition():
+            return
+        never.wait(_LOOK_EVERY_S)
+    raise AssertionError(f"it did not come to be within {TIMEOUT_S} s: {otherwise()}")
+
+
+class RawClient:
+    """A client that reads and answers only when it is told to."""
+
+    def __init__(self, address: str, namespace: str, *, receive_buffer: int | None = None) -> None:
+        options = (
+            []
+            if receive_buffer is None
+            else [(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)]
+        )
+        self._namespace = namespace
+        self._socket = websocket.create_connection(
+            f"ws://{urlsplit(address).netloc}/socket.io/?EIO=4&transport=websocket",
+            timeout=TIMEOUT_S,
+            sockopt=options,
+        )
+        self.receive("0")
+        self._socket.send(f"40{namespace},")
+        self.sid = json.loads(self.receive(f"40{namespace},"))["sid"]
+
+    def emit(self, *event: Any) -> Any:
+        """What the server answers to an event."""
+        self._socket.send(f"42{self._namespace},7{json.dumps(event)}")
+        return json.loads(self.receive(f"43{self._namespace},7"))[0]
+
+    def send(self, text: str) -> None:
+        """Send any text as it is."""
+        self._socket.send(text)
+
+    def receive(self, prefix: str) -> str:
+        """The rest of the next message that begins so; what comes before it is passed over."""
+        while True:
+            text = str(self._socket.recv())
+            assert text, "the connection was closed"
+            if text.startswith(prefix):
+                return text.removeprefix(prefix)
+
+    def close(self) -> None:
+        """End the connection, without a word."""
+        connection: Any = self._socket
+        connection.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

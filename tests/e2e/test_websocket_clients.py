@@ -1,0 +1,342 @@
+"""Real clients over real WebSockets: they subscribe, mutate, lose the connection and resume."""
+
+# mypy: disable-error-code="no-redef, union-attr"
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import socket
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import flask_socketio
+import pytest
+from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from flask_boiler import attrs
+from flask_boiler.attrs import Attr
+from flask_boiler.config import Config
+from flask_boiler.domain_model import DomainModel
+from flask_boiler.emulator import LocalFirestore
+from flask_boiler.extension import Boiler
+from flask_boiler.mutation import Mutation
+from flask_boiler.store import Store, reference
+from flask_boiler.view import WsLimits, WsMediator
+from flask_boiler.view_model import ViewModel
+from tests.e2e.conversation import Conversation
+from tests.e2e.node import node_packages
+from tests.e2e.sockets import RawClient, eventually
+
+#: Together, of both clients; `make soak` asks for more.
+DISCONNECTS = int(os.environ.get("FLASK_BOILER_DISCONNECTS", "40"))
+CLIENTS = int(os.environ.get("FLASK_BOILER_CLIENTS", "60"))
+HERE = Path(__file__).parent
+LANGUAGES = ("python", "javascript")
+NAMESPACE = "/boards"
+MAX_UNREAD = 4
+# Each is more than the buffers of a connection take, which are not ours.
+LARGE_WRITES = 15
+LARGE_BYTES = 100_000
+
+
+class Board(DomainModel):
+    lines: Attr[list[str]] = attrs.bproperty(default_factory=list)
+    count: Attr[int] = attrs.bproperty(default=0)
+
+
+class BoardStore(Store):
+    board = reference(Board)
+
+
+class BoardView(ViewModel):
+    store: BoardStore
+
+    lines: Attr[list[str]] = attrs.bproperty()
+    count: Attr[int] = attrs.bproperty()
+
+    @lines.getter
+    def lines(self) -> Any:
+        return self.store.board.lines
+
+    @count.getter
+    def count(self) -> Any:
+        return self.store.board.count
+
+    @count.setter
+    def count(self, value: int) -> None:
+        self.store.board.count = value
+
+
+class BoardMutation(Mutation[BoardView]):
+    pass
+
+
+class Served:
+    """An application with a board, served in this process."""
+
+    def __init__(self, boiler: Boiler, mediator: WsMediator, address: str) -> None:
+        self.boiler = boiler
+        self.mediator = mediator
+        self.address = address
+
+    def write(self, count: int, **fields: Any) -> None:
+        Board.get_or_raise("a").update(count=count, **fields)
+
+
+class Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Connections that end in the middle of something are what is tested here."""
+
+
+@contextmanager
+def serving(app: Flask) -> Iterator[str]:
+    """Serve an application on connections whose buffers are small."""
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
+    server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def serving_boards(emulator: LocalFirestore, **options: Any) -> Iterator[Served]:
+    app = Flask("boards")
+    project = f"test-{uuid.uuid4().hex[:20]}"
+    boiler = Boiler(app, config=Config(testing=True, project=project, emulator_host=emulator.host))
+    limits = WsLimits(linger_s=0.5, max_unread=MAX_UNREAD, max_subscriptions=5)
+    mediator = WsMediator(BoardView, BoardMutation, namespace=NAMESPACE, limits=limits)
+    boiler.add(mediator)
+    io = flask_socketio.SocketIO(app, async_mode="threading", **options)
+    io.on_namespace(mediator)
+    try:
+        with boiler.context.activated(), serving(app) as address, boiler:
+            Board.new(doc_id="a", lines=["x" * 20] * 20).save()
+            yield Served(boiler, mediator, address)
+    finally:
+        boiler.close()
+
+
+@pytest.fixture
+def served(firestore_emulator: LocalFirestore) -> Iterator[Served]:
+    with serving_boards(firestore_emulator) as served:
+        yield served
+
+
+@pytest.fixture
+def impatient(firestore_emulator: LocalFirestore) -> Iterator[Served]:
+    """One that soon takes clients that answer no ping for gone."""
+    with serving_boards(firestore_emulator, ping_interval=1, ping_timeout=2) as served:
+        yield served
+
+
+class Holder:
+    """A client of one language that holds the view, in a process of its own."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+
+    @classmethod
+    @contextmanager
+    def of(cls, served: Served, language: str, **options: Any) -> Iterator[Holder]:
+        arguments = [served.address, NAMESPACE, '{"doc_id": "a"}', json.dumps(options)]
+        environment: dict[str, str] = {}
+        if language == "javascript":
+            environment = {"NODE_PATH": str(node_packages())}
+            command = ["node", str(HERE / "holder.cjs")]
+        else:
+            command = [sys.executable, str(HERE / "holder.py")]
+        with Conversation.with_program([*command, *arguments], **environment) as conversation:
+            yield cls(conversation)
+
+    def await_count(self, count: int) -> dict[str, Any]:
+        """Wait until it holds the board with this count; what it was told then."""
+        return self._hear(lambda said: "told" in said and said["value"]["count"] == count)
+
+    def answer(self, *event: Any) -> Any:
+        """What the server answers to an event."""
+        self._conversation.tell(emit=event)
+        return self._hear(lambda said: "answer" in said)["answer"]
+
+    def drop(self) -> None:
+        """Have it lose the connection."""
+        self._conversation.tell(drop=True)
+
+    def await_return(self) -> str:
+        """Wait until it has subscribed (again); how it was brought up to date."""
+        return str(self._hear(lambda said: "connected" in said)["resumed"])
+
+    @property
+    def versions(self) -> list[int]:
+        """What it was told, but for being told that it missed nothing."""
+        metas = [said["told"] for said in self.told]
+        return [meta["version"] for meta in metas if meta["updates"] != "none"]
+
+    @property
+    def forms(self) -> set[str]:
+        """In which forms it was told of changes."""
+        return {said["told"]["updates"] for said in self.told}
+
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        """All that it was told of the view."""
+        return [said for said in self._conversation.heard if "told" in said]
+
+    @property
+    def complaints(self) -> list[Any]:
+        """What went wrong: patches that do not fit, and problems that it was told of."""
+        return [s for s in self._conversation.heard if "gap" in s or "problem" in s]
+
+    def _hear(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        return self._conversation.hear(wanted)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_client_subscribes_mutates_and_resumes(served: Served, language: str) -> None:
+    with Holder.of(served, language, updates="json-patch") as holder:
+        assert holder.await_return() == "full"
+        holder.await_count(0)
+        command = {"operation": "patch", "doc_id": "a", "data": {"count": 7}}
+        assert holder.answer("mutate", command)["value"]["count"] == 7
+        if 7 not in [said["value"]["count"] for said in holder.told]:
+            holder.await_count(7)
+        refused = holder.answer("mutate", {**command, "data": {"count": "x"}})
+        assert refused["error"]["errors"].keys() == {"count"}
+        holder.drop()
+        assert holder.await_return() == "none"
+        assert holder.answer("burn")["error"]["status"] == 404
+        assert holder.forms == {"full", "json-patch", "none"}
+    eventually(lambda: served.mediator.clients == served.mediator.views == 0)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_through_many_lost_connections_no_version_comes_twice_or_late(
+    served: Served, language: str
+) -> None:
+    counts = itertools.count(1)
+    with Holder.of(served, language, updates="json-patch") as holder:
+        holder.await_return()
+        for _ in range(max(1, DISCONNECTS // 2)):
+            for _ in range(2):
+                served.write(next(counts))
+            holder.drop()
+            served.write(next(counts))
+            holder.await_return()
+        last = next(counts)
+        served.write(last)
+        holder.await_count(last)
+        assert holder.complaints == []
+        assert holder.versions == sorted(set(holder.versions))
+        assert "json-patch" in holder.forms
+
+
+def test_a_client_that_stops_reading_costs_little_delays_nobody_and_gets_the_newest_state(
+    served: Served,
+) -> None:
+    manager = served.mediator.server.manager
+    unread = []
+    with (
+        RawClient(served.address, NAMESPACE, receive_buffer=4096) as slow,
+        Holder.of(served, "python") as holder,
+    ):
+        holder.await_count(0)
+        slow.emit("subscribe_view_model", {"doc_id": "a"})
+        connection = manager.eio_sid_from_sid(slow.sid, NAMESPACE)
+        waiting = served.mediator.server.eio.sockets[connection].queue
+        for count in range(1, LARGE_WRITES + 1):
+            served.write(count, lines=["y" * LARGE_BYTES, str(count)])
+            holder.await_count(count)
+            unread.append(waiting.qsize())
+        # More would have been too much: it got no further messages, and nobody waited for it.
+        assert max(unread) == MAX_UNREAD
+        versions = _read_until(slow, LARGE_WRITES)
+    assert versions == sorted(set(versions))
+    assert len(versions) < LARGE_WRITES
+
+
+def _read_until(client: RawClient, count: int) -> list[int]:
+    """The versions that a client was told until there was this count."""
+    versions: list[int] = []
+    while True:
+        _, value, meta = json.loads(client.receive(f"42{NAMESPACE},"))
+        versions.append(meta["version"])
+        if value["count"] == count:
+            return versions
+
+
+def test_a_client_that_vanishes_without_a_word_is_noticed(impatient: Served) -> None:
+    with RawClient(impatient.address, NAMESPACE) as silent:
+        silent.emit("subscribe_view_model", {"doc_id": "a"})
+        # It answers no ping.
+        eventually(lambda: impatient.mediator.clients == impatient.mediator.views == 0)
+        assert impatient.boiler.engine.views == 0
+
+
+def test_many_clients_come_and_go_and_leave_nothing(impatient: Served) -> None:
+    def come(number: int) -> RawClient:
+        client = RawClient(impatient.address, NAMESPACE)
+        client.emit("subscribe_view_model", {"doc_id": "a"}, {"min_interval_s": number % 5})
+        return client
+
+    mediator = impatient.mediator
+    come(0).close()
+    eventually(lambda: mediator.clients == mediator.views == 0)
+    before = set(threading.enumerate())
+    for start in range(0, CLIENTS, 20):
+        with ExitStack() as stack:
+            for number in range(start, min(start + 20, CLIENTS)):
+                stack.enter_context(come(number))
+            assert mediator.views == 1
+    eventually(lambda: mediator.clients == mediator.views == 0)
+    hub: Any = impatient.boiler.engine.feed
+    eventually(lambda: hub.statistics().targets == 0)
+    assert mediator.server.manager.rooms == {}
+
+    def left() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if thread not in before]
+
+    # Those that ping clients sleep for an interval before they notice.
+    eventually(lambda: not left(), left)
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "x" * (1024 * 1024),
+        '42/boards,7["subscribe_view_model",' + "[" * 100_000,
+        '42/boards,7[{"a": 1}]',
+        '42/boards,7[["subscribe_view_model"]]',
+        "42/boards,7[]",
+        "42/elsewhere,7[1]",
+        "99",
+    ],
+    ids=["1 MiB", "deep", "object", "array", "nothing", "elsewhere", "unknown"],
+)
+def test_junk_harms_nobody_else(served: Served, junk: str) -> None:
+    with Holder.of(served, "python") as holder:
+        holder.await_count(0)
+        with RawClient(served.address, NAMESPACE) as bad:
+            bad.emit("subscribe_view_model", {"doc_id": "a"})
+            bad.send(junk)
+            served.write(1)
+            holder.await_count(1)
+        assert holder.complaints == []
+    eventually(lambda: served.mediator.clients == served.mediator.views == 0)
+
+
+def test_a_megabyte_as_an_argument_is_refused(served: Served) -> None:
+    with RawClient(served.address, NAMESPACE) as client:
+        answer = client.emit("mutate", {"operation": "patch", "doc_id": "a", "data": "x" * 900_000})
+        assert answer["error"]["status"] == 413
