@@ -1,6 +1,7 @@
 # make demo    the City example on a local Firestore     (ARGS=--once ends after the story)
 # make test    ruff, mypy --strict and all tests         (ARGS=tests/unit runs some of them)
-# make soak    many more random histories than make test runs   (HISTORIES=3000)
+# make soak    many more random histories and killed workers than make test has
+#              (HISTORIES=3000 TASKS=2000)
 # make bench   figures as JSON, each beside its peer
 # make test-lowest   the tests with the oldest dependencies that pyproject.toml allows
 # make clean   remove .venv and everything generated
@@ -13,6 +14,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 WORKERS ?= 2
 HISTORIES ?= 3000
+TASKS ?= 2000
 
 # Newest last: the machine's own python3 is preferred when it is new enough.
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
@@ -34,8 +36,9 @@ test-lowest:
 	@.venv-lowest/bin/pytest --numprocesses $(WORKERS) --dist loadgroup $(ARGS)
 
 soak: $(VENV)/.dev
-	@FLASK_BOILER_HISTORIES=$(HISTORIES) $(BIN)/pytest --numprocesses $(WORKERS) --timeout 0 \
-	  tests/histories $(ARGS)
+	@FLASK_BOILER_HISTORIES=$(HISTORIES) FLASK_BOILER_TASKS=$(TASKS) $(BIN)/pytest \
+	  --numprocesses $(WORKERS) --timeout 0 tests/histories tests/firestore/test_task_crashes.py \
+	  $(ARGS)
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -1,0 +1,272 @@
+"""Worker processes that are killed at named points, and begun again until all work is done.
+
+Run as a program of its own: a process that forks must not have used gRPC before.
+
+    python -m tests.firestore.task_fleet HOST PROJECT '{"kills": 2, "seed": 1, "workers": 4,
+        "listeners": 2}'
+
+Some of the workers listen to the queue; the others are handed every task twice and shuffled, as
+an unreliable deliverer does. Prints, as JSON, how often it killed at which point, and what the
+survivors did.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import random
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+from flask_boiler.attrs import Attr
+from flask_boiler.config import Config
+from flask_boiler.context import Context as CTX
+from flask_boiler.domain_model import DomainModel
+from flask_boiler.errors import UnavailableError
+from flask_boiler.extension import Boiler
+from flask_boiler.firestore.datastore import FirestoreDatastore
+from flask_boiler.transaction import Transaction
+from flask_boiler.values import CommitResult, Snapshot, Write
+from flask_boiler.view import QueryTaskMediator
+
+_PR_SET_PDEATHSIG = 1
+_RPCS = ("begin", "run_query", "get", "commit", "listen")
+#: Where a worker can be killed.
+POINTS = [f"{when}:{rpc}" for rpc in _RPCS for when in ("before", "after")]
+#: Whoever is to die does so after so many tasks at most, so that enough are left for the others.
+_MOST_PASSES = 4
+_LOST = 0.05
+
+
+class Purse(DomainModel):
+    """The sum of all is kept."""
+
+    amount: Attr[int]
+    moves: Attr[int]
+
+    class Meta:
+        collection_name = "purses"
+
+
+class Effect(DomainModel):
+    """How often a task had its effect."""
+
+    count: Attr[int]
+
+    class Meta:
+        collection_name = "effects"
+
+
+class Move(DomainModel):
+    """A task: move an amount from one purse to another."""
+
+    source: Attr[str]
+    target: Attr[str]
+    amount: Attr[int]
+
+    class Meta:
+        collection_name = "moves"
+
+
+def move(task: Move, transaction: Transaction) -> None:
+    effect = Effect.get(task.doc_id) or Effect.new(doc_id=task.doc_id, count=0)
+    effect.count += 1
+    effect.save()
+    source, target = Purse.get_or_raise(task.source), Purse.get_or_raise(task.target)
+    for purse, amount in ((source, -task.amount), (target, task.amount)):
+        purse.amount += amount
+        purse.moves += 1
+        purse.save()
+
+
+def moves() -> QueryTaskMediator:
+    return QueryTaskMediator(query=Move.get_query(), on_task=move, max_retries=50)
+
+
+def prepare(tasks: int, *, purses: int, rng: random.Random) -> None:
+    """Purses of 100, and moves between them; in commits of many, as an importer would."""
+    names = [f"p{number}" for number in range(purses)]
+    documents: dict[str, Any] = {
+        f"purses/{name}": Purse.new(doc_id=name, amount=100, moves=0).to_dict() for name in names
+    }
+    for number in range(tasks):
+        source, target = rng.sample(names, 2)
+        task = Move.new(doc_id=f"m{number}", source=source, target=target, amount=rng.randint(1, 9))
+        documents[task.doc_path] = task.to_dict()
+    items = list(documents.items())
+    for start in range(0, len(items), 400):
+        writes = [Write("set", path, fields) for path, fields in items[start : start + 400]]
+        CTX.datastore.commit(writes)
+
+
+class Faults:
+    """Kills this process at one point, and now and then loses a commit or its answer.
+
+    :param point: where to die, at which passing of it; ``None`` lives on.
+    """
+
+    def __init__(self, point: tuple[str, int] | None, rng: random.Random) -> None:
+        self._point, self._left = point or ("", 0)
+        self._rng = rng
+
+    def at(self, point: str) -> None:
+        if point == self._point:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def install(self) -> None:
+        for rpc in ("begin", "get", "listen"):
+            self._wrap(rpc)
+        store: Any = FirestoreDatastore
+        real_query, real_commit = store.run_query, store.commit
+
+        def run_query(datastore: Any, *args: Any, **kwargs: Any) -> Iterator[Snapshot]:
+            self.at("before:run_query")
+            yield from real_query(datastore, *args, **kwargs)
+            self.at("after:run_query")
+
+        def commit(datastore: Any, writes: Sequence[Write], **kwargs: Any) -> CommitResult:
+            self.at("before:commit")
+            # What settle() writes to find out whether all is done is not what this is about.
+            spared = writes[0].path.startswith("_boiler_canaries/")
+            lost = 0.5 if spared else self._rng.random()
+            if lost < _LOST:
+                raise UnavailableError("the request was lost", outcome_unknown=True)
+            result: CommitResult = real_commit(datastore, writes, **kwargs)
+            self.at("after:commit")
+            if lost > 1 - _LOST:
+                raise UnavailableError("the answer was lost", outcome_unknown=True)
+            return result
+
+        store.run_query, store.commit = run_query, commit
+
+    def _wrap(self, rpc: str) -> None:
+        real = getattr(FirestoreDatastore, rpc)
+
+        def call(datastore: Any, *args: Any, **kwargs: Any) -> Any:
+            self.at(f"before:{rpc}")
+            answer = real(datastore, *args, **kwargs)
+            self.at(f"after:{rpc}")
+            return answer
+
+        setattr(FirestoreDatastore, rpc, call)
+
+
+def listen(boiler: Boiler, mediator: QueryTaskMediator) -> None:
+    """Work the queue off by listening to it."""
+    boiler.add(mediator)
+    with boiler:
+        boiler.settle(timeout_s=1_800)
+
+
+def deliver(mediator: QueryTaskMediator, rng: random.Random) -> None:
+    """Apply what is in the queue now, each twice and in any order."""
+    paths = [task.doc_path for task in Move.all()] * 2
+    rng.shuffle(paths)
+    while paths:
+        try:
+            mediator.apply(paths[-1])
+        except UnavailableError:
+            continue
+        paths.pop()
+
+
+class Fleet:
+    """Workers by process id, each with its role and the point that it is to die at.
+
+    :param kills: how many workers die at each point; none of them, and no commit is lost.
+    :param listeners: how many of the workers listen.
+    """
+
+    def __init__(
+        self, config: Config, *, kills: int, seed: int, workers: int, listeners: int
+    ) -> None:
+        self._config = config
+        self._faulty = kills > 0
+        self._reports, self._report_to = os.pipe()
+        self._rng = random.Random(seed)
+        self._plan = [
+            (point, self._rng.randint(1, _MOST_PASSES if "listen" not in point else 1))
+            for point in POINTS * kills
+        ]
+        self._rng.shuffle(self._plan)
+        self._roles = [number < listeners for number in range(workers)]
+        self._workers: dict[int, tuple[bool, tuple[str, int] | None]] = {}
+
+    def run(self) -> dict[str, Any]:
+        """How many were killed where, and what those who survived did."""
+        killed: Counter[str] = Counter()
+        for listens in self._roles:
+            self._fork_doomed(listens)
+        while self._workers:
+            listens, point = self._wait()
+            if point is not None:
+                killed[point[0]] += 1
+                self._fork_doomed(listens)
+        # Those that are to die at some point leave most of the work, as they die soon.
+        for listens in self._roles:
+            self._fork(listens, None)
+        while self._workers:
+            self._wait()
+        os.close(self._report_to)
+        with os.fdopen(self._reports) as reports:
+            done = [json.loads(line) for line in reports]
+        return {"killed": killed, "reports": done}
+
+    def _wait(self) -> tuple[bool, tuple[str, int] | None]:
+        pid, status = os.wait()
+        listens, point = self._workers.pop(pid)
+        ending = os.waitstatus_to_exitcode(status)
+        if ending != (0 if point is None else -signal.SIGKILL):
+            raise SystemExit(f"a worker that was to die at {point} ended with {ending}")
+        return listens, point
+
+    def _fork_doomed(self, listens: bool) -> None:
+        for point in self._plan:
+            # Who is handed tasks does not listen.
+            if listens or "listen" not in point[0]:
+                self._plan.remove(point)
+                self._fork(listens, point)
+                return
+
+    def _fork(self, listens: bool, point: tuple[str, int] | None) -> None:
+        seed = self._rng.random()
+        pid = os.fork()
+        if pid == 0:
+            self._work(listens, point, random.Random(seed))
+        self._workers[pid] = listens, point
+
+    def _work(self, listens: bool, point: tuple[str, int] | None, rng: random.Random) -> NoReturn:
+        ending = 1
+        try:
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if self._faulty:
+                Faults(point, rng).install()
+            boiler, mediator = Boiler(config=self._config), moves()
+            with boiler.context.activated():
+                if listens:
+                    listen(boiler, mediator)
+                else:
+                    deliver(mediator, rng)
+            done = mediator.statistics
+            report = json.dumps({"attempts": done.attempts, "done": done.done})
+            os.write(self._report_to, f"{report}\n".encode())
+            ending = 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(ending)
+
+
+def main(host: str, project: str, options: str) -> None:
+    config = Config(testing=True, project=project, emulator_host=host)
+    print(json.dumps(Fleet(config, **json.loads(options)).run()))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
