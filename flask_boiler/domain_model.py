@@ -150,7 +150,10 @@ class DomainModel(CollectionModel):
         :raises DocumentNotFoundError: it is the snapshot of a missing document.
         :raises UnknownModelError: the document is of no class at or below this one.
         """
-        return cls._together([snapshot], current_reader())[0]
+        model = cls._of_snapshot(snapshot)
+        if model._nested:
+            nesting.join([model], _read_time_ns(snapshot), current_reader())
+        return model
 
     @classmethod
     def from_snapshots(cls, snapshots: Sequence[Any]) -> list[Self]:
