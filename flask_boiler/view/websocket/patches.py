@@ -1,19 +1,24 @@
 """What changed between two JSON values: JSON Patch (RFC 6902) and merge patch (RFC 7396).
 
 A JSON Patch here has only ``add``, ``remove`` and ``replace``. Objects are compared member by
-member; arrays are matched at both ends, and what is left between is replaced, so that finding a
-patch costs no more than reading both values. That is why no library does it: those that there are
-look for moved items, which takes the square of the time, and none makes merge patches.
+member; of arrays, equal items are matched in their order, so that an item that enters at the front
+is one operation. Libraries look for items that were moved as well, at a price that grows with the
+square of the value, and make no merge patches.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
 from typing import Any
 
 __all__ = ["json_patch", "merge_patch", "same_json"]
 
 Operation = dict[str, Any]
+
+#: Beyond this, the items of arrays are compared by their place alone: matching may take the square.
+_LONGEST_MATCHED = 500
 
 
 def same_json(one: Any, other: Any) -> bool:
@@ -91,13 +96,30 @@ def _of_arrays(before: list[Any], after: list[Any], path: str) -> Iterator[Opera
     start = _common(before, after)
     end = _common(before[start:][::-1], after[start:][::-1])
     old, new = before[start : len(before) - end], after[start : len(after) - end]
-    shared = min(len(old), len(new))
-    for offset in range(shared):
-        yield from _operations(old[offset], new[offset], f"{path}/{start + offset}")
-    for offset in reversed(range(shared, len(old))):
-        yield {"op": "remove", "path": f"{path}/{start + offset}"}
-    for offset in range(shared, len(new)):
-        yield {"op": "add", "path": f"{path}/{start + offset}", "value": new[offset]}
+    at = start
+    for old_part, new_part in _matched(old, new):
+        shared = min(len(old_part), len(new_part))
+        for offset in range(shared):
+            yield from _operations(old_part[offset], new_part[offset], f"{path}/{at + offset}")
+        for offset in reversed(range(shared, len(old_part))):
+            yield {"op": "remove", "path": f"{path}/{at + offset}"}
+        for offset in range(shared, len(new_part)):
+            yield {"op": "add", "path": f"{path}/{at + offset}", "value": new_part[offset]}
+        at += len(new_part)
+
+
+def _matched(old: list[Any], new: list[Any]) -> Iterator[tuple[list[Any], list[Any]]]:
+    """Both arrays cut into parts, in order, of which the first becomes the second."""
+    if not old or not new or max(len(old), len(new)) > _LONGEST_MATCHED:
+        yield old, new
+        return
+    matcher = SequenceMatcher(None, [*map(_text, old)], [*map(_text, new)], autojunk=False)
+    for _, old_from, old_to, new_from, new_to in matcher.get_opcodes():
+        yield old[old_from:old_to], new[new_from:new_to]
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _common(one: list[Any], other: list[Any]) -> int:

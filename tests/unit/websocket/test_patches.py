@@ -94,6 +94,22 @@ def test_a_small_change_in_a_large_value_is_a_small_patch() -> None:
     assert json_patch(before, fewer) == [{"op": "remove", "path": "/people/0"}]
 
 
+def test_what_enters_at_the_front_and_leaves_at_the_end_is_two_operations() -> None:
+    before = [{"text": str(n)} for n in range(30)]
+    after = [{"text": "new"}, *before[:-1]]
+    assert json_patch(before, after) == [
+        {"op": "add", "path": "/0", "value": {"text": "new"}},
+        {"op": "remove", "path": "/30"},
+    ]
+    assert jsonpatch.apply_patch(before, json_patch(before, after)) == after
+
+
+def test_arrays_that_are_too_long_to_match_are_compared_by_place() -> None:
+    before = list(range(2_000))
+    after = [-1, *before[2:], -2, -3]
+    assert jsonpatch.apply_patch(before, json_patch(before, after)) == after
+
+
 def test_true_is_not_one() -> None:
     assert json_patch({"a": 1}, {"a": True}) == [{"op": "replace", "path": "/a", "value": True}]
     assert merge_patch({"a": 0}, {"a": False}) == {"a": False}
