@@ -65,8 +65,8 @@ SURFACE = {
         *("collection_of", "document_path"),
     ],
     "flask_boiler.view": [
-        *("Ledger", "ProtocolBase", "QueryMediator", "QueryTaskMediator", "RestMediator"),
-        *("WsLimits", "WsMediator"),
+        *("DocumentMediator", "Ledger", "Patch", "Patches", "ProtocolBase", "QueryMediator"),
+        *("QueryTaskMediator", "RestMediator", "WsLimits", "WsMediator"),
     ],
     "flask_boiler.view_model": ["OnDelete", "ViewModel", "store_class"],
 }
