@@ -13,13 +13,13 @@ from flask_boiler.attrs.operators import FieldOperators
 from flask_boiler.declaration import is_framework_class
 from flask_boiler.errors import DeclarationError, ValidationError
 from flask_boiler.model import Model
+from flask_boiler.naming import id_fault
 from flask_boiler.values import HasPath, QuerySpec, document_path
 
 __all__ = ["CollectionModel", "DocumentId", "Parent", "new_id"]
 
 _ID_ALPHABET = string.ascii_letters + string.digits
 _ID_LENGTH = 20
-_MAX_ID_BYTES = 1500
 
 #: What names a parent document: a model, a reference, a path, or an id.
 Parent = str | HasPath | Model
@@ -236,14 +236,6 @@ def new_id() -> str:
 
 
 def _check_id(doc_id: object, model: str) -> None:
-    if not isinstance(doc_id, str):
-        problem = f"expected a str, not {doc_id!r:.60}"
-    elif not doc_id or "/" in doc_id or doc_id in (".", ".."):
-        problem = f"{doc_id!r} names no document: an id is not empty and has no slash"
-    elif doc_id.startswith("__") and doc_id.endswith("__"):
-        problem = f"{doc_id!r} is reserved by Firestore"
-    elif len(doc_id.encode()) > _MAX_ID_BYTES:
-        problem = f"longer than {_MAX_ID_BYTES} bytes"
-    else:
-        return
-    raise ValidationError({"doc_id": [problem]}, where=model)
+    fault = id_fault(doc_id) if isinstance(doc_id, str) else f"expected a str, not {doc_id!r:.60}"
+    if fault is not None:
+        raise ValidationError({"doc_id": [fault]}, where=model)

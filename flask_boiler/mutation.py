@@ -109,6 +109,16 @@ class Mutation(Generic[V]):
         return cls._change(doc_id, data, _replaceable(cls.view_model_cls))
 
     @classmethod
+    def check_put(cls, data: Mapping[str, Any]) -> None:
+        """Whether data is enough for :meth:`mutate_put`.
+
+        :raises ValidationError: naming each attribute that is missing.
+        """
+        missing = {n: [MISSING] for n in _replaceable(cls.view_model_cls) if n not in data}
+        if missing:
+            raise ValidationError(missing, where=cls.view_model_cls.__name__)
+
+    @classmethod
     def mutate_patch(cls, doc_id: str, data: Mapping[str, Any]) -> V:
         """The view after the given attributes were set.
 

@@ -22,7 +22,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["attribute_name_of", "field_name_of", "is_reserved_field"]
+__all__ = ["attribute_name_of", "field_name_of", "id_fault", "is_reserved_field"]
+
+_MAX_ID_BYTES = 1500
 
 _RESERVED = re.compile(r"__.*__", re.DOTALL)
 _CAPITAL_FIRST = re.compile(r"[A-Z]")
@@ -57,6 +59,19 @@ def attribute_name_of(field_name: str) -> str:
 def is_reserved_field(field_name: str) -> bool:
     """Whether Firestore keeps the name for itself."""
     return _RESERVED.fullmatch(field_name) is not None
+
+
+def id_fault(doc_id: str) -> str | None:
+    """What keeps Firestore from having a document of this id; ``None`` if nothing does."""
+    if not doc_id or "/" in doc_id or doc_id in (".", ".."):
+        return f"{doc_id!r:.60} names no document: an id is not empty and has no slash"
+    if _RESERVED.fullmatch(doc_id):
+        return f"{doc_id!r:.60} is reserved by Firestore"
+    try:
+        length = len(doc_id.encode())
+    except UnicodeEncodeError:
+        return f"{doc_id!r:.60} is no Unicode text"
+    return f"longer than {_MAX_ID_BYTES} bytes" if length > _MAX_ID_BYTES else None
 
 
 def _to_camel(found: re.Match[str]) -> str:

@@ -24,7 +24,7 @@ import datetime
 import enum
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -37,6 +37,7 @@ from flask_boiler.attrs.typed import BYTES, GEO_POINT, TIMESTAMP, VECTOR
 from flask_boiler.errors import UnknownModelError, ValidationError
 from flask_boiler.firestore.native import BaseDocumentReference, GeoPoint, Vector, copied
 from flask_boiler.model_state import UNSET
+from flask_boiler.naming import is_reserved_field
 from flask_boiler.values import document_path
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ __all__ = ["InvalidInputError", "ModelSchema", "schema_of"]
 
 #: The least and the greatest integer that Firestore stores.
 INT64 = (-(2**63), 2**63 - 1)
+
+# More of what Firestore stores at most.
+_MOST_LEVELS = 20
+_MOST_DIMENSIONS = 2048
+_LONGEST_KEY_BYTES = 1500
 
 
 class InvalidInputError(ValidationError, marshmallow.ValidationError):  # type: ignore[misc]
@@ -139,7 +145,7 @@ def _(kind: kinds.ScalarKind, **options: Any) -> fields.Field[Any]:
         VECTOR: VectorField,
     }
     if kind is TIMESTAMP:
-        return fields.AwareDateTime(format="iso", default_timezone=datetime.UTC, **options)
+        return TimestampField(format="iso", default_timezone=datetime.UTC, **options)
     if kind in special:
         return special[kind](**options)
     if bool in kind.types:
@@ -176,18 +182,18 @@ def _(kind: kinds.EnumKind, **options: Any) -> fields.Field[Any]:
 
 @field_for.register
 def _(kind: kinds.ListKind, **options: Any) -> fields.Field[Any]:
-    return fields.List(field_for(kind.of), **options)
+    return fields.List(_part_of(kind.of), **options)
 
 
 @field_for.register
 def _(kind: kinds.DictKind, **options: Any) -> fields.Field[Any]:
-    return fields.Dict(keys=fields.String(), values=field_for(kind.of, allow_none=True), **options)
+    return fields.Dict(keys=KeyField(), values=_part_of(kind.of), **options)
 
 
 @field_for.register
 def _(kind: kinds.LocalTimeKind, **options: Any) -> fields.Field[Any]:
     zone: Any = kind.zone
-    return fields.NaiveDateTime(format="iso", timezone=zone, **options)
+    return LocalTimeField(format="iso", timezone=zone, **options)
 
 
 @field_for.register
@@ -216,8 +222,15 @@ def _(kind: links.EmbedKind, **options: Any) -> fields.Field[Any]:
 
 @field_for.register
 def _(kind: links.ManyKind, **options: Any) -> fields.Field[Any]:
-    in_list, in_dict = field_for(kind.of), field_for(kind.of)
-    return UnionField([fields.List(in_list), fields.Dict(values=in_dict)], **options)
+    in_list, in_dict = _part_of(kind.of), _part_of(kind.of)
+    return UnionField(
+        [fields.List(in_list), fields.Dict(keys=KeyField(), values=in_dict)], **options
+    )
+
+
+def _part_of(kind: kinds.Kind) -> fields.Field[Any]:
+    """The field for what lies in an array or a map; what takes anything takes null."""
+    return field_for(kind, allow_none=isinstance(kind, kinds.AnyKind))
 
 
 class BooleanField(fields.Boolean):
@@ -254,11 +267,59 @@ class NumberField(fields.Float):
         return super()._deserialize(value, *args, **options)
 
 
+class TimestampField(fields.AwareDateTime):
+    """A moment; it has to be in the years 1 to 9999 of UTC, too."""
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
+        try:
+            moment = super()._deserialize(value, *args, **options)
+            moment.astimezone(datetime.UTC)
+        except OverflowError as error:
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from error
+        return moment
+
+
+class LocalTimeField(fields.NaiveDateTime):
+    """A time of one time zone, without the offset; one that has an offset is converted."""
+
+    _DATE: ClassVar[str] = (
+        "([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)"
+        "|02-(0[1-9]|1[0-9]|2[0-8]))|([0-9]{2}(0[48]|[2468][048]|[13579][26])"
+        "|(0[48]|[2468][048]|[13579][26])00)-02-29)"
+    )
+    _TIME: ClassVar[str] = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
+    #: What is taken, as a regular expression.
+    PATTERN: ClassVar[str] = f"^(?!0000){_DATE}T{_TIME}(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?$"
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
+        try:
+            return super()._deserialize(value, *args, **options)
+        except OverflowError as error:
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from error
+
+
 class AnyField(fields.Raw):
-    """Anything that JSON can say; Firestore's own values are shown in their JSON form."""
+    """Whatever of JSON Firestore stores; its own values are shown in their JSON form."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
         return json_form(value)
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
+        fault = _fault_of(value)
+        if fault is not None:
+            raise marshmallow.ValidationError(fault)
+        return value
+
+
+class KeyField(fields.String):
+    """A key of a map."""
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
+        key = super()._deserialize(value, *args, **options)
+        fault = _fault_of_key(key)
+        if fault is not None:
+            raise marshmallow.ValidationError(fault)
+        return key
 
 
 class Base64Field(fields.String):
@@ -287,9 +348,10 @@ class ReferenceField(fields.String):
 
     def __init__(self, *, has_model: bool = True, **options: Any) -> None:
         super().__init__(**options)
-        below = "/[^/]+(/[^/]+/[^/]+)*"
+        segment = r"(?!\.\.?(/|$))(?!__[^/]*__(/|$))[^/]+"
+        below = f"/{segment}(/{segment}/{segment})*"
         #: What is taken, as a regular expression: an even number of segments, or an id alone.
-        self.pattern = f"^[^/]+({below})?$" if has_model else f"^[^/]+{below}$"
+        self.pattern = f"^{segment}({below})?$" if has_model else f"^{segment}{below}$"
 
     default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
         "invalid": "Not a document's path or id."
@@ -329,6 +391,7 @@ class VectorField(fields.List[float]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(NumberField(), **options)
+        self.validators.insert(0, validate.Length(min=1, max=_MOST_DIMENSIONS))
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
         return json_form(value)
@@ -355,7 +418,9 @@ class UnionField(fields.Raw):
                 return member.deserialize(value, *args, **options)
             except marshmallow.ValidationError as error:
                 refusals.append(error.messages)
-        raise marshmallow.ValidationError(refusals[0])
+        # One that complains of a part took the value as a whole, so it was probably meant.
+        inner = (refusal for refusal in refusals if isinstance(refusal, dict))
+        raise marshmallow.ValidationError(next(inner, refusals[0]))
 
 
 class EmbedField(fields.Nested):
@@ -377,6 +442,8 @@ class EmbedField(fields.Nested):
         if not isinstance(value, Mapping):
             raise self.make_error("type", input=value, type=value.__class__.__name__)
         given = dict(value)
+        if given.get("obj_type", "") is None:
+            raise marshmallow.ValidationError({"obj_type": ["Field may not be null."]})
         model = self._model_of(given.pop("obj_type", None))
         return model.new(**model.schema(partial=partial).load(given))
 
@@ -428,6 +495,34 @@ _JSON_FORMS: dict[type, Callable[[Any], Any]] = {
     GeoPoint: lambda point: {"latitude": point.latitude, "longitude": point.longitude},
     Vector: list,
 }
+
+
+def _fault_of(value: Any, levels: int = _MOST_LEVELS) -> str | None:
+    """What keeps Firestore from storing a value of JSON; ``None`` if nothing does."""
+    if isinstance(value, int) and not INT64[0] <= value <= INT64[1]:
+        return "An integer has at most 64 bits."
+    if not isinstance(value, dict | list):
+        return None
+    if not levels:
+        return f"Nested more than {_MOST_LEVELS} levels deep."
+    if isinstance(value, list):
+        if any(isinstance(item, list) for item in value):
+            return "An array is directly inside an array; put an object between."
+        return _first(_fault_of(item, levels - 1) for item in value)
+    keys = _first(_fault_of_key(key) for key in value)
+    return keys or _first(_fault_of(item, levels - 1) for item in value.values())
+
+
+def _fault_of_key(key: str) -> str | None:
+    if not key or is_reserved_field(key):
+        return f"A key is not {key!r}: it is not empty, and not __…__."
+    if len(key.encode(errors="replace")) > _LONGEST_KEY_BYTES:
+        return f"A key has at most {_LONGEST_KEY_BYTES} bytes."
+    return None
+
+
+def _first(faults: Iterable[str | None]) -> str | None:
+    return next((fault for fault in faults if fault is not None), None)
 
 
 def _is_between(least: float, value: object, greatest: float) -> bool:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+from flask_boiler.naming import id_fault
+
 __all__ = [
     "CommitResult",
     "CompositeFilter",
@@ -46,7 +48,8 @@ class HasPath(Protocol):
 def document_path(reference: str | HasPath) -> str:
     """The path of a document, from a path or from google's ``DocumentReference``.
 
-    :raises ValueError: it does not name a document (an even number of non-empty segments).
+    :raises ValueError: it does not name a document (an even number of segments that Firestore
+        takes as ids).
     """
     path = reference if isinstance(reference, str) else reference.path
     segments = path.split("/")
@@ -55,7 +58,16 @@ def document_path(reference: str | HasPath) -> str:
             f"{path!r} does not name a document: expected 'collection/id', or the same below "
             "another document"
         )
+    if not _is_plain(path):
+        faults = [fault for segment in segments if (fault := id_fault(segment)) is not None]
+        if faults:
+            raise ValueError(f"{path!r:.120} does not name a document: {faults[0]}")
     return path
+
+
+def _is_plain(path: str) -> bool:
+    """Whether it is seen at a glance that Firestore takes each of the segments as an id."""
+    return path.isascii() and len(path) <= 1500 and "__" not in path and "." not in path
 
 
 def collection_of(path: str) -> str:

@@ -465,17 +465,29 @@ class LocalTimeKind(Kind):
         """The wall clock in the zone at that moment."""
         if not isinstance(stored, datetime.datetime):
             raise Mismatch(f"expected a timestamp, not {shown(stored)}")
-        return stored.astimezone(self.zone).replace(tzinfo=None)
+        return self._clock(stored)
 
     def dump(self, value: Any, *, bare: bool = False) -> Any:
         """The moment when the zone's clocks show that time; ``fold`` tells two apart."""
         if not isinstance(value, datetime.datetime) or value.tzinfo is not None:
             raise self.refuse(value)
-        moment = value.replace(tzinfo=self.zone).astimezone(datetime.UTC)
-        if moment.astimezone(self.zone).replace(tzinfo=None) != value.replace(tzinfo=None):
+        try:
+            moment = value.replace(tzinfo=self.zone).astimezone(datetime.UTC)
+        except OverflowError as error:
+            raise self._beyond(value) from error
+        if self._clock(moment) != value.replace(tzinfo=None):
             name = self.zone.key if isinstance(self.zone, ZoneInfo) else str(self.zone)
             raise Mismatch(f"{value.isoformat()} does not exist in {name}: the clocks skip it")
         return moment
+
+    def _clock(self, moment: datetime.datetime) -> datetime.datetime:
+        try:
+            return moment.astimezone(self.zone).replace(tzinfo=None)
+        except OverflowError as error:
+            raise self._beyond(moment) from error
+
+    def _beyond(self, value: datetime.datetime) -> Mismatch:
+        return Mismatch(f"{value.isoformat()} is not in the years 1 to 9999 everywhere")
 
 
 class FieldKind(Kind):

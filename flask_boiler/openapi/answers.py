@@ -76,8 +76,8 @@ REQUEST_HEADERS: dict[str, JsonSchema] = {
     "IfMatch": {
         "name": "If-Match",
         "in": "header",
-        "description": "The tag that the change is about: if the view has another by now, "
-        "nothing is written.",
+        "description": "The tag that the request is about: if the view has another by now, "
+        "nothing is shown, and nothing is written.",
         "schema": _TEXT,
     },
 }

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask
 
 from flask_boiler.openapi.answers import HEADERS, REQUEST_HEADERS, problem_responses
+from flask_boiler.openapi.links import link
 from flask_boiler.openapi.operations import Operations
 from flask_boiler.openapi.rules import path_of
 from flask_boiler.openapi.schemas import VERSION, Schemas
@@ -30,6 +31,8 @@ def build_document(app: Flask, settings: Mapping[str, Any]) -> dict[str, Any]:
         of_path = paths.setdefault(path_of(rule), {})
         # Of two under one path and method, the first is the one that answers.
         of_path.setdefault(route.method.lower(), operations.of(rule, route))
+    for of_path in paths.values():
+        link(of_path)
     responses = problem_responses(schemas)
     components: dict[str, Any] = {
         "schemas": dict(schemas.named),

@@ -14,7 +14,7 @@ from flask_boiler.errors import ConfigurationError
 from flask_boiler.openapi.answers import REQUEST_HEADERS, problems, response
 from flask_boiler.openapi.rules import path_parameters
 from flask_boiler.openapi.schemas import JsonSchema, Schemas
-from flask_boiler.view.listing import DEFAULT_LIMIT, MAX_LIMIT, filterable, is_textual
+from flask_boiler.view.listing import DEFAULT_LIMIT, MAX_LIMIT, filterable, is_textual, takes_null
 from flask_boiler.view.rest import ListGet, RestView, Route
 from flask_boiler.view_root import ViewRoot
 
@@ -93,11 +93,11 @@ def _instance_get(schemas: Schemas, route: Route) -> JsonSchema:
     view_cls = route.mediator.view_model_cls
     return {
         "summary": f"One {view_cls.__name__}",
-        "parameters": _headers("IfNoneMatch", "IfModifiedSince", "ReadTime"),
+        "parameters": _headers("IfMatch", "IfNoneMatch", "IfModifiedSince", "ReadTime"),
         "responses": {
             "200": response("The view.", *_OF_A_VIEW, schema=schemas.view(view_cls)),
             "304": response("What the client has still holds.", *_OF_A_VIEW),
-            **problems(400, 404, 500, 503),
+            **problems(400, 404, 412, 500, 503),
         },
     }
 
@@ -172,10 +172,10 @@ def _filters(schemas: Schemas, route: Route) -> Iterable[JsonSchema]:
     for name, attribute in _filterable(route).items():
         field = fields[attribute.attribute_name]
         if is_textual(field):
-            yield _filter(name, schemas.of_field(field))
+            yield _filter(name, schemas.of_field(field), null=takes_null(field))
 
 
-def _filter(name: str, schema: JsonSchema) -> JsonSchema:
+def _filter(name: str, schema: JsonSchema, *, null: bool) -> JsonSchema:
     said = f"Only those whose {name} is this."
     if not schema.keys() & {"type", "anyOf"}:
         schema = {**schema, "type": "string"}
@@ -183,6 +183,8 @@ def _filter(name: str, schema: JsonSchema) -> JsonSchema:
     # What these say is of values that are stored, and not of what is looked for.
     left_out = ("nullable", "readOnly", "writeOnly", "default", "description")
     looked_for = {key: value for key, value in schema.items() if key not in left_out}
+    if null:
+        looked_for = {"anyOf": [looked_for, {"type": "string", "enum": ["null"]}]}
     return {"name": name, "in": "query", "description": said, "schema": looked_for}
 
 

@@ -167,12 +167,21 @@ def _own_properties(
             }
         case schema.NumberField():
             return {"format": "double"}
+        case schema.LocalTimeField():
+            # No format of OpenAPI's is without an offset.
+            ret.pop("format", None)
+            return {"pattern": schema.LocalTimeField.PATTERN}
         case schema.Base64Field():
-            return {"format": "byte"}
+            return {"format": "byte", "pattern": schema.Base64Field.PATTERN}
         case schema.ReferenceField():
             return {"pattern": field.pattern}
         case schema.GeoPointField():
             return _geo_point()
+        case schema.RelatedField():
+            # Taken as a reference, too; what is answered is always the model.
+            path = {"type": "string", "pattern": schema.ReferenceField().pattern}
+            described = _embedded(converter, field, ret)
+            return {"anyOf": [{**path, "writeOnly": True}, *described["anyOf"]]}
         case schema.EmbedField():
             return _embedded(converter, field, ret)
         case schema.UnionField():

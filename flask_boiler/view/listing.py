@@ -17,10 +17,19 @@ from flask_boiler.schema import AnyField, UnionField
 from flask_boiler.view.problems import Refusal
 from flask_boiler.view_model import ViewModel
 
-__all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "PAGING", "ListQuery", "filterable", "is_textual"]
+__all__ = [
+    "DEFAULT_LIMIT",
+    "MAX_LIMIT",
+    "PAGING",
+    "ListQuery",
+    "filterable",
+    "is_textual",
+    "takes_null",
+]
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
+_NULL = "null"
 PAGING = ("limit", "page_token", "order_by")
 
 
@@ -133,6 +142,17 @@ class ListQuery:
         return query
 
 
+def takes_null(field: marshmallow.fields.Field[Any]) -> bool:
+    """Whether the parameter ``null`` asks for null, rather than for a text."""
+    if not field.allow_none or type(field) is AnyField:
+        return False
+    try:
+        field.deserialize(_NULL)
+    except marshmallow.ValidationError:
+        return True
+    return False
+
+
 def _value(field: marshmallow.fields.Field[Any], text: str) -> Any:
     """What a parameter means: the text itself, or what it says as JSON.
 
@@ -145,7 +165,7 @@ def _value(field: marshmallow.fields.Field[Any], text: str) -> Any:
     try:
         return field.deserialize(text)
     except marshmallow.ValidationError:
-        if literal is text:
+        if isinstance(literal, str):
             raise
         return field.deserialize(literal)
 

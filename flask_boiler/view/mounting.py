@@ -1,8 +1,8 @@
 """The routes of REST mediators in an application, and what it answers where they end.
 
 A path below them that no rule matches, and a method that none allows, are Flask's to refuse: in
-HTML, unless the application says otherwise. Here they get what clients of these routes expect,
-and the rest of the application is left as it is.
+HTML, unless the application says otherwise; so are exceptions that nobody catches. Here they get
+what clients of these routes expect, and the rest of the application is left as it is.
 """
 
 from __future__ import annotations
@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Flask, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    default_exceptions,
+)
 from werkzeug.routing import Rule
 
 from flask_boiler.openapi import swagger
-from flask_boiler.view.problems import problem_of
+from flask_boiler.view.problems import PROBLEM_TYPE, problem_of
 
 if TYPE_CHECKING:
     from flask_boiler.view.rest import Route
@@ -48,6 +53,7 @@ def prepare(app: Flask | Blueprint) -> None:
     elif _EXTENSION not in app.extensions:
         app.extensions[_EXTENSION] = None
         app.before_request(_refuse_unrouted)
+        app.after_request(_as_problem)
         app.before_request_funcs.setdefault(swagger.FLASGGER, []).append(swagger.before_request)
         app.after_request_funcs.setdefault(swagger.FLASGGER, []).append(swagger.without_web_fonts)
 
@@ -75,6 +81,24 @@ def _refuse_unrouted() -> Response | None:
         case NotFound() if _is_below_a_route():
             return problem_of(refused, {})
     return None
+
+
+def _as_problem(response: Response) -> Response:
+    """An error that was not the route's own to answer, as the clients of the route expect it.
+
+    That is Flask's page for an exception that nobody caught, or for an ``abort`` of a function
+    that runs before each request.
+    """
+    if response.status_code < 400 or response.mimetype != "text/html" or request.url_rule is None:
+        return response
+    app: Any = current_app
+    route = _route_of(app, request.url_rule)
+    known = default_exceptions.get(response.status_code)
+    if route is not None and route.answers_problems and known is not None:
+        # Its headers stay: one may say how to sign in, say.
+        response.set_data(problem_of(known(), {}).get_data())
+        response.mimetype = PROBLEM_TYPE
+    return response
 
 
 def _is_of_a_route(refused: MethodNotAllowed) -> bool:

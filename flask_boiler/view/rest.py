@@ -55,6 +55,11 @@ class Route(NamedTuple):
     endpoint: str
     view: type[View]
 
+    @property
+    def answers_problems(self) -> bool:
+        """Whether its errors are problem documents; a view of another family has its own ways."""
+        return issubclass(self.view, RestView)
+
 
 _DEFAULTS: dict[str, tuple[str, type[RestView]]] = {
     "list_get": ("GET", ListGet),

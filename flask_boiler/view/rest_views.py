@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import quote
 
 from flask import Request, Response, current_app, request, url_for
 from flask.views import View
 from werkzeug.exceptions import HTTPException
+from werkzeug.wsgi import LimitedStream
 
 from flask_boiler.collection import new_id
 from flask_boiler.context import current_context
 from flask_boiler.domain_model import DomainModel
-from flask_boiler.errors import BoilerError, ValidationError
+from flask_boiler.errors import BoilerError, MaterializationError, ValidationError
 from flask_boiler.ports import Incomplete
 from flask_boiler.reading import DirectReader, current_reader, reading_through
 from flask_boiler.snapshot_cut import compute_once
@@ -101,7 +103,8 @@ class RestView(View):
             with reading_through(reader):
                 return Representation.of_view(self.root.open(doc_id), reader)
 
-        return compute_once(represent, context.datastore)
+        with _as_stored(doc_id):
+            return compute_once(represent, context.datastore)
 
     def input(self) -> dict[str, Any]:
         """The body's values by attribute name.
@@ -128,7 +131,11 @@ class InstanceGet(RestView):
         """200, or 304 if what the client has is still what there is."""
         strong = _read_time(request) is not None
         shown = (None if strong else self._stored(doc_id)) or self.compute(doc_id)
-        return shown.response().make_conditional(request)  # type: ignore[return-value]
+        if request.headers.get("If-Match") and not request.if_match.contains(shown.etag):
+            raise Refusal(412, "The view is another one by now.")
+        # Werkzeug's own look at If-Match would answer with the view, and refuses a *.
+        conditions = {name: v for name, v in request.environ.items() if name != "HTTP_IF_MATCH"}
+        return shown.response().make_conditional(conditions)  # type: ignore[return-value]
 
     def _stored(self, doc_id: str) -> Representation | None:
         place = stored_place(self.root, doc_id)
@@ -139,7 +146,11 @@ class InstanceGet(RestView):
         kind = snapshot.get("obj_type") if snapshot.exists else None
         if not snapshot.exists or kind not in (None, view_cls.type_name()):
             return None
-        return Representation.of_snapshot(view_cls, snapshot)
+        try:
+            return Representation.of_snapshot(view_cls, snapshot)
+        except ValidationError:
+            # Stored by an older declaration, say: what it is now can be computed.
+            return None
 
 
 class ListGet(RestView):
@@ -161,7 +172,8 @@ class ListGet(RestView):
             views = _all_or_incomplete(page.results, self._represent)
             return {"results": views, "next_page_token": page.next_page_token}
 
-        body = compute_once(represent, current_context().datastore)
+        with _as_stored(request.path):
+            body = compute_once(represent, current_context().datastore)
         return Response(json.dumps(body), mimetype="application/json")
 
     def _represent(self, root: DomainModel) -> dict[str, Any]:
@@ -196,14 +208,23 @@ class _InstanceWrite(RestView):
 
     writes = True
 
-    def conditionally(self, doc_id: str, write: Callable[[], R]) -> R:
-        """What ``write`` returns; with ``If-Match``, checked and written in one transaction."""
+    def conditionally(
+        self, doc_id: str, write: Callable[[], R], check_input: Callable[[], None] | None = None
+    ) -> R:
+        """What ``write`` returns; with ``If-Match``, checked and written in one transaction.
+
+        :param check_input: raises what ``write`` would raise of any view.
+        """
         if not request.headers.get("If-Match"):
             return write()
 
         def checked() -> R:
-            shown = Representation.of_view(self.root.open(doc_id))
+            with _as_stored(doc_id):
+                shown = Representation.of_view(self.root.open(doc_id))
             if not request.if_match.contains(shown.etag):
+                if check_input is not None:
+                    # By RFC 9110, what would be refused anyway is refused for that reason.
+                    check_input()
                 raise Refusal(412, "The view has changed: get it again, and repeat the change.")
             return write()
 
@@ -216,7 +237,11 @@ class InstancePut(_InstanceWrite):
     def answer(self, *, doc_id: str, **arguments: Any) -> Response:
         """200, with the view as it now stands."""
         data = self.input()
-        self.conditionally(doc_id, lambda: self.mutation_cls.mutate_put(doc_id, data))
+        self.conditionally(
+            doc_id,
+            lambda: self.mutation_cls.mutate_put(doc_id, data),
+            lambda: self.mutation_cls.check_put(data),
+        )
         return _of_write(self.compute(doc_id))
 
 
@@ -239,6 +264,15 @@ class InstanceDelete(_InstanceWrite):
         response = Response(status=204)
         response.headers[READ_TIME_HEADER] = str(_time_after())
         return response
+
+
+@contextmanager
+def _as_stored(what: str) -> Iterator[None]:
+    """Tell values that are stored wrongly from such that the client sent."""
+    try:
+        yield
+    except ValidationError as error:
+        raise MaterializationError(f"{what} cannot be shown: {error}", key=what) from error
 
 
 def _all_or_incomplete(
@@ -287,7 +321,11 @@ def _json_body(asked: Request) -> Any:
         raise Refusal(415, f"Expected application/json, not {kind or 'no content type'}.")
     data = _body(asked)
     try:
-        return json.loads(data, parse_constant=_refuse_constant)
+        body = json.loads(data, parse_constant=_refuse_constant)
+        if b"\\u" in data:
+            # Half of a surrogate pair can be spelled so, and is no text.
+            json.dumps(body, ensure_ascii=False).encode()
+        return body
     except (ValueError, RecursionError) as error:
         raise Refusal(400, f"The body is not JSON: {error}") from error
 
@@ -297,6 +335,10 @@ def _body(asked: Request) -> bytes:
     too_large = Refusal(413, f"A body has at most {limit} bytes.")
     if (asked.content_length or 0) > limit:
         raise too_large
+    if asked.content_length is None and "stream" not in vars(asked):
+        # Sent in chunks: no more is read than shows that it is too much.
+        bounded = LimitedStream(asked.environ["wsgi.input"], limit + 1, is_max=True)
+        asked.environ["wsgi.input"] = bounded
     data = asked.get_data()
     if len(data) > limit:
         raise too_large

@@ -23,7 +23,14 @@ from flask_boiler.testing.plugin import Settle
 from flask_boiler.view import QueryMediator
 from flask_boiler.view.rest import ListGet
 from flask_boiler.view.rest_views import READ_TIME_HEADER
-from tests.firestore.towns import Leader, Party, Town, TownMutation, TownView
+from tests.firestore.towns import (
+    Leader,
+    Town,
+    TownMutation,
+    TownView,
+    create_towns_app,
+    save_a_town,
+)
 
 ONE = "/towns/<string:doc_id>"
 WHOLE = {
@@ -38,16 +45,7 @@ WHOLE = {
 
 @pytest.fixture
 def app(boiler: Boiler) -> Flask:
-    app = Flask(__name__)
-    boiler.init_app(app)
-    mediator = view.RestMediator(view_model_cls=TownView, mutation_cls=TownMutation, app=app)
-    mediator.add_list_get(rule="/towns")
-    mediator.add_list_post(rule="/towns")
-    mediator.add_instance_get(rule=ONE)
-    mediator.add_instance_put(rule=ONE)
-    mediator.add_instance_patch(rule=ONE)
-    mediator.add_instance_delete(rule=ONE)
-    return app
+    return create_towns_app(boiler)
 
 
 @pytest.fixture
@@ -57,11 +55,7 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def ulm(boiler: Boiler) -> Town:
-    Party.new(doc_id="p1", title="Sparrows").save()
-    Leader.new(doc_id="l1", full_name="Ada", party="p1").save()
-    town = Town.new(doc_id="ulm", name="Ulm", population=3, leader="l1", secret="x")
-    town.save()
-    return town
+    return save_a_town()
 
 
 @pytest.fixture

@@ -7,11 +7,15 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from flask import Flask
+
 from flask_boiler import attrs
 from flask_boiler.attrs import Attr
 from flask_boiler.domain_model import DomainModel
+from flask_boiler.extension import Boiler
 from flask_boiler.mutation import Mutation
 from flask_boiler.store import Store, reference
+from flask_boiler.view import RestMediator
 from flask_boiler.view_model import ViewModel
 
 
@@ -118,3 +122,27 @@ class TownView(ViewModel):
 
 class TownMutation(Mutation[TownView]):
     pass
+
+
+def create_towns_app(boiler: Boiler) -> Flask:
+    """An application that serves towns by every kind of route."""
+    app = Flask("towns")
+    boiler.init_app(app)
+    one = "/towns/<string:doc_id>"
+    mediator = RestMediator(view_model_cls=TownView, mutation_cls=TownMutation, app=app)
+    mediator.add_list_get(rule="/towns")
+    mediator.add_list_post(rule="/towns")
+    mediator.add_instance_get(rule=one)
+    mediator.add_instance_put(rule=one)
+    mediator.add_instance_patch(rule=one)
+    mediator.add_instance_delete(rule=one)
+    return app
+
+
+def save_a_town() -> Town:
+    """Ulm, and those who lead it."""
+    Party.new(doc_id="p1", title="Sparrows").save()
+    Leader.new(doc_id="l1", full_name="Ada", party="p1").save()
+    town = Town.new(doc_id="ulm", name="Ulm", population=3, leader="l1", secret="x")
+    town.save()
+    return town

@@ -147,7 +147,7 @@ def test_every_route_is_described_with_all_that_it_can_answer(app: Flask) -> Non
     assert statuses == {
         ("/vases", "get"): {"200", "400", "500", "503"},
         ("/vases", "post"): {"201", "400", "409", "413", "415", "422", "500", "503"},
-        ("/vases/{doc_id}", "get"): {"200", "304", "400", "404", "500", "503"},
+        ("/vases/{doc_id}", "get"): {"200", "304", "400", "404", "412", "500", "503"},
         ("/vases/{doc_id}", "delete"): {"204", "404", "409", "412", "500", "503"},
         **{
             ("/vases/{doc_id}", method): {
@@ -167,7 +167,9 @@ def test_the_headers_of_requests_and_answers_are_described(app: Flask) -> None:
         names = (p["$ref"].rpartition("/")[2] for p in of_one[method]["parameters"] if "$ref" in p)
         return {document["components"]["parameters"][name]["name"] for name in names}
 
-    assert sent("get") == {"If-None-Match", "If-Modified-Since", "Boiler-Read-Time"}
+    assert sent("get") == {
+        *("If-Match", "If-None-Match", "If-Modified-Since", "Boiler-Read-Time"),
+    }
     assert sent("put") == sent("patch") == sent("delete") == {"If-Match"}
     answered = {
         method: set(of_one[method]["responses"][status]["headers"])
@@ -181,6 +183,24 @@ def test_the_headers_of_requests_and_answers_are_described(app: Flask) -> None:
     created = document["paths"]["/vases"]["post"]["responses"]["201"]["headers"]
     assert {"Location", "ETag", "Boiler-Read-Time"} <= created.keys()
     assert "Retry-After" in document["components"]["responses"]["ServiceUnavailable"]["headers"]
+
+
+def test_answers_say_how_they_are_used_in_the_next_request(app: Flask) -> None:
+    of_one = document_of(app)["paths"]["/vases/{doc_id}"]
+    read = of_one["get"]["responses"]["200"]["links"]
+    assert set(read) == {
+        *("VaseView_instance_put", "VaseView_instance_patch", "VaseView_instance_delete"),
+    }
+    assert read["VaseView_instance_patch"] == {
+        "operationId": "VaseView_instance_patch",
+        "parameters": {
+            "path.doc_id": "$request.path.doc_id",
+            "header.If-Match": "$response.header.ETag",
+        },
+    }
+    written = of_one["patch"]["responses"]["200"]["links"]["VaseView_instance_get"]
+    token = "$response.header.Boiler-Read-Time"
+    assert written["parameters"]["header.Boiler-Read-Time"] == token
 
 
 def test_problems_are_problem_documents(app: Flask) -> None:

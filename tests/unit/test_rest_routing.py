@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, abort, got_request_exception
 
 from flask_boiler import view
 from flask_boiler.attrs import Attr
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.mutation import Mutation
 from flask_boiler.store import Store, reference
+from flask_boiler.view.rest import ListGet
 from flask_boiler.view_model import ViewModel
 
 
@@ -95,6 +98,34 @@ def test_an_own_handler_of_the_application_keeps_its_part(app: Flask) -> None:
     client = app.test_client()
     assert client.get("/elsewhere").text == "mine"
     assert client.get("/bells/b1/more").mimetype == "application/problem+json"
+
+
+def test_an_abort_before_a_request_is_a_problem_on_the_mediators_routes_alone(app: Flask) -> None:
+    @app.before_request
+    def demand_credentials() -> None:
+        abort(Response("<p>who?</p>", status=401, headers={"WWW-Authenticate": "Bearer"}))
+
+    client = app.test_client()
+    refused = client.get("/bells")
+    assert (refused.status_code, refused.mimetype) == (401, "application/problem+json")
+    assert refused.json["title"] == "Unauthorized"
+    assert refused.headers["WWW-Authenticate"] == "Bearer"
+    assert client.get("/own").text == "<p>who?</p>"
+
+
+def test_an_exception_that_nobody_catches_is_a_problem_that_tells_nothing(app: Flask) -> None:
+    class Broken(ListGet):
+        def answer(self, **arguments: Any) -> Response:
+            raise ZeroDivisionError("with details")
+
+    view.RestMediator(BellView, app=app).add_list_get("/broken", list_get_view=Broken)
+    seen: list[BaseException] = []
+    got_request_exception.connect(lambda _, exception: seen.append(exception), app, weak=False)
+    answer = app.test_client().get("/broken")
+    assert (answer.status_code, answer.mimetype) == (500, "application/problem+json")
+    assert "details" not in answer.text
+    # What watches an application for errors still sees it.
+    assert isinstance(seen[0], ZeroDivisionError)
 
 
 def test_options_tell_the_methods(app: Flask) -> None:
