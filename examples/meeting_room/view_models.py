@@ -113,12 +113,11 @@ class MeetingSession(ViewModel):
     def add_participant(self, user_id: str) -> None:
         """Have a user take part, with a ticket.
 
-        :raises ValidationError: there is no such user.
-        :raises RefusedError: they take part already.
+        :raises RefusedError: there is no such user, or they take part already.
         """
-        user = User.get(user_id)
+        user = _find_user(user_id)
         if user is None:
-            raise ValidationError({"add_participant": [f"There is no user {user_id}."]})
+            raise RefusedError(f"There is no user {user_id}.")
         if user_id in {known.id for known in self.meeting.users}:
             raise RefusedError(f"{user.display_name} takes part already.")
         ticket = Ticket.new(user=user)
@@ -230,6 +229,14 @@ class TicketView(ViewModel):
     def attendance(self, value: bool) -> None:
         """Come, or go."""
         self.ticket.attendance = value
+
+
+def _find_user(user_id: str) -> User | None:
+    try:
+        return User.get(user_id)
+    except ValidationError:
+        # No document can have such an id, so no user has.
+        return None
 
 
 class MeetingSessionMutation(Mutation[MeetingSession]):

@@ -1,0 +1,111 @@
+"""Served applications are what their OpenAPI documents say, whatever they are asked."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from http import HTTPStatus
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import pytest
+from flasgger import Swagger
+from flask import Flask
+from schemathesis.core.transport import Response
+from schemathesis.generation.case import Case
+
+from examples.meeting_room.app import create_app
+from examples.meeting_room.story import save_a_meeting
+from flask_boiler.extension import Boiler
+from tests.firestore.conformance import CHECKS, PHASES, Pardon, explore
+from tests.firestore.kinds import create_jugs_app, save_a_jug
+from tests.firestore.towns import create_towns_app, save_a_town
+
+
+@contextmanager
+def towns(boiler: Boiler) -> Iterator[Flask]:
+    app = create_towns_app(boiler)
+    Swagger(app)
+    save_a_town()
+    yield app
+
+
+@contextmanager
+def jugs(boiler: Boiler) -> Iterator[Flask]:
+    app = create_jugs_app(boiler)
+    Swagger(app)
+    save_a_jug()
+    yield app
+
+
+@contextmanager
+def meeting_room(boiler: Boiler) -> Iterator[Flask]:
+    app = create_app(boiler.context.config)
+    own: Boiler = app.extensions["boiler"]
+    try:
+        with own.context.activated():
+            save_a_meeting()
+        yield app
+    finally:
+        own.close()
+
+
+def of_untyped_values(case: Case[Any], response: Response) -> bool:
+    """Firestore does not store all that the document allows where no type is declared."""
+    return _names_only(response, lambda name, said: name.partition(".")[0] == "anything")
+
+
+def of_names_of_keys(case: Case[Any], response: Response) -> bool:
+    """OpenAPI 3.0 has no words for what the keys of a map may look like."""
+    return _names_only(response, lambda name, said: "A key is not" in said)
+
+
+def _names_only(response: Response, is_such: Callable[[str, str], bool]) -> bool:
+    if response.status_code != HTTPStatus.UNPROCESSABLE_ENTITY:
+        return False
+    errors: dict[str, list[str]] = response.json().get("errors", {})
+    return bool(errors) and all(is_such(name, " ".join(said)) for name, said in errors.items())
+
+
+class Served(NamedTuple):
+    """An application to be asked everything.
+
+    :param known: ids that there are, by path.
+    """
+
+    app: Callable[[Boiler], AbstractContextManager[Flask]]
+    known: Mapping[str, Sequence[str]]
+    pardons: Sequence[Pardon] = ()
+
+
+SERVED = [
+    Served(towns, {"/towns/{doc_id}": ["ulm"]}),
+    Served(jugs, {"/jugs/{doc_id}": ["brown"]}, [of_untyped_values, of_names_of_keys]),
+    Served(
+        meeting_room,
+        {
+            "/meeting_sessions/{doc_id}": ["planning"],
+            "/users/{doc_id}": ["ada", "bob", "cleo"],
+            "/tickets/{doc_id}": ["planning-ada", "planning-bob"],
+        },
+    ),
+]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("served", SERVED, ids=lambda served: served.app.__name__)
+def test_every_answer_is_as_the_document_says(
+    served: Served, boiler: Boiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Ids that were given out find their way into later requests.
+    chosen = SimpleNamespace(choice=random.Random(20).choice)
+    monkeypatch.setattr("flask_boiler.collection.secrets", chosen)
+    with served.app(boiler) as app:
+        findings = explore(app, known=served.known, pardons=served.pardons)
+    found = [*findings.errors, *findings.failures]
+    assert not found, "\n\n".join(found)
+    assert (findings.phases, findings.checks) == (PHASES, CHECKS)
+    # Where nothing was accepted, or nothing refused, the checks had nothing to look at.
+    for operation, statuses in findings.statuses.items():
+        assert min(statuses) < 300 and max(statuses) >= 400, operation
