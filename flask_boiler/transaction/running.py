@@ -32,7 +32,7 @@ _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 2.0
 #: How long one that has lost waits for others of the process that have lost the same document.
 _TURN_TIMEOUT_S = 10.0
-#: Who changes more documents than this is alone with them, or waits for nobody.
+#: Of a transaction that changes more documents than this, only the first so many are waited for.
 _MAX_TURNS = 20
 #: A parameter of one of these names is given the transaction.
 _PARAMETERS = ("transaction", "tx")
