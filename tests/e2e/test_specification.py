@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import openapi_spec_validator
 import pytest
 
+from examples.meeting_room.story import save_a_meeting
 from flask_boiler.context import Context as CTX
 from flask_boiler.extension import Boiler
 from flask_boiler.testing.plugin import Settle
 from flask_boiler.view import QueryMediator
 from tests.docs.snippets import snippets
 
-SAVE_DATA, DECLARE_VIEW_MODEL, WEBSOCKET_VIEW = snippets(
+SAVE_DATA, DECLARE_VIEW_MODEL, WEBSOCKET_VIEW, CREATE_FLASK_VIEW = snippets(
     Path(__file__).with_name("specification.md")
 )
 
@@ -126,3 +128,61 @@ def test_websocket_view(sample: dict[str, Any], boiler: Boiler, settle: Settle) 
     boiler.start()
     boiler.stop()
     assert not client.is_connected("/palette")
+
+
+LEFT_OUT_OF_FLASK_VIEW = """
+import types
+from flasgger import Swagger, SwaggerView
+from flask import Flask
+from examples.meeting_room.view_models import MeetingSession, MeetingSessionMutation, UserView
+from flask_boiler import view
+from flask_boiler.view.rest import ListGet
+"""
+
+OPERATIONS = {
+    "one that builds on the default": """
+class Operation(ListGet):
+    filters = ("status",)
+""",
+    "one of flasgger's": """
+class Operation(SwaggerView):
+    responses = {"200": {"description": "The ids of all meetings."}}
+
+    def get(self):
+        return {"results": {"planning": {}}}
+""",
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_create_flask_view(
+    operation: str, sample: dict[str, Any], boiler: Boiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[dict[str, Any]] = []
+    monkeypatch.setattr("flask.Flask.run", lambda app, **options: served.append(options))
+    exec(LEFT_OUT_OF_FLASK_VIEW + operation, sample)
+    sample["meeting_session_ops"] = types.SimpleNamespace(ListGet=sample["Operation"])
+    exec(compile(CREATE_FLASK_VIEW.code, "Create Flask View", "exec"), sample)
+    assert served == [{"debug": True}]
+
+    app = sample["app"]
+    app.debug = True
+    boiler.init_app(app)
+    save_a_meeting()
+    client = app.test_client()
+    assert list(client.get("/meeting_sessions").json["results"]) == ["planning"]
+    answer = client.patch("/meeting_sessions/planning", json={"inSession": False})
+    assert (answer.status_code, answer.json["inSession"]) == (200, False)
+    assert client.get("/meeting_sessions/planning").json["inSession"] is False
+    assert client.get("/users/ada").json["lastName"] == "Lovelace"
+
+    assert "swagger-ui" in client.get("/apidocs/").text
+    # With debug=True flasgger makes the document anew each time.
+    for _ in range(2):
+        document = client.get("/apispec_1.json").json
+        openapi_spec_validator.validate(document)
+        assert {path: set(methods) for path, methods in document["paths"].items()} == {
+            "/meeting_sessions": {"get"},
+            "/meeting_sessions/{doc_id}": {"get", "patch"},
+            "/users/{doc_id}": {"get"},
+        }
