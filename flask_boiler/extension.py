@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-from flask import Flask, current_app, has_app_context
+from flask import Blueprint, Flask, current_app, has_app_context
 
 from flask_boiler.config import Config
 from flask_boiler.context import ApplicationContext, register_resolver
@@ -21,6 +21,7 @@ from flask_boiler.values import Write
 from flask_boiler.view.cycles import refuse_cycles
 from flask_boiler.view.live import live_views
 from flask_boiler.view.query_task import QueryTaskMediator
+from flask_boiler.view.triggers import trigger_blueprint
 from flask_boiler.view_model import ViewModel
 
 __all__ = ["Boiler", "Mediator"]
@@ -121,6 +122,8 @@ class Boiler:
         Where the others run already, it is started at once.
         """
         self._mediators.append(mediator)
+        if isinstance(mediator, QueryTaskMediator):
+            mediator.belong_to(lambda: self.context)
         if self._running_in == os.getpid():
             refuse_cycles(self._views())
             self._start(mediator)
@@ -224,6 +227,20 @@ class Boiler:
     def transaction(self, *, locking: bool = False) -> AbstractContextManager[Transaction]:
         """One attempt at a transaction, as a ``with`` block."""
         return transaction(context=self.context, locking=locking)
+
+    def trigger_blueprint(self, name: str = "boiler_triggers") -> Blueprint:
+        """A route that takes the events of Firestore's triggers, for every task mediator.
+
+        ::
+
+            app.register_blueprint(boiler.trigger_blueprint(), url_prefix="/triggers")
+
+        Then ``POST /triggers/`` answers 2xx when the task is applied, 4xx when it can never be,
+        and 5xx when the event should come again. Nothing has to be started for that.
+
+        :raises MissingExtraError: ``flask-boiler[triggers]`` is not installed.
+        """
+        return trigger_blueprint(name, lambda: self.context, self._queues)
 
     def __enter__(self) -> Self:
         self.start()

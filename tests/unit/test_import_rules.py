@@ -40,6 +40,7 @@ EDGES = {
     "flask_socketio": [*FLOORS["expose"], *FLOORS["operate"]],
     "apispec": ["openapi"],
     "flasgger": [*FLOORS["expose"], *FLOORS["operate"]],
+    "cloudevents": ["view"],
     "sqlalchemy": ["sql"],
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from flask_boiler.errors import BoilerError, ConfigurationError
 from flask_boiler.ports import provided
 from flask_boiler.values import Snapshot
 from flask_boiler.view.query_task.application import Application, Result, Statistics
+from flask_boiler.view.query_task.delivery import deliver
 from flask_boiler.view.query_task.effects import OnTask, effect_of
 from flask_boiler.view.query_task.marks import MarkOption, mark_of
 from flask_boiler.view.query_task.queue import TaskQueue, key_of
@@ -100,6 +102,7 @@ class QueryTaskMediator:
         self._window = window
         self._threads = threads
         self._locking = locking
+        self._context: Callable[[], ApplicationContext] = current_context
         #: What this process has done, since the mediator was made.
         self.statistics = Statistics()
         # With the process, as a forked child has no threads of its parent's.
@@ -111,7 +114,7 @@ class QueryTaskMediator:
 
         :raises ConfigurationError: it runs already, or another of its name does.
         """
-        context = current_context()
+        context = self._context()
         engine: Engine = provided("live_views")(context).engine
         with self._lock:
             if self._running is not None and self._running[0] == os.getpid():
@@ -144,16 +147,39 @@ class QueryTaskMediator:
 
         :raises UnavailableError: Firestore could not be reached; try again later.
         """
-        return self._application(current_context()).apply_in_order(path)
+        return self._application(self._context()).apply_in_order(path)
+
+    def cloud_event(self, event: Any) -> None:
+        """Apply the task that a Firestore trigger tells of; a target for functions-framework.
+
+        ::
+
+            @functions_framework.cloud_event
+            def on_transfer(event):
+                mediator.cloud_event(event)
+
+        Returns when the commit is made, or there is nothing to do.
+
+        :param event: a CloudEvent, with ``get_attributes()`` and ``get_data()``.
+        :raises HTTPException: of werkzeug: 4xx if it can never succeed, the task being parked
+            then; 503 if it should come again.
+        """
+        context = self._context()
+        with context.activated():
+            deliver(event.get_attributes(), event.get_data(), [self], context)
+
+    def belong_to(self, context: Callable[[], ApplicationContext]) -> None:
+        """Use this application's context, wherever it is called; ``boiler.add`` does this."""
+        self._context = context
 
     def may_hold(self, path: str) -> bool:
         """Whether a document at this path can be one of the tasks."""
-        return self._queue(current_context()).may_hold(path)
+        return self._queue(self._context()).may_hold(path)
 
     @property
     def parked_tasks(self) -> list[ParkedTask]:
         """The tasks that are set aside, wherever that was done; read from Firestore."""
-        context = current_context()
+        context = self._context()
         found = self._records(context).parked(context.datastore)
         return sorted(found, key=lambda task: task.since)
 
@@ -170,7 +196,7 @@ class QueryTaskMediator:
         :returns: whether the task was parked.
         :raises UnavailableError: Firestore could not be reached.
         """
-        context = current_context()
+        context = self._context()
         if path not in {task.path for task in self.parked_tasks}:
             return False
         task = context.datastore.get([path])[path]
@@ -184,7 +210,7 @@ class QueryTaskMediator:
         :returns: whether the task was parked.
         :raises UnavailableError: Firestore could not be reached.
         """
-        context = current_context()
+        context = self._context()
         task = self._application(context).drop(path)
         if task is None:
             return False
