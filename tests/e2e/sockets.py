@@ -64,6 +64,11 @@ class RawClient:
             if text.startswith(prefix):
                 return text.removeprefix(prefix)
 
+    def updated(self) -> list[Any]:
+        """The arguments of the next ``updated``."""
+        text = self.receive(f'42{self._namespace},["updated",')
+        return list(json.loads(f"[{text}"))
+
     def close(self) -> None:
         """End the connection, without a word."""
         connection: Any = self._socket

@@ -8,12 +8,10 @@ import itertools
 import json
 import os
 import socket
-import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import flask_socketio
@@ -31,15 +29,12 @@ from flask_boiler.mutation import Mutation
 from flask_boiler.store import Store, reference
 from flask_boiler.view import WsLimits, WsMediator
 from flask_boiler.view_model import ViewModel
-from tests.e2e.conversation import Conversation
-from tests.e2e.node import node_packages
+from tests.e2e.holding import LANGUAGES, Holder
 from tests.e2e.sockets import RawClient, eventually
 
 #: Together, of both clients; `make soak` asks for more.
 DISCONNECTS = int(os.environ.get("FLASK_BOILER_DISCONNECTS", "40"))
 CLIENTS = int(os.environ.get("FLASK_BOILER_CLIENTS", "60"))
-HERE = Path(__file__).parent
-LANGUAGES = ("python", "javascript")
 NAMESPACE = "/boards"
 MAX_UNREAD = 4
 # Each is more than the buffers of a connection take, which are not ours.
@@ -142,70 +137,9 @@ def impatient(firestore_emulator: LocalFirestore) -> Iterator[Served]:
         yield served
 
 
-class Holder:
-    """A client of one language that holds the view, in a process of its own."""
-
-    def __init__(self, conversation: Conversation) -> None:
-        self._conversation = conversation
-
-    @classmethod
-    @contextmanager
-    def of(cls, served: Served, language: str, **options: Any) -> Iterator[Holder]:
-        arguments = [served.address, NAMESPACE, '{"doc_id": "a"}', json.dumps(options)]
-        environment: dict[str, str] = {}
-        if language == "javascript":
-            environment = {"NODE_PATH": str(node_packages())}
-            command = ["node", str(HERE / "holder.cjs")]
-        else:
-            command = [sys.executable, str(HERE / "holder.py")]
-        with Conversation.with_program([*command, *arguments], **environment) as conversation:
-            yield cls(conversation)
-
-    def await_count(self, count: int) -> dict[str, Any]:
-        """Wait until it holds the board with this count; what it was told then."""
-        return self._hear(lambda said: "told" in said and said["value"]["count"] == count)
-
-    def answer(self, *event: Any) -> Any:
-        """What the server answers to an event."""
-        self._conversation.tell(emit=event)
-        return self._hear(lambda said: "answer" in said)["answer"]
-
-    def drop(self) -> None:
-        """Have it lose the connection."""
-        self._conversation.tell(drop=True)
-
-    def await_return(self) -> str:
-        """Wait until it has subscribed (again); how it was brought up to date."""
-        return str(self._hear(lambda said: "connected" in said)["resumed"])
-
-    @property
-    def versions(self) -> list[int]:
-        """What it was told, but for being told that it missed nothing."""
-        metas = [said["told"] for said in self.told]
-        return [meta["version"] for meta in metas if meta["updates"] != "none"]
-
-    @property
-    def forms(self) -> set[str]:
-        """In which forms it was told of changes."""
-        return {said["told"]["updates"] for said in self.told}
-
-    @property
-    def told(self) -> list[dict[str, Any]]:
-        """All that it was told of the view."""
-        return [said for said in self._conversation.heard if "told" in said]
-
-    @property
-    def complaints(self) -> list[Any]:
-        """What went wrong: patches that do not fit, and problems that it was told of."""
-        return [s for s in self._conversation.heard if "gap" in s or "problem" in s]
-
-    def _hear(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        return self._conversation.hear(wanted)
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_client_subscribes_mutates_and_resumes(served: Served, language: str) -> None:
-    with Holder.of(served, language, updates="json-patch") as holder:
+    with Holder.of(served.address, NAMESPACE, language, updates="json-patch") as holder:
         assert holder.await_return() == "full"
         holder.await_count(0)
         command = {"operation": "patch", "doc_id": "a", "data": {"count": 7}}
@@ -226,7 +160,7 @@ def test_through_many_lost_connections_no_version_comes_twice_or_late(
     served: Served, language: str
 ) -> None:
     counts = itertools.count(1)
-    with Holder.of(served, language, updates="json-patch") as holder:
+    with Holder.of(served.address, NAMESPACE, language, updates="json-patch") as holder:
         holder.await_return()
         for _ in range(max(1, DISCONNECTS // 2)):
             for _ in range(2):
@@ -249,7 +183,7 @@ def test_a_client_that_stops_reading_costs_little_delays_nobody_and_gets_the_new
     unread = []
     with (
         RawClient(served.address, NAMESPACE, receive_buffer=4096) as slow,
-        Holder.of(served, "python") as holder,
+        Holder.of(served.address, NAMESPACE, "python") as holder,
     ):
         holder.await_count(0)
         slow.emit("subscribe_view_model", {"doc_id": "a"})
@@ -325,7 +259,7 @@ def test_many_clients_come_and_go_and_leave_nothing(impatient: Served) -> None:
     ids=["1 MiB", "deep", "object", "array", "nothing", "elsewhere", "unknown"],
 )
 def test_junk_harms_nobody_else(served: Served, junk: str) -> None:
-    with Holder.of(served, "python") as holder:
+    with Holder.of(served.address, NAMESPACE, "python") as holder:
         holder.await_count(0)
         with RawClient(served.address, NAMESPACE) as bad:
             bad.emit("subscribe_view_model", {"doc_id": "a"})
