@@ -16,9 +16,11 @@ from flask_boiler.context import ApplicationContext, register_resolver
 from flask_boiler.engine.keys import Parked, ViewKey
 from flask_boiler.engine.runtime import Engine
 from flask_boiler.errors import ConfigurationError
+from flask_boiler.mutation import Mutation
 from flask_boiler.transaction import Transaction, execute_transaction, transaction
 from flask_boiler.values import Write
 from flask_boiler.view.cycles import refuse_cycles
+from flask_boiler.view.exposing import Exposure, mount, socket_io_of
 from flask_boiler.view.live import live_views
 from flask_boiler.view.query_task import QueryTaskMediator
 from flask_boiler.view.triggers import trigger_blueprint
@@ -66,10 +68,16 @@ class Boiler:
 
     :param app: the application; or call :meth:`init_app` later.
     :param config: the configuration, instead of ``app.config``'s.
+    :param io: the ``flask_socketio.SocketIO`` that :meth:`expose` mounts namespaces on; by default
+        the application's, or else one that is made when it is needed.
     """
 
-    def __init__(self, app: Flask | None = None, *, config: Config | None = None) -> None:
+    def __init__(
+        self, app: Flask | None = None, *, config: Config | None = None, io: Any = None
+    ) -> None:
         self._config = config
+        self._io = io
+        self._app: Flask | None = None
         self._context: ApplicationContext | None = None
         self._mediators: list[Mediator] = []
         self._started: list[Mediator] = []
@@ -91,6 +99,7 @@ class Boiler:
                 "another app"
             )
         app.extensions[_EXTENSION] = self
+        self._app = app
         if self._context is None:
             self._context = ApplicationContext(self._config or Config.from_mapping(app.config))
 
@@ -128,6 +137,55 @@ class Boiler:
             refuse_cycles(self._views())
             self._start(mediator)
         return mediator
+
+    @property
+    def io(self) -> Any:
+        """The application's ``flask_socketio.SocketIO``; made, for threads, if there is none.
+
+        :raises ConfigurationError: there is no app yet.
+        :raises MissingExtraError: Flask-SocketIO is not installed.
+        """
+        if self._io is None:
+            self._io = socket_io_of(self._require_app("io"))
+        return self._io
+
+    def expose(
+        self,
+        view_model_cls: type[ViewModel],
+        mutation_cls: type[Mutation[Any]] | None = None,
+        *,
+        query: Any = None,
+        rule: str | None = None,
+        namespace: str | None = None,
+    ) -> Exposure:
+        """Mount all ways to a view at once; what is not asked for is left out.
+
+        ::
+
+            boiler.expose(
+                CityView, CityMutation, query=City.get_query(), rule="/cities", namespace="/cities"
+            )
+
+        :param query: keep the views of its documents, by a ``QueryMediator``.
+        :param rule: serve them over HTTP: lists at the rule, and each at ``/<doc_id>`` below it;
+            with a mutation, for writing too.
+        :param namespace: serve them live over Socket.IO, on :attr:`io`.
+        :raises ConfigurationError: none of these is given, or there is no app to mount on.
+        """
+        app = self._require_app("expose()") if rule or namespace else None
+        exposed = mount(
+            view_model_cls,
+            mutation_cls,
+            app=app,
+            io=self.io if namespace is not None else None,
+            query=query,
+            rule=rule,
+            namespace=namespace,
+        )
+        for mediator in (exposed.query, exposed.websocket):
+            if mediator is not None:
+                self.add(mediator)
+        return exposed
 
     def start(self) -> None:
         """Start every mediator that was added.
@@ -253,6 +311,14 @@ class Boiler:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def _require_app(self, wanted: str) -> Flask:
+        if self._app is None:
+            raise ConfigurationError(
+                f"this Boiler has no application yet, which {wanted} needs: give it one, or call "
+                "init_app(app) first"
+            )
+        return self._app
 
     def _start(self, mediator: Mediator) -> None:
         with self.context.activated():
