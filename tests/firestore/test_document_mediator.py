@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
+import json
+import re
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +30,7 @@ from flask_boiler.view.document import sink
 from flask_boiler.view.document.application import PatchApplication
 from tests.firestore.salons import PATTERN, Salon, SalonMutation, SalonView, salon_patches
 
+ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 30.0
 PATCHES = "users/ada/SalonView_PATCH"
 
@@ -417,6 +424,63 @@ def test_a_patch_that_alone_cannot_be_committed_is_parked(
 def test_two_mediators_of_one_collection_need_names(boiler: Boiler) -> None:
     with salon_patches(), pytest.raises(ConfigurationError, match="name="):
         salon_patches().start()
+
+
+# Who may write patches at all.
+
+
+def documented_rules() -> str:
+    """The security rules that docs/patches.md recommends, for this collection."""
+    text = (ROOT / "docs" / "patches.md").read_text(encoding="utf-8")
+    found = re.search(r"```text\n(rules_version.*?)```", text, re.DOTALL)
+    assert found is not None
+    return found[1].replace("MeetingView_PATCH", "SalonView_PATCH")
+
+
+class FrontEnd:
+    """Somebody who is signed in, and bound by rules; the Python client is not."""
+
+    def __init__(self, host: str, project: str, uid: str) -> None:
+        self._base = f"http://{host}/v1/projects/{project}/databases/(default)/documents"
+        claims = {"sub": uid, "user_id": uid, "aud": project, "iat": 0, "exp": 2**32}
+        self._token = ".".join([_base64({"alg": "none"}), _base64(claims), ""])
+
+    def write(self, path: str, *fields: str) -> int:
+        """Set these fields of a document to true; the status of the answer."""
+        body = {"fields": {name: {"booleanValue": True} for name in fields}}
+        return http_status(f"{self._base}/{path}", "PATCH", body, f"Bearer {self._token}")
+
+
+def _base64(claims: Mapping[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+
+
+def http_status(url: str, method: str, body: Any, authorization: str) -> int:
+    headers = {"Authorization": authorization, "Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code
+
+
+def test_the_documented_rules_let_users_write_patches_of_their_own_once(
+    boiler: Boiler, firestore_emulator: LocalFirestore
+) -> None:
+    host, project = firestore_emulator.host, boiler.context.project
+    rules = {"rules": {"files": [{"name": "patches", "content": documented_rules()}]}}
+    url = f"http://{host}/emulator/v1/projects/{project}:securityRules"
+    assert http_status(url, "PUT", rules, "Bearer owner") == 200
+    ada, bob = FrontEnd(host, project, "ada"), FrontEnd(host, project, "bob")
+    assert ada.write(f"{PATCHES}/p1", "isOpen") == 200
+    # Neither again, nor somebody else's, nor with a mark.
+    assert ada.write(f"{PATCHES}/p1", "isOpen", "title") == 403
+    assert bob.write(f"{PATCHES}/p2", "isOpen") == 403
+    assert ada.write(f"{PATCHES}/p3", "isOpen", "result") == 403
+    assert ada.write(f"{PATCHES}/p4", "isOpen", "error") == 403
+    assert ada.write("salons/s1", "isOpen") == 403
 
 
 # Several processes, and their end.

@@ -152,7 +152,7 @@ class PatchApplication:
         problem = problem_details(error, {} if named_by_field else self._fields)
         problem["detail"] = problem["detail"][:_LONGEST_TEXT]
         if "errors" in problem:
-            first = list(problem["errors"].items())[:_MOST_ERRORS]
+            first = sorted(problem["errors"].items())[:_MOST_ERRORS]
             problem["errors"] = {
                 name[:_LONGEST_TEXT]: [text[:_LONGEST_TEXT] for text in said]
                 for name, said in first
