@@ -59,6 +59,9 @@ class Leaf(NamedTuple):
     intervals: tuple[Interval, ...]
     is_contains: bool = False
     is_equality: bool = False
+    #: Whether it compares with null or NaN, which nothing fulfils: Firestore leaves such a
+    #: filter out before it looks at the others.
+    is_void: bool = False
 
     def accepts(self, encoded: bytes) -> bool:
         """Whether an encoded value is in one of the intervals."""
@@ -103,6 +106,8 @@ def _operands(part: Any) -> Sequence[Any]:
 
 
 def _leaf(names: tuple[str, ...], part: Any, operands: list[bytes]) -> Leaf:
+    if _is_void(part.op, operands):
+        return Leaf(names, (), is_void=True)
     match part.op:
         case _FIELD.EQUAL | _FIELD.IN:
             return Leaf(names, _points(operands), is_equality=True)
@@ -112,6 +117,12 @@ def _leaf(names: tuple[str, ...], part: Any, operands: list[bytes]) -> Leaf:
             return Leaf(names, _all_but(names, operands))
         case _:
             return Leaf(names, _compared(names, part.op, operands[0]))
+
+
+def _is_void(op: int, operands: list[bytes]) -> bool:
+    if op in (_FIELD.NOT_EQUAL, _FIELD.NOT_IN):
+        return all(operand == NULL for operand in operands)
+    return all(operand in (NULL, NAN) for operand in operands)
 
 
 def _points(operands: Iterable[bytes]) -> tuple[Interval, ...]:
@@ -137,8 +148,6 @@ def _without(interval: Interval, operands: Iterable[bytes]) -> tuple[Interval, .
 
 
 def _compared(names: tuple[str, ...], op: int, operand: bytes) -> tuple[Interval, ...]:
-    if operand in (NULL, NAN):
-        return ()
     low, high = (b"", END) if names == NAME_FIELD else type_range(operand)
     if op == _FIELD.LESS_THAN:
         return ((low, operand),)

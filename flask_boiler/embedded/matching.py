@@ -6,7 +6,8 @@ validating what a transaction read, and listening alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from flask_boiler.embedded.conditions import NAME_FIELD, Leaf, leaf_of
@@ -15,13 +16,42 @@ from flask_boiler.embedded.encoding import descending, encode_name, encode_value
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.ordering import Criterion, effective_orders, field_names
 
-__all__ = ["NAME", "Query", "masked", "value_at"]
+__all__ = ["NAME", "Query", "criteria", "masked", "value_at"]
 
 NAME = "__name__"
+_PLAIN = re.compile(r"[a-zA-Z_][a-zA-Z_0-9]*")
 _COMPOSITE = protocol.StructuredQuery.CompositeFilter
 
 #: Whether a document's message fulfils a condition.
 Predicate = Callable[[Any], bool]
+
+
+def quoted(name: str) -> str:
+    """A field's name as a field path has it."""
+    if _PLAIN.fullmatch(name):
+        return name
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def _significant(structured: Any) -> Any:
+    """A query that is sorted the same way: without the filters that are left out beforehand."""
+    leaves = list(_leaves(structured.where))
+    kept = [leaf for leaf in leaves if not leaf_of(leaf).is_void]
+    if len(kept) == len(leaves):
+        return structured
+    reduced = protocol.StructuredQuery(order_by=structured.order_by)
+    reduced.where.composite_filter.op = _COMPOSITE.AND
+    reduced.where.composite_filter.filters.extend(kept)
+    return reduced
+
+
+def _leaves(where: Any) -> Iterator[Any]:
+    match where.WhichOneof("filter_type"):
+        case "composite_filter":
+            for part in where.composite_filter.filters:
+                yield from _leaves(part)
+        case str():
+            yield where
 
 
 def value_at(message: Any, names: Sequence[str]) -> Any | None:
@@ -36,12 +66,29 @@ def value_at(message: Any, names: Sequence[str]) -> Any | None:
     return value
 
 
+def criteria(structured: Any, required: Sequence[tuple[str, ...]] = ()) -> list[Criterion]:
+    """All criteria that a result is sorted by, written out or implied, to the name at the end."""
+    orders = effective_orders(_significant(structured))
+    explicit = len(structured.order_by)
+    named = {field_names(order.field) for order in orders}
+    descending_last = orders[explicit - 1].descending if explicit else False
+    more = [
+        Criterion(".".join(map(quoted, names)), descending_last) for names in set(required) - named
+    ]
+    if not more:
+        return orders
+    implied = [order for order in orders[explicit:] if order.field != NAME] + more
+    implied.sort(key=lambda order: field_names(order.field))
+    return [*orders[:explicit], *implied, Criterion(NAME, descending_last)]
+
+
 class Query:
     """A query below a parent, which is valid: see ``validation``.
 
     :param parent: the full name of a document, or of the documents of a world.
     :param structured: a ``google.firestore.v1.StructuredQuery``; not changed afterwards.
-    :param required: fields that a document must have to be in the result.
+    :param required: more fields that a document must have to be in the result, as those that an
+        aggregation is over; the result is sorted by them, too.
     """
 
     def __init__(
@@ -56,14 +103,14 @@ class Query:
         self.collection_id: str = source.collection_id if source else ""
         #: Whether collections anywhere below the parent are asked, or only those directly below.
         self.all_descendants: bool = source.all_descendants if source else False
-        self.orders: list[Criterion] = effective_orders(structured)
+        self.orders: list[Criterion] = criteria(structured, required)
         self.limit: int | None = structured.limit.value if structured.HasField("limit") else None
         self.offset: int = structured.offset
         self._prefix = f"{parent}/"
         #: The paths of the fields that a document in the result has.
         self.fields: frozenset[tuple[str, ...]] = frozenset(
             field_names(order.field) for order in self.orders if order.field != NAME
-        ).union(required)
+        )
         self._holds = _predicate(structured.where)
         self._in_range = self._range()
 

@@ -215,8 +215,8 @@ class Service:
         world, _ = check_parent(request.parent)
         asked = request.structured_aggregation_query
         found = aggregations(asked.aggregations)
-        check_query(asked.structured_query)
         required = [aggregation.names for aggregation in found if aggregation.names]
+        check_query(asked.structured_query, required)
         query = Query(request.parent, asked.structured_query, required)
         with self._view(world, request) as view:
             if view.begun:

@@ -374,7 +374,6 @@ class Staging:
         self.time = time
         self._found: dict[str, _Row | None] = {}
         self._staged: dict[str, StoredDocument | None] = {}
-        self._deleted: set[str] = set()
 
     def document(self, name: str) -> StoredDocument | None:
         """The document as staged, else as stored; ``None`` if it does not exist."""
@@ -427,11 +426,6 @@ class Staging:
         """Make a document be gone; nothing happens if it is."""
         if self.document(name) is not None:
             self._staged[name] = None
-            self._deleted.add(name)
-
-    def was_deleted(self, name: str) -> bool:
-        """Whether this commit deleted the document, also if it wrote it again."""
-        return name in self._deleted
 
     def reading(self) -> Reading:
         """The newest state without what is staged, to validate what a transaction read."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from flask_boiler.embedded.conditions import NAME_FIELD
+from flask_boiler.embedded.conditions import NAME_FIELD, Leaf, disjunction
+from flask_boiler.embedded.matching import NAME, criteria
 from flask_boiler.embedded.names import check_collection_id, check_document, check_field_path
-from flask_boiler.embedded.refusal import invalid, unimplemented
+from flask_boiler.embedded.refusal import failed_precondition, invalid, unimplemented
 from flask_boiler.embedded.values import check_value
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.ordering import field_names
+from flask_boiler.firestore.ordering import Criterion, field_names
 
 __all__ = ["check_query"]
 
@@ -25,9 +26,10 @@ _CONTAINS = (_FIELD.ARRAY_CONTAINS, _FIELD.ARRAY_CONTAINS_ANY)
 _MOST_DISJUNCTIONS = 30
 
 
-def check_query(query: Any) -> None:
+def check_query(query: Any, required: Sequence[tuple[str, ...]] = ()) -> None:
     """A ``StructuredQuery`` that can be run.
 
+    :param required: more fields that it is sorted by, as those that an aggregation is over.
     :raises Refusal: INVALID_ARGUMENT, or UNIMPLEMENTED for a search of the nearest vectors.
     """
     if query.HasField("find_nearest"):
@@ -51,6 +53,7 @@ def check_query(query: Any) -> None:
     _check_orders(query)
     for cursor in (query.start_at, query.end_at):
         _check_cursor(query, cursor)
+    _check_keys(query, required)
     if not any(source.collection_id for source in query.from_):
         _check_without_collection(query)
 
@@ -149,9 +152,7 @@ def _has_or(where: Any) -> bool:
     if where.WhichOneof("filter_type") != "composite_filter":
         return False
     composite = where.composite_filter
-    return (composite.op == _COMPOSITE.OR and len(composite.filters) > 1) or any(
-        _has_or(part) for part in composite.filters
-    )
+    return composite.op == _COMPOSITE.OR or any(_has_or(part) for part in composite.filters)
 
 
 def _most_contains(where: Any) -> int:
@@ -190,6 +191,50 @@ def _check_orders(query: Any) -> None:
         if NAME_FIELD in seen:
             raise invalid("order by clause cannot contain more fields after the key")
         seen.add(names)
+
+
+def _check_keys(query: Any, required: Sequence[tuple[str, ...]]) -> None:
+    """What cannot be asked of names together with fields, and of names alone."""
+    orders = criteria(query)
+    if any(order.field == NAME for order in orders[:-1]):
+        raise invalid("order by clause cannot contain more fields after the key")
+    conjunctions = [
+        conjunction
+        for conjunction in disjunction(query.where)
+        if not any(leaf.is_void for leaf in conjunction)
+    ]
+    unequal = any(
+        not leaf.is_equality and leaf.names != NAME_FIELD
+        for conjunction in conjunctions
+        for leaf in conjunction
+    )
+    named = [leaf for conjunction in conjunctions for leaf in conjunction if _is_key(leaf)]
+    if (
+        unequal
+        and any(leaf.is_equality for leaf in named)
+        and all(leaf.is_equality for leaf in named)
+    ):
+        raise invalid(
+            "Equality on key is not allowed if there are other inequality fields and key does "
+            "not appear in inequalities."
+        )
+    if orders[0] == Criterion(NAME, True) and not all(
+        any(leaf.is_equality and not _is_key(leaf) for leaf in conjunction)
+        for conjunction in conjunctions
+    ):
+        raise failed_precondition("Firestore does not support descending key scans")
+    sorted_by = {field_names(order.field) for order in criteria(query)}
+    more = set(required) - sorted_by
+    if more and (named or any(order.field.field_path == NAME for order in query.order_by)):
+        raise invalid(
+            f"This query requires an index that has fields {sorted(map('.'.join, more))} after "
+            "__name__ and Firestore does not currently support such an index. Please try the "
+            "query again with additional ordering on those fields."
+        )
+
+
+def _is_key(leaf: Leaf) -> bool:
+    return leaf.names == NAME_FIELD
 
 
 def _check_cursor(query: Any, cursor: Any) -> None:

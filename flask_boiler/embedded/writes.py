@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import grpc
@@ -62,15 +63,35 @@ class Operation:
         """The database that the document is in."""
         return split_name(self.name)[0]
 
-    def apply(self, staging: Staging) -> Any:
+    @property
+    def is_delete(self) -> bool:
+        """Whether the document is gone afterwards."""
+        return self.kind == "delete"
+
+    @property
+    def required_exists(self) -> bool | None:
+        """Whether the document must exist, or must not; ``None``: that is not asked."""
+        return self._write.current_document.exists if self._condition == "exists" else None
+
+    @property
+    def required_time(self) -> int | None:
+        """The update time that the document must have, if any."""
+        if self._condition != "update_time":
+            return None
+        return microseconds(self._write.current_document.update_time)
+
+    def apply(self, staging: Staging, *, is_first: bool = True) -> Any:
         """Do it; the ``WriteResult``.
 
+        :param is_first: whether no other of the commit has written the document; the
+            precondition is about what was there before all of them.
         :raises Refusal: a precondition does not hold.
         """
         before = staging.document(self.name)
-        self._check_precondition(staging, before)
+        if is_first:
+            self._check_precondition(before)
         result = WriteResult()
-        if self.kind == "delete":
+        if self.is_delete:
             staging.delete(self.name)
         elif self.kind == "verify":
             if before is not None:
@@ -94,22 +115,17 @@ class Operation:
         if self._transforms:
             raise invalid("a delete must not specify a update transform.")
 
-    def _check_precondition(self, staging: Staging, before: StoredDocument | None) -> None:
-        if self._condition is None:
-            return
-        wanted = self._write.current_document
-        if self._condition == "update_time":
-            stored, required = (before.updated if before else 0), microseconds(wanted.update_time)
-            if stored != required:
+    def _check_precondition(self, before: StoredDocument | None) -> None:
+        if self.required_time is not None:
+            stored = before.updated if before else 0
+            if stored != self.required_time:
                 raise failed_precondition(
                     f"the stored version ({stored}) of {self.name} does not match the required "
-                    f"base version ({required})"
+                    f"base version ({self.required_time})"
                 )
-        elif wanted.exists and before is None:
-            if staging.was_deleted(self.name):
-                raise invalid("Cannot delete then update an entity in the same request.")
+        elif self.required_exists is True and before is None:
             raise not_found(f"no entity to update: {self.name}")
-        elif not wanted.exists and before is not None:
+        elif self.required_exists is False and before is not None:
             raise Refusal(grpc.StatusCode.ALREADY_EXISTS, f"entity already exists: {self.name}")
 
     def _outcome(self, before: StoredDocument | None) -> Any:
@@ -154,19 +170,53 @@ def operations(world: str, writes: Sequence[Any]) -> list[Operation]:
     :raises Refusal: INVALID_ARGUMENT.
     """
     found = [Operation(write) for write in writes]
+    by_name: dict[str, list[Operation]] = {}
     for operation in found:
         if operation.world != world:
             raise invalid(f'Document name "{operation.name}" is not in the database "{world}".')
+        by_name.setdefault(operation.name, []).append(operation)
+    if len(by_name) < len(found):
+        for several in by_name.values():
+            _check_sequence(several)
     return found
+
+
+def _check_sequence(several: Sequence[Operation]) -> None:
+    """Whether these can be done to one document in one commit, whatever is there.
+
+    What later ones demand must follow from what the earlier ones leave.
+    """
+    version = several[0].required_time
+    for earlier, later in pairwise(several):
+        asked = later.required_time
+        if "verify" in (earlier.kind, later.kind):
+            raise invalid(f"Cannot verify and write an entity in the same request: {later.name}")
+        if earlier.is_delete and (
+            later.required_exists is True or (asked is not None and not later.is_delete)
+        ):
+            kind = "delete" if later.is_delete else "update"
+            raise invalid(f"Cannot delete then {kind} an entity in the same request: {later.name}")
+        if not earlier.is_delete and later.required_exists is False:
+            kind = "delete" if later.is_delete else "insert"
+            raise invalid(f"Cannot write then {kind} an entity in the same request: {later.name}")
+        if asked is not None and asked != version:
+            raise invalid(
+                f"Cannot collapse mutations with different version preconditions: {later.name}"
+            )
 
 
 def apply_all(found: Sequence[Operation], staging: Staging) -> list[Any]:
     """Do all of them, in order; their ``WriteResult``."""
-    if len(found) > 1:
-        staging.prefetch([operation.name for operation in found])
-    results = [operation.apply(staging) for operation in found]
+    if len(found) == 1:
+        return [found[0].apply(staging)]
+    staging.prefetch([operation.name for operation in found])
+    seen: set[str] = set()
+    results = []
+    for operation in found:
+        results.append(operation.apply(staging, is_first=operation.name not in seen))
+        seen.add(operation.name)
     for operation, result in zip(found, results, strict=True):
         # A document that was deleted on the way tells when it was written in the end.
-        if operation.kind == "delete" and (last := staging.document(operation.name)) is not None:
+        if operation.is_delete and (last := staging.document(operation.name)) is not None:
             set_timestamp(result.update_time, last.updated)
     return results

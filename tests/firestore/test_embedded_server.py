@@ -98,7 +98,8 @@ def test_queries_are_answered(db: firestore.Client) -> None:
     assert ids(cities.where(filter=either)) == ["c1", "c4"]
     assert ids(cities.order_by("n").start_after(db.document("cities/c3").get())) == ["c4", "c5"]
     assert ids(db.collection_group("parks")) == ["p"]
-    assert cities.where(filter=FieldFilter("even", "==", True)).count().get()[0][0].value == 3
+    even: Any = cities.where(filter=FieldFilter("even", "==", True)).count()
+    assert even.get()[0][0].value == 3
     total: Any = cities.sum("n")
     assert total.get()[0][0].value == 15
     shown = cities.select(["even"]).limit(1).get()[0]
