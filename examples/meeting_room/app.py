@@ -9,6 +9,7 @@ from flasgger import Swagger
 from flask import Flask, Response, send_from_directory
 
 from examples.meeting_room.models import Meeting, User
+from examples.meeting_room.patches import session_patches
 from examples.meeting_room.story import MEETING
 from examples.meeting_room.view_models import (
     MeetingSession,
@@ -43,6 +44,7 @@ def create_app(config: Config | None = None) -> Flask:
     boiler = Boiler(app, config=config)
     boiler.add(QueryMediator(MeetingSession, query=Meeting.get_query()))
     boiler.add(QueryMediator(UserView, query=User.get_query()))
+    boiler.add(session_patches())
     _add_routes(app)
     _add_page(app, boiler)
     app.config["SWAGGER"] = {"title": "Meeting room"}

@@ -1,0 +1,32 @@
+"""Changes that front ends propose by writing documents, without asking a server.
+
+A document in ``users/<uid>/MeetingSession_PATCH``, such as
+``{"target_meeting_id": "planning", "inSession": false}``, is applied once, if that user takes part
+in the meeting, and is then marked with its ``result`` or its ``error``. Firestore's rules see to it
+that only the user writes below ``users/<uid>``.
+"""
+
+from __future__ import annotations
+
+from examples.meeting_room.view_models import MeetingSession, MeetingSessionMutation
+from flask_boiler.errors import PermissionDeniedError
+from flask_boiler.view import DocumentMediator
+from flask_boiler.view.document import Patch
+
+__all__ = ["session_patches"]
+
+
+def session_patches() -> DocumentMediator:
+    """Applies what participants propose for their meetings."""
+    return DocumentMediator(
+        MeetingSession,
+        mutation_cls=MeetingSessionMutation,
+        patches="users/{uid}/MeetingSession_PATCH",
+        authorize=_takes_part,
+    )
+
+
+def _takes_part(patch: Patch, view: MeetingSession) -> bool:
+    if patch.placeholders["uid"] not in {user.id for user in view.meeting.users}:
+        raise PermissionDeniedError("Only who takes part in a meeting may change it.")
+    return True
