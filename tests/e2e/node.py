@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -12,7 +13,11 @@ from flask_boiler.testing.plugin import skip_unless_required
 
 __all__ = ["node_packages"]
 
-_PACKAGES = {"socket.io-client": "4.8.1", "fast-json-patch": "3.1.1"}
+_PACKAGES = {
+    "@asyncapi/specs": "6.8.1",
+    "fast-json-patch": "3.1.1",
+    "socket.io-client": "4.8.1",
+}
 _INSTALL_WITHIN_S = 120.0
 
 
@@ -22,7 +27,8 @@ def node_packages() -> Path:
         if shutil.which(program) is None:
             skip_unless_required(f"there is no {program}; on Debian: apt-get install nodejs npm")
     names = [f"{name}@{version}" for name, version in _PACKAGES.items()]
-    folder = Path(tempfile.gettempdir()) / f"flask-boiler-{'-'.join(names)}-{os.getuid()}"
+    digest = hashlib.sha256(" ".join(names).encode()).hexdigest()[:12]
+    folder = Path(tempfile.gettempdir()) / f"flask-boiler-npm-{digest}-{os.getuid()}"
     if not folder.exists():
         _install(names, folder)
     return folder / "node_modules"

@@ -21,7 +21,7 @@ SURFACE = {
         *("current_context", "register_resolver"),
     ],
     "flask_boiler.domain_model": ["DomainModel"],
-    "flask_boiler.embedded": ["EmbeddedFirestore"],
+    "flask_boiler.embedded": ["EmbeddedFirestore", "Faults"],
     "flask_boiler.emulator": [
         *("Installation", "LocalFirestore", "find_installation", "start_google_emulator"),
     ],
@@ -43,7 +43,7 @@ SURFACE = {
     ],
     "flask_boiler.extension": ["Boiler", "Mediator"],
     "flask_boiler.mutation": ["Mutation"],
-    "flask_boiler.openapi": ["openapi_document"],
+    "flask_boiler.openapi": ["asyncapi_document", "openapi_document"],
     "flask_boiler.ports": [
         *("Cut", "CutChange", "Datastore", "DocumentCodec", "Feed", "Incomplete", "Reader"),
         *("Subscription", "provide", "provided"),
@@ -53,7 +53,8 @@ SURFACE = {
     "flask_boiler.store": ["ManyReference", "Reference", "SingleReference", "Store", "reference"],
     "flask_boiler.testing": [],
     "flask_boiler.testing.plugin": [
-        *("Settle", "boiler", "firestore_emulator", "settle", "skip_unless_required"),
+        *("Settle", "boiler", "embedded_firestore", "firestore_emulator", "settle"),
+        "skip_unless_required",
     ],
     "flask_boiler.transaction": [
         *("Transaction", "current_transaction", "execute_transaction", "joined_transaction"),

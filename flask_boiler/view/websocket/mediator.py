@@ -37,7 +37,10 @@ from flask_boiler.view.websocket.sharing import Share, Shares
 from flask_boiler.view_model import ViewModel
 from flask_boiler.view_root import ViewRoot
 
-__all__ = ["WsMediator"]
+if TYPE_CHECKING:
+    from flask import Flask
+
+__all__ = ["WsMediator", "mounted_mediators"]
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +118,8 @@ class WsMediator:
                 f"{mutation_cls} changes {changed.__name__}, not {view_model_cls.__name__}"
             )
         self._limits = limits or self.limits
-        self._arguments = ViewArguments(view_model_cls, root)
+        #: What names a view.
+        self.arguments = ViewArguments(view_model_cls, root)
         self._admission = Admission(self._limits.admissions_per_s)
         self._fields = {name: a.data_key for name, a in view_model_cls.attributes().items()}
         self._clients: dict[str, _Client] = {}
@@ -221,16 +225,16 @@ class WsMediator:
             raise ValidationError({"arguments": ["Expected a JSON object."]})
         asked = SubscriptionOptions.of({} if options is None else options)
         scope = self.authorize(given)
-        values = self._arguments.checked(given)
+        values = self.arguments.checked(given)
         client = self._reserve(sid)
         try:
             self._admit()
             shares = self._current_shares()
             share = shares.acquire(
                 current_context(),
-                self._arguments.canonical(given),
+                self.arguments.canonical(given),
                 scope,
-                lambda: self._arguments.build(values),
+                lambda: self.arguments.build(values),
             )
             linger = False
             try:
@@ -421,6 +425,13 @@ class WsMediator:
             raise Refusal(
                 413, f"An event's arguments have at most {self._limits.max_message_bytes} bytes."
             )
+
+
+def mounted_mediators(app: Flask) -> list[WsMediator]:
+    """The WebSocket mediators that are mounted on an application's ``SocketIO``."""
+    io = app.extensions.get("socketio")
+    handlers = () if io is None else io.server.namespace_handlers.values()
+    return [handler for handler in handlers if isinstance(handler, WsMediator)]
 
 
 def _command(command: dict[str, Any]) -> tuple[str, str | None, dict[str, Any] | None]:
