@@ -16,6 +16,7 @@ Its rooms, from below to above; each imports only from those above it in this li
     server                           gRPC
 """
 
+from flask_boiler.embedded.faults import Faults
 from flask_boiler.embedded.server import EmbeddedFirestore
 
-__all__ = ["EmbeddedFirestore"]
+__all__ = ["EmbeddedFirestore", "Faults"]

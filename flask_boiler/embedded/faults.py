@@ -49,13 +49,14 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._hurried = threading.Condition(self._lock)
+        self._hurries = 0
         self._streams: dict[Faulty, None] = {}
         self._rejected: dict[str, Refusal] = {}
         self._refused: Refusal | None = None
         self._failures: dict[str, _Failure] = {}
         self._delays_s: dict[str, float] = {}
         self._stalled = 0
-        self._never = threading.Event()
         #: Set by the server: forgets all resume tokens that were issued up to now.
         self.expire_tokens: Callable[[], None] = lambda: None
         #: Whether Listen streams take everything in and say nothing.
@@ -150,6 +151,14 @@ class Faults:
         """
         with self._lock:
             self._delays_s[call] = delay_s
+        if not delay_s:
+            self.hurry()
+
+    def hurry(self) -> None:
+        """Have what is being delayed wait no longer."""
+        with self._lock:
+            self._hurries += 1
+            self._hurried.notify_all()
 
     # For the server.
 
@@ -185,7 +194,9 @@ class Faults:
         """Take the time that a call has to take."""
         delay_s = self._delays_s.get(call, 0.0)
         if delay_s:
-            self._never.wait(delay_s)
+            with self._lock:
+                before = self._hurries
+                self._hurried.wait_for(lambda: self._hurries != before, delay_s)
 
     def failure(self, call: str) -> _Failure | None:
         """How the next call of a kind fails."""

@@ -23,10 +23,18 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 import pytest
 
 if TYPE_CHECKING:
+    from flask_boiler.embedded import EmbeddedFirestore
     from flask_boiler.emulator import LocalFirestore
     from flask_boiler.extension import Boiler
 
-__all__ = ["Settle", "boiler", "firestore_emulator", "settle", "skip_unless_required"]
+__all__ = [
+    "Settle",
+    "boiler",
+    "embedded_firestore",
+    "firestore_emulator",
+    "settle",
+    "skip_unless_required",
+]
 
 _REQUIRE_ALL = "FLASK_BOILER_REQUIRE_ALL"
 
@@ -65,6 +73,19 @@ def firestore_emulator() -> Iterator[LocalFirestore]:
         skip_unless_required(str(error))
     with local:
         yield local
+
+
+@pytest.fixture
+def embedded_firestore() -> Iterator[EmbeddedFirestore]:
+    """A Firestore of this test alone, empty, at ``.host``, that fails when it is told to.
+
+    What is to go wrong is said to ``.faults``: streams are dropped or stalled, tokens expire,
+    commits are refused or are done and not answered; ``stop()`` and ``start()`` restart it.
+    """
+    from flask_boiler.embedded import EmbeddedFirestore, Faults
+
+    with EmbeddedFirestore(faults=Faults()) as server:
+        yield server
 
 
 @pytest.fixture

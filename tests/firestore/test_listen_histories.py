@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import grpc
 import pytest
 
+from flask_boiler.embedded import EmbeddedFirestore, Faults
+from flask_boiler.embedded.execution import run
+from flask_boiler.embedded.matching import Query
 from flask_boiler.firestore import protocol
 from flask_boiler.ports import Cut, CutChange
 from flask_boiler.values import QueryTarget, Target, Write
 from tests.firestore.listening import Listener, collection, listening
-from tests.scripted_firestore import ScriptedFirestore
-from tests.scripted_firestore.matching import Query
 
 PATHS = [f"{kind}/{number}" for kind in ("City", "Town") for number in range(8)]
 STEPS = 60
@@ -46,7 +46,7 @@ TARGETS: list[Target] = [*PATHS, *QUERIES]
 class Oracle:
     """Compares each delivered cut with the server's own memory."""
 
-    def __init__(self, listener: Listener, server: ScriptedFirestore) -> None:
+    def __init__(self, listener: Listener, server: EmbeddedFirestore) -> None:
         self._documents = f"{listener.datastore.database}/documents"
         self._storage = server.storage
         self._queries = {
@@ -94,11 +94,13 @@ class Oracle:
                 self.complaints.append(f"{target} in {change.cut}: {paths}, not {expected}")
 
     def stored(self, target: Target, at_ns: int | None = None) -> Seen:
-        if isinstance(target, str):
-            document = self._storage.document(f"{self._documents}/{target}", at_ns)
-            return {} if document is None else {target: _stamp(document)}
-        result = self._storage.run(self._queries[target], at_ns)
-        return {d.name.removeprefix(self._documents + "/"): _stamp(d) for d in result}
+        with self._storage.reading(None if at_ns is None else at_ns // 1000) as reading:
+            if isinstance(target, str):
+                found = reading.document(f"{self._documents}/{target}")
+                result = [] if found is None else [found]
+            else:
+                result = list(run(reading, self._queries[target]))
+        return {d.name.removeprefix(self._documents + "/"): d.updated * 1000 for d in result}
 
 
 def _seen(cut: Cut, target: Target) -> Seen | None:
@@ -115,15 +117,11 @@ def _difference(before: Seen, after: Seen) -> set[str]:
     return {path for path in before | after if before.get(path) != after.get(path)}
 
 
-def _stamp(document: Any) -> int:
-    return protocol.nanoseconds(document.update_time)
-
-
 class History:
     """Random things that happen, by a seed."""
 
     def __init__(
-        self, seed: int, server: ScriptedFirestore, listener: Listener, oracle: Oracle
+        self, seed: int, server: EmbeddedFirestore, listener: Listener, oracle: Oracle
     ) -> None:
         self._oracle = oracle
         self._rng = random.Random(seed)
@@ -138,9 +136,9 @@ class History:
             self._end_streams: 6,
             self._outage: 4,
             self._refuse: 2,
-            server.expire_tokens: 3,
-            server.reset_queries: 4,
-            server.beat: 3,
+            server.faults.expire_tokens: 3,
+            server.faults.reset_queries: 4,
+            server.faults.beat: 3,
         }
 
     def run(self) -> None:
@@ -178,33 +176,33 @@ class History:
 
     def _end_streams(self) -> None:
         codes = [None, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE]
-        self._server.drop_streams(self._rng.choice(codes))
+        self._server.faults.drop_streams(self._rng.choice(codes))
 
     def _outage(self) -> None:
         """The stream is down while documents are written and deleted."""
-        with self._server.holding():
-            self._server.drop_streams()
+        with self._server.faults.holding():
+            self._server.faults.drop_streams()
             for _ in range(self._rng.randint(1, 3)):
                 self._write()
             if self._rng.random() < 0.3:
-                self._server.expire_tokens()
+                self._server.faults.expire_tokens()
 
     def _refuse(self) -> None:
         refused = self._rng.choice([*PATHS, "City", "Town"])
-        self._server.reject(refused)
+        self._server.faults.reject(refused)
         self._write()
-        self._server.accept(refused)
+        self._server.faults.accept(refused)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ScriptedFirestore]:
-    with ScriptedFirestore() as made:
+def server() -> Iterator[EmbeddedFirestore]:
+    with EmbeddedFirestore(faults=Faults()) as made:
         yield made
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_every_cut_is_what_was_stored_at_its_time(server: ScriptedFirestore, seed: int) -> None:
-    with listening(server.address, retry_after_s=0.02) as listener:
+def test_every_cut_is_what_was_stored_at_its_time(server: EmbeddedFirestore, seed: int) -> None:
+    with listening(server.host, retry_after_s=0.02) as listener:
         oracle = Oracle(listener, server)
         subscription = listener.hub.subscribe(oracle)
         history = History(seed, server, listener, oracle)

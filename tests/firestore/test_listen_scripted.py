@@ -10,27 +10,27 @@ import grpc
 import pytest
 from google.cloud.firestore import Increment
 
+from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.errors import UnavailableError
 from flask_boiler.listen import StreamPolicy
 from flask_boiler.listen.backoff import BackoffPolicy
 from flask_boiler.ports import CutChange
 from flask_boiler.values import Write
 from tests.firestore.listening import HASTY, PATIENCE_S, Listener, collection, listening
-from tests.scripted_firestore import ScriptedFirestore, ScriptServer
+from tests.scripted_firestore import ScriptServer
 from tests.scripted_firestore.messages import added, changed, current, document, marker
 
 CITIES = collection("City")
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedFirestore]:
-    with ScriptedFirestore() as made:
-        yield made
+def server(embedded_firestore: EmbeddedFirestore) -> EmbeddedFirestore:
+    return embedded_firestore
 
 
 @pytest.fixture
-def listener(server: ScriptedFirestore) -> Iterator[Listener]:
-    with listening(server.address, retry_after_s=0.05) as made:
+def listener(server: EmbeddedFirestore) -> Iterator[Listener]:
+    with listening(server.host, retry_after_s=0.05) as made:
         yield made
 
 
@@ -89,9 +89,9 @@ def test_a_silent_stream_is_probed_and_replaced() -> None:
         assert server.accept().receive_addition()
 
 
-def test_a_stream_that_answers_its_probes_is_kept(server: ScriptedFirestore) -> None:
+def test_a_stream_that_answers_its_probes_is_kept(server: EmbeddedFirestore) -> None:
     policy = StreamPolicy(silent_after_s=0.02, answer_within_s=5)
-    with listening(server.address, policy=policy) as listener:
+    with listening(server.host, policy=policy) as listener:
         listener.listen("City/SF")
         start = listener.hub.statistics().messages
         listener.wait_for(lambda: listener.hub.statistics().messages > start + 20)
@@ -137,7 +137,7 @@ def test_a_query_with_a_limit_is_refilled(listener: Listener) -> None:
     ],
 )
 def test_a_lost_stream_is_resumed(
-    server: ScriptedFirestore, listener: Listener, code: grpc.StatusCode | None
+    server: EmbeddedFirestore, listener: Listener, code: grpc.StatusCode | None
 ) -> None:
     for number in range(10):
         listener.set(f"City/{number}", n=1)
@@ -145,8 +145,8 @@ def test_a_lost_stream_is_resumed(
     seen = len(listener.changes)
     before = listener.hub.statistics().messages
 
-    with server.holding():
-        server.drop_streams(code)
+    with server.faults.holding():
+        server.faults.drop_streams(code)
         listener.set("City/1", n=2)
         listener.delete("City/2")
         listener.set("City/new", n=3)
@@ -165,16 +165,16 @@ def test_a_lost_stream_is_resumed(
 
 
 def test_expired_tokens_are_made_good_by_comparing(
-    server: ScriptedFirestore, listener: Listener
+    server: EmbeddedFirestore, listener: Listener
 ) -> None:
     for city in ("SF", "LA", "NY"):
         listener.set(f"City/{city}", n=1)
     listener.listen("City/SF", CITIES)
     seen = len(listener.changes)
 
-    with server.holding():
-        server.expire_tokens()
-        server.drop_streams()
+    with server.faults.holding():
+        server.faults.expire_tokens()
+        server.faults.drop_streams()
         listener.delete("City/LA")
 
     listener.wait_for(lambda: listener.ids(CITIES) == ["NY", "SF"])
@@ -184,14 +184,14 @@ def test_expired_tokens_are_made_good_by_comparing(
 
 
 def test_a_reset_that_changes_nothing_delivers_nothing(
-    server: ScriptedFirestore, listener: Listener
+    server: EmbeddedFirestore, listener: Listener
 ) -> None:
     for number in range(10):
         listener.set(f"City/{number}", n=1)
     listener.listen(CITIES)
     seen = len(listener.changes)
 
-    server.reset_queries()
+    server.faults.reset_queries()
     listener.wait_for(lambda: listener.hub.statistics().resets == 1)
     listener.set("City/3", n=2)
     listener.wait_for(lambda: any(change.queries for change in listener.changes[seen:]))
@@ -201,29 +201,29 @@ def test_a_reset_that_changes_nothing_delivers_nothing(
 
 
 def test_withdrawn_permission_concerns_one_target_and_heals(
-    server: ScriptedFirestore, listener: Listener
+    server: EmbeddedFirestore, listener: Listener
 ) -> None:
     listener.set("City/SF", n=1)
     listener.set("Town/A", n=1)
     listener.listen("City/SF", "Town/A")
 
-    server.reject("City/SF")
+    server.faults.reject("City/SF")
     listener.wait_for(lambda: "City/SF" in listener.rejected)
     assert "insufficient permissions" in str(listener.rejected["City/SF"])
     assert not listener.holds("City/SF")
     listener.set("Town/A", n=2)
     listener.wait_for(lambda: listener.field("Town/A") == 2)
 
-    server.accept("City/SF")
+    server.faults.accept("City/SF")
     listener.wait_for(lambda: listener.field("City/SF") == 1)
     assert not listener.rejected
     assert listener.hub.statistics().streams_opened == 1
 
 
 def test_a_missing_index_is_told_and_heals_when_it_is_there(
-    server: ScriptedFirestore, listener: Listener
+    server: EmbeddedFirestore, listener: Listener
 ) -> None:
-    server.reject(
+    server.faults.reject(
         "City",
         grpc.StatusCode.FAILED_PRECONDITION,
         "The query requires an index. You can create it here: https://console.example/x",
@@ -232,26 +232,26 @@ def test_a_missing_index_is_told_and_heals_when_it_is_there(
     listener.wait_for(lambda: CITIES in listener.rejected)
     assert "https://console.example/x" in listener.rejected[CITIES].cause
 
-    server.accept("City")
+    server.faults.accept("City")
     listener.wait_for(lambda: listener.ids(CITIES) == [])
 
 
 def test_a_server_that_refuses_the_stream_is_tried_again(
-    server: ScriptedFirestore, listener: Listener
+    server: EmbeddedFirestore, listener: Listener
 ) -> None:
     listener.set("City/SF", n=1)
     listener.listen("City/SF")
-    server.refuse_streams(grpc.StatusCode.PERMISSION_DENIED, "not you")
-    server.drop_streams()
+    server.faults.refuse_streams(grpc.StatusCode.PERMISSION_DENIED, "not you")
+    server.faults.drop_streams()
     listener.wait_for(lambda: "City/SF" in listener.rejected)
     assert "not you" in str(listener.rejected["City/SF"])
 
-    server.refuse_streams(None)
+    server.faults.refuse_streams(None)
     listener.wait_for(lambda: listener.field("City/SF") == 1)
 
 
 def test_many_drops_while_others_write_and_no_sum_is_ever_broken(
-    server: ScriptedFirestore, listener: Listener
+    server: EmbeddedFirestore, listener: Listener
 ) -> None:
     """On a server that keeps the protocol's promises, queries are consistent too."""
     accounts = collection("accounts")
@@ -274,11 +274,11 @@ def test_many_drops_while_others_write_and_no_sum_is_ever_broken(
         rng = random.Random(7)
         while not done.wait(0.01):
             if rng.random() < 0.3:
-                server.expire_tokens()
+                server.faults.expire_tokens()
             if rng.random() < 0.5:
-                server.drop_streams()
+                server.faults.drop_streams()
             else:
-                server.reset_queries()
+                server.faults.reset_queries()
 
     def move(seed: int) -> None:
         rng = random.Random(seed)
@@ -307,27 +307,26 @@ def test_many_drops_while_others_write_and_no_sum_is_ever_broken(
     assert listener.hub.statistics().streams_opened > 3
 
 
-def test_stopping_ends_all_threads_while_the_server_is_silent(server: ScriptedFirestore) -> None:
+def test_stopping_ends_all_threads_while_the_server_is_silent(server: EmbeddedFirestore) -> None:
     def ours() -> list[str]:
         return [t.name for t in threading.enumerate() if t.name.startswith("flask-boiler-")]
 
     before = ours()
-    server.be_dumb(True)
-    with listening(server.address, policy=HASTY) as listener:
+    server.faults.dumb = True
+    with listening(server.host, policy=HASTY) as listener:
         listener.hub.listen(["City/SF"])
         assert len(ours()) == len(before) + 3
     assert ours() == before
 
 
 def test_a_restarted_server_is_found_again() -> None:
-    first = ScriptedFirestore()
-    with listening(first.address) as listener:
+    first = EmbeddedFirestore().start()
+    with listening(first.host) as listener:
         listener.set("City/SF", n=1)
         listener.listen("City/SF")
         first.stop()
-        second = ScriptedFirestore(port=int(first.address.rpartition(":")[2]))
+        second = EmbeddedFirestore(port=int(first.host.rpartition(":")[2])).start()
         try:
-            second.storage.now_ns()
             listener.wait_for(lambda: listener.field("City/SF") is None, PATIENCE_S)
             listener.set("City/SF", n=2)
             listener.wait_for(lambda: listener.field("City/SF") == 2)
@@ -336,20 +335,56 @@ def test_a_restarted_server_is_found_again() -> None:
 
 
 def test_reads_give_up_with_our_own_error_when_the_server_is_gone() -> None:
-    server = ScriptedFirestore()
-    with listening(server.address) as listener:
-        listener.set("City/SF", n=1)
-        server.stop()
-
-        with pytest.raises(UnavailableError, match="reading 1 document"):
-            listener.datastore.get(["City/SF"], patience_s=0.2)
+    with EmbeddedFirestore() as server:
+        host = server.host
+    with (
+        listening(host) as listener,
+        pytest.raises(UnavailableError, match="reading 1 document"),
+    ):
+        listener.datastore.get(["City/SF"], patience_s=0.2)
 
 
 def test_stopping_does_not_wait_long_for_a_verification_that_cannot_be(
-    server: ScriptedFirestore,
+    server: EmbeddedFirestore,
 ) -> None:
-    with listening(server.address, verify_targets=True) as listener:
+    with listening(server.host, verify_targets=True) as listener:
         listener.listen("City/SF")
         server.stop()
         listener.hub.stop()
         assert not [t for t in threading.enumerate() if t.name == "boiler-timekeeper"]
+
+
+def test_an_existence_filter_that_is_wrong_is_seen_through(
+    server: EmbeddedFirestore, listener: Listener
+) -> None:
+    for city in ("SF", "LA"):
+        listener.set(f"City/{city}", n=1)
+    listener.listen(CITIES)
+
+    server.faults.miscount()
+    listener.wait_for(lambda: listener.hub.statistics().mismatches == 1)
+    listener.set("City/NY", n=1)
+    listener.wait_for_ids(CITIES, ["LA", "NY", "SF"])
+
+
+def test_a_stream_that_is_delayed_is_late_and_whole(
+    server: EmbeddedFirestore, listener: Listener
+) -> None:
+    server.faults.delay("Listen", 0.05)
+    listener.listen(CITIES)
+    for number in range(5):
+        listener.set(f"City/{number}", n=number)
+    listener.wait_for_ids(CITIES, ["0", "1", "2", "3", "4"])
+
+
+def test_a_server_that_is_stopped_and_started_again_is_found(
+    server: EmbeddedFirestore, listener: Listener
+) -> None:
+    listener.set("City/SF", n=1)
+    listener.listen("City/SF")
+    server.stop()
+    server.start()
+    # It keeps nothing without a file; so its tokens are not those of before.
+    listener.wait_for_field("City/SF", None)
+    listener.set("City/SF", n=2)
+    listener.wait_for_field("City/SF", 2)

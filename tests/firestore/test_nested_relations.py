@@ -13,6 +13,7 @@ from flask_boiler.attrs import Attr
 from flask_boiler.config import Config
 from flask_boiler.context import Context as CTX
 from flask_boiler.domain_model import DomainModel
+from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.errors import ConflictError
 from flask_boiler.extension import Boiler
 from flask_boiler.store import Store, reference
@@ -21,7 +22,6 @@ from flask_boiler.transaction import run_transaction, transaction
 from flask_boiler.view import QueryMediator
 from flask_boiler.view_model import ViewModel
 from tests.firestore.wire import Call, Wire
-from tests.scripted_firestore import ScriptedFirestore
 
 TIMEOUT_S = 10.0
 
@@ -221,8 +221,8 @@ def exact() -> Iterator[Boiler]:
 
     Google's emulator can say that a document was read later than it was.
     """
-    with ScriptedFirestore() as server:
-        config = Config(testing=True, project="exact", emulator_host=server.address)
+    with EmbeddedFirestore() as server:
+        config = Config(testing=True, project="exact", emulator_host=server.host)
         boiler = Boiler(config=config)
         try:
             with boiler.context.activated():

@@ -1,7 +1,7 @@
 """Whatever happens in whatever order: afterwards every stored view is what it should be.
 
 The oracle is the view computed from nothing. Each history runs in a world of its own, on
-Google's emulator and on the scripted server; Hypothesis shrinks what fails, and
+Google's emulator and on the embedded Firestore; Hypothesis shrinks what fails, and
 ``--hypothesis-seed`` replays it.
 """
 
@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from flask_boiler.config import Config
+from flask_boiler.embedded import EmbeddedFirestore, Faults
 from flask_boiler.emulator import LocalFirestore
 from flask_boiler.extension import Boiler
 from flask_boiler.ports import Datastore, Feed
@@ -31,7 +32,6 @@ from tests.histories.bank import (
     mediators,
 )
 from tests.histories.steps import Settle, Step, World, histories, views_stored
-from tests.scripted_firestore import ScriptedFirestore
 
 #: Of each server; the soak runs more.
 HISTORIES = int(os.environ.get("FLASK_BOILER_HISTORIES", "150"))
@@ -160,24 +160,24 @@ def emulator_world(firestore_emulator: LocalFirestore) -> NewWorld:
 
 
 @pytest.fixture
-def scripted_world() -> NewWorld:
+def embedded_world() -> NewWorld:
     @contextmanager
     def new_world() -> Iterator[World]:
-        server = ScriptedFirestore()
-        boiler = boiler_at(server.address, "history")
+        server = EmbeddedFirestore(faults=Faults()).start()
+        boiler = boiler_at(server.host, "history")
         # It keeps the protocol's promises, so nothing needs to be verified.
         boiler.context.datastore.is_emulator = False
 
         def drop() -> None:
-            server.drop_streams()
+            server.faults.drop_streams()
 
         def expire() -> None:
-            server.expire_tokens()
-            server.drop_streams()
+            server.faults.expire_tokens()
+            server.faults.drop_streams()
 
         try:
             with boiler.context.activated():
-                yield World(boiler, [drop, expire, server.reset_queries])
+                yield World(boiler, [drop, expire, server.faults.reset_queries])
         finally:
             boiler.close()
             server.stop()
@@ -201,6 +201,6 @@ def test_histories_on_the_emulator(emulator_world: NewWorld, history: list[Step]
 @pytest.mark.timeout(TIMEOUT_S)
 @random_histories
 @given(history=histories)
-def test_histories_on_the_scripted_server(scripted_world: NewWorld, history: list[Step]) -> None:
-    with scripted_world() as world:
+def test_histories_on_the_embedded_firestore(embedded_world: NewWorld, history: list[Step]) -> None:
+    with embedded_world() as world:
         run(world, history)

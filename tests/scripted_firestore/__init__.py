@@ -1,11 +1,9 @@
 """A real gRPC server in place of Firestore, for what no backend can be made to do.
 
-``ScriptServer`` says exactly what a test tells it to; ``ScriptedFirestore`` is a small Firestore
-in memory that keeps every promise of the protocol, and can be made to fail in all the ways that
-production does.
+``ScriptServer`` says exactly what a test tells it to. What production does at times of its own
+choosing, the embedded Firestore does when it is told to: see ``flask_boiler.embedded.faults``.
 """
 
 from tests.scripted_firestore.script import ScriptServer
-from tests.scripted_firestore.server import ScriptedFirestore
 
-__all__ = ["ScriptServer", "ScriptedFirestore"]
+__all__ = ["ScriptServer"]

@@ -16,8 +16,6 @@ _SERVICE = protocol.SERVICE.strip("/")
 _THREADS = 24
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Unary = Callable[[Any], Any]
-Streaming = Callable[[Any], Iterator[Any]]
 Listening = Callable[[Iterator[Any], Any], Iterator[Any]]
 
 
@@ -40,30 +38,6 @@ class GrpcServer:
         """End all calls; returns when their threads are gone."""
         self._server.stop(grace=None).wait()
         self._pool.shutdown()
-
-
-def unary(answer: Unary, request: Any) -> Handler:
-    """A method with one answer; a ``Refusal`` becomes its status."""
-
-    def handle(message: Any, context: Any) -> Any:
-        try:
-            return answer(message)
-        except Refusal as refusal:
-            context.abort(refusal.code, refusal.details)
-
-    return grpc.unary_unary_rpc_method_handler(handle, request.FromString, _serialize)
-
-
-def streaming(answer: Streaming, request: Any) -> Handler:
-    """A method with many answers to one request."""
-
-    def handle(message: Any, context: Any) -> Iterator[Any]:
-        try:
-            yield from answer(message)
-        except Refusal as refusal:
-            context.abort(refusal.code, refusal.details)
-
-    return grpc.unary_stream_rpc_method_handler(handle, request.FromString, _serialize)
 
 
 def listening(answer: Listening) -> Handler:
