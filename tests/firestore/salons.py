@@ -58,6 +58,8 @@ class SalonView(ViewModel):
     def title(self, value: str) -> None:
         if value == "explode":
             raise ZeroDivisionError("a secret")
+        if value == "exit":
+            raise SystemExit("a secret")
         self.salon.title = value
         self.salon.log = [*self.salon.log, value]
 

@@ -209,6 +209,16 @@ def test_a_bug_parks_one_patch_and_is_not_told(
     assert running.parked == []
 
 
+def test_a_patch_that_ends_the_program_ends_only_itself(running: Boiler, settle: Settle) -> None:
+    salon()
+    for number in range(3):
+        propose(f"a{number}", title="exit")
+    later = propose("later", title="Red")
+    settle()
+    assert len(running.parked) == 3
+    assert mark(later) == "applied"
+
+
 def test_a_parked_patch_that_is_withdrawn_or_corrected_is_parked_no_more(
     running: Boiler, settle: Settle
 ) -> None:

@@ -108,6 +108,10 @@ class PatchSink:
             except Exception as error:
                 done(Outcome(error=error))
                 return
+            except BaseException as error:
+                # Such as a SystemExit from a setter: the thread is there for other patches, too.
+                done(Outcome(error=RuntimeError(f"{path} was ended by {error!r}")))
+                return
             else:
                 done(Outcome(written=written))
                 return
