@@ -1,4 +1,4 @@
-# make demo    the City example on a local Firestore     (ARGS=--once ends after the story)
+# make demo    the meeting room on a local Firestore     (ARGS=--once tells its story and ends)
 # make test    ruff, mypy --strict and all tests         (ARGS=tests/unit runs some of them)
 # make soak    many more random histories and killed workers than make test has
 #              (HISTORIES=3000 TASKS=2000)
@@ -21,8 +21,8 @@ PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 
 .PHONY: demo test test-lowest soak bench clean
 
-demo: $(VENV)/.runtime
-	@$(BIN)/python -m examples.city $(ARGS)
+demo: $(VENV)/.demo
+	@$(BIN)/python -m examples.meeting_room $(ARGS)
 
 test: $(VENV)/.dev
 	@echo "ruff check"; $(BIN)/ruff check --quiet .
@@ -73,8 +73,8 @@ define install
 	fi
 endef
 
-$(VENV)/.runtime: pyproject.toml | $(BIN)/python
-	$(call install,.)
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	$(call install,.[openapi])
 
-$(VENV)/.dev: pyproject.toml | $(VENV)/.runtime
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(call install,.[dev])

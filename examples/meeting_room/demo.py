@@ -149,6 +149,8 @@ def _take(world: _World, step: Step) -> Iterator[float]:
     else:
         _propose(world, step.act)
     awaited = dict(step.seen)
+    if awaited:
+        world.terminal.line()
     while awaited:
         sighting = world.observer.next(timeout_s=_TIMEOUT_S)
         if sighting is None:
@@ -185,7 +187,7 @@ def _shows(sighting: Sighting, wanted: Mapping[str, Any] | None) -> bool:
 
 def _send(world: _World, request: Request) -> None:
     body = None if request.body is None else json.dumps(request.body)
-    world.terminal.code(f"{request.method} {request.path} {body or ''}")
+    world.terminal.code(" ".join(filter(None, (request.method, request.path, body))))
     connection = http.client.HTTPConnection(urlsplit(world.address).netloc, timeout=_TIMEOUT_S)
     try:
         headers = {"Content-Type": "application/json"}
@@ -195,7 +197,6 @@ def _send(world: _World, request: Request) -> None:
     finally:
         connection.close()
     world.terminal.answer(f"{answer.status}  {said.get('detail') or _brief(said)}")
-    world.terminal.line()
     if answer.status != request.status:
         raise _UnexpectedError(
             f"{request.method} {request.path} was answered with {answer.status}, not "
@@ -209,5 +210,4 @@ def _brief(answer: Mapping[str, Any]) -> str:
 
 def _propose(world: _World, proposal: Proposal) -> None:
     world.terminal.code(f"{proposal.collection}/p1", json.dumps(proposal.fields))
-    world.terminal.line()
     world.observer.create(f"{proposal.collection}/p1", dict(proposal.fields))

@@ -176,3 +176,41 @@ def test_what_is_shown_only_cannot_be_set(client: FlaskClient) -> None:
     answer = client.patch(MEETING, json={"attending": [], "address": "Elsewhere"})
     assert answer.status_code == 422
     assert sorted((answer.json or {})["errors"]) == ["address", "attending"]
+
+
+def propose(running: Boiler, uid: str, **fields: Any) -> dict[str, Any]:
+    """What becomes of a document that a front end writes."""
+    _, proposal = CTX.db.collection(f"users/{uid}/MeetingSession_PATCH").add(fields)
+    running.settle()
+    marked: dict[str, Any] = proposal.get().to_dict()
+    return marked
+
+
+def test_a_participant_closes_the_meeting_by_a_document(running: Boiler) -> None:
+    marked = propose(running, "ada", target_meeting_id="planning", inSession=False)
+    assert "result" in marked
+    assert "error" not in marked
+    assert Meeting.get_or_raise("planning").status == "closed"
+    assert (session_of("bob") or {})["inSession"] is False
+
+
+@pytest.mark.parametrize(
+    ("uid", "fields", "status"),
+    [
+        ("cleo", {"target_meeting_id": "planning", "inSession": False}, 403),
+        ("ada", {"target_meeting_id": "planning", "inSession": True}, 409),
+        ("ada", {"target_meeting_id": "party", "inSession": False}, 404),
+        ("ada", {"target_meeting_id": "planning", "attending": []}, 422),
+        ("ada", {"target_meeting_id": "planning", "status": "closed"}, 422),
+        ("ada", {"target_meeting_id": "planning", "inSession": "no"}, 422),
+        ("ada", {"inSession": False}, 422),
+    ],
+)
+def test_what_may_not_be_proposed_is_answered_and_changes_nothing(
+    running: Boiler, uid: str, fields: dict[str, Any], status: int
+) -> None:
+    marked = propose(running, uid, **fields)
+    assert marked["error"]["status"] == status
+    assert "result" not in marked
+    assert Meeting.get_or_raise("planning").status == "in-session"
+    assert running.parked == []

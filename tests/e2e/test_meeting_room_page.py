@@ -122,3 +122,23 @@ def test_a_refusal_is_shown_to_who_was_refused(page: Page) -> None:
     page.click("#bob .attend")
     expect(page.locator("#bob .said")).to_contain_text("planning-bob")
     expect(page.locator("#ada .said")).to_be_empty()
+
+
+def test_the_meeting_is_closed_and_reopened_without_a_server(page: Page) -> None:
+    page.click("#ada .session")
+    for uid in ("ada", "bob"):
+        expect(page.locator(f"#{uid} .status")).to_have_text("not in session")
+    page.click("#bob .session")
+    for uid in ("ada", "bob"):
+        expect(page.locator(f"#{uid} .status")).to_have_text("in session")
+    expect(page.locator("#bob .said")).to_be_empty()
+
+
+def test_what_was_proposed_in_vain_is_told(page: Page) -> None:
+    Meeting.get_or_raise("planning").update(status="not-started")
+    expect(page.locator("#ada .session")).to_have_text("Reopen the meeting")
+    page.click("#ada .session")
+    expect(page.locator("#ada .said")).to_have_text(
+        "A meeting that is not-started cannot be reopened."
+    )
+    expect(page.locator("#bob .said")).to_be_empty()
