@@ -1,0 +1,27 @@
+"""Colours, and rainbows that name some of them in order."""
+
+from __future__ import annotations
+
+from flask_boiler import attrs
+from flask_boiler.attrs import Attr
+from flask_boiler.domain_model import DomainModel
+
+__all__ = ["Color", "Rainbow", "save_a_rainbow"]
+
+
+class Color(DomainModel):
+    name: Attr[str]
+    shade: Attr[str] = attrs.bproperty(doc="As CSS has it, such as #ff0000.")
+
+
+class Rainbow(DomainModel):
+    rainbow_name: Attr[str]
+    colors = attrs.relation(Color, many=True)
+
+
+def save_a_rainbow() -> None:
+    """Three colours and a rainbow of them."""
+    shades = {"red": "#d62728", "amber": "#ffb000", "violet": "#7b4fb5"}
+    for name, shade in shades.items():
+        Color.new(doc_id=name, name=name, shade=shade).save()
+    Rainbow.new(doc_id="dawn", rainbow_name="Dawn", colors=list(shades)).save()

@@ -1,0 +1,74 @@
+"""A mediator becomes a Socket.IO namespace when there is one, and Flask-SocketIO is optional."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import flask_socketio
+import pytest
+
+from flask_boiler.domain_model import DomainModel
+from flask_boiler.errors import MissingExtraError
+from flask_boiler.store import Store, reference
+from flask_boiler.view import WsMediator
+from flask_boiler.view_model import ViewModel
+
+
+class Kite(DomainModel):
+    class Meta:
+        collection_name = "kites"
+
+
+class KiteStore(Store):
+    kite = reference(Kite)
+
+
+class KiteView(ViewModel):
+    store: KiteStore
+
+
+class Demo(WsMediator):
+    """A mediator of an application's own."""
+
+
+def test_an_instance_is_a_namespace_and_keeps_its_name() -> None:
+    one, two = (Demo(KiteView, namespace=f"/{name}") for name in "ab")
+    assert isinstance(one, flask_socketio.Namespace)
+    assert type(one) is type(two)
+    assert (type(one).__name__, type(one).__doc__) == ("Demo", Demo.__doc__)
+    assert isinstance(one, Demo)
+    assert one.namespace == "/a"
+    assert not issubclass(WsMediator, flask_socketio.Namespace)
+
+
+def test_a_class_below_a_mounted_one_is_mounted_by_itself() -> None:
+    Demo(KiteView, namespace="/a")
+
+    class Below(Demo):
+        pass
+
+    assert type(Below(KiteView, namespace="/b")).__name__ == "Below"
+    assert isinstance(Below(KiteView, namespace="/b"), Below)
+
+
+def test_importing_the_mediator_does_not_import_flask_socketio() -> None:
+    program = (
+        "import sys\n"
+        "from flask_boiler.view import WsMediator\n"
+        "class Demo(WsMediator): pass\n"
+        "print([name for name in sys.modules if 'socketio' in name])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, text=True, stdout=subprocess.PIPE
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_without_flask_socketio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lone(WsMediator):
+        pass
+
+    monkeypatch.setitem(sys.modules, "flask_socketio", None)
+    with pytest.raises(MissingExtraError, match=r"Lone.*flask-boiler\[websocket\]"):
+        Lone(KiteView, namespace="/a")
