@@ -187,7 +187,7 @@ def _(kind: kinds.ListKind, **options: Any) -> fields.Field[Any]:
 
 @field_for.register
 def _(kind: kinds.DictKind, **options: Any) -> fields.Field[Any]:
-    return fields.Dict(keys=KeyField(), values=_part_of(kind.of), **options)
+    return MapField(keys=KeyField(), values=_part_of(kind.of), **options)
 
 
 @field_for.register
@@ -223,9 +223,7 @@ def _(kind: links.EmbedKind, **options: Any) -> fields.Field[Any]:
 @field_for.register
 def _(kind: links.ManyKind, **options: Any) -> fields.Field[Any]:
     in_list, in_dict = _part_of(kind.of), _part_of(kind.of)
-    return UnionField(
-        [fields.List(in_list), fields.Dict(keys=KeyField(), values=in_dict)], **options
-    )
+    return UnionField([fields.List(in_list), MapField(keys=KeyField(), values=in_dict)], **options)
 
 
 def _part_of(kind: kinds.Kind) -> fields.Field[Any]:
@@ -309,6 +307,20 @@ class AnyField(fields.Raw):
         if fault is not None:
             raise marshmallow.ValidationError(fault)
         return value
+
+
+class MapField(fields.Dict):
+    """A map; what is wrong in it is named by its keys alone."""
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
+        try:
+            loaded: Any = super()._deserialize(value, *args, **options)  # type: ignore[no-untyped-call]
+        except marshmallow.ValidationError as error:
+            if not isinstance(error.messages, dict):
+                raise
+            wrong = {key: m.get("value", m.get("key")) for key, m in error.messages.items()}
+            raise marshmallow.ValidationError(wrong) from error
+        return loaded
 
 
 class KeyField(fields.String):
@@ -445,7 +457,8 @@ class EmbedField(fields.Nested):
         if given.get("obj_type", "") is None:
             raise marshmallow.ValidationError({"obj_type": ["Field may not be null."]})
         model = self._model_of(given.pop("obj_type", None))
-        return model.new(**model.schema(partial=partial).load(given))
+        # Also in a part of a view, the embedded model is given as a whole.
+        return model.new(**model.schema().load(given))
 
     def _model_of(self, type_name: Any) -> type[Model]:
         try:

@@ -14,6 +14,7 @@ from flask_boiler.errors import ConfigurationError
 from flask_boiler.openapi.answers import REQUEST_HEADERS, problems, response
 from flask_boiler.openapi.rules import path_parameters
 from flask_boiler.openapi.schemas import JsonSchema, Schemas
+from flask_boiler.schema import ReferenceField, RelatedField
 from flask_boiler.view.listing import DEFAULT_LIMIT, MAX_LIMIT, filterable, is_textual, takes_null
 from flask_boiler.view.rest import ListGet, RestView, Route
 from flask_boiler.view_root import ViewRoot
@@ -171,6 +172,8 @@ def _filters(schemas: Schemas, route: Route) -> Iterable[JsonSchema]:
     fields = root.schema().fields
     for name, attribute in _filterable(route).items():
         field = fields[attribute.attribute_name]
+        if isinstance(field, RelatedField):
+            field = ReferenceField(allow_none=field.allow_none)
         if is_textual(field):
             yield _filter(name, schemas.of_field(field), null=takes_null(field))
 

@@ -178,10 +178,9 @@ def _own_properties(
         case schema.GeoPointField():
             return _geo_point()
         case schema.RelatedField():
-            # Taken as a reference, too; what is answered is always the model.
+            # Taken as the path or id of one, too, and so it is answered.
             path = {"type": "string", "pattern": schema.ReferenceField().pattern}
-            described = _embedded(converter, field, ret)
-            return {"anyOf": [{**path, "writeOnly": True}, *described["anyOf"]]}
+            return {"anyOf": [path, *_embedded(converter, field, ret)["anyOf"]]}
         case schema.EmbedField():
             return _embedded(converter, field, ret)
         case schema.UnionField():

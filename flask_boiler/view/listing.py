@@ -13,7 +13,7 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import BoilerError
 from flask_boiler.query import Query
-from flask_boiler.schema import AnyField, UnionField
+from flask_boiler.schema import AnyField, RelatedField, UnionField
 from flask_boiler.view.problems import Refusal
 from flask_boiler.view_model import ViewModel
 
@@ -58,6 +58,9 @@ def is_textual(field: marshmallow.fields.Field[Any]) -> bool:
     """Whether a parameter can say the field's values: not objects, and not arrays."""
     if isinstance(field, UnionField):
         return all(map(is_textual, field.members))
+    if isinstance(field, RelatedField):
+        # Its path says which.
+        return True
     kinds = marshmallow.fields
     return not isinstance(field, kinds.Mapping | kinds.List | kinds.Tuple | kinds.Nested)
 

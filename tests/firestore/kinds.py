@@ -38,6 +38,11 @@ class WideMark(Mark):
     width: Attr[float] = attrs.bproperty(default=2.0)
 
 
+class Potter(DomainModel):
+    full_name: Attr[str]
+    town: Attr[str | None] = attrs.bproperty(default=None)
+
+
 class Jug(DomainModel):
     """Every kind of attribute, by the names of the kinds."""
 
@@ -60,6 +65,7 @@ class Jug(DomainModel):
     marks = attrs.embed(Mark, many=True)
     others = attrs.relation("Jug", many=True)
     elsewhere = attrs.reference()
+    potter = attrs.relation(Potter, nested=True)
     token: Attr[Any] = attrs.bproperty(marshmallow.fields.UUID(), default=_UUID)
     anything = attrs.bproperty()
 
@@ -100,6 +106,7 @@ class JugView(ViewModel):
     marks = mirrored(attrs.embed(Mark, many=True), "marks")
     others = mirrored(attrs.relation("Jug", many=True), "others")
     elsewhere = mirrored(attrs.reference(), "elsewhere")
+    potter = mirrored(attrs.relation(Potter, nested=True), "potter")
     token = mirrored(attrs.bproperty(marshmallow.fields.UUID()), "token")
     anything = mirrored(attrs.bproperty(), "anything")
 

@@ -76,6 +76,9 @@ def nested(levels: int) -> str:
         ("others", '["__x__"]'),
         ("others", '{"a": "b/.."}'),
         ("elsewhere", '"a"'),
+        ("potter", '{"town": "Ulm"}'),
+        ("potter", '{"fullName": 1}'),
+        ("potter", '"Potter/a/b"'),
         ("elsewhere", '"a/__b__"'),
         ("elsewhere", f'"{"x" * 1501}/b"'),
         ("anything", "9223372036854775808"),
@@ -151,6 +154,7 @@ def test_a_body_in_chunks_is_not_read_beyond_the_limit(client: FlaskClient) -> N
         *(("ratio=1e999", 400), ("clock=0001-01-01T00:00:00", 400), ("flag=yes", 400)),
         *(("elsewhere=__x__/y", 400), ("words=a", 400), ("mark=x", 400), ("page_token=%00", 400)),
         *(("flag=null", 400), ("stand=null", 200), ("stand=birch", 400), ("either=x", 200)),
+        *(("potter=Potter/ann", 200), ("potter=ann", 200), ("potter=a/b/c", 400)),
         *(("order_by=text,-text", 200), ("order_by=-mark", 200), ("text=%00", 200)),
     ],
 )

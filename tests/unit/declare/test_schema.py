@@ -150,7 +150,7 @@ def test_defaults_and_requirements() -> None:
 def test_bad_input_is_named_by_its_field(field: str, value: Any) -> None:
     with pytest.raises(ValidationError) as caught:
         City.schema(partial=True).load({field: value})
-    assert [name.partition(".")[0] for name in caught.value.messages] == [field]
+    assert {name.partition(".")[0] for name in caught.value.messages} == {field}
 
 
 def test_the_error_is_marshmallow_s_too() -> None:
