@@ -230,8 +230,8 @@ class Engine:
         """Wait until everything that was committed before is published, and what that caused.
 
         A document of one's own is written and waited for; once it is heard and nothing is
-        dirty, the same again, until nothing was computed in a round: handlers may write
-        documents of their own, so it does not matter whether something was published.
+        dirty, the same again, until nothing was computed or published in a round: handlers
+        write documents of their own while they compute, and tasks do when they are published.
 
         :param canary: the path of that document.
         :param write: changes it, and gives the commit's time in nanoseconds.
@@ -244,7 +244,7 @@ class Engine:
         try:
             self._await(lambda: self._canaries[canary] >= 0, deadline, f"{canary} is not held")
             while True:
-                before = self.statistics.computed
+                before = self._done_so_far()
                 committed_ns = write()
                 self._await(
                     partial(self._has_heard, canary, committed_ns),
@@ -254,12 +254,15 @@ class Engine:
                 self._await(self._is_quiet, deadline, "views are still busy")
                 doubtful = self.feed.doubtful
                 self._await_certainty(deadline)
-                if self.statistics.computed == before and not doubtful:
+                if self._done_so_far() == before and not doubtful:
                     return
         finally:
             with self._lock:
                 del self._canaries[canary]
             self.feed.release([canary])
+
+    def _done_so_far(self) -> tuple[int, int]:
+        return self.statistics.computed, self.statistics.published
 
     def _await_certainty(self, deadline: float) -> None:
         # Only a local emulator is ever in doubt, and it cannot be asked to say when it is over.

@@ -12,7 +12,6 @@ survivors did.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import random
@@ -20,7 +19,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from flask_boiler.attrs import Attr
 from flask_boiler.config import Config
@@ -32,8 +31,8 @@ from flask_boiler.firestore.datastore import FirestoreDatastore
 from flask_boiler.transaction import Transaction
 from flask_boiler.values import CommitResult, Snapshot, Write
 from flask_boiler.view import QueryTaskMediator
+from tests.forks import forked
 
-_PR_SET_PDEATHSIG = 1
 _RPCS = ("begin", "run_query", "get", "commit", "listen")
 #: Where a worker can be killed.
 POINTS = [f"{when}:{rpc}" for rpc in _RPCS for when in ("before", "after")]
@@ -235,32 +234,22 @@ class Fleet:
                 return
 
     def _fork(self, listens: bool, point: tuple[str, int] | None) -> None:
-        seed = self._rng.random()
-        pid = os.fork()
-        if pid == 0:
-            self._work(listens, point, random.Random(seed))
+        rng = random.Random(self._rng.random())
+        pid = forked(lambda: self._work(listens, point, rng))
         self._workers[pid] = listens, point
 
-    def _work(self, listens: bool, point: tuple[str, int] | None, rng: random.Random) -> NoReturn:
-        ending = 1
-        try:
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if self._faulty:
-                Faults(point, rng).install()
-            boiler, mediator = Boiler(config=self._config), moves()
-            with boiler.context.activated():
-                if listens:
-                    listen(boiler, mediator)
-                else:
-                    deliver(mediator, rng)
-            done = mediator.statistics
-            report = json.dumps({"attempts": done.attempts, "done": done.done})
-            os.write(self._report_to, f"{report}\n".encode())
-            ending = 0
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
-        finally:
-            os._exit(ending)
+    def _work(self, listens: bool, point: tuple[str, int] | None, rng: random.Random) -> None:
+        if self._faulty:
+            Faults(point, rng).install()
+        boiler, mediator = Boiler(config=self._config), moves()
+        with boiler.context.activated():
+            if listens:
+                listen(boiler, mediator)
+            else:
+                deliver(mediator, rng)
+        done = mediator.statistics
+        report = json.dumps({"attempts": done.attempts, "done": done.done})
+        os.write(self._report_to, f"{report}\n".encode())
 
 
 def main(host: str, project: str, options: str) -> None:

@@ -42,6 +42,7 @@ SURFACE = {
         "ValidationError",
     ],
     "flask_boiler.extension": ["Boiler", "Mediator"],
+    "flask_boiler.form": ["Form", "PROBLEM_FIELD"],
     "flask_boiler.mutation": ["Mutation"],
     "flask_boiler.openapi": ["asyncapi_document", "openapi_document"],
     "flask_boiler.ports": [

@@ -17,7 +17,8 @@ FLOORS = {
     ],
     "declare": [
         *("attrs", "schema", "registry", "model", "model_state", "domain_model", "query"),
-        *("store", "stored_view", "view_model", "view_root", "mutation", "config", "context"),
+        *("store", "stored_view", "view_model", "view_root", "mutation", "form", "config"),
+        "context",
         *("transaction", "snapshot_cut", "model_options", "changes", "collection"),
         *("declaration", "nesting"),
     ],

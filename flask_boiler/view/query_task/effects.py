@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from flask_boiler.errors import ConfigurationError
+from flask_boiler.form import Form
 from flask_boiler.query import Query
 from flask_boiler.transaction import Transaction
 from flask_boiler.values import Snapshot, Write
 from flask_boiler.view.build import builder_of
+from flask_boiler.view.query_task.forms import submitting
 from flask_boiler.view_model import ViewModel
 
 __all__ = ["Effect", "OnTask", "effect_of"]
@@ -32,6 +34,8 @@ def effect_of(
     if on_task is not None:
         return _calling(on_task, query)
     assert view_model_cls is not None
+    if issubclass(view_model_cls, Form):
+        return submitting(view_model_cls)
     return _storing(view_model_cls)
 
 

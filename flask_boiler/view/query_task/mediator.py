@@ -17,11 +17,13 @@ from flask_boiler.engine.keys import Parked, ViewKey
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.runtime import Engine
 from flask_boiler.errors import BoilerError, ConfigurationError
+from flask_boiler.form import Form
 from flask_boiler.ports import provided
 from flask_boiler.values import Snapshot
 from flask_boiler.view.query_task.application import Application, Result, Statistics
 from flask_boiler.view.query_task.delivery import deliver
 from flask_boiler.view.query_task.effects import OnTask, effect_of
+from flask_boiler.view.query_task.forms import FormQuery
 from flask_boiler.view.query_task.marks import MarkOption, mark_of
 from flask_boiler.view.query_task.queue import TaskQueue, key_of
 from flask_boiler.view.query_task.records import ParkedTask, TaskRecords
@@ -50,8 +52,10 @@ class QueryTaskMediator:
     A task that raises is parked: it is set aside with its error, and ``boiler.parked`` or
     ``flask boiler tasks list`` show it, until it is retried, dropped, or written anew.
 
-    :param view_model_cls: a view that is built from the task's document and stored; or a Form.
-    :param query: a :class:`~flask_boiler.query.Query`, or google's own, without a limit.
+    :param view_model_cls: a view that is built from the task's document and stored; or a
+        :class:`~flask_boiler.form.Form`, which is filled in from it and submitted.
+    :param query: a :class:`~flask_boiler.query.Query`, or google's own, without a limit; for a
+        Form, by default all that lie where its ``Meta.form_path`` says.
     :param on_task: called instead with the task (the queried model; a snapshot for google's
         query) and the transaction.
     :param mark: how a task is marked as processed: ``"delete"``; the fields to set with their
@@ -73,7 +77,7 @@ class QueryTaskMediator:
         self,
         view_model_cls: type[ViewModel] | None = None,
         *,
-        query: Any,
+        query: Any = None,
         on_task: OnTask | None = None,
         mark: MarkOption = "delete",
         key: Any = None,
@@ -84,7 +88,7 @@ class QueryTaskMediator:
         name: str | None = None,
     ) -> None:
         self.view_model_cls = view_model_cls
-        self.query = query
+        self.query = _query_of(view_model_cls) if query is None else query
         self.name = name or _name_of(view_model_cls or on_task or type(self))
         for option, value, least in (
             ("max_retries", max_retries, 0),
@@ -95,9 +99,10 @@ class QueryTaskMediator:
                 raise ConfigurationError(
                     f"the mediator {self.name!r} has {option}={value}: at least {least} is needed"
                 )
-        self._effect = effect_of(view_model_cls, on_task, query, where=type(self).__name__)
+        self._effect = effect_of(view_model_cls, on_task, self.query, where=type(self).__name__)
         self._mark = mark_of(mark)
-        self._key = key_of(key, query)
+        _require_place_of_refusals(view_model_cls, mark)
+        self._key = key_of(key, self.query)
         self._max_retries = max_retries
         self._window = window
         self._threads = threads
@@ -267,6 +272,22 @@ class QueryTaskMediator:
 
     def _records(self, context: ApplicationContext) -> TaskRecords:
         return TaskRecords(self.name, context.datastore.codec)
+
+
+def _query_of(view_cls: type[ViewModel] | None) -> FormQuery:
+    if view_cls is not None and issubclass(view_cls, Form):
+        return FormQuery(view_cls)
+    raise ConfigurationError("which documents are the tasks? give the mediator a query")
+
+
+def _require_place_of_refusals(view_cls: type[ViewModel] | None, mark: MarkOption) -> None:
+    if view_cls is None or not issubclass(view_cls, Form) or mark != "delete":
+        return
+    if view_cls.meta("refusal_path") in (None, view_cls.meta("form_path")):
+        raise ConfigurationError(
+            f"a {view_cls.__name__} that is refused would be deleted with the reason: give it a "
+            "Meta.refusal_path, or the mediator a mark that keeps the form"
+        )
 
 
 def _name_of(named: Any) -> str:

@@ -93,6 +93,8 @@ class Worker:
         # Tasks that could not even be found out about, until the queue is looked at anew.
         self._troubled: dict[str, Exception] = {}
         self._pauses = 0
+        # Whether anything was written since `done` was called last.
+        self._written = False
         self._threads = [
             threading.Thread(target=self._run, name=f"flask-boiler-task-{name}-{n}", daemon=True)
             for n in range(threads)
@@ -231,6 +233,7 @@ class Worker:
         with self._condition:
             self._in_hand.discard(task.path)
             self._pauses = 0
+            self._written = True
             if result is None:
                 assert error is not None
                 self._troubled[task.path] = error
@@ -252,6 +255,7 @@ class Worker:
         self._stopped.wait(longest * random.uniform(0.5, 1.0))
 
     def _outcome(self) -> Outcome:
+        written, self._written = self._written, False
         cut = self._feed.cut
         targets = (*self._targets, self._records.target)
         if self._troubled:
@@ -259,7 +263,7 @@ class Worker:
         if not all(cut.holds(target) for target in targets) or self._not_before:
             # Whatever is missing comes with a newer cut, or its refusal does.
             return Outcome(newer_than_ns=cut.read_time_ns + 1)
-        return Outcome()
+        return Outcome(written=written)
 
 
 def _seen(cut: Cut, targets: list[QueryTarget], records: QueryTarget) -> _Seen:

@@ -1,0 +1,1 @@
+"""Rides with few seats, and many who want one: commands as documents, and no overbooking."""

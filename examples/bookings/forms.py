@@ -1,0 +1,106 @@
+"""What a front end writes: forms to book, and to cancel.
+
+A rider creates ``users/<uid>/bookings_POST/<id>``, with an id of their own making. What comes of it
+is there to be read at ``users/<uid>/bookings/<id>``, or else ``users/<uid>/refusals/<id>`` says why
+nothing does. The form itself is gone then.
+"""
+
+# mypy: disable-error-code="no-redef"
+# A setter is spelled like a property's, which mypy understands of properties alone.
+
+from __future__ import annotations
+
+from typing import Self
+
+from marshmallow import validate
+
+from examples.bookings.models import Booking, Ride, Rider
+from flask_boiler import attrs
+from flask_boiler.attrs import Attr
+from flask_boiler.errors import DocumentNotFoundError, RefusedError
+from flask_boiler.form import Form
+from flask_boiler.store import Store, reference
+
+__all__ = ["BookingForm", "CancellationForm", "NewBooking"]
+
+
+class NewBooking(Store):
+    """What a form is about: a booking, and the ride that it is for."""
+
+    booking = reference(Booking)
+    ride = reference(Ride, source=lambda store: store.booking.ride)
+
+
+class BookingForm(Form):
+    """Books seats on a ride, if there are so many."""
+
+    store: NewBooking
+
+    ride = attrs.bproperty(required=True)
+    seats: Attr[int] = attrs.bproperty(default=1, validate=validate.Range(min=1, max=8))
+
+    class Meta:
+        form_path = "users/{uid}/bookings_POST/{booking_id}"
+        refusal_path = "users/{uid}/refusals/{booking_id}"
+
+    @classmethod
+    def begin(cls, doc_id: str, **placeholders: str) -> Self:
+        """A booking of the rider below whom the form lies, whatever it contains."""
+        rider = Rider.get_or_raise(placeholders["uid"])
+        return cls.new(booking=Booking.new(doc_id=doc_id, rider=rider.doc_ref, seats=1))
+
+    @property
+    def booking(self) -> Booking:
+        """The booking that is made."""
+        booking = self.store.booking
+        assert booking is not None
+        return booking
+
+    @ride.setter
+    def ride(self, ride_id: str) -> None:
+        self.booking.ride = Ride.get_or_raise(ride_id).doc_ref
+
+    @seats.setter
+    def seats(self, count: int) -> None:
+        self.booking.seats = count
+
+    def submit(self) -> None:
+        """Take the seats, and store the booking."""
+        ride, wanted = self.store.ride, self.booking.seats
+        assert ride is not None
+        if ride.free < wanted:
+            raise RefusedError(
+                f"{wanted} seat(s) to {ride.destination} were asked for, and {ride.free} are left"
+            )
+        ride.taken += wanted
+        super().submit()
+
+
+class CancellationForm(Form):
+    """Cancels the rider's booking whose id the form has."""
+
+    store: NewBooking
+
+    class Meta:
+        form_path = "users/{uid}/cancellations_POST/{booking_id}"
+        refusal_path = "users/{uid}/refusals/{booking_id}"
+
+    @classmethod
+    def begin(cls, doc_id: str, **placeholders: str) -> Self:
+        """The booking, if it is the rider's own."""
+        booking = Booking.get_or_raise(doc_id)
+        if booking.rider_id != placeholders["uid"]:
+            # As if there were none: what others have booked is nobody's business.
+            raise DocumentNotFoundError(booking.doc_path)
+        return cls.new(booking=booking)
+
+    def submit(self) -> None:
+        """Give the seats back."""
+        booking, ride = self.store.booking, self.store.ride
+        assert booking is not None
+        if booking.cancelled:
+            raise RefusedError(f"{booking.doc_id} is cancelled already")
+        booking.cancelled = True
+        if ride is not None:
+            ride.taken -= booking.seats
+        super().submit()

@@ -1,0 +1,77 @@
+"""What front ends read: each rider's bookings, and how many seats rides have left."""
+
+from __future__ import annotations
+
+from examples.bookings.models import Booking, Ride
+from flask_boiler import attrs
+from flask_boiler.store import Store, reference
+from flask_boiler.view_model import ViewModel
+
+__all__ = ["BookingStore", "BookingView", "RideStore", "RideView"]
+
+
+class BookingStore(Store):
+    """What the view of a booking is computed from."""
+
+    booking = reference(Booking)
+    ride = reference(Ride, source=lambda store: store.booking.ride)
+
+
+class BookingView(ViewModel):
+    """A booking as its rider sees it, at ``users/<uid>/bookings/<id>``."""
+
+    store: BookingStore
+
+    @property
+    def doc_ref(self) -> str:
+        """Below the rider, where nobody else may read."""
+        return f"users/{self.booking.rider_id}/bookings/{self.booking.doc_id}"
+
+    @property
+    def booking(self) -> Booking:
+        """The view's root; there is no view without it."""
+        booking = self.store.booking
+        assert booking is not None
+        return booking
+
+    @attrs.computed
+    def destination(self) -> str | None:
+        """Where the ride goes."""
+        return None if self.store.ride is None else self.store.ride.destination
+
+    @attrs.computed
+    def seats(self) -> int:
+        """How many seats are booked."""
+        return self.booking.seats
+
+    @attrs.computed
+    def state(self) -> str:
+        """``booked`` or ``cancelled``."""
+        return "cancelled" if self.booking.cancelled else "booked"
+
+
+class RideStore(Store):
+    """What the view of a ride is computed from."""
+
+    ride = reference(Ride)
+
+
+class RideView(ViewModel):
+    """A ride as everybody sees it, at ``rideView/<id>``."""
+
+    store: RideStore
+
+    class Meta:
+        path = "rideView/{ride.doc_id}"
+
+    @attrs.computed
+    def destination(self) -> str:
+        """Where it goes."""
+        assert self.store.ride is not None
+        return self.store.ride.destination
+
+    @attrs.computed
+    def free(self) -> int:
+        """How many seats are left."""
+        assert self.store.ride is not None
+        return self.store.ride.free
