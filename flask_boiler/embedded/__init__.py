@@ -12,6 +12,7 @@ Its rooms, from below to above; each imports only from those above it in this li
     aggregation, listing, partition  what is made of results
     transforms, writes               what a write makes of a document
     transactions                     what was read must still be so
+    transfer                         exporting, importing, clearing
     answers, paging, service         each call of the protocol
     server                           gRPC
 """

@@ -656,6 +656,11 @@ class Reading:
         ).fetchone()
         return None if row is None else StoredDocument(row[1], row[0])
 
+    def worlds(self) -> list[str]:
+        """All databases in which there ever was something, in order."""
+        rows = self.connection.execute("SELECT DISTINCT world FROM scopes ORDER BY world")
+        return [world for (world,) in rows.fetchall()]
+
     def collections(self, world: str, below: str = "") -> list[str]:
         """The paths of all collections anywhere below a document (or the root), in order.
 

@@ -1,0 +1,160 @@
+"""Taking documents out of a storage into a plain file, putting them in, and clearing.
+
+The file is text: a first line that says what it is, then a document on each line, in the JSON
+that protobuf defines for ``google.firestore.v1.Document``. So it can be read, compared, searched
+and put under version control.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+from google.protobuf import json_format
+
+from flask_boiler.embedded.document import split_name
+from flask_boiler.embedded.execution import scan_collection
+from flask_boiler.embedded.names import check_document
+from flask_boiler.embedded.refusal import Refusal
+from flask_boiler.embedded.storage import Reading, Staging, Storage
+from flask_boiler.embedded.values import settle_fields
+from flask_boiler.errors import ConfigurationError
+from flask_boiler.firestore import protocol
+
+__all__ = ["clear", "export_documents", "import_documents"]
+
+_KIND = "flask_boiler export"
+_FORMAT = 1
+
+
+def clear(storage: Storage, world: str) -> int:
+    """Delete every document of a database, in one commit; how many there were.
+
+    Whoever listens is told of each of them; past times can still be read.
+
+    :param world: ``projects/P/databases/D``.
+    """
+
+    def work(staging: Staging) -> int:
+        reading = staging.reading()
+        names = [document.name for document in _documents(reading, world)]
+        staging.prefetch(names)
+        for name in names:
+            staging.delete(name)
+        return len(names)
+
+    return storage.commit(world, work)[1]
+
+
+def export_documents(storage: Storage, path: str | Path) -> int:
+    """Write all documents of all databases, as of one time, to a file; how many there are.
+
+    The file is there whole or not at all; one that was there before is replaced.
+
+    :raises ConfigurationError: it cannot be written.
+    """
+    target = Path(path)
+    try:
+        with storage.reading() as reading, _replacing(target) as file:
+            header = {"kind": _KIND, "format": _FORMAT, "read_time_us": reading.time}
+            file.write(json.dumps(header) + "\n")
+            count = 0
+            for world in reading.worlds():
+                for document in _documents(reading, world):
+                    file.write(_line(document.message) + "\n")
+                    count += 1
+    except OSError as error:
+        raise ConfigurationError(f"cannot export to {target}: {error}") from error
+    return count
+
+
+def import_documents(storage: Storage, path: str | Path) -> int:
+    """Write the documents of an exported file, each database in one commit; how many there are.
+
+    They have the time of the import as their create and update time, unless the same is there
+    already. Documents that are not in the file stay as they are.
+
+    :raises ConfigurationError: the file cannot be read, or is no export; nothing was imported.
+    """
+    source = Path(path)
+    try:
+        with source.open(encoding="utf-8") as file:
+            worlds = _read(source, file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot import {source}: {error}") from error
+    for world, messages in worlds.items():
+        storage.commit(world, partial(_put_all, messages))
+    return sum(map(len, worlds.values()))
+
+
+def _put_all(messages: list[Any], staging: Staging) -> None:
+    staging.prefetch([message.name for message in messages])
+    for message in messages:
+        staging.put(message)
+
+
+def _documents(reading: Reading, world: str) -> Iterator[Any]:
+    for path in reading.collections(world):
+        yield from scan_collection(reading, world, path)
+
+
+def _line(message: Any) -> str:
+    return json.dumps(json_format.MessageToDict(message), ensure_ascii=False, sort_keys=True)
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[IO[str]]:
+    """A file that takes the place of another when it is complete and on the disk."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, target)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def _read(source: Path, file: IO[str]) -> dict[str, list[Any]]:
+    header = _header(source, file.readline())
+    if header.get("format") != _FORMAT:
+        raise ConfigurationError(
+            f"cannot import {source}: its format is {header.get('format')}, and this version "
+            f"reads {_FORMAT}"
+        )
+    worlds: dict[str, list[Any]] = {}
+    for number, line in enumerate(file, start=2):
+        message = _document(f"{source}:{number}", line)
+        worlds.setdefault(split_name(message.name)[0], []).append(message)
+    return worlds
+
+
+def _header(source: Path, line: str) -> dict[str, Any]:
+    try:
+        header = json.loads(line)
+    except ValueError:
+        header = None
+    if not isinstance(header, dict) or header.get("kind") != _KIND:
+        raise ConfigurationError(
+            f"cannot import {source}: its first line is not that of an export of the embedded "
+            "Firestore"
+        )
+    return header
+
+
+def _document(where: str, line: str) -> Any:
+    try:
+        message = json_format.Parse(line, protocol.Document())
+        check_document(message.name)
+        settle_fields(message)
+    except (json_format.ParseError, Refusal) as error:
+        raise ConfigurationError(f"cannot import {where}: {error}. Nothing was imported") from error
+    return message
