@@ -28,6 +28,7 @@ from flask_boiler.engine.parking import Parking
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.publisher import Publisher
 from flask_boiler.engine.scheduler import Scheduler
+from flask_boiler.engine.settling import Settling
 from flask_boiler.engine.statistics import Statistics
 from flask_boiler.errors import (
     BoilerError,
@@ -70,9 +71,10 @@ class Engine:
         # What the server refuses now: whoever comes to read it later is not told by the feed.
         self._refused: dict[Target, BoilerError] = {}
         self._awaiting_cut: set[ViewKey] = set()
-        # The update time at which each canary was last heard; -1 before it is held.
-        self._canaries: dict[str, int] = {}
         self._busy = 0
+        self._settling = Settling(
+            feed, self.statistics, self._quiet, is_quiet=self._is_quiet, busy=self._busy_views
+        )
         self._subscription: Subscription | None = None
         self._stopped = False
 
@@ -229,67 +231,24 @@ class Engine:
     def settle(self, canary: str, write: Callable[[], int], *, timeout_s: float) -> None:
         """Wait until everything that was committed before is published, and what that caused.
 
-        A document of one's own is written and waited for; once it is heard and nothing is
-        dirty, the same again, until nothing was computed or published in a round: handlers
-        write documents of their own while they compute, and tasks do when they are published.
-
-        :param canary: the path of that document.
-        :param write: changes it, and gives the commit's time in nanoseconds.
+        :param canary: the path of a document that ``write`` changes; it gives the commit's time in
+            nanoseconds.
         :raises TimeoutError: naming what is still busy.
         """
-        deadline = time.monotonic() + timeout_s
-        with self._lock:
-            self._canaries[canary] = -1
-        self.feed.listen([canary])
-        try:
-            self._await(lambda: self._canaries[canary] >= 0, deadline, f"{canary} is not held")
-            while True:
-                before = self._done_so_far()
-                committed_ns = write()
-                self._await(
-                    partial(self._has_heard, canary, committed_ns),
-                    deadline,
-                    "changes are not heard",
-                )
-                self._await(self._is_quiet, deadline, "views are still busy")
-                doubtful = self.feed.doubtful
-                self._await_certainty(deadline)
-                if self._done_so_far() == before and not doubtful:
-                    return
-        finally:
-            with self._lock:
-                del self._canaries[canary]
-            self.feed.release([canary])
-
-    def _done_so_far(self) -> tuple[int, int]:
-        return self.statistics.computed, self.statistics.published
-
-    def _await_certainty(self, deadline: float) -> None:
-        # Only a local emulator is ever in doubt, and it cannot be asked to say when it is over.
-        with self._quiet:
-            while self.feed.doubtful and time.monotonic() < deadline:
-                self._quiet.wait(_POLL_S)
+        self._settling.settle(canary, write, timeout_s=timeout_s)
 
     def await_quiet(self, *, timeout_s: float) -> None:
         """Wait until nothing that was heard so far is left to compute or publish.
 
         :raises TimeoutError: naming what is still busy.
         """
-        self._await(self._is_quiet, time.monotonic() + timeout_s, "views are still busy")
+        self._settling.await_quiet(timeout_s=timeout_s)
 
     def _is_quiet(self) -> bool:
         return self._busy == 0
 
-    def _has_heard(self, canary: str, committed_ns: int) -> bool:
-        return self._canaries[canary] >= committed_ns
-
-    def _await(self, condition: Callable[[], bool], deadline: float, otherwise: str) -> None:
-        with self._quiet:
-            if self._quiet.wait_for(condition, max(0.0, deadline - time.monotonic())):
-                return
-            busy = [f"{v.key} is {v.phase.value}" for v in self._views.values() if v.busy]
-            more = f" and {len(busy) - 10} more" if len(busy) > 10 else ""
-            raise TimeoutError(f"not settled: {otherwise}. {', '.join(busy[:10])}{more}")
+    def _busy_views(self) -> list[LiveView]:
+        return [view for view in self._views.values() if view.busy]
 
     # --- hearing ---------------------------------------------------------------------------
 
@@ -307,11 +266,7 @@ class Engine:
             for rejected, error in change.rejected.items():
                 self._reject(rejected, error)
             self._resume_on(change.cut)
-            for canary in change.documents & self._canaries.keys():
-                heard = change.cut.document(canary)
-                if heard is not None:
-                    self._canaries[canary] = heard.update_time_ns
-                    self._quiet.notify_all()
+            self._settling.hear(change)
 
     def _heard(self, target: Target) -> None:
         self._refused.pop(target, None)

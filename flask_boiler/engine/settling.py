@@ -1,0 +1,118 @@
+"""Waiting until everything that was committed is published."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection
+from functools import partial
+
+from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.statistics import Statistics
+from flask_boiler.ports import CutChange, Feed
+
+__all__ = ["Settling"]
+
+_POLL_S = 0.01
+_NAMED = 10
+
+
+class Settling:
+    """Waits for an engine to come to rest.
+
+    :param quiet: notified, with the engine's lock held, when nothing is left to do.
+    :param is_quiet: whether that is so; called with the lock held.
+    :param busy: the views that are at work; called with the lock held.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        statistics: Statistics,
+        quiet: threading.Condition,
+        *,
+        is_quiet: Callable[[], bool],
+        busy: Callable[[], Collection[LiveView]],
+    ) -> None:
+        self._feed = feed
+        self._statistics = statistics
+        self._quiet = quiet
+        self._is_quiet = is_quiet
+        self._busy = busy
+        # The update time at which each canary was last heard; -1 before it is held.
+        self._canaries: dict[str, int] = {}
+
+    def settle(self, canary: str, write: Callable[[], int], *, timeout_s: float) -> None:
+        """Wait until everything that was committed before is published, and what that caused.
+
+        A document of one's own is written and waited for; once it is heard and nothing is
+        dirty, the same again, until nothing was computed or published in a round: handlers
+        write documents of their own while they compute, and tasks do when they are published.
+
+        :param canary: the path of that document.
+        :param write: changes it, and gives the commit's time in nanoseconds.
+        :raises TimeoutError: naming what is still busy.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._quiet:
+            self._canaries[canary] = -1
+        self._feed.listen([canary])
+        try:
+            self._await(partial(self._has_heard, canary, 0), deadline, f"{canary} is not held")
+            while not self._is_settled_after(partial(self._hear_of, canary, write), deadline):
+                pass
+        finally:
+            with self._quiet:
+                del self._canaries[canary]
+            self._feed.release([canary])
+
+    def await_quiet(self, *, timeout_s: float) -> None:
+        """Wait until nothing that was heard so far is left to compute or publish.
+
+        :raises TimeoutError: naming what is still busy.
+        """
+        self._await_quiet(time.monotonic() + timeout_s)
+
+    def hear(self, change: CutChange) -> None:
+        """Take note of the canaries in it; the engine's lock is held."""
+        for canary in change.documents & self._canaries.keys():
+            heard = change.cut.document(canary)
+            if heard is not None:
+                self._canaries[canary] = heard.update_time_ns
+                self._quiet.notify_all()
+
+    def _is_settled_after(self, hear: Callable[[float], None], deadline: float) -> bool:
+        before = self._done_so_far()
+        hear(deadline)
+        self._await_quiet(deadline)
+        doubtful = self._feed.doubtful
+        self._await_certainty(deadline)
+        return self._done_so_far() == before and not doubtful
+
+    def _hear_of(self, canary: str, write: Callable[[], int], deadline: float) -> None:
+        committed_ns = write()
+        heard = partial(self._has_heard, canary, committed_ns)
+        self._await(heard, deadline, "changes are not heard")
+
+    def _has_heard(self, canary: str, committed_ns: int) -> bool:
+        return self._canaries[canary] >= committed_ns
+
+    def _done_so_far(self) -> tuple[int, int]:
+        return self._statistics.computed, self._statistics.published
+
+    def _await_quiet(self, deadline: float) -> None:
+        self._await(self._is_quiet, deadline, "views are still busy")
+
+    def _await_certainty(self, deadline: float) -> None:
+        # Only a local emulator is ever in doubt, and it cannot be asked to say when it is over.
+        with self._quiet:
+            while self._feed.doubtful and time.monotonic() < deadline:
+                self._quiet.wait(_POLL_S)
+
+    def _await(self, condition: Callable[[], bool], deadline: float, otherwise: str) -> None:
+        with self._quiet:
+            if self._quiet.wait_for(condition, max(0.0, deadline - time.monotonic())):
+                return
+            busy = [f"{view.key} is {view.phase.value}" for view in self._busy()]
+            more = f" and {len(busy) - _NAMED} more" if len(busy) > _NAMED else ""
+            raise TimeoutError(f"not settled: {otherwise}. {', '.join(busy[:_NAMED])}{more}")
