@@ -8,19 +8,24 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import grpc
 
 from flask_boiler.embedded.conversation import ListenPolicy
 from flask_boiler.embedded.database import MEMORY, refusal_of
 from flask_boiler.embedded.faults import Faults
+from flask_boiler.embedded.gateway import Gateway
 from flask_boiler.embedded.listening import Streams
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.embedded.service import Service
 from flask_boiler.embedded.storage import RETENTION_S, Storage
+from flask_boiler.embedded.transfer import clear
+from flask_boiler.embedded.web import Web
+from flask_boiler.embedded.webchannel import WebChannels
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore import protocol
 
@@ -31,6 +36,8 @@ _log = logging.getLogger(__name__)
 _SERVICE = protocol.SERVICE.strip("/")
 #: Calls that run at once; an open stream is one for as long as it is open.
 _THREADS = 512
+#: Where gRPC is behind the gateway.
+_INSIDE = "127.0.0.1"
 _OPTIONS = [
     # Two servers could share a port, otherwise.
     ("grpc.so_reuseport", 0),
@@ -139,8 +146,31 @@ class _Calls(grpc.GenericRpcHandler):
         self._handlers = {}
 
 
+class _Running(NamedTuple):
+    """What is running, from the inside to the outside."""
+
+    server: grpc.Server
+    pool: ThreadPoolExecutor
+    calls: _Calls
+    gateway: Gateway
+    channels: WebChannels
+
+    def stop(self, faults: Faults | None) -> None:
+        stopped = self.server.stop(grace=None)
+        if faults is not None:
+            faults.hurry()
+        stopped.wait()
+        _retired.append(self.server)
+        self.channels.close()
+        self.gateway.close()
+        self.pool.shutdown()
+        self.calls.close()
+
+
 class EmbeddedFirestore:
     """A Firestore in this process, at :attr:`host`; a context manager that stops it at the end.
+
+    It speaks gRPC, and WebChannel with browsers, on one port.
 
     It checks no security rules: whoever reaches its port may read and write everything.
 
@@ -179,9 +209,8 @@ class EmbeddedFirestore:
         self._listen_policy = listen_policy or ListenPolicy()
         self._lock = threading.Lock()
         self._storage: Storage | None = None
-        self._server: grpc.Server | None = None
-        self._pool: ThreadPoolExecutor | None = None
-        self._calls: _Calls | None = None
+        self._running: _Running | None = None
+        self._grpc_port = 0
 
     @property
     def host(self) -> str:
@@ -192,6 +221,16 @@ class EmbeddedFirestore:
         if self._port == 0:
             raise ConfigurationError("the embedded Firestore was not started; call start() first")
         return f"{self._address}:{self._port}"
+
+    @property
+    def grpc_host(self) -> str:
+        """``HOST:PORT`` of gRPC alone, without a detour; another one after each restart.
+
+        :raises ConfigurationError: it is not running.
+        """
+        if self._running is None:
+            raise ConfigurationError("the embedded Firestore is not running; call start() first")
+        return f"{_INSIDE}:{self._grpc_port}"
 
     @property
     def faults(self) -> Faults:
@@ -222,7 +261,7 @@ class EmbeddedFirestore:
         :raises ConfigurationError: the port is taken.
         """
         with self._lock:
-            if self._server is None:
+            if self._running is None:
                 self._storage = Storage(self._path, retention_s=self._retention_s)
                 try:
                     self._serve(self._storage)
@@ -245,34 +284,29 @@ class EmbeddedFirestore:
         streams = Streams(service, self._faults or Faults(), self._listen_policy)
         calls = _Calls(_handlers(service, streams))
         server.add_generic_rpc_handlers((calls,))
-        try:
-            self._port = server.add_insecure_port(f"{self._address}:{self._port}")
-        except RuntimeError as error:
-            pool.shutdown()
-            raise ConfigurationError(
-                f"the embedded Firestore cannot listen at {self._address}:{self._port}: {error}. "
-                "Stop what listens there, or choose another port"
-            ) from error
+        # Behind the gateway, and for clients in this process that want the shorter way.
+        grpc_port = server.add_insecure_port(f"{_INSIDE}:0")
         server.start()
-        self._server, self._pool, self._calls = server, pool, calls
+        channels = WebChannels(streams)
+        web = Web(service, channels, partial(clear, storage))
+        try:
+            gateway = Gateway(self._address, self._port, (_INSIDE, grpc_port), web.serve)
+        except BaseException:
+            server.stop(grace=None).wait()
+            pool.shutdown()
+            _retired.append(server)
+            raise
+        self._port = gateway.port
+        self._grpc_port = grpc_port
+        self._running = _Running(server, pool, calls, gateway, channels)
 
     def stop(self) -> None:
         """End all calls and close the file; what was acknowledged is in it."""
         with self._lock:
-            server, self._server = self._server, None
-            pool, self._pool = self._pool, None
-            calls, self._calls = self._calls, None
+            running, self._running = self._running, None
             storage, self._storage = self._storage, None
-        if server is not None:
-            stopped = server.stop(grace=None)
-            if self._faults is not None:
-                self._faults.hurry()
-            stopped.wait()
-            _retired.append(server)
-        if pool is not None:
-            pool.shutdown()
-        if calls is not None:
-            calls.close()
+        if running is not None:
+            running.stop(self._faults)
         if storage is not None:
             storage.close()
 
@@ -288,7 +322,7 @@ class EmbeddedFirestore:
         self.stop()
 
     def __repr__(self) -> str:
-        where = f"{self._address}:{self._port}" if self._server else "not running"
+        where = f"{self._address}:{self._port}" if self._running else "not running"
         return f"EmbeddedFirestore({str(self._path)!r}, {where})"
 
 

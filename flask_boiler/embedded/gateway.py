@@ -1,0 +1,151 @@
+"""One port for gRPC and for browsers.
+
+Google's gRPC server cannot share its port: who speaks HTTP/1.1 to it is disconnected. So it has a
+port of its own, and this stands in front of both: the first bytes of a connection say which of
+them is meant. What is HTTP/2 is passed on as it comes, without being looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+
+from flask_boiler.errors import ConfigurationError
+
+__all__ = ["Gateway"]
+
+#: How every HTTP/2 connection begins, and no request of HTTP/1.1.
+_PREFACE = b"PRI"
+_BUFFER = 256 * 1024
+_BACKLOG = 512
+
+#: Serves a connection of HTTP/1.1 until it ends.
+ServeHttp = Callable[[socket.socket, tuple[str, int]], None]
+
+
+class Gateway:
+    """Accepts connections as soon as it is made.
+
+    :param address: where; :param port: 0 for a free one.
+    :param grpc_address: where the gRPC server is.
+    :raises ConfigurationError: the port is taken, or the address is not one of this machine.
+    """
+
+    def __init__(
+        self, address: str, port: int, grpc_address: tuple[str, int], serve_http: ServeHttp
+    ) -> None:
+        self._grpc_address = grpc_address
+        self._serve_http = serve_http
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self._sockets: set[socket.socket] = set()
+        self._threads: set[threading.Thread] = set()
+        try:
+            self._listening = _listening_socket(address.strip("[]"), port)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the embedded Firestore cannot listen at {address}:{port}: {error}. "
+                "Stop what listens there, or choose another port"
+            ) from error
+        #: The one it has got.
+        self.port: int = self._listening.getsockname()[1]
+        self._start(self._accept, "accepts")
+
+    def close(self) -> None:
+        """End all connections; returns when their threads are gone."""
+        with self._lock:
+            self._is_closed = True
+            sockets = [*self._sockets, self._listening]
+        for one in sockets:
+            _shut(one)
+        for thread in self._open_threads():
+            thread.join()
+        self._listening.close()
+
+    def _open_threads(self) -> list[threading.Thread]:
+        with self._lock:
+            return list(self._threads)
+
+    def _start(self, work: Callable[[], None], name: str) -> None:
+        def run() -> None:
+            try:
+                work()
+            finally:
+                with self._lock:
+                    self._threads.discard(threading.current_thread())
+
+        thread = threading.Thread(target=run, name=f"embedded-gateway-{name}", daemon=True)
+        with self._lock:
+            self._threads.add(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, peer = self._listening.accept()
+            except OSError:
+                # It was shut: nobody is to be accepted any more.
+                return
+            if not self._keep(connection):
+                return
+            self._start(lambda c=connection, p=peer: self._serve(c, p), "serves")  # type: ignore[misc]
+
+    def _keep(self, connection: socket.socket) -> bool:
+        """Remember a connection, so that it can be ended; whether there is still time for it."""
+        with self._lock:
+            if not self._is_closed:
+                self._sockets.add(connection)
+                return True
+        connection.close()
+        return False
+
+    def _forget(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._sockets.discard(connection)
+        connection.close()
+
+    def _serve(self, connection: socket.socket, peer: tuple[str, int]) -> None:
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            begin = connection.recv(len(_PREFACE), socket.MSG_PEEK | socket.MSG_WAITALL)
+            if begin == _PREFACE:
+                self._pass_on(connection)
+            elif begin:
+                self._serve_http(connection, peer[:2])
+        except OSError:
+            # The connection is gone, and with it who could be told.
+            pass
+        finally:
+            self._forget(connection)
+
+    def _pass_on(self, connection: socket.socket) -> None:
+        with socket.create_connection(self._grpc_address) as server:
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            back = threading.Thread(
+                target=_copy, args=(server, connection), name="embedded-gateway-back", daemon=True
+            )
+            back.start()
+            _copy(connection, server)
+            back.join()
+
+
+def _listening_socket(address: str, port: int) -> socket.socket:
+    family, _, _, _, found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+    return socket.create_server(found[:2], family=family, backlog=_BACKLOG)
+
+
+def _copy(source: socket.socket, destination: socket.socket) -> None:
+    """Pass bytes on until one of the two ends, then end both."""
+    buffer = memoryview(bytearray(_BUFFER))
+    with contextlib.suppress(OSError):
+        while count := source.recv_into(buffer):
+            destination.sendall(buffer[:count])
+    _shut(source)
+    _shut(destination)
+
+
+def _shut(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

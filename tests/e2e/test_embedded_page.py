@@ -1,0 +1,280 @@
+"""Firebase's web SDK, unmodified, in a headless Chromium, on the embedded Firestore."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from flask_boiler.embedded import EmbeddedFirestore
+from flask_boiler.firestore.clients import local_client
+from tests.e2e.browser import chromium
+
+VENDOR = Path(__file__).parents[2] / "examples" / "meeting_room" / "page" / "vendor"
+TIMEOUT_MS = 60_000.0
+PROJECT = "browsers"
+
+PAGE = """<!doctype html>
+<link rel="icon" href="data:," />
+<script type="importmap">{"imports": {
+  "https://www.gstatic.com/firebasejs/GSTATIC/firebase-app.js": "./firebase-app.js"}}</script>
+<script type="module">
+  import * as app from "./firebase-app.js";
+  import * as firestore from "./firebase-firestore.js";
+  const asked = new URLSearchParams(location.search);
+  const [host, port] = asked.get("firestore").split(":");
+  const made = app.initializeApp({ projectId: "browsers" });
+  const settings = asked.get("polling") ? { experimentalForceLongPolling: true } : {};
+  const db = firestore.initializeFirestore(made, settings);
+  firestore.connectFirestoreEmulator(db, host, Number(port));
+  window.db = db;
+  window.fs = firestore;
+  window.seen = {};
+  window.watch = (name, target) => {
+    seen[name] = [];
+    firestore.onSnapshot(target, { includeMetadataChanges: true }, (found) =>
+      seen[name].push({
+        data: found.docs ? found.docs.map((one) => [one.id, one.data()]) : (found.data() ?? null),
+        pending: found.metadata.hasPendingWrites,
+        cached: found.metadata.fromCache,
+      }),
+      (error) => seen[name].push({ error: error.code }));
+  };
+  window.last = (name) => seen[name][seen[name].length - 1] ?? {};
+  window.shows = (name, data) => {
+    const found = last(name);
+    return JSON.stringify(found.data) === JSON.stringify(data) && !found.pending && !found.cached;
+  };
+  window.ready = true;
+</script>
+"""
+
+
+class Pages(SimpleHTTPRequestHandler):
+    """The SDK as it is vendored, and the page above."""
+
+    def do_GET(self) -> None:
+        if self.path.partition("?")[0] != "/":
+            super().do_GET()
+            return
+        sdk = (VENDOR / "firebase-firestore.js").read_text()
+        version = sdk.partition("www.gstatic.com/firebasejs/")[2].partition("/")[0]
+        content = PAGE.replace("GSTATIC", version).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def pages() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Pages, directory=str(VENDOR)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def client(embedded_firestore: EmbeddedFirestore) -> Iterator[Any]:
+    made = local_client(embedded_firestore.host, project=PROJECT, database="(default)")
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["streaming", "polling"])
+def page(
+    request: pytest.FixtureRequest,
+    browser: Browser,
+    pages: str,
+    embedded_firestore: EmbeddedFirestore,
+) -> Iterator[Page]:
+    page = browser.new_page()
+    page.set_default_timeout(TIMEOUT_MS)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    polling = "&polling=1" if request.param == "polling" else ""
+    page.goto(f"{pages}?firestore={embedded_firestore.host}{polling}")
+    page.wait_for_function("window.ready")
+    yield page
+    page.close()
+    assert errors == []
+
+
+def wait_shown(page: Page, name: str, data: Any) -> None:
+    page.wait_for_function(f"shows({json.dumps(name)}, {json.dumps(data, separators=(',', ':'))})")
+
+
+def test_a_page_sees_what_others_write(page: Page, client: Any) -> None:
+    client.document("c/a").set({"n": 1})
+    page.evaluate("watch('one', fs.doc(db, 'c/a'))")
+    page.evaluate(
+        "watch('two', fs.query(fs.collection(db, 'c'), fs.orderBy('n', 'desc'), fs.limit(2)))"
+    )
+    wait_shown(page, "one", {"n": 1})
+    for number in range(2, 6):
+        client.document(f"c/{number}").set({"n": number})
+    wait_shown(page, "two", [["5", {"n": 5}], ["4", {"n": 4}]])
+    client.document("c/5").delete()
+    wait_shown(page, "two", [["4", {"n": 4}], ["3", {"n": 3}]])
+    client.document("c/a").set({"text": "é 🎉 日本", "deep": {"list": [1.5, True, None]}})
+    wait_shown(page, "one", {"deep": {"list": [1.5, True, None]}, "text": "é 🎉 日本"})
+    client.document("c/a").delete()
+    wait_shown(page, "one", None)
+
+
+def test_others_see_what_a_page_writes(page: Page, client: Any) -> None:
+    page.evaluate("watch('all', fs.collection(db, 'c'))")
+    wait_shown(page, "all", [])
+    page.evaluate("fs.setDoc(fs.doc(db, 'c/a'), {n: 1})")
+    assert client.document("c/a").get().to_dict() == {"n": 1}
+    page.evaluate("fs.updateDoc(fs.doc(db, 'c/a'), {n: fs.increment(2), s: 'x'})")
+    assert client.document("c/a").get().to_dict() == {"n": 3, "s": "x"}
+    # Nothing changes, and yet the page must hear that it was written.
+    page.evaluate("fs.setDoc(fs.doc(db, 'c/a'), {n: 3, s: 'x'})")
+    wait_shown(page, "all", [["a", {"n": 3, "s": "x"}]])
+    page.evaluate(
+        "Promise.all([...Array(20).keys()].map((i) => fs.setDoc(fs.doc(db, 'many/' + i), {i})))"
+    )
+    assert len(list(client.collection("many").stream())) == 20
+    page.evaluate("fs.deleteDoc(fs.doc(db, 'c/a'))")
+    assert not client.document("c/a").get().exists
+    wait_shown(page, "all", [])
+
+
+def test_transactions_and_aggregations(page: Page, client: Any) -> None:
+    client.document("c/a").set({"n": 1})
+    client.document("c/b").set({"n": 5})
+    page.evaluate(
+        """fs.runTransaction(db, async (transaction) => {
+             const a = await transaction.get(fs.doc(db, 'c/a'));
+             await transaction.get(fs.doc(db, 'c/b'));
+             transaction.update(fs.doc(db, 'c/a'), {n: a.data().n + 1});
+           })"""
+    )
+    assert client.document("c/a").get().get("n") == 2
+    counted = "fs.getCountFromServer(fs.collection(db, 'c')).then((found) => found.data().count)"
+    assert page.evaluate(counted) == 2
+    total = (
+        "fs.getAggregateFromServer(fs.collection(db, 'c'), {sum: fs.sum('n')})"
+        ".then((found) => found.data().sum)"
+    )
+    assert page.evaluate(total) == 7
+
+
+def test_a_transaction_whose_reading_is_stale_is_tried_again(page: Page, client: Any) -> None:
+    client.document("c/a").set({"n": 1})
+    client.document("c/b").set({"n": 1})
+    page.evaluate(
+        """window.turn = 0; window.done = fs.runTransaction(db, async (transaction) => {
+             await transaction.get(fs.doc(db, 'c/b'));
+             const a = await transaction.get(fs.doc(db, 'c/a'));
+             turn += 1;
+             while (turn === 1 && !window.go) await new Promise((soon) => setTimeout(soon, 5));
+             transaction.update(fs.doc(db, 'c/a'), {n: a.data().n + 1});
+           }); 0"""
+    )
+    page.wait_for_function("turn === 1")
+    # Only read, and verified all the same.
+    client.document("c/b").set({"n": 2})
+    page.evaluate("window.go = true; window.done")
+    assert page.evaluate("turn") == 2
+    assert client.document("c/a").get().get("n") == 2
+
+
+def test_a_refused_write_is_told(page: Page) -> None:
+    refused = "fs.updateDoc(fs.doc(db, 'c/none'), {n: 1}).then(() => 'done', (e) => e.code)"
+    assert page.evaluate(refused) == "not-found"
+    page.evaluate("fs.setDoc(fs.doc(db, 'c/a'), {n: 1})")
+
+
+def test_a_lost_stream_is_resumed(
+    page: Page, client: Any, embedded_firestore: EmbeddedFirestore
+) -> None:
+    client.document("c/a").set({"n": 1})
+    client.document("c/b").set({"n": 1})
+    page.evaluate("watch('all', fs.collection(db, 'c'))")
+    wait_shown(page, "all", [["a", {"n": 1}], ["b", {"n": 1}]])
+    with embedded_firestore.faults.holding():
+        embedded_firestore.faults.drop_streams()
+        client.document("c/a").set({"n": 2})
+        client.document("c/b").delete()
+    wait_shown(page, "all", [["a", {"n": 2}]])
+
+
+def test_a_rejected_target_is_told(page: Page, embedded_firestore: EmbeddedFirestore) -> None:
+    embedded_firestore.faults.reject("secrets")
+    page.evaluate("watch('refused', fs.collection(db, 'secrets'))")
+    page.wait_for_function("last('refused').error === 'permission-denied'")
+
+
+def test_a_restarted_server_is_found_again(
+    page: Page, embedded_firestore: EmbeddedFirestore
+) -> None:
+    page.evaluate("watch('one', fs.doc(db, 'c/a'))")
+    page.evaluate("fs.setDoc(fs.doc(db, 'c/a'), {n: 1})")
+    wait_shown(page, "one", {"n": 1})
+    embedded_firestore.stop()
+    embedded_firestore.start()
+    wait_shown(page, "one", None)
+    page.evaluate("fs.setDoc(fs.doc(db, 'c/a'), {n: 2})")
+    wait_shown(page, "one", {"n": 2})
+
+
+def _http(server: EmbeddedFirestore, path: str, **options: Any) -> tuple[int, str]:
+    request = urllib.request.Request(f"http://{server.host}{path}", **options)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_what_curl_is_told(embedded_firestore: EmbeddedFirestore, client: Any) -> None:
+    assert _http(embedded_firestore, "/") == (200, "Ok\n")
+    assert _http(embedded_firestore, "/other")[0] == 404
+    client.document("c/a").set({"n": 1})
+    documents = f"projects/{PROJECT}/databases/(default)/documents"
+    status, text = _http(
+        embedded_firestore,
+        f"/v1/{documents}:runQuery",
+        data=b'{"structuredQuery": {"from": [{"collectionId": "c"}], "limit": -1}}',
+    )
+    assert status == 400
+    assert json.loads(text)["error"]["status"] == "INVALID_ARGUMENT"
+    assert _http(embedded_firestore, f"/v1/{documents}:commit", data=b"{]")[0] == 400
+    assert _http(embedded_firestore, f"/v1/{documents}:other", data=b"{}")[0] == 501
+    channel = "/google.firestore.v1.Firestore/Listen/channel?VER=8&SID=gone&RID=rpc&AID=0"
+    assert _http(embedded_firestore, channel)[0] == 400
+
+
+def test_a_database_is_cleared(embedded_firestore: EmbeddedFirestore, client: Any) -> None:
+    client.document("c/a").set({"n": 1})
+    other = local_client(embedded_firestore.host, project="other", database="(default)")
+    other.document("c/a").set({"n": 1})
+    path = f"/emulator/v1/projects/{PROJECT}/databases/(default)/documents"
+    assert _http(embedded_firestore, path, method="DELETE")[0] == 200
+    assert not client.document("c/a").get().exists
+    assert other.document("c/a").get().exists
+    other.close()
