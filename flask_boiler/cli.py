@@ -168,6 +168,9 @@ def _status(boiler: Boiler) -> str:
         f"views {boiler.engine.views}, computed {statistics.computed}, "
         f"published {statistics.published}, lag {boiler.lag_s:.1f} s"
     )
+    for mediator in boiler.mediators:
+        if isinstance(mediator, QueryTaskMediator):
+            line += f", {mediator.name}: {mediator.statistics.done} task(s) done"
     parked = boiler.parked
     if parked:
         line += f", parked {len(parked)}: " + "; ".join(

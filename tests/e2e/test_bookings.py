@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -132,6 +133,30 @@ def test_a_form_that_lies_elsewhere_is_parked(bookings: Boiler) -> None:
     [parked] = bookings.parked
     assert "users/{uid}/bookings_POST/{booking_id}" in str(parked.error)
     assert taken() == 0
+
+
+def test_a_worker_says_what_it_has_done(boiler: Boiler, firestore_emulator: LocalFirestore) -> None:
+    Rider.new(doc_id="ada", full_name="Ada").save()
+    Ride.new(doc_id="r1", destination="Half Moon Bay", seats=3).save()
+    send("users/ada/bookings_POST/b1", ride="r1", seats=2)
+    command = [sys.executable, "-m", "flask", "--app", "examples.bookings.app", "boiler", "run"]
+    environment = {
+        **os.environ,
+        "BOILER_PROJECT": boiler.context.project,
+        "BOILER_EMULATOR_HOST": firestore_emulator.host,
+    }
+    with subprocess.Popen(
+        [*command, "--status-every", "0.05"], env=environment, stdout=subprocess.PIPE, text=True
+    ) as worker:
+        try:
+            assert worker.stdout is not None
+            assert any("BookingForm: 1 task(s) done" in line for line in worker.stdout)
+            worker.terminate()
+            assert worker.stdout.read().rstrip().endswith("stopped")
+            assert worker.wait() == 0
+        finally:
+            worker.kill()
+    assert taken() == 2
 
 
 def test_no_overbooking_however_many_ask_at_once(

@@ -149,6 +149,18 @@ def test_a_task_of_the_wrong_shape_is_parked(boiler: Boiler, settle: Settle) -> 
     assert account("ben").balance == 3
 
 
+def test_what_is_read_may_be_locked(boiler: Boiler, settle: Settle) -> None:
+    open_accounts(ada=10, ben=0)
+    order("t1", "ada", "ben", 1)
+    order("t2", "ada", "ben", 100)
+    mediator = boiler.add(transfers(locking=True))
+    with boiler:
+        settle()
+        assert [parked.key.root for parked in boiler.parked] == ["transfers/t2"]
+    assert mediator.apply("transfers/t1").state.value == "gone"
+    assert account("ben").balance == 1
+
+
 class TestOrder:
     def test_tasks_of_one_key_are_applied_in_the_order_of_their_creation(
         self, boiler: Boiler, settle: Settle

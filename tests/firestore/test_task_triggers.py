@@ -84,6 +84,20 @@ def test_events_twice_and_shuffled_keep_the_order_of_a_key(
     assert account("ben").balance == 24
 
 
+@pytest.mark.parametrize("mark", ["ledger", {"state": "done"}])
+def test_echoes_of_what_was_written_do_nothing(boiler: Boiler, mark: Any) -> None:
+    open_accounts(ada=100, ben=0)
+    order("t", "ada", "ben", 5)
+    mediator = boiler.add(transfers(mark=mark))
+    app = Flask("bank")
+    app.register_blueprint(boiler.trigger_blueprint())
+    for kind in ("created", "updated", "written"):
+        headers, body = task_events.protobuf_event(boiler.context, "transfers/t", kind=kind)
+        assert app.test_client().post("/", headers=headers, data=body).status_code == 204
+    assert account("ben").balance == 5
+    assert mediator.statistics.done == 1
+
+
 def test_documents_that_are_no_tasks_are_ignored(boiler: Boiler, client: FlaskClient) -> None:
     for path in ("taskAccounts/ada", "transfers/gone", "users/ada/transfers/t"):
         event = task_events.protobuf_event(boiler.context, path)

@@ -16,6 +16,7 @@ from flask_boiler.view.problems import problem_details
 
 __all__ = ["FormQuery", "submitting"]
 
+
 class FormQuery:
     """All documents where the forms of a class lie; the query of a mediator that is given none.
 

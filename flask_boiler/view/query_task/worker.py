@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 10.0
+_FINISH_WITHIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +108,15 @@ class Worker:
             thread.start()
 
     def stop(self) -> None:
-        """Finish the tasks in hand and end the threads."""
+        """Finish the tasks in hand, unless that takes long, and end the threads."""
         self._stopped.set()
         with self._condition:
             self._condition.notify_all()
+        deadline = time.monotonic() + _FINISH_WITHIN_S
         for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join()
+                # One that hangs on the network harms nothing: its commit counts, or it does not.
+                thread.join(max(0.0, deadline - time.monotonic()))
         with self._condition:
             done, self._done = self._done, None
         if done is not None:
