@@ -18,7 +18,7 @@ boiler = Boiler(
         emulator_host=os.environ["BOILER_EMULATOR_HOST"],
     )
 )
-mediator = boiler.add(transfers(key="source", max_retries=50))
+mediator = boiler.add(transfers(key="source"))
 
 
 @functions_framework.cloud_event

@@ -52,8 +52,9 @@ def order(doc_id: str, source: str, target: str, amount: int) -> Transfer:
 
 
 def transfers(**options: Any) -> QueryTaskMediator:
-    options.setdefault("query", Transfer.get_query())
-    return QueryTaskMediator(on_task=transfer, name="transfers", **options)
+    # All tasks meet in few accounts, and on a busy machine one may lose many times.
+    chosen = {"query": Transfer.get_query(), "max_retries": 100, **options}
+    return QueryTaskMediator(on_task=transfer, name="transfers", **chosen)
 
 
 def account(name: str) -> Account:

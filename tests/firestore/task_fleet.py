@@ -83,7 +83,7 @@ def move(task: Move, transaction: Transaction) -> None:
 
 
 def moves() -> QueryTaskMediator:
-    return QueryTaskMediator(query=Move.get_query(), on_task=move, max_retries=50)
+    return QueryTaskMediator(query=Move.get_query(), on_task=move, max_retries=100)
 
 
 def prepare(tasks: int, *, purses: int, rng: random.Random) -> None:
