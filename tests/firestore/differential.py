@@ -147,16 +147,6 @@ def queries(draw: st.DrawFn) -> dict[str, Any]:
     return query
 
 
-#: Queries that Google's emulator answers by one scan: in a transaction it keeps the locks of
-#: other ones when that ends, and waits for them in the next.
-simple_queries = st.builds(
-    lambda source, where: {**_ALL, "source": source, "where": where},
-    st.sampled_from(COLLECTIONS),
-    st.one_of(st.none(), st.tuples(st.just("n"), st.just("=="), numbers)),
-)
-_ALL = {"orders": [], "limit": None, "offset": 0, "to_last": False, "select": None}
-
-
 # Doing it.
 
 
