@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import threading
 from typing import Any
 
 import pytest
@@ -54,6 +55,27 @@ def test_a_backlog_larger_than_the_window(boiler: Boiler, settle: Settle) -> Non
         settle()
     assert account("ben").balance == 23
     assert sorted(account("ben").history) == sorted(f"t{n}" for n in range(23))
+
+
+def test_a_task_that_takes_long_keeps_no_other_waiting(boiler: Boiler, settle: Settle) -> None:
+    begun, others, end = threading.Event(), threading.Event(), threading.Event()
+
+    def take_time(task: Transfer, transaction: Transaction) -> None:
+        if task.doc_id == "long":
+            begun.set()
+            assert end.wait(60)
+        else:
+            others.set()
+
+    boiler.add(QueryTaskMediator(query=Transfer.get_query(), on_task=take_time, threads=2))
+    with boiler:
+        order("long", "ada", "ben", 1)
+        assert begun.wait(60)
+        order("short", "ada", "ben", 1)
+        came = others.wait(30)
+        end.set()
+        settle()
+    assert came, "the other thread waited for the long task"
 
 
 def test_a_poison_task_parks_and_a_retry_after_the_fix_restores(

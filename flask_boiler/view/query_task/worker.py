@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 10.0
 _FINISH_WITHIN_S = 30.0
+_LOOK_AGAIN_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,8 @@ class Worker:
                 if self._done is not None and not self._in_hand:
                     done, self._done = self._done, None
                 else:
-                    self._condition.wait()
+                    # Newer cuts are not announced while other threads have tasks in hand.
+                    self._condition.wait(_LOOK_AGAIN_S if self._in_hand else None)
             if done is not None:
                 done(self._outcome())
 
