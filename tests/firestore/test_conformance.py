@@ -87,7 +87,7 @@ SERVED = [
 ]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("served", SERVED, ids=lambda served: served.app.__name__)
 def test_every_answer_is_as_the_document_says(
     served: Served, boiler: Boiler, monkeypatch: pytest.MonkeyPatch
