@@ -1,7 +1,7 @@
 # make demo    the meeting room on a local Firestore     (ARGS=--once tells its story and ends)
 # make test    ruff, mypy --strict and all tests         (ARGS=tests/unit runs some of them)
 # make soak    many more random histories and killed workers than make test has
-#              (HISTORIES=3000 TASKS=2000)
+#              (HISTORIES=3000 TASKS=2000 STEPS=100000)
 # make bench   figures as JSON, each beside its peer
 # make test-lowest   the tests with the oldest dependencies that pyproject.toml allows
 # make clean   remove .venv and everything generated
@@ -15,6 +15,7 @@ ARGS ?=
 WORKERS ?= 2
 HISTORIES ?= 3000
 TASKS ?= 2000
+STEPS ?= 100000
 
 # Newest last: the machine's own python3 is preferred when it is new enough.
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
@@ -38,6 +39,9 @@ test-lowest:
 soak: $(VENV)/.dev
 	@FLASK_BOILER_HISTORIES=$(HISTORIES) FLASK_BOILER_TASKS=$(TASKS) $(BIN)/pytest \
 	  --numprocesses $(WORKERS) --timeout 0 tests/histories tests/firestore/test_task_crashes.py \
+	  $(ARGS)
+	@FLASK_BOILER_DIFFERENTIAL_STEPS=$(STEPS) FLASK_BOILER_KILLS=200 $(BIN)/pytest --timeout 0 \
+	  tests/firestore/test_embedded_differential.py tests/firestore/test_embedded_durability.py \
 	  $(ARGS)
 
 bench: $(VENV)/.dev
