@@ -197,9 +197,9 @@ class SideBySide(RuleBasedStateMachine):
         keep: bool,
         is_read_only: bool,
     ) -> None:
-        # On Google's emulator, a transaction that has asked a query and then writes may wait for
-        # its own locks until they time out.
-        to_write = written if query is None else []
+        # On Google's emulator, the commit of a transaction that has asked a query may wait for its
+        # own locks until they time out.
+        is_kept = keep and query is None and not is_read_only
 
         def act(side: _Side) -> Any:
             transaction = side.client.transaction(read_only=is_read_only)
@@ -210,8 +210,8 @@ class SideBySide(RuleBasedStateMachine):
                 ]
                 if query is not None:
                     found += query_of(side.client, query).get(transaction=transaction)
-                if keep and not is_read_only:
-                    found.append(side.commit(transaction, to_write))
+                if is_kept:
+                    found.append(side.commit(transaction, written))
                 return found
             finally:
                 # Else the emulator would keep its locks for minutes.
