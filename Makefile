@@ -14,6 +14,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 WORKERS ?= 2
 HISTORIES ?= 3000
+CLIENTS ?= 1000
 TASKS ?= 2000
 STEPS ?= 100000
 
@@ -37,9 +38,10 @@ test-lowest:
 	@.venv-lowest/bin/pytest --numprocesses $(WORKERS) --dist loadgroup $(ARGS)
 
 soak: $(VENV)/.dev
-	@FLASK_BOILER_HISTORIES=$(HISTORIES) FLASK_BOILER_TASKS=$(TASKS) $(BIN)/pytest \
+	@FLASK_BOILER_HISTORIES=$(HISTORIES) FLASK_BOILER_TASKS=$(TASKS) \
+	  FLASK_BOILER_CLIENTS=$(CLIENTS) FLASK_BOILER_DISCONNECTS=$(CLIENTS) $(BIN)/pytest \
 	  --numprocesses $(WORKERS) --timeout 0 tests/histories tests/firestore/test_task_crashes.py \
-	  $(ARGS)
+	  tests/e2e/test_websocket_clients.py $(ARGS)
 	@FLASK_BOILER_DIFFERENTIAL_STEPS=$(STEPS) FLASK_BOILER_KILLS=200 $(BIN)/pytest --timeout 0 \
 	  tests/firestore/test_embedded_differential.py tests/firestore/test_embedded_durability.py \
 	  $(ARGS)

@@ -239,6 +239,7 @@ def test_wrong_events_are_answered_and_harm_nobody(world: World, settle: Settle)
         (bad.emit("subscribe_view_model", {"doc_id": "a"}, {"updates": "some"}), 422),
         (bad.emit("subscribe_view_model", {"doc_id": "a"}, {}, 1), 422),
         (bad.emit("subscribe_view_model", {"doc_id": junk}), 413),
+        (bad.emit("subscribe_view_model", {"doc_id": b"a"}), 422),
         (bad.emit("subscribe_view_model", {"doc_id": "missing"}), 404),
         (bad.emit("subscribe_view_model", {"doc_id": "a"}, {"version": 2**53 - 1}), 422),
         (bad.emit("unsubscribe_view_model", mine), 404),

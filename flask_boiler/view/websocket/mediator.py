@@ -162,7 +162,7 @@ class WsMediator:
             clients = list(self._clients)
             shares, self._shares = self._shares, None
         for sid in clients:
-            self.server.disconnect(sid, namespace=self.namespace)
+            self.server.disconnect(sid, namespace=self.namespace, ignore_queue=True)
         if shares is not None and shares[0] == os.getpid():
             shares[1].stop()
 
@@ -420,7 +420,10 @@ class WsMediator:
             return self._shares[1]
 
     def _check_size(self, *given: Any) -> None:
-        size = len(json.dumps(given, separators=(",", ":"), default=_opaque))
+        try:
+            size = len(json.dumps(given, separators=(",", ":")))
+        except TypeError as error:
+            raise ValidationError({"": ["Expected JSON, with nothing binary in it."]}) from error
         if size > self._limits.max_message_bytes:
             raise Refusal(
                 413, f"An event's arguments have at most {self._limits.max_message_bytes} bytes."
@@ -453,11 +456,6 @@ def _command(command: dict[str, Any]) -> tuple[str, str | None, dict[str, Any] |
     if wrong:
         raise ValidationError(wrong)
     return str(operation), doc_id, data
-
-
-def _opaque(value: Any) -> str:
-    """Bytes, which Socket.IO sends beside the JSON, count as if they were in it."""
-    return value.hex() if isinstance(value, bytes) else repr(value)
 
 
 def _sid() -> str:

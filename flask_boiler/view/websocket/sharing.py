@@ -32,7 +32,11 @@ logger = logging.getLogger(__name__)
 class Share:
     """A shared view where it is kept: its engine, its key there, and how many want it."""
 
-    def __init__(self, context: ApplicationContext, engine: Engine, key: ViewKey) -> None:
+    def __init__(
+        self, same: _Same, context: ApplicationContext, engine: Engine, key: ViewKey
+    ) -> None:
+        self.same = same
+        # Held, as its identity is part of what is the same.
         self.context = context
         self.engine = engine
         self.key = key
@@ -97,7 +101,7 @@ class Shares:
                 share.users += 1
                 self._agenda.cancel(share)
                 return share
-            share = self._shares[same] = self._new(context, engine, arguments, build)
+            share = self._shares[same] = self._new(same, context, engine, build)
             share.users = 1
         view = share.view
         engine.add(LiveView(share.key, view.compute, view, on_parked=view.fail))
@@ -127,12 +131,13 @@ class Shares:
 
     def _new(
         self,
+        same: _Same,
         context: ApplicationContext,
         engine: Engine,
-        arguments: str,
         build: Callable[[], ViewModel],
     ) -> Share:
-        share = Share(context, engine, ViewKey(self._keeper, f"{arguments}#{next(self._numbers)}"))
+        key = ViewKey(self._keeper, f"{same.arguments}#{next(self._numbers)}")
+        share = Share(same, context, engine, key)
 
         def wake() -> None:
             with self._lock:
@@ -155,7 +160,9 @@ class Shares:
         with self._lock:
             if share.users:
                 return
-            self._shares = {s: kept for s, kept in self._shares.items() if kept is not share}
+            # After a restart of the engine another may be in its place.
+            if self._shares.get(share.same) is share:
+                del self._shares[share.same]
         share.engine.discard(share.key)
 
     def _later(self, name: Hashable, at: float, task: Callable[[], None]) -> None:
