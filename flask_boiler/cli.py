@@ -12,7 +12,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from flask_boiler.errors import BoilerError
+from flask_boiler.errors import BoilerError, UnavailableError
 from flask_boiler.extension import Boiler
 from flask_boiler.view import QueryTaskMediator
 
@@ -41,7 +41,7 @@ def run(status_every_s: float) -> None:
     click.echo(f"{len(boiler.mediators)} mediator(s) running; Ctrl-C to stop")
     try:
         while not ended.wait(status_every_s or None):
-            click.echo(_status(boiler))
+            click.echo(status_of(boiler))
     finally:
         click.echo("stopping: finishing what is in hand")
         boiler.close()
@@ -162,7 +162,8 @@ def _end_on_signals(ended: threading.Event) -> None:
     signal.signal(signal.SIGTERM, end)
 
 
-def _status(boiler: Boiler) -> str:
+def status_of(boiler: Boiler) -> str:
+    """What the mediators do, in one line."""
     statistics = boiler.engine.statistics
     line = (
         f"views {boiler.engine.views}, computed {statistics.computed}, "
@@ -171,7 +172,11 @@ def _status(boiler: Boiler) -> str:
     for mediator in boiler.mediators:
         if isinstance(mediator, QueryTaskMediator):
             line += f", {mediator.name}: {mediator.statistics.done} task(s) done"
-    parked = boiler.parked
+    try:
+        parked = boiler.parked
+    except UnavailableError as error:
+        # Parked tasks are known to Firestore alone; who waits for it goes on waiting.
+        return f"{line}, parked unknown: {error}"
     if parked:
         line += f", parked {len(parked)}: " + "; ".join(
             f"{p.key} since {p.since:%H:%M:%S}: {p.error}" for p in parked[:3]

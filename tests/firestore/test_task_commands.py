@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from flask_boiler.cli import boiler_cli
+from flask_boiler.cli import boiler_cli, status_of
 from flask_boiler.config import Config
 from flask_boiler.context import Context as CTX
+from flask_boiler.errors import UnavailableError
 from flask_boiler.extension import Boiler
+from flask_boiler.firestore.datastore import FirestoreDatastore
 from tests.firestore.ledgers import account, open_accounts, order, transfers
 
 
@@ -44,6 +46,21 @@ def poisoned(boiler: Boiler) -> None:
 
 def call(app: Flask, *arguments: str) -> Any:
     return app.test_cli_runner().invoke(boiler_cli, ["tasks", *arguments])
+
+
+def test_the_status_survives_that_firestore_cannot_be_reached(
+    boiler: Boiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*args: object) -> None:
+        raise UnavailableError("nobody answers")
+
+    boiler.add(transfers())
+    assert (
+        status_of(boiler)
+        == "views 0, computed 0, published 0, lag 0.0 s, transfers: 0 task(s) done"
+    )
+    monkeypatch.setattr(FirestoreDatastore, "run_query", unreachable)
+    assert status_of(boiler).endswith("parked unknown: nobody answers")
 
 
 @pytest.mark.usefixtures("poisoned")
