@@ -31,7 +31,8 @@ def trigger_blueprint(
     parse = _parser()
     blueprint = Blueprint(name, __name__)
 
-    @blueprint.post("/")
+    # Deliverers do not follow a redirection to the same address with a slash at its end.
+    @blueprint.post("/", strict_slashes=False)
     def trigger() -> Response:
         try:
             attributes, data = parse()

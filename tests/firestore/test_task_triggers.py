@@ -56,6 +56,11 @@ def test_an_event_in_any_encoding_has_its_task_applied_once(
     assert account("ben").balance == 5
 
 
+def test_the_slash_at_the_end_may_be_missing(boiler: Boiler, client: FlaskClient) -> None:
+    headers, body = task_events.json_event(boiler.context, "transfers/gone")
+    assert client.post("/triggers", headers=headers, data=body).status_code == 204
+
+
 @pytest.mark.parametrize("kind", task_events.KINDS)
 def test_what_is_there_now_counts_and_not_the_event(
     boiler: Boiler, client: FlaskClient, kind: str
