@@ -616,8 +616,15 @@ class Reading:
             (then.time, self.time, world),
         ).fetchall()
         touched = {doc for (docs,) in rows for doc in array("q", docs)}
-        found = (self._change_since(doc, then) for doc in sorted(touched))
-        return [change for change in found if change is not None]
+        found: dict[str, Change] = {}
+        for change in (self._change_since(doc, then) for doc in touched):
+            if change is None:
+                continue
+            # One that was deleted and made again is two documents of one name.
+            other = found.get(change.name, change)
+            before, after = change.before or other.before, change.after or other.after
+            found[change.name] = Change(change.name, before, after)
+        return list(found.values())
 
     def at(self, time: int) -> Reading:
         """An earlier state, valid as long as this one; the caller has checked the time."""

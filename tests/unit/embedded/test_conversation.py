@@ -336,6 +336,18 @@ def test_a_query_is_resumed(storage: Storage, stream: Stream, comeback: Comeback
     assert resumed[-1] == "CURRENT [2]"
 
 
+def test_a_document_that_was_made_again_is_told_once(
+    storage: Storage, stream: Stream, comeback: Comeback
+) -> None:
+    put(storage, "c/a", n=1)
+    stream.add(2, structured(order="n", limit=2))
+    stream.said()
+    delete(storage, "c/a")
+    put(storage, "c/a", n=2)
+    again = comeback.after(stream, structured(), expected_count={"value": 1})
+    assert again.said() == ["ADD [2]", "c/a=2 in [2]", "CURRENT [2]"]
+
+
 def test_documents_are_resumed(storage: Storage, stream: Stream, comeback: Comeback) -> None:
     put_all(storage, {"c/a": {"n": 1}, "c/b": {"n": 1}})
     stream.add(2, None, "c/a", "c/b", "c/x")

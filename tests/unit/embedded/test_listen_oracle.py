@@ -1,0 +1,193 @@
+"""What a listener has been told equals the query's result, at every marker, whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flask_boiler.embedded.conversation import ListenPolicy
+from flask_boiler.embedded.execution import run
+from flask_boiler.embedded.faults import Faults
+from flask_boiler.embedded.matching import Query
+from flask_boiler.embedded.storage import Storage
+from flask_boiler.firestore import protocol
+from flask_boiler.listen.bloom import BloomFilter
+from tests.unit.embedded.test_conversation import DESCENDING, Stream, structured
+from tests.unit.embedded.worlds import WORLD, document, name_of, value
+
+_FIELD = protocol.StructuredQuery.FieldFilter
+PATHS = [f"{kind}/{n}" for kind in ("c", "d", "x/y/c") for n in range(5)]
+
+
+def _filtered(query: Any, op: int, operand: Any) -> Any:
+    query.where.field_filter.field.field_path = "n"
+    query.where.field_filter.op = op
+    query.where.field_filter.value.CopyFrom(value(operand))
+    return query
+
+
+def _from(query: Any, number: int, *, before: bool) -> Any:
+    query.start_at.values.add(integer_value=number)
+    query.start_at.before = before
+    return query
+
+
+def _selecting(query: Any) -> Any:
+    query.select.fields.add(field_path="n")
+    return query
+
+
+QUERIES: dict[int, Any] = {
+    1: structured(),
+    2: structured(order="n", limit=3),
+    3: structured(order="n", direction=DESCENDING, limit=2),
+    4: structured(order="n", offset=1, limit=2),
+    5: structured(all_descendants=True, order="n", limit=4),
+    6: structured("", all_descendants=True),
+    7: _filtered(structured(), _FIELD.GREATER_THAN, 3),
+    8: _filtered(structured(limit=2), _FIELD.IN, [1, 2, 3]),
+    9: _from(structured(order="n"), 2, before=False),
+    10: _from(structured(order="n", limit=2), 2, before=True),
+    11: _selecting(structured(order="n", limit=1)),
+    12: structured(offset=2),
+}
+DOCUMENTS_TARGET = 20
+
+
+class Client:
+    """Believes what it is told, and nothing else."""
+
+    def __init__(self, storage: Storage, policy: ListenPolicy) -> None:
+        self._storage = storage
+        self._policy = policy
+        self._faults = Faults()
+        self.held: dict[int, dict[str, Any]] = {}
+        self._token = b""
+        self._open(counted=False)
+
+    def _open(self, *, counted: bool) -> None:
+        self._stream = Stream(self._storage, self._faults, self._policy)
+        for target_id in (*QUERIES, DOCUMENTS_TARGET):
+            known = self.held.setdefault(target_id, {})
+            expected = {"expected_count": {"value": len(known)}} if counted else {}
+            query = QUERIES.get(target_id)
+            paths = PATHS[:4] if query is None else []
+            self._stream.add(target_id, query, *paths, resume_token=self._token, **expected)
+
+    def come_back(self, *, counted: bool, expired: bool) -> None:
+        """Lose the stream, and open another where that one was."""
+        self._stream.conversation.end(None)
+        assert list(self._stream._responses) == []
+        if expired:
+            self._stream.tokens.expire()
+        tokens = self._stream.tokens
+        self._open(counted=counted)
+        self._stream.conversation._tokens = tokens
+
+    def listen(self) -> int:
+        """Take in what there is up to a marker; its time."""
+        for response in map(protocol.ListenResponse.FromString, self._stream._responses):
+            change = response.target_change
+            if change.read_time.seconds and not change.target_ids:
+                self._token = change.resume_token
+                return int(change.read_time.seconds * 1_000_000 + change.read_time.nanos // 1000)
+            self._take(response)
+        raise AssertionError("the stream ended")
+
+    def _take(self, response: Any) -> None:
+        match response.WhichOneof("response_type"):
+            case "target_change":
+                change = response.target_change
+                assert not change.HasField("cause"), change
+                if change.target_change_type == protocol.TargetChange.RESET:
+                    for target_id in change.target_ids:
+                        self.held[target_id].clear()
+            case "document_change":
+                change = response.document_change
+                for target_id in change.target_ids:
+                    self.held[target_id][change.document.name] = change.document
+                self._drop(change.document.name, change.removed_target_ids)
+            case "document_delete":
+                delete = response.document_delete
+                self._drop(delete.document, delete.removed_target_ids)
+            case "document_remove":
+                remove = response.document_remove
+                self._drop(remove.document, remove.removed_target_ids)
+            case "filter":
+                self._count(response.filter)
+
+    def _drop(self, name: str, target_ids: Any) -> None:
+        for target_id in target_ids:
+            self.held[target_id].pop(name, None)
+
+    def _count(self, found: Any) -> None:
+        held = self.held[found.target_id]
+        assert len(held) != found.count, "the filter was not needed"
+        bloom = BloomFilter.of(found.unchanged_names)
+        for name in [name for name in held if bloom is None or name not in bloom]:
+            del held[name]
+        assert len(held) == found.count
+
+
+_writes = st.lists(
+    st.tuples(st.sampled_from(PATHS), st.none() | st.integers(0, 6)), min_size=1, max_size=6
+)
+_steps = st.one_of(
+    st.tuples(st.just("write"), _writes),
+    st.tuples(st.just("write"), _writes),
+    st.tuples(st.just("listen"), st.none()),
+    st.tuples(st.just("come back"), st.tuples(st.booleans(), st.booleans())),
+)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [ListenPolicy(), ListenPolicy(remember_s=-1.0), ListenPolicy(most_changes=3)],
+    ids=["prompt", "late", "slow"],
+)
+@settings(max_examples=40, deadline=None)
+@given(steps=st.lists(_steps, max_size=25))
+def test_a_listener_shows_the_result(policy: ListenPolicy, steps: list[tuple[str, Any]]) -> None:
+    storage = Storage()
+    client = Client(storage, policy)
+    does: dict[str, Callable[[Any], object]] = {
+        "write": lambda writes: _write(storage, writes),
+        "listen": lambda _: _compare(storage, client),
+        "come back": lambda how: client.come_back(counted=how[0], expired=how[1]),
+    }
+    try:
+        for name, what in [*steps, ("listen", None)]:
+            does[name](what)
+            if name == "write":
+                # The stream must have something to say, whomever the commit concerned.
+                client._stream.conversation.order("beat")
+    finally:
+        storage.close()
+
+
+def _write(storage: Storage, writes: list[tuple[str, int | None]]) -> None:
+    def work(staging: Any) -> None:
+        for path, number in writes:
+            if number is None:
+                staging.delete(name_of(path))
+            else:
+                staging.put(document(path, n=number, m=1))
+
+    storage.commit(WORLD, work)
+
+
+def _compare(storage: Storage, client: Client) -> None:
+    client._stream.conversation.order("beat")
+    time = client.listen()
+    with storage.reading(time) as reading:
+        for target_id, query in QUERIES.items():
+            asked = Query(f"{WORLD}/documents", query)
+            expected = {d.name: asked.selected(d) for d in run(reading, asked)}
+            assert client.held[target_id] == expected, (target_id, time)
+        found = reading.documents([name_of(path) for path in PATHS[:4]])
+        held = {d.name: d.message for d in found if d is not None}
+        assert client.held[DOCUMENTS_TARGET] == held
