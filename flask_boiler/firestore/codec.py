@@ -202,12 +202,16 @@ class _Encoder:
             if not isinstance(name, str) or not name:
                 raise self._refusal(here, "a field name must be a string that is not empty")
             filler = _FILLERS.get(type(value))
-            if filler is not None:
-                filler(self, slots[name], value, here)
-            elif isinstance(value, _TRANSFORMS):
-                self._take_transform(here, value)
-            else:
-                self.fill(slots[name], value, here)
+            try:
+                if filler is not None:
+                    filler(self, slots[name], value, here)
+                elif isinstance(value, _TRANSFORMS):
+                    self._take_transform(here, value)
+                else:
+                    self.fill(slots[name], value, here)
+            except UnicodeEncodeError as error:
+                # Of the name: values are seen to where they are filled in.
+                raise self._refusal(here, "a field name must be a Unicode text") from error
 
     def fill(self, slot: Any, value: Any, trail: tuple[str, ...]) -> None:
         filler = _FILLERS.get(type(value))
@@ -266,7 +270,10 @@ class _Encoder:
         slot.geo_point_value.longitude = value.longitude
 
     def _reference(self, slot: Any, value: HasPath, trail: tuple[str, ...]) -> None:
-        slot.reference_value = self._prefix + value.path
+        try:
+            slot.reference_value = self._prefix + value.path
+        except (ValueError, UnicodeError) as error:
+            raise self._refusal(trail, f"not a Unicode path: {error}") from error
 
     def _vector(self, slot: Any, value: Vector, trail: tuple[str, ...]) -> None:
         fields = slot.map_value.fields

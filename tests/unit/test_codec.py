@@ -100,6 +100,8 @@ def test_kin_of_known_types_are_stored_as_those() -> None:
         ({"": 1}, "not empty"),
         ({1: 1}, "must be a string"),
         ("\ud800", "not a Unicode text"),
+        ({"\ud800": 1}, "a field name must be a Unicode text"),
+        (CLIENT.document("City/\ud800"), "not a Unicode path"),
         (firestore.SERVER_TIMESTAMP, "in a write"),
     ],
 )
