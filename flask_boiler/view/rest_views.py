@@ -134,7 +134,12 @@ class InstanceGet(RestView):
         if request.headers.get("If-Match") and not request.if_match.contains(shown.etag):
             raise Refusal(412, "The view is another one by now.")
         # Werkzeug's own look at If-Match would answer with the view, and refuses a *.
-        conditions = {name: v for name, v in request.environ.items() if name != "HTTP_IF_MATCH"}
+        left_out = {"HTTP_IF_MATCH"}
+        if strong:
+            # The date that the client has may be that of a stored view, which can be later than
+            # the write that it does not show yet.
+            left_out.add("HTTP_IF_MODIFIED_SINCE")
+        conditions = {name: v for name, v in request.environ.items() if name not in left_out}
         return shown.response().make_conditional(conditions)  # type: ignore[return-value]
 
     def _stored(self, doc_id: str) -> Representation | None:
@@ -321,8 +326,10 @@ def _json_body(asked: Request) -> Any:
         raise Refusal(415, f"Expected application/json, not {kind or 'no content type'}.")
     data = _body(asked)
     try:
-        body = json.loads(data, parse_constant=_refuse_constant)
-        if b"\\u" in data:
+        # By itself, json would let pass what no text is encoded as.
+        text = data.decode(json.detect_encoding(data))
+        body = json.loads(text, parse_constant=_refuse_constant)
+        if "\\u" in text:
             # Half of a surrogate pair can be spelled so, and is no text.
             json.dumps(body, ensure_ascii=False).encode()
         return body

@@ -202,6 +202,22 @@ def test_a_get_with_the_token_never_sees_an_older_view(client: FlaskClient, ulm:
     )
 
 
+def test_with_a_token_no_date_says_that_an_older_view_still_holds(
+    client: FlaskClient, ulm: Town
+) -> None:
+    before = TownView.get("ulm")
+    token = client.patch("/towns/ulm", json={"population": 4}).headers[READ_TIME_HEADER]
+    # Published after the write, and computed before it: as late as a stored view may be.
+    before.save()
+    late = client.get("/towns/ulm")
+    since = {"If-Modified-Since": late.headers["Last-Modified"]}
+    assert client.get("/towns/ulm", headers=since).status_code == 304
+    strong = client.get("/towns/ulm", headers={**since, READ_TIME_HEADER: token})
+    assert (strong.status_code, strong.json) == (200, {**late.json, "population": 4})
+    same = {"If-None-Match": strong.headers["ETag"], READ_TIME_HEADER: token}
+    assert client.get("/towns/ulm", headers=same).status_code == 304
+
+
 def test_the_token_is_no_earlier_than_the_write(client: FlaskClient, ulm: Town) -> None:
     answer = client.patch("/towns/ulm", json={"population": 4})
     stored = CTX.datastore.get(["Town/ulm"])["Town/ulm"]

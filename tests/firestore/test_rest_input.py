@@ -126,6 +126,20 @@ def test_a_body_that_is_no_text_of_json_is_refused(client: FlaskClient, body: st
     assert "not JSON" in problem(patch(client, body), 400)["detail"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        # Halves of surrogate pairs, as bytes and in an encoding whose escapes look different.
+        b'{"table": {"\xed\xa0\x80": 1}}',
+        b'{"text": "\xed\xa0\x80"}',
+        '{"marks": {"\\ud800": {"colour": "x"}}}'.encode("utf-16"),
+    ],
+)
+def test_a_body_whose_bytes_are_no_text_is_refused(client: FlaskClient, body: bytes) -> None:
+    answer = client.patch("/jugs/brown", data=body, content_type="application/json")
+    assert "not JSON" in problem(answer, 400)["detail"]
+
+
 def test_a_dict_is_told_what_is_wrong_with_it_where_a_list_is_taken_too(
     client: FlaskClient,
 ) -> None:
