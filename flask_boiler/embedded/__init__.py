@@ -14,7 +14,14 @@ Its rooms, from below to above; each imports only from those above it in this li
     transactions                     what was read must still be so
     transfer                         exporting, importing, clearing
     answers, paging, service         each call of the protocol
-    server                           gRPC
+    announcements, bloom, tokens     what is said to listeners, and where they resume
+    interests, switchboard, targets  whom a change concerns, and what it means to them
+    faults                           what is to go wrong, in tests
+    conversation, write_stream       one stream
+    listening                        streams as gRPC calls them
+    proto_json, webchannel, web      browsers
+    gateway                          one port for gRPC and browsers
+    server                           gRPC, and all of it
 """
 
 from flask_boiler.embedded.faults import Faults
