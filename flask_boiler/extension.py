@@ -24,6 +24,7 @@ from flask_boiler.view.exposing import Exposure, mount, socket_io_of
 from flask_boiler.view.live import live_views
 from flask_boiler.view.query_task import QueryTaskMediator
 from flask_boiler.view.triggers import trigger_blueprint
+from flask_boiler.view.websocket import WsMediator
 from flask_boiler.view_model import ViewModel
 
 __all__ = ["Boiler", "Mediator"]
@@ -216,6 +217,10 @@ class Boiler:
             ends.callback(live_views(self.context).stop)
             for mediator in started:
                 ends.callback(mediator.stop)
+            for mediator in self._mediators:
+                # These serve whoever connects, whether or not they were started.
+                if isinstance(mediator, WsMediator) and mediator not in started:
+                    ends.callback(mediator.stop)
 
     def close(self) -> None:
         """Stop, and close the context's clients and a local Firestore that it started."""

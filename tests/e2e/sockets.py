@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -21,11 +22,11 @@ _LOOK_EVERY_S = 0.01
 def eventually(condition: Callable[[], Any], otherwise: Callable[[], Any] = lambda: "") -> None:
     """Wait until a condition holds that nothing announces."""
     never = threading.Event()
-    for _ in range(int(TIMEOUT_S / _LOOK_EVERY_S)):
-        if condition():
-            return
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"it did not come to be within {TIMEOUT_S} s: {otherwise()}")
         never.wait(_LOOK_EVERY_S)
-    raise AssertionError(f"it did not come to be within {TIMEOUT_S} s: {otherwise()}")
 
 
 class RawClient:

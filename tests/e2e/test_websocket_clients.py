@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import os
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -28,6 +29,7 @@ from flask_boiler.extension import Boiler
 from flask_boiler.mutation import Mutation
 from flask_boiler.store import Store, reference
 from flask_boiler.view import WsLimits, WsMediator
+from flask_boiler.view.websocket.shared_view import Member, Room, SharedView
 from flask_boiler.view_model import ViewModel
 from tests.e2e.holding import LANGUAGES, Holder
 from tests.e2e.sockets import RawClient, eventually
@@ -227,7 +229,7 @@ def test_many_clients_come_and_go_and_leave_nothing(impatient: Served) -> None:
     mediator = impatient.mediator
     come(0).close()
     eventually(lambda: mediator.clients == mediator.views == 0)
-    before = set(threading.enumerate())
+    before, others = set(threading.enumerate()), kept_in_memory()
     for start in range(0, CLIENTS, 20):
         with ExitStack() as stack:
             for number in range(start, min(start + 20, CLIENTS)):
@@ -243,6 +245,18 @@ def test_many_clients_come_and_go_and_leave_nothing(impatient: Served) -> None:
 
     # Those that ping clients sleep for an interval before they notice.
     eventually(lambda: not left(), left)
+    # Threads that compute hold on to what they computed last.
+    workers = impatient.boiler.context.config.compute_threads
+    eventually(lambda: len(kept_in_memory(others)) <= workers, kept_in_memory)
+    assert {type(kept) for kept in kept_in_memory(others)} <= {SharedView}
+
+
+def kept_in_memory(others: Sequence[object] = ()) -> list[object]:
+    """The shared views, rooms and subscribers that there are beside others."""
+    gc.collect()
+    known = set(map(id, others))
+    kinds = (SharedView, Room, Member)
+    return [o for o in gc.get_objects() if type(o) in kinds and id(o) not in known]
 
 
 @pytest.mark.parametrize(

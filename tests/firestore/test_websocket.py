@@ -367,6 +367,30 @@ def test_stopping_sends_clients_away_and_starting_lets_them_in_again(
         assert world.client().subscribe("a")["value"]["title"] == "A"
 
 
+def test_a_boiler_that_was_never_started_ends_what_its_mediators_serve(
+    boiler: Boiler, make: Callable[..., World]
+) -> None:
+    world = make(boiler.add(WsMediator(PondView, namespace=NAMESPACE)))
+    Pond.new(doc_id="a", title="A", fish=3).save()
+    client = world.client()
+    client.subscribe("a")
+    boiler.stop()
+    assert not client.is_connected()
+    assert (world.mediator.clients, world.mediator.views) == (0, 0)
+
+
+def test_a_herd_is_let_in_at_a_rate(make: Callable[..., World]) -> None:
+    # A place in a hundred seconds, and thirty to wait for it.
+    limits = WsLimits(admissions_per_s=0.01, timeout_s=30.0)
+    world = make(WsMediator(PondView, namespace=NAMESPACE, limits=limits))
+    Pond.new(doc_id="a", title="A", fish=3).save()
+    client = world.client()
+    assert "error" not in client.subscribe("a")
+    assert client.subscribe("a", updates="json-patch")["error"]["status"] == 503
+    # Who was refused has taken up nothing.
+    assert world.mediator.views == 1
+
+
 def test_a_mutation_of_another_view_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="changes PondView, not TownView"):
         WsMediator(TownView, PondMutation, namespace="/x")
