@@ -17,7 +17,11 @@ from flask_boiler.embedded.aggregation import aggregations
 from flask_boiler.embedded.document import StoredDocument, split_name
 from flask_boiler.embedded.execution import aggregate, run
 from flask_boiler.embedded.feed import Change
-from flask_boiler.embedded.interests import Interest, interest_in
+from flask_boiler.embedded.interests import (
+    Interest,
+    interest_in_document,
+    interests_in_query,
+)
 from flask_boiler.embedded.matching import Query
 from flask_boiler.embedded.names import check_document, check_parent
 from flask_boiler.embedded.refusal import invalid
@@ -101,7 +105,7 @@ class _Documents(Target):
             check_document(name)
             if split_name(name)[0] != world:
                 raise invalid(f'Document name "{name}" is not in the database "{world}".')
-        self.interests = [interest_in(name) for name in self._names]
+        self.interests = [interest_in_document(name) for name in self._names]
         self.known_as = [split_name(name)[1] for name in self._names]
 
     def start(self, reading: Reading) -> News:
@@ -128,7 +132,7 @@ class _Matching(Target):
     def __init__(self, query: Query) -> None:
         self._query = query
         self._is_whole = not query.structured.HasField("select")
-        self.interests = [interest_in(query)]
+        self.interests = interests_in_query(query)
         self.known_as = [query.collection_id]
 
     def start(self, reading: Reading) -> News:

@@ -10,7 +10,9 @@ import grpc
 import pytest
 
 from flask_boiler.embedded.conversation import Conversation, ListenPolicy
+from flask_boiler.embedded.document import StoredDocument
 from flask_boiler.embedded.faults import Faults
+from flask_boiler.embedded.matching import Query
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.embedded.storage import Storage
 from flask_boiler.embedded.switchboard import Switchboard
@@ -524,6 +526,37 @@ def test_a_query_of_many_remembers_nothing_and_asks_nothing(
     monkeypatch.setattr(storage, "reading", None)
     put(storage, "c/500", n=-1)
     assert stream.said() == ["c/500=-1 in [2]"]
+
+
+def test_of_many_queries_those_that_ask_for_the_value_are_asked(
+    storage: Storage, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 201):
+        query = structured(limit=2) if number % 2 else structured()
+        query.where.field_filter.field.field_path = "n"
+        query.where.field_filter.op = protocol.StructuredQuery.FieldFilter.EQUAL
+        query.where.field_filter.value.integer_value = number
+        stream.add(number, query)
+    stream.add(300, structured("d"))
+    stream.said()
+    asked: list[Query] = []
+    matches = Query.matches
+
+    def noted(query: Query, found: StoredDocument) -> bool:
+        asked.append(query)
+        return matches(query, found)
+
+    monkeypatch.setattr(Query, "matches", noted)
+
+    put(storage, "c/a", n=7)
+    assert stream.said() == ["c/a=7 in [7]"]
+    put(storage, "c/a", n=8.0)
+    assert stream.said() == ["c/a=0 in [8] not in [7]"]
+    put(storage, "c/a", n=1000)
+    assert stream.said() == ["c/a left [8]"]
+    put(storage, "c/a", n=2000)
+    assert not stream.conversation._may_speak()
+    assert len(asked) < 12
 
 
 def test_a_removed_stream_lets_go(storage: Storage, stream: Stream) -> None:

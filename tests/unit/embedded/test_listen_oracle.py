@@ -54,6 +54,8 @@ QUERIES: dict[int, Any] = {
     10: _from(structured(order="n", limit=2), 2, before=True),
     11: _selecting(structured(order="n", limit=1)),
     12: structured(offset=2),
+    13: _filtered(structured(), _FIELD.EQUAL, 2),
+    14: _filtered(structured(order="m", limit=1), _FIELD.EQUAL, 2),
 }
 DOCUMENTS_TARGET = 20
 
