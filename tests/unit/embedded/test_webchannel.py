@@ -1,0 +1,152 @@
+"""WebChannel without HTTP: what a session keeps, says again, and gives up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from flask_boiler.embedded.conversation import ListenPolicy
+from flask_boiler.embedded.faults import Faults
+from flask_boiler.embedded.listening import Streams
+from flask_boiler.embedded.proto_json import message_of
+from flask_boiler.embedded.refusal import Refusal
+from flask_boiler.embedded.service import Service
+from flask_boiler.embedded.storage import Storage
+from flask_boiler.embedded.webchannel import Session, WebChannels
+from flask_boiler.embedded.writes import operations
+from flask_boiler.firestore import protocol
+from tests.unit.embedded.worlds import WORLD, name_of, put
+
+
+@pytest.fixture
+def storage() -> Iterator[Storage]:
+    made = Storage()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def channels(storage: Storage) -> Iterator[WebChannels]:
+    made = WebChannels(Streams(Service(storage), Faults(), ListenPolicy()))
+    yield made
+    made.close()
+
+
+def listening_to(path: str) -> str:
+    target = {"targetId": 2, "documents": {"documents": [name_of(path)]}}
+    return json.dumps({"database": WORLD, "addTarget": target})
+
+
+def opened(channels: WebChannels, channel: str = "Listen", *requests: str) -> Session:
+    fields = {f"req{n}___data__": text for n, text in enumerate(requests)}
+    body = urlencode({"headers": "", "count": len(requests), "ofs": 0} | fields)
+    session, told = channels.open(channel, body)
+    length, text = told.decode().split("\n")
+    assert int(length) == len(text)
+    assert json.loads(text) == [[0, ["c", session.sid, "", 8, 12, 30000]]]
+    return session
+
+
+def arrays(said: bytes) -> list[Any]:
+    length, _, text = said.decode("ascii").partition("\n")
+    assert int(length) == len(text)
+    return list(json.loads(text))
+
+
+def until(channel: Iterator[bytes], kind: str) -> list[Any]:
+    """The arrays up to one that has something."""
+    found: list[Any] = []
+    for said in channel:
+        found += arrays(said)
+        if any(kind in str(one) for one in found):
+            return found
+    raise AssertionError(f"the channel ended with {found}")
+
+
+def test_answers_are_said_again_until_they_are_acknowledged(
+    storage: Storage, channels: WebChannels
+) -> None:
+    put(storage, "c/a", text="é 🎉")
+    session = opened(channels, "Listen", listening_to("c/a"))
+    first = until(session.answers(last_id=0, at_once=False), "readTime")
+    assert [number for number, _ in first] == list(range(1, len(first) + 1))
+    changed = next(a for _, a in first if "documentChange" in a[0])
+    text = changed[0]["documentChange"]["document"]["fields"]["text"]
+    assert text == {"stringValue": "é 🎉"}
+
+    # The connection was lost in between: the last answer that was got is the second.
+    again = until(session.answers(last_id=2, at_once=False), "readTime")
+    assert again[: len(first) - 2] == first[2:]
+    (polled,) = islice(session.answers(last_id=3, at_once=True), 2)
+    assert arrays(polled)[0][0] == 4
+    assert json.loads(session.state())[0] == 0
+
+
+def test_a_newer_back_channel_replaces_the_older(channels: WebChannels) -> None:
+    session = opened(channels, "Listen", listening_to("c/a"))
+    older = session.answers(last_id=0, at_once=False)
+    until(older, "readTime")
+    newer = session.answers(last_id=0, at_once=False)
+    next(newer)
+    assert list(older) == []
+    assert json.loads(session.state())[0] == 1
+
+
+def test_what_is_posted_twice_is_heard_once(storage: Storage, channels: WebChannels) -> None:
+    session = opened(channels, "Write", json.dumps({"database": WORLD}))
+    channel = session.answers(last_id=0, at_once=False)
+    (token,) = (
+        answer[0]["streamToken"]
+        for _, answer in until(channel, "streamId")
+        if "streamId" in answer[0]
+    )
+    fields = {"n": {"integerValue": "1"}}
+    write = {"transform": {"document": name_of("c/a"), "fieldTransforms": [
+        {"fieldPath": "n", "increment": fields["n"]}]}}  # fmt: skip
+    request = json.dumps({"streamToken": token, "writes": [write]})
+    for _ in range(2):
+        session.hear({"ofs": "1", "count": "1", "req0___data__": request})
+    until(channel, "commitTime")
+    session.hear({"ofs": "2", "count": "1", "req0___data__": request})
+    until(channel, "commitTime")
+    with storage.reading() as reading:
+        found = reading.document(name_of("c/a"))
+    assert found is not None
+    assert found.message.fields["n"].integer_value == 2
+
+
+def test_a_stream_that_ends_says_why(channels: WebChannels) -> None:
+    session = opened(channels, "Write", json.dumps({"database": WORLD, "streamId": "other"}))
+    said = until(session.answers(last_id=0, at_once=False), "error")
+    assert said[-1][1][0]["error"]["status"] == "INVALID_ARGUMENT"
+
+
+def test_a_session_that_is_over_is_not_found(channels: WebChannels) -> None:
+    session = opened(channels, "Listen", listening_to("c/a"))
+    assert channels.find(session.sid) is session
+    channels.end(session)
+    assert channels.find(session.sid) is None
+    assert channels.find("unknown") is None
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"addTarget": 1}', '{"database": 5}'])
+def test_what_is_no_request_is_refused(channels: WebChannels, text: str) -> None:
+    session = opened(channels)
+    with pytest.raises(Refusal):
+        session.hear({"ofs": "0", "count": "1", "req0___data__": text})
+
+
+def test_a_verification_is_kept() -> None:
+    plain = {"writes": [{"delete": name_of("c/a")}, {"verify": name_of("c/b"),
+             "currentDocument": {"exists": True}}]}  # fmt: skip
+    request = message_of(json.dumps(plain), protocol.CommitRequest)
+    found = operations(WORLD, request.writes)
+    assert [(one.kind, one.name) for one in found] == [
+        ("delete", name_of("c/a")),
+        ("verify", name_of("c/b")),
+    ]
