@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any
 
 from flask_boiler.embedded.conditions import NAME_FIELD, Leaf, disjunction
 from flask_boiler.embedded.matching import NAME, criteria
 from flask_boiler.embedded.names import check_collection_id, check_document, check_field_path
-from flask_boiler.embedded.refusal import failed_precondition, invalid, unimplemented
+from flask_boiler.embedded.refusal import Refusal, failed_precondition, invalid, unimplemented
 from flask_boiler.embedded.values import check_value
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.ordering import Criterion, field_names
@@ -61,13 +62,13 @@ def check_query(query: Any, required: Sequence[tuple[str, ...]] = ()) -> None:
 def _check_where(where: Any) -> None:
     for leaf in _leaves(where):
         _check_leaf(leaf)
-    _check_together(where)
     count = _disjunctions(where)
     if count > _MOST_DISJUNCTIONS:
         raise invalid(
             f"Too many disjunctions after normalization. Result had {count} disjunctions which "
             f"is more than the maximum of {_MOST_DISJUNCTIONS}"
         )
+    _check_together(where)
 
 
 def _leaves(where: Any) -> Iterator[Any]:
@@ -128,7 +129,8 @@ def _is_name(part: Any) -> bool:
 
 
 def _check_together(where: Any) -> None:
-    leaves = list(_leaves(where))
+    # A filter that is repeated counts once.
+    leaves = list({_spelled(leaf): leaf for leaf in _leaves(where)}.values())
     fields = [leaf.field_filter for leaf in leaves if leaf.HasField("field_filter")]
     negative = sum(part.op in _NEGATIVE for part in fields) + sum(
         leaf.unary_filter.op in _UNARY_NEGATIVE for leaf in leaves if leaf.HasField("unary_filter")
@@ -144,7 +146,7 @@ def _check_together(where: Any) -> None:
         raise invalid(
             "'NOT_IN' cannot be used in the same query with 'IN', 'ARRAY_CONTAINS_ANY' or 'OR'."
         )
-    if _most_contains(where) > 1:
+    if any(len(contained) > 1 for contained in _contained(where)):
         raise invalid("A maximum of 1 'ARRAY_CONTAINS' filter is allowed per disjunction.")
 
 
@@ -155,13 +157,19 @@ def _has_or(where: Any) -> bool:
     return composite.op == _COMPOSITE.OR or any(_has_or(part) for part in composite.filters)
 
 
-def _most_contains(where: Any) -> int:
-    """How many ``array_contains`` there are in the conjunction that has most of them."""
+def _contained(where: Any) -> list[frozenset[bytes]]:
+    """The different ``array_contains`` of each conjunction."""
     if where.WhichOneof("filter_type") == "composite_filter":
-        counts = [_most_contains(part) for part in where.composite_filter.filters]
-        is_or = where.composite_filter.op == _COMPOSITE.OR
-        return (max(counts, default=0)) if is_or else sum(counts)
-    return int(where.HasField("field_filter") and where.field_filter.op in _CONTAINS)
+        parts = [_contained(part) for part in where.composite_filter.filters]
+        if where.composite_filter.op == _COMPOSITE.OR:
+            return [contained for part in parts for contained in part]
+        return [frozenset().union(*choice) for choice in product(*parts)]
+    is_contains = where.HasField("field_filter") and where.field_filter.op in _CONTAINS
+    return [frozenset([_spelled(where)] if is_contains else [])]
+
+
+def _spelled(where: Any) -> bytes:
+    return bytes(where.SerializeToString(deterministic=True))
 
 
 def _disjunctions(where: Any) -> int:
@@ -218,19 +226,25 @@ def _check_keys(query: Any, required: Sequence[tuple[str, ...]]) -> None:
             "Equality on key is not allowed if there are other inequality fields and key does "
             "not appear in inequalities."
         )
+    more = set(required) - {field_names(order.field) for order in orders}
+    if more and named:
+        raise _unsupported_index(more)
     if orders[0] == Criterion(NAME, True) and not all(
         any(leaf.is_equality and not _is_key(leaf) for leaf in conjunction)
         for conjunction in conjunctions
     ):
         raise failed_precondition("Firestore does not support descending key scans")
-    sorted_by = {field_names(order.field) for order in criteria(query)}
-    more = set(required) - sorted_by
-    if more and (named or any(order.field.field_path == NAME for order in query.order_by)):
-        raise invalid(
-            f"This query requires an index that has fields {sorted(map('.'.join, more))} after "
-            "__name__ and Firestore does not currently support such an index. Please try the "
-            "query again with additional ordering on those fields."
-        )
+    if more and any(order.field.field_path == NAME for order in query.order_by):
+        raise _unsupported_index(more)
+
+
+def _unsupported_index(fields: set[tuple[str, ...]]) -> Refusal:
+    names = ", ".join(sorted(map(".".join, fields)))
+    return invalid(
+        f"This query requires an index that has fields [{names}] after __name__ and Firestore "
+        "does not currently support such an index. Please try the query again with additional "
+        "ordering on those fields."
+    )
 
 
 def _is_key(leaf: Leaf) -> bool:

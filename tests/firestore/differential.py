@@ -262,11 +262,7 @@ def comparable(found: Any) -> Any:
     """Values that are equal if, and only if, Firestore's would be the same."""
     match found:
         case DocumentSnapshot():
-            return (
-                found.reference.path,
-                comparable(found.to_dict()),
-                found.exists and found.create_time == found.update_time,
-            )
+            return found.reference.path, comparable(found.to_dict())
         case dict():
             return {name: comparable(value) for name, value in found.items()}
         case list() | tuple():
