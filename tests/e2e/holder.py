@@ -32,7 +32,10 @@ class Holder:
         self._value: Any = None
         self._version = 0
         self._client = socketio.Client(
-            reconnection_delay=0.01, reconnection_delay_max=0.02, randomization_factor=0
+            reconnection_delay=0.01,
+            reconnection_delay_max=0.02,
+            randomization_factor=0,
+            request_timeout=60,
         )
         for event, handler in [
             ("connect", self._subscribe),
@@ -40,7 +43,9 @@ class Holder:
             ("error", lambda problem: self._say(problem=problem)),
         ]:
             self._client.on(event, handler, namespace=namespace)
-        self._client.connect(address, namespaces=[namespace], transports=["websocket"])
+        self._client.connect(
+            address, namespaces=[namespace], transports=["websocket"], wait_timeout=60
+        )
 
     def obey(self, command: dict[str, Any]) -> None:
         """Do what a line says."""
@@ -77,7 +82,7 @@ class Holder:
             self._say(told=meta, value=self._value)
 
     def _call(self, event: str, *data: Any) -> Any:
-        return self._client.call(event, data, namespace=self._namespace)
+        return self._client.call(event, data, namespace=self._namespace, timeout=60)
 
     def _say(self, **what: Any) -> None:
         with self._lock:

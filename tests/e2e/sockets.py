@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import websocket
 
-__all__ = ["RawClient", "eventually"]
+__all__ = ["TIMEOUT_S", "RawClient", "eventually"]
 
 TIMEOUT_S = 60.0
 _LOOK_EVERY_S = 0.01

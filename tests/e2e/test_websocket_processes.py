@@ -22,7 +22,7 @@ from flask_boiler.emulator import LocalFirestore
 from flask_boiler.testing.plugin import skip_unless_required
 from tests.e2e.boards_app import SharedBoard
 from tests.e2e.holding import Holder
-from tests.e2e.sockets import RawClient
+from tests.e2e.sockets import TIMEOUT_S, RawClient
 
 PROCESSES = 3
 WRITES = 5
@@ -110,10 +110,20 @@ def addresses(firestore_emulator: LocalFirestore, project: str, queue: str) -> I
         "PYTHONUNBUFFERED": "1",
     }
     with ExitStack() as stack:
-        yield [
+        found = [
             stack.enter_context(running(command, r"http://127\.0\.0\.1:\d+", **environment))
             for _ in range(PROCESSES)
         ]
+        for address in found:
+            # It listens before it has anybody who answers.
+            say(address, "ready")
+        yield found
+
+
+def say(address: str, word: str) -> None:
+    """Have a process say something to all clients of all processes."""
+    with urllib.request.urlopen(f"{address}/say/{word}", timeout=TIMEOUT_S) as response:
+        assert response.status == 200
 
 
 def test_every_client_is_told_everything_once(addresses: list[str]) -> None:
@@ -150,8 +160,7 @@ def test_a_client_may_come_back_to_another_process(addresses: list[str], queue: 
                 assert answer["version"] > held
                 answer = {**answer, "value": value}
             held = answer["version"]
-            with urllib.request.urlopen(f"{addresses[0]}/say/hello{count}") as response:
-                assert response.status == 200
+            say(addresses[0], f"hello{count}")
             if queue:
                 # What the application says itself does go through the queue.
                 assert client.receive('42/boards,["said",') == f'"hello{count}"]'
