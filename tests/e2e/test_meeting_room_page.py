@@ -124,6 +124,17 @@ def test_a_refusal_is_shown_to_who_was_refused(page: Page) -> None:
     expect(page.locator("#ada .said")).to_be_empty()
 
 
+def test_no_time_is_shown_of_a_command_that_was_refused(page: Page) -> None:
+    Ticket.get_or_raise("planning-bob").delete()
+    page.click("#bob .attend")
+    expect(page.locator("#bob .said")).not_to_be_empty()
+    # What somebody else does later is not its effect.
+    Ticket.get_or_raise("planning-ada").update(attendance=True)
+    for uid in ("ada", "bob"):
+        expect(attending(page, uid)).to_have_text(["Ada Lovelace"])
+        expect(page.locator(f"#{uid} .time")).to_be_empty()
+
+
 def test_the_meeting_is_closed_and_reopened_without_a_server(page: Page) -> None:
     page.click("#ada .session")
     for uid in ("ada", "bob"):

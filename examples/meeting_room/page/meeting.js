@@ -87,10 +87,13 @@ class Pane {
 
   async command(act) {
     this.say("");
-    askedAt = performance.now();
+    const mine = performance.now();
+    askedAt = mine;
     try {
       await act();
     } catch (error) {
+      // It has no effect whose time could be told.
+      if (askedAt === mine) askedAt = null;
       this.say(error.message, true);
     }
   }
@@ -110,10 +113,18 @@ class Pane {
     const proposals = collection(this.db, `users/${this.uid}/MeetingSession_PATCH`);
     const wanted = { target_meeting_id: this.meeting, inSession: !this.session.inSession };
     const proposal = await addDoc(proposals, wanted);
-    const stop = onSnapshot(proposal, (snapshot) => {
-      const { error, result } = snapshot.data() ?? {};
-      if (error) this.say(error.detail, true);
-      if (error || result) stop();
+    await new Promise((resolve, reject) => {
+      const stop = onSnapshot(
+        proposal,
+        (snapshot) => {
+          const { error, result } = snapshot.data() ?? {};
+          if (!error && !result) return;
+          stop();
+          if (error) reject(new Error(error.detail));
+          else resolve();
+        },
+        reject,
+      );
     });
   }
 
