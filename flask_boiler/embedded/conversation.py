@@ -25,8 +25,9 @@ from flask_boiler.embedded.faults import Faults
 from flask_boiler.embedded.feed import Change
 from flask_boiler.embedded.interests import Interests
 from flask_boiler.embedded.names import check_world
+from flask_boiler.embedded.reading import Reading
 from flask_boiler.embedded.refusal import Refusal, invalid
-from flask_boiler.embedded.storage import Reading, Storage
+from flask_boiler.embedded.storage import Storage
 from flask_boiler.embedded.switchboard import Switchboard
 from flask_boiler.embedded.targets import News, Target, target_of
 from flask_boiler.embedded.tokens import Tokens

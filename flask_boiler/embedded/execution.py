@@ -19,7 +19,7 @@ from flask_boiler.embedded.encoding import (
 )
 from flask_boiler.embedded.matching import Query, value_at
 from flask_boiler.embedded.plan import FEW, Scan, Scope, scans, scopes
-from flask_boiler.embedded.storage import COLLECTION, NAME_PREFIX, Reading, scope_prefix
+from flask_boiler.embedded.reading import COLLECTION, NAME_PREFIX, Reading, scope_prefix
 from flask_boiler.firestore.ordering import field_names
 
 __all__ = ["aggregate", "run", "scan_collection"]

@@ -15,8 +15,8 @@ from flask_boiler.embedded.execution import run, scan_collection
 from flask_boiler.embedded.matching import NAME, Query, value_at
 from flask_boiler.embedded.names import check_collection_id
 from flask_boiler.embedded.paging import page_size, read_token, token_of
+from flask_boiler.embedded.reading import Reading
 from flask_boiler.embedded.refusal import invalid
-from flask_boiler.embedded.storage import Reading
 from flask_boiler.embedded.validation import check_query
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.ordering import field_names

@@ -7,8 +7,8 @@ from typing import Any
 from flask_boiler.embedded.execution import run
 from flask_boiler.embedded.matching import NAME, Query
 from flask_boiler.embedded.paging import page_size, read_token, token_of
+from flask_boiler.embedded.reading import Reading
 from flask_boiler.embedded.refusal import invalid
-from flask_boiler.embedded.storage import Reading
 from flask_boiler.firestore import protocol
 
 __all__ = ["partition_cursors"]

@@ -28,7 +28,7 @@ from flask_boiler.embedded.encoding import (
     successor,
 )
 from flask_boiler.embedded.matching import Query
-from flask_boiler.embedded.storage import COLLECTION, GROUP, NAME_PREFIX, scope_prefix
+from flask_boiler.embedded.reading import COLLECTION, GROUP, NAME_PREFIX, scope_prefix
 from flask_boiler.firestore.ordering import field_names
 
 __all__ = ["Scan", "Scope", "scans", "scopes"]

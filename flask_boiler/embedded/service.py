@@ -35,8 +35,10 @@ from flask_boiler.embedded.names import (
     check_world,
 )
 from flask_boiler.embedded.partition import partition_cursors
+from flask_boiler.embedded.reading import Reading
 from flask_boiler.embedded.refusal import Refusal, invalid, not_found
-from flask_boiler.embedded.storage import Reading, Staging, Storage
+from flask_boiler.embedded.staging import Staging
+from flask_boiler.embedded.storage import Storage
 from flask_boiler.embedded.transactions import Transaction, Transactions
 from flask_boiler.embedded.validation import check_query
 from flask_boiler.embedded.writes import apply_all, operations

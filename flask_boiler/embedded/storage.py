@@ -15,45 +15,32 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
-from flask_boiler.embedded.clock import Clock, set_timestamp
+from flask_boiler.embedded.clock import Clock
 from flask_boiler.embedded.database import MEMORY, Database, refusal_of
-from flask_boiler.embedded.document import StoredDocument, collection_path, split_name
 from flask_boiler.embedded.encoding import (
     encode_name,
     encode_segment,
-    field_prefix,
-    index_suffixes,
-    successor,
 )
-from flask_boiler.embedded.feed import Change, Commit, Feed
+from flask_boiler.embedded.feed import Commit, Feed
+from flask_boiler.embedded.reading import COLLECTION, Reading, newest_time
 from flask_boiler.embedded.refusal import failed_precondition, invalid
+from flask_boiler.embedded.staging import Staging, Writing
 
-__all__ = ["NAME_PREFIX", "RETENTION_S", "Reading", "Staging", "Storage", "scope_prefix"]
+__all__ = ["RETENTION_S", "Storage"]
 
 #: For how long the past can be read, by default.
 RETENTION_S = 3600.0
 
-COLLECTION, GROUP = 0, 1
-#: What the entries for the names of a collection group's documents begin with.
-NAME_PREFIX = field_prefix(["__name__"])
-
 _GROUP_COMMIT = 64
 #: How many rows of the past one commit forgets at most, so that none takes long.
 _FORGET = 10_000
-_CHUNK = 250
 
 T = TypeVar("T")
-
-
-class _Row(NamedTuple):
-    doc: int
-    document: StoredDocument
 
 
 class Storage:
@@ -118,7 +105,7 @@ class Storage:
             self.check_read_time(at)
         try:
             with self._database.reading() as connection:
-                newest = _newest(connection)
+                newest = newest_time(connection)
                 if at is None:
                     at = self._time_of(newest)
                 yield Reading(self, connection, at, is_newest=at >= newest)
@@ -197,7 +184,7 @@ class Storage:
             " (SELECT ifnull(max(doc), 0) FROM past_documents))"
         ).fetchone()[0]
         self._next_doc: int = newest_doc + 1
-        self._committed = _newest(connection)
+        self._committed = newest_time(connection)
         self.clock.advance(self._committed)
 
     # Times.
@@ -297,11 +284,12 @@ class Storage:
         except Exception as error:
             request.error = error
             return Commit(staging.time, request.world, ())
-        return _Writing(self, connection, staging).write()
+        return Writing(self, connection, staging).write()
 
-    def _scope_to_write(
+    def scope_to_write(
         self, connection: sqlite3.Connection, world: str, kind: int, path: str
     ) -> int:
+        """The number that keys of a collection or a group begin with; a new one if none has."""
         scope = self._scopes.get((world, kind, path))
         if scope is None:
             scope = self._next_scope
@@ -313,7 +301,8 @@ class Storage:
             self._scopes[world, kind, path] = scope
         return scope
 
-    def _new_doc(self) -> int:
+    def new_doc(self) -> int:
+        """The number of a document that is new."""
         doc = self._next_doc
         self._next_doc += 1
         return doc
@@ -359,342 +348,3 @@ class _Request(Generic[T]):
         if self.error is not None:
             raise self.error
         return self.time, self.result  # type: ignore[return-value]
-
-
-class Staging:
-    """The newest state, and what one commit is about to make of it."""
-
-    def __init__(
-        self, storage: Storage, connection: sqlite3.Connection, world: str, time: int
-    ) -> None:
-        self._storage = storage
-        self._connection = connection
-        self.world = world
-        #: The commit time.
-        self.time = time
-        self._found: dict[str, _Row | None] = {}
-        self._staged: dict[str, StoredDocument | None] = {}
-
-    def document(self, name: str) -> StoredDocument | None:
-        """The document as staged, else as stored; ``None`` if it does not exist."""
-        if name in self._staged:
-            return self._staged[name]
-        if name not in self._found:
-            self.prefetch([name])
-        row = self._found[name]
-        return None if row is None else row.document
-
-    def prefetch(self, names: Iterable[str]) -> None:
-        """Look documents up together, which is cheaper than one by one."""
-        keys: dict[bytes, str] = {}
-        for name in names:
-            if name not in self._found:
-                self._found[name] = None
-                key = _document_key(self._storage, name)
-                if key is not None:
-                    keys[key] = name
-        wanted = list(keys)
-        for start in range(0, len(wanted), _CHUNK):
-            chunk = wanted[start : start + _CHUNK]
-            marks = ",".join("?" * len(chunk))
-            for doc, key, updated, data in self._connection.execute(
-                f"SELECT doc, key, updated, data FROM documents WHERE key IN ({marks})", chunk
-            ).fetchall():
-                self._found[keys[key]] = _Row(doc, StoredDocument(data, updated))
-
-    def put(self, message: Any) -> StoredDocument:
-        """Make a ``Document`` of this name have these fields; the message is taken over.
-
-        A document that is so already stays as it is, with its update time.
-        """
-        current = self.document(message.name)
-        if current is None:
-            set_timestamp(message.create_time, self.time)
-        else:
-            stored = current.message
-            message.create_time.CopyFrom(stored.create_time)
-            message.update_time.CopyFrom(stored.update_time)
-            if message.SerializeToString(deterministic=True) == current.data:
-                return current
-        set_timestamp(message.update_time, self.time)
-        data = message.SerializeToString(deterministic=True)
-        made = StoredDocument(data, self.time, message)
-        self._staged[message.name] = made
-        return made
-
-    def delete(self, name: str) -> None:
-        """Make a document be gone; nothing happens if it is."""
-        if self.document(name) is not None:
-            self._staged[name] = None
-
-    def reading(self) -> Reading:
-        """The newest state without what is staged, to validate what a transaction read."""
-        return Reading(self._storage, self._connection, self.time, is_newest=True)
-
-    def changes(self) -> Iterator[tuple[str, _Row | None, StoredDocument | None]]:
-        """What is staged and differs from what is stored."""
-        for name, after in self._staged.items():
-            before = self._found[name]
-            if before is not None or after is not None:
-                yield name, before, after
-
-
-class _Writing:
-    """Writes what is staged into the tables."""
-
-    def __init__(self, storage: Storage, connection: sqlite3.Connection, staging: Staging) -> None:
-        self._storage = storage
-        self._connection = connection
-        self._staging = staging
-        self._time = staging.time
-        self._inserted: list[tuple[int, bytes, int, bytes]] = []
-        self._updated: list[tuple[int, bytes, int]] = []
-        self._deleted: list[tuple[int]] = []
-        self._past_documents: list[tuple[int, int, int, bytes]] = []
-        self._past_keys: list[tuple[bytes, int, int]] = []
-        self._new_entries: list[tuple[bytes, int]] = []
-        self._old_entries: list[tuple[bytes, int, int]] = []
-
-    def write(self) -> Commit:
-        """Write everything; what it amounts to."""
-        docs = array("q")
-        changes: list[Change] = []
-        for name, before, after in self._staging.changes():
-            docs.append(self._add(name, before, after))
-            changes.append(Change(name, None if before is None else before.document, after))
-        if changes:
-            self._flush(docs)
-        return Commit(self._time, self._staging.world, tuple(changes))
-
-    def _add(self, name: str, before: _Row | None, after: StoredDocument | None) -> int:
-        keys = _Keys(self._storage, self._connection, name)
-        doc = self._storage._new_doc() if before is None else before.doc
-        old = set() if before is None else index_suffixes(before.document.message)
-        new = set() if after is None else index_suffixes(after.message)
-        if before is None and after is not None:
-            self._inserted.append((doc, keys.document, after.updated, after.data))
-            self._new_entries += keys.name_entries(doc)
-        elif before is not None:
-            past = before.document
-            self._past_documents.append((doc, past.updated, self._time, past.data))
-            if after is None:
-                self._deleted.append((doc,))
-                self._past_keys.append((keys.document, doc, self._time))
-                self._old_entries += ((*entry, self._time) for entry in keys.name_entries(doc))
-            else:
-                self._updated.append((after.updated, after.data, doc))
-        self._new_entries += keys.entries(new - old if old else new, doc)
-        self._old_entries += (
-            (*entry, self._time) for entry in keys.entries(old - new if new else old, doc)
-        )
-        return doc
-
-    def _flush(self, docs: array[int]) -> None:
-        run = self._connection.executemany
-        if self._inserted:
-            run("INSERT INTO documents VALUES (?, ?, ?, ?)", self._inserted)
-        if self._updated:
-            run("UPDATE documents SET updated = ?, data = ? WHERE doc = ?", self._updated)
-        if self._deleted:
-            run("DELETE FROM documents WHERE doc = ?", self._deleted)
-        if self._past_documents:
-            run("INSERT INTO past_documents VALUES (?, ?, ?, ?)", self._past_documents)
-        if self._past_keys:
-            run("INSERT OR REPLACE INTO past_keys VALUES (?, ?, ?)", self._past_keys)
-        if self._old_entries:
-            run("DELETE FROM entries WHERE key = ?", [entry[:1] for entry in self._old_entries])
-            run("INSERT OR REPLACE INTO past_entries VALUES (?, ?, ?)", self._old_entries)
-        if self._new_entries:
-            # Sorted, so that neighbours in the tree are written one after the other.
-            run("INSERT INTO entries VALUES (?, ?)", sorted(self._new_entries))
-        self._connection.execute(
-            "INSERT INTO commits VALUES (?, ?, ?)",
-            (self._time, self._staging.world, docs.tobytes()),
-        )
-
-
-class _Keys:
-    """The keys of a document and of its index entries."""
-
-    def __init__(self, storage: Storage, connection: sqlite3.Connection, name: str) -> None:
-        world, path = split_name(name)
-        collection, identity = collection_path(path)
-        scope = storage._scope_to_write(connection, world, COLLECTION, collection)
-        self._collection = scope_prefix(scope)
-        self._id = encode_segment(identity)
-        #: Of the document itself.
-        self.document = self._collection + self._id
-        self._group = b""
-        if "/" in collection:
-            # The collections at the root are their own index: a group's query reads both.
-            group = collection.rpartition("/")[2]
-            scope = storage._scope_to_write(connection, world, GROUP, group)
-            self._group = scope_prefix(scope)
-            self._path = encode_name(path)
-
-    def entries(self, suffixes: Iterable[bytes], doc: int) -> Iterator[tuple[bytes, int]]:
-        for suffix in suffixes:
-            yield self._collection + suffix + self._id, doc
-            if self._group:
-                yield self._group + suffix + self._path, doc
-
-    def name_entries(self, doc: int) -> Iterator[tuple[bytes, int]]:
-        if self._group:
-            yield self._group + NAME_PREFIX + self._path, doc
-
-
-class Reading:
-    """The state of all databases at one time; valid inside ``Storage.reading``."""
-
-    def __init__(
-        self, storage: Storage, connection: sqlite3.Connection, time: int, *, is_newest: bool
-    ) -> None:
-        self._storage = storage
-        self.connection = connection
-        #: The read time.
-        self.time = time
-        #: Whether the tables of the present say it all.
-        self.is_newest = is_newest
-
-    def scope(self, world: str, kind: int, path: str) -> int | None:
-        """The number that keys of a collection or a group begin with; ``None``: it is empty."""
-        return self._storage.scope(world, kind, path)
-
-    def document(self, name: str) -> StoredDocument | None:
-        """The document of this full name, or ``None`` if it did not exist."""
-        key = _document_key(self._storage, name)
-        if key is None:
-            return None
-        row = self.connection.execute(
-            "SELECT doc, updated, data FROM documents WHERE key = ?", (key,)
-        ).fetchone()
-        if row is not None:
-            found = self.version(row[0], StoredDocument(row[2], row[1]))
-            if found is not None or self.is_newest:
-                return found
-        elif self.is_newest:
-            return None
-        buried = self.connection.execute("SELECT doc FROM past_keys WHERE key = ?", (key,))
-        for (doc,) in buried.fetchall():
-            found = self.version(doc, None)
-            if found is not None:
-                return found
-        return None
-
-    def documents(self, names: Sequence[str]) -> list[StoredDocument | None]:
-        """The documents of these names, in their order."""
-        return [self.document(name) for name in names]
-
-    def version(self, doc: int, present: StoredDocument | None) -> StoredDocument | None:
-        """What a document was at this time, by its number and what it is at present."""
-        if present is not None and present.updated <= self.time:
-            return present
-        if self.is_newest:
-            return None
-        row = self.connection.execute(
-            "SELECT since, until, data FROM past_documents WHERE doc = ? AND since <= ?"
-            " ORDER BY since DESC LIMIT 1",
-            (doc, self.time),
-        ).fetchone()
-        if row is None or row[1] <= self.time:
-            return None
-        return StoredDocument(row[2], row[0])
-
-    def commits_since(self, world: str, after: int) -> list[Commit]:
-        """What was committed later than a time and up to this one, in order."""
-        rows = self.connection.execute(
-            "SELECT time, docs FROM commits WHERE time > ? AND time <= ? AND world = ?"
-            " ORDER BY time",
-            (after, self.time, world),
-        ).fetchall()
-        return [self._commit(world, time, array("q", docs)) for time, docs in rows]
-
-    def changes_since(self, world: str, then: Reading) -> list[Change]:
-        """Each document of a world that differs from an earlier reading, once."""
-        rows = self.connection.execute(
-            "SELECT docs FROM commits WHERE time > ? AND time <= ? AND world = ?",
-            (then.time, self.time, world),
-        ).fetchall()
-        touched = {doc for (docs,) in rows for doc in array("q", docs)}
-        found: dict[str, Change] = {}
-        for change in (self._change_since(doc, then) for doc in touched):
-            if change is None:
-                continue
-            # One that was deleted and made again is two documents of one name.
-            other = found.get(change.name, change)
-            before, after = change.before or other.before, change.after or other.after
-            found[change.name] = Change(change.name, before, after)
-        return list(found.values())
-
-    def at(self, time: int) -> Reading:
-        """An earlier state, valid as long as this one; the caller has checked the time."""
-        return Reading(self._storage, self.connection, time, is_newest=False)
-
-    def _change_since(self, doc: int, then: Reading) -> Change | None:
-        row = self.connection.execute(
-            "SELECT updated, data FROM documents WHERE doc = ?", (doc,)
-        ).fetchone()
-        present = None if row is None else StoredDocument(row[1], row[0])
-        before, after = then.version(doc, present), self.version(doc, present)
-        known = after or before
-        if known is None or before == after:
-            return None
-        return Change(known.name, before, after)
-
-    def _commit(self, world: str, time: int, docs: array[int]) -> Commit:
-        return Commit(time, world, tuple(self._change(doc, time) for doc in docs))
-
-    def _change(self, doc: int, time: int) -> Change:
-        before = self._past("until", doc, time)
-        after = self._past("since", doc, time)
-        if after is None:
-            row = self.connection.execute(
-                "SELECT updated, data FROM documents WHERE doc = ? AND updated = ?", (doc, time)
-            ).fetchone()
-            after = None if row is None else StoredDocument(row[1], row[0])
-        known = after or before
-        if known is None:
-            raise failed_precondition(f"the commit at {time} is no longer kept in whole")
-        return Change(known.name, before, after)
-
-    def _past(self, bound: str, doc: int, time: int) -> StoredDocument | None:
-        row = self.connection.execute(
-            f"SELECT since, data FROM past_documents WHERE doc = ? AND {bound} = ?", (doc, time)
-        ).fetchone()
-        return None if row is None else StoredDocument(row[1], row[0])
-
-    def worlds(self) -> list[str]:
-        """All databases in which there ever was something, in order."""
-        rows = self.connection.execute("SELECT DISTINCT world FROM scopes ORDER BY world")
-        return [world for (world,) in rows.fetchall()]
-
-    def collections(self, world: str, below: str = "") -> list[str]:
-        """The paths of all collections anywhere below a document (or the root), in order.
-
-        Also of those that are empty at this time.
-        """
-        prefix = encode_name(below)[:-1] if below else b""
-        rows = self.connection.execute(
-            "SELECT path FROM scopes WHERE world = ? AND kind = ? AND key > ? AND key < ?"
-            " ORDER BY key",
-            (world, COLLECTION, prefix, successor(prefix)),
-        )
-        return [path for (path,) in rows.fetchall()]
-
-
-def scope_prefix(scope: int) -> bytes:
-    """What the keys of a scope begin with."""
-    return scope.to_bytes(4, "big")
-
-
-def _document_key(storage: Storage, name: str) -> bytes | None:
-    """The key of a document, or ``None`` if nothing was ever in its collection."""
-    world, path = split_name(name)
-    collection, identity = collection_path(path)
-    scope = storage.scope(world, COLLECTION, collection)
-    return None if scope is None else scope_prefix(scope) + encode_segment(identity)
-
-
-def _newest(connection: sqlite3.Connection) -> int:
-    """The time of the newest commit that a connection sees."""
-    return int(connection.execute("SELECT ifnull(max(time), 0) FROM commits").fetchone()[0])

@@ -24,8 +24,8 @@ from flask_boiler.embedded.interests import (
 )
 from flask_boiler.embedded.matching import Query
 from flask_boiler.embedded.names import check_document, check_parent
+from flask_boiler.embedded.reading import Reading
 from flask_boiler.embedded.refusal import invalid
-from flask_boiler.embedded.storage import Reading
 from flask_boiler.embedded.validation import check_query
 from flask_boiler.firestore import protocol
 

@@ -19,8 +19,9 @@ from flask_boiler.embedded.clock import microseconds
 from flask_boiler.embedded.document import StoredDocument
 from flask_boiler.embedded.execution import run
 from flask_boiler.embedded.matching import Query
+from flask_boiler.embedded.reading import Reading
 from flask_boiler.embedded.refusal import aborted, invalid
-from flask_boiler.embedded.storage import Reading, Storage
+from flask_boiler.embedded.storage import Storage
 
 __all__ = ["Transaction", "Transactions"]
 

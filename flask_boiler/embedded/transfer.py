@@ -21,8 +21,10 @@ from google.protobuf import json_format
 from flask_boiler.embedded.document import split_name
 from flask_boiler.embedded.execution import scan_collection
 from flask_boiler.embedded.names import check_document
+from flask_boiler.embedded.reading import Reading
 from flask_boiler.embedded.refusal import Refusal
-from flask_boiler.embedded.storage import Reading, Staging, Storage
+from flask_boiler.embedded.staging import Staging
+from flask_boiler.embedded.storage import Storage
 from flask_boiler.embedded.values import settle_fields
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore import protocol

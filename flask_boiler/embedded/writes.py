@@ -14,7 +14,7 @@ from flask_boiler.embedded.document import StoredDocument, split_name
 from flask_boiler.embedded.matching import NAME
 from flask_boiler.embedded.names import check_document, check_field_path
 from flask_boiler.embedded.refusal import Refusal, failed_precondition, invalid, not_found
-from flask_boiler.embedded.storage import Staging
+from flask_boiler.embedded.staging import Staging
 from flask_boiler.embedded.transforms import apply_transform, check_transforms
 from flask_boiler.embedded.values import settle_fields
 from flask_boiler.firestore import protocol

@@ -10,7 +10,8 @@ import itertools
 import sys
 import threading
 
-from flask_boiler.embedded.storage import Staging, Storage
+from flask_boiler.embedded.staging import Staging
+from flask_boiler.embedded.storage import Storage
 from flask_boiler.firestore import protocol
 
 WORLD = "projects/p/databases/(default)"

@@ -14,7 +14,8 @@ import pytest
 
 from flask_boiler.embedded.database import StorageFailure
 from flask_boiler.embedded.refusal import Refusal
-from flask_boiler.embedded.storage import Staging, Storage
+from flask_boiler.embedded.staging import Staging
+from flask_boiler.embedded.storage import Storage
 from flask_boiler.firestore import protocol
 from tests.firestore.embedded_writer import DOCUMENTS, WORLD, WRITERS, name_of
 

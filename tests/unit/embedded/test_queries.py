@@ -12,8 +12,9 @@ from flask_boiler.embedded.aggregation import aggregations
 from flask_boiler.embedded.document import StoredDocument
 from flask_boiler.embedded.execution import aggregate, run
 from flask_boiler.embedded.matching import Query
+from flask_boiler.embedded.reading import Reading
 from flask_boiler.embedded.refusal import Refusal
-from flask_boiler.embedded.storage import Reading, Storage
+from flask_boiler.embedded.storage import Storage
 from flask_boiler.embedded.validation import check_query
 from flask_boiler.firestore import protocol
 from tests.unit.embedded.worlds import WORLD, delete, document, name_of, put_all, value

@@ -12,7 +12,8 @@ from flask_boiler.embedded.document import StoredDocument
 from flask_boiler.embedded.execution import run
 from flask_boiler.embedded.matching import Query
 from flask_boiler.embedded.refusal import Refusal
-from flask_boiler.embedded.storage import Staging, Storage
+from flask_boiler.embedded.staging import Staging
+from flask_boiler.embedded.storage import Storage
 from flask_boiler.embedded.transactions import Transaction, Transactions
 from flask_boiler.firestore import protocol
 from tests.unit.embedded.worlds import WORLD, name_of, put
