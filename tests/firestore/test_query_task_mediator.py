@@ -171,6 +171,29 @@ def test_a_task_of_the_wrong_shape_is_parked(boiler: Boiler, settle: Settle) -> 
     assert account("ben").balance == 3
 
 
+@pytest.mark.parametrize("ending", [SystemExit("a secret"), KeyboardInterrupt()])
+def test_a_task_that_ends_the_program_ends_no_thread(
+    boiler: Boiler, settle: Settle, ending: BaseException
+) -> None:
+    done: list[str] = []
+
+    def leave(task: Transfer, transaction: Transaction) -> None:
+        if task.amount == 0:
+            raise ending
+        done.append(task.doc_id)
+
+    boiler.add(QueryTaskMediator(query=Transfer.get_query(), on_task=leave, name="leaving"))
+    with boiler:
+        order("exit", "ada", "ben", 0)
+        order("t", "ada", "ben", 1)
+        settle()
+        order("later", "ada", "ben", 1)
+        settle()
+        [parked] = boiler.parked
+    assert sorted(done) == ["later", "t"]
+    assert type(ending).__name__ in str(parked.error)
+
+
 def test_what_is_read_may_be_locked(boiler: Boiler, settle: Settle) -> None:
     open_accounts(ada=10, ben=0)
     order("t1", "ada", "ben", 1)

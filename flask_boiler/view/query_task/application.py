@@ -227,8 +227,14 @@ class _Attempts:
         except Exception as error:
             if isinstance(error, BoilerError) and error.retryable:
                 raise
-            transaction.abandon_writes()
-            return self._park(task, transaction, error)
+            return self._park_instead(task, transaction, error)
+        except BaseException as error:
+            # Such as a SystemExit of the task's: the thread is there for other tasks, too. In the
+            # main thread it comes from a signal, and is about the process.
+            if threading.current_thread() is threading.main_thread():
+                raise
+            ended = RuntimeError(f"{self.path} was ended by {error!r}")
+            return self._park_instead(task, transaction, ended)
         return Result(TaskState.DONE)
 
     def park_seen(self, transaction: Transaction, error: Exception) -> Result:
@@ -237,6 +243,10 @@ class _Attempts:
         seen = self._seen
         if task is None or seen is None or task.update_time_ns != seen.update_time_ns:
             return Result(TaskState.GONE)
+        return self._park(task, transaction, error)
+
+    def _park_instead(self, task: Snapshot, transaction: Transaction, error: Exception) -> Result:
+        transaction.abandon_writes()
         return self._park(task, transaction, error)
 
     def _park(self, task: Snapshot, transaction: Transaction, error: Exception) -> Result:

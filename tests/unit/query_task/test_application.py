@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -188,6 +189,36 @@ def test_nothing_of_a_task_that_raises_is_written_but_why(
     [parked] = TaskRecords("adding", datastore.codec).parked(datastore)
     assert (parked.path, parked.attempts) == ("jobs/j", 1)
     assert parked.error == "ZeroDivisionError: division by zero"
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_a_task_that_ends_the_program_is_parked_like_one_that_raises(
+    context: ApplicationContext, datastore: MemoryDatastore, mark: MarkOption
+) -> None:
+    def leave(task: Snapshot, transaction: Transaction) -> None:
+        add(task, transaction)
+        raise SystemExit("enough")
+
+    # As a worker does; in the main thread, what ends the program is meant.
+    with ThreadPoolExecutor(1) as worker:
+        result = worker.submit(application(context, leave, mark=mark).apply, "jobs/j").result()
+    assert result.state is TaskState.PARKED
+    assert datastore.fields("sums/all") == {"total": 0}
+    [parked] = TaskRecords("adding", datastore.codec).parked(datastore)
+    assert parked.error == "RuntimeError: jobs/j was ended by SystemExit('enough')"
+
+
+@pytest.mark.parametrize("ending", [SystemExit(1), KeyboardInterrupt()])
+def test_a_signal_to_the_process_is_not_the_tasks_fault(
+    context: ApplicationContext, datastore: MemoryDatastore, ending: BaseException
+) -> None:
+    def interrupted(task: Snapshot, transaction: Transaction) -> None:
+        add(task, transaction)
+        raise ending
+
+    with pytest.raises(type(ending)):
+        application(context, interrupted).apply("jobs/j")
+    assert datastore.commits == []
 
 
 def test_a_task_is_not_parked_for_a_state_that_was_over(
