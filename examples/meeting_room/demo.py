@@ -72,9 +72,15 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--once", action="store_true", help="tell the story and end, also on a terminal"
     )
     parser.add_argument(
-        "--port", type=int, default=0, help="where to serve the page (default: a free port)"
+        "--port", type=_port, default=0, help="where to serve the page (default: a free port)"
     )
     return parser.parse_args(arguments)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 2**16):
+        raise argparse.ArgumentTypeError(f"not a port: {text!r} (expected 0 to 65535)")
+    return int(text)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,11 +26,20 @@ def serving(app: Flask, *, port: int = 0) -> Iterator[str]:
     :param port: 0 takes one that is free.
     :raises OSError: the port is taken.
     """
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
+    # Werkzeug would end the program if the port is taken.
+    with socket.create_server(("127.0.0.1", port)) as listening:
+        server = make_server(
+            "127.0.0.1",
+            port,
+            app,
+            threaded=True,
+            request_handler=_Quiet,
+            fd=listening.fileno(),
+        )
     thread = threading.Thread(target=server.serve_forever, name="examples-http", daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.port}"
     finally:
         server.shutdown()
         thread.join()

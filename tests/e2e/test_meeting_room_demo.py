@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import sys
 import urllib.request
+
+import pytest
 
 from flask_boiler.emulator import LocalFirestore
 from tests.e2e.screen import TIMEOUT_S, run_module, screen
@@ -31,6 +34,28 @@ def test_the_demo_says_what_went_wrong() -> None:
     done = run_module(DEMO, "--once", FIRESTORE_EMULATOR_HOST="127.0.0.1:1")
     assert done.returncode == 1
     assert "FIRESTORE_EMULATOR_HOST is 127.0.0.1:1, but no Firestore answers" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("port", "said"), [("-1", "not a port: '-1'"), ("70000", "not a port"), ("http", "not a port")]
+)
+def test_a_port_that_there_is_not_is_refused(port: str, said: str) -> None:
+    done = run_module(DEMO, "--port", port)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_named(firestore_emulator: LocalFirestore) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run_module(
+            DEMO, "--port", str(port), FIRESTORE_EMULATOR_HOST=firestore_emulator.host
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("\nThe demo stopped: ")
+    assert str(port) in done.stderr
     assert "Traceback" not in done.stderr
 
 
