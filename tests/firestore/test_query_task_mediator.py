@@ -11,13 +11,15 @@ import pytest
 from flask_boiler import attrs
 from flask_boiler.context import Context as CTX
 from flask_boiler.engine.keys import ViewKey
-from flask_boiler.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError, UnavailableError
 from flask_boiler.extension import Boiler
+from flask_boiler.firestore.datastore import FirestoreDatastore
 from flask_boiler.store import Store, reference
 from flask_boiler.testing.plugin import Settle
 from flask_boiler.transaction import Transaction
 from flask_boiler.values import Snapshot, Write
 from flask_boiler.view import Ledger, QueryTaskMediator
+from flask_boiler.view.query_task.application import Application
 from flask_boiler.view_model import ViewModel
 from tests.firestore.ledgers import Transfer, account, open_accounts, order, transfers
 
@@ -306,6 +308,52 @@ class TestMarks:
         with boiler:
             settle()
         assert account("ben").balance == 6
+
+    @pytest.mark.parametrize("mark", ["delete", "ledger"])
+    def test_two_who_retry_a_parked_task_at_once_apply_it_once(
+        self, boiler: Boiler, monkeypatch: pytest.MonkeyPatch, mark: Any
+    ) -> None:
+        open_accounts(ada=0, ben=0)
+        order("t", "ada", "ben", 30)
+        one, other = boiler.add(transfers(mark=mark)), boiler.add(transfers(mark=mark))
+        assert one.apply("transfers/t").state.value == "parked"
+        account("ada").update(balance=100)
+        found = Application._of_key
+
+        def found_and_overtaken(application: Application, task: Snapshot) -> Any:
+            monkeypatch.setattr(Application, "_of_key", found)
+            assert other.retry("transfers/t")
+            return found(application, task)
+
+        # After it was looked whether the task is parked, and before it is tried.
+        monkeypatch.setattr(Application, "_of_key", found_and_overtaken)
+        one.retry("transfers/t")
+        assert one.apply("transfers/t").state.value == "gone"
+        assert account("ben").balance == 30
+
+    def test_a_retry_that_cannot_reach_firestore_leaves_the_task_parked(
+        self, boiler: Boiler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        open_accounts(ada=0, ben=0)
+        order("t", "ada", "ben", 30)
+        mediator = boiler.add(transfers())
+        mediator.apply("transfers/t")
+        account("ada").update(balance=100)
+        real = FirestoreDatastore.commit
+
+        def unreachable(datastore: Any, writes: Any, **options: Any) -> Any:
+            if len(writes) > 1:
+                raise UnavailableError("nobody answers")
+            return real(datastore, writes, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(FirestoreDatastore, "commit", unreachable)
+            with pytest.raises(UnavailableError):
+                mediator.retry("transfers/t")
+        assert [task.path for task in mediator.parked_tasks] == ["transfers/t"]
+        assert mediator.retry("transfers/t")
+        assert account("ben").balance == 30
+        assert mediator.parked_tasks == []
 
     def test_a_task_that_its_effect_writes_to(self, boiler: Boiler, settle: Settle) -> None:
         def note(task: Transfer, transaction: Transaction) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import logging
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from flask_boiler.context import ApplicationContext
@@ -15,7 +16,7 @@ from flask_boiler.values import Snapshot
 from flask_boiler.view.query_task.effects import Effect
 from flask_boiler.view.query_task.marks import Mark
 from flask_boiler.view.query_task.queue import TaskQueue, in_order
-from flask_boiler.view.query_task.records import TaskRecords, is_parked
+from flask_boiler.view.query_task.records import TaskRecords, is_parked, says_parked
 
 __all__ = ["Application", "Result", "Statistics", "TaskState"]
 
@@ -121,10 +122,47 @@ class Application:
 
         :raises UnavailableError: Firestore could not be reached.
         """
-        waiting = [other.path for other in self._of_key(task)] or [task.path]
-        for path in waiting:
-            if self.apply(path).state is TaskState.PARKED:
+        for other in self._of_key(task):
+            if self.apply(other.path).state is TaskState.PARKED:
                 return
+
+    def retry(self, path: str) -> bool:
+        """Apply a parked task, and then those that waited for it; whether it was parked.
+
+        It is parked until it is done, so that nobody forgets it if this ends halfway.
+
+        :raises UnavailableError: Firestore could not be reached.
+        """
+        task = self._parked(path, self._context.datastore.get)
+        if task is None:
+            return False
+        waiting = [other.path for other in self._of_key(task)]
+        for each in waiting if path in waiting else [path, *waiting]:
+            if self.apply(each, again=each == path).state is TaskState.PARKED:
+                break
+        return True
+
+    def release(self, path: str) -> bool:
+        """Leave a parked task to those who listen; whether it was parked.
+
+        :raises UnavailableError: Firestore could not be reached.
+        """
+
+        def forget(transaction: Transaction) -> bool:
+            if self._parked(path, transaction.reader.documents) is None:
+                return False
+            transaction.write(self._records.forgetting(path))
+            return True
+
+        return execute_transaction(forget, context=self._context, max_attempts=self._max_attempts)
+
+    def _parked(
+        self, path: str, read: Callable[[list[str]], Mapping[str, Snapshot]]
+    ) -> Snapshot | None:
+        """The task at a path, if it is parked."""
+        record_path = self._records.path_of(path)
+        found = read([path, record_path])
+        return found[path] if is_parked(found[path], found[record_path]) else None
 
     def drop(self, path: str) -> Snapshot | None:
         """Mark a parked task as processed, without its effect; ``None`` if it is not parked."""
@@ -145,13 +183,15 @@ class Application:
             return []
         return self._queue.of_key(task, self._context.datastore.run_query)
 
-    def apply(self, path: str, *, consult: bool = True) -> Result:
+    def apply(self, path: str, *, consult: bool = True, again: bool = False) -> Result:
         """Apply the task at a path as it is now, whatever comes before it.
 
         :param consult: look whether it is parked.
+        :param again: try it even if it is.
         :raises UnavailableError: Firestore could not be reached; nothing is parked for that.
         """
-        attempt = _Attempts(self, path, consult=consult or self._mark.in_record)
+        consult = consult or again or self._mark.in_record
+        attempt = _Attempts(self, path, consult=consult, again=again)
         # Whatever cut is in force here, a task is about the database itself.
         with reading_through(None):
             try:
@@ -200,10 +240,11 @@ class Application:
 class _Attempts:
     """The attempts at one task."""
 
-    def __init__(self, application: Application, path: str, *, consult: bool) -> None:
+    def __init__(self, application: Application, path: str, *, consult: bool, again: bool) -> None:
         self._of = application
         self.path = path
         self._consult = consult
+        self._again = again
         self.count = 0
         self.parked_now = False
         self.committed_ns = 0
@@ -215,11 +256,13 @@ class _Attempts:
         self._of.statistics.count(attempts=1)
         task = self._seen = self._find(transaction)
         if task is None:
+            if self._again and says_parked(self._record(transaction)):
+                transaction.write(self._of._records.forgetting(self.path))
             return Result(TaskState.GONE)
         record = self._record(transaction) if self._consult else None
         if self._of._mark.is_marked(task, record):
             return Result(TaskState.GONE)
-        if is_parked(task, record):
+        if is_parked(task, record) and not self._again:
             return Result(TaskState.PARKED)
         try:
             self._of._effect(task, transaction)

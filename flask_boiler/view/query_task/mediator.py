@@ -19,7 +19,6 @@ from flask_boiler.engine.runtime import Engine
 from flask_boiler.errors import BoilerError, ConfigurationError
 from flask_boiler.form import Form
 from flask_boiler.ports import provided
-from flask_boiler.values import Snapshot
 from flask_boiler.view.query_task.application import Application, Result, Statistics
 from flask_boiler.view.query_task.delivery import deliver
 from flask_boiler.view.query_task.effects import OnTask, effect_of
@@ -201,13 +200,8 @@ class QueryTaskMediator:
         :returns: whether the task was parked.
         :raises UnavailableError: Firestore could not be reached.
         """
-        context = self._context()
-        if path not in {task.path for task in self.parked_tasks}:
-            return False
-        task = context.datastore.get([path])[path]
-        context.datastore.commit([self._records(context).forgetting(path)])
-        self._resume(task, context)
-        return True
+        application = self._application(self._context())
+        return application.release(path) if self._runs_here() else application.retry(path)
 
     def drop(self, path: str) -> bool:
         """Mark a parked task as processed, without its effect; those that waited for it go on.
@@ -215,12 +209,11 @@ class QueryTaskMediator:
         :returns: whether the task was parked.
         :raises UnavailableError: Firestore could not be reached.
         """
-        context = self._context()
-        task = self._application(context).drop(path)
-        if task is None:
-            return False
-        self._resume(task, context)
-        return True
+        application = self._application(self._context())
+        task = application.drop(path)
+        if task is not None and not self._runs_here():
+            application.resume(task)
+        return task is not None
 
     def __enter__(self) -> Self:
         self.start()
@@ -238,10 +231,9 @@ class QueryTaskMediator:
     def _view_key(self) -> ViewKey:
         return ViewKey(self.name, "the queue")
 
-    def _resume(self, task: Snapshot, context: ApplicationContext) -> None:
+    def _runs_here(self) -> bool:
         running = self._running
-        if running is None or running[0] != os.getpid():
-            self._application(context).resume(task)
+        return running is not None and running[0] == os.getpid()
 
     def _worker(self, context: ApplicationContext, engine: Engine) -> Worker:
         return Worker(

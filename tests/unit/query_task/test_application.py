@@ -259,6 +259,30 @@ def test_a_success_removes_what_said_that_it_is_parked(
     assert datastore.fields(record) is None
 
 
+@pytest.mark.parametrize("mark", MARKS)
+def test_only_what_is_parked_is_released(
+    context: ApplicationContext, datastore: MemoryDatastore, mark: MarkOption
+) -> None:
+    application(context, fail, mark=mark).apply("jobs/j")
+    applying = application(context, mark=mark)
+    assert applying.release("jobs/j")
+    assert applying.apply("jobs/j").state is TaskState.DONE
+    assert not applying.release("jobs/j")
+    assert not applying.retry("jobs/j")
+    assert applying.apply("jobs/j").state is TaskState.GONE
+    assert datastore.fields("sums/all") == {"total": 1}
+
+
+def test_a_task_that_the_query_finds_no_more_is_parked_no_more_after_a_retry(
+    context: ApplicationContext, datastore: MemoryDatastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application(context, fail).apply("jobs/j")
+    monkeypatch.setattr(TaskQueue, "find", lambda *args: None)
+    assert application(context).retry("jobs/j")
+    assert list(TaskRecords("adding", datastore.codec).parked(datastore)) == []
+    assert datastore.fields("jobs/j") is not None
+
+
 class TestOrder:
     def test_a_later_task_brings_the_earlier_ones_about(
         self, context: ApplicationContext, datastore: MemoryDatastore
