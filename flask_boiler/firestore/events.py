@@ -79,7 +79,9 @@ def _message(data: Any) -> Any:
 def _parsers(message: Any, data: Any) -> Iterator[Any]:
     from google.protobuf.message import DecodeError
 
-    raw = data.encode() if isinstance(data, str) else bytes(data or b"")
+    if not isinstance(data, str | bytes | bytearray | memoryview):
+        return
+    raw = data.encode(errors="replace") if isinstance(data, str) else bytes(data)
     for decode in (bytes, _from_base64):
         try:
             yield message.FromString(decode(raw))
@@ -87,7 +89,7 @@ def _parsers(message: Any, data: Any) -> Iterator[Any]:
             continue
     try:
         decoded = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     if isinstance(decoded, Mapping):
         yield from _json_parser(message, decoded)

@@ -55,7 +55,7 @@ def _parser() -> Callable[[], tuple[dict[str, Any], Any]]:
     def parse() -> tuple[dict[str, Any], Any]:
         try:
             event = from_http(dict(request.headers), request.get_data())
-        except (GenericException, ValueError) as error:
+        except (GenericException, ValueError, RecursionError) as error:
             raise BadRequest(f"the request is no CloudEvent: {error}") from error
         return dict(event.get_attributes()), event.get_data()
 

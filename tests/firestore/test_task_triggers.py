@@ -167,6 +167,13 @@ class TestBadEvents:
             ({}, b"\xff\xff\xff", "neither"),
             ({"content-type": "application/json"}, b"{]", "neither"),
             ({"content-type": "application/json"}, b'{"value": 7}', "neither"),
+            ({"content-type": "application/json"}, b"[300]", "neither"),
+            ({"content-type": "application/json"}, b"1e400", "neither"),
+            # As a number of bytes, more than there is memory.
+            ({"content-type": "application/json"}, b"99999999999999", "neither"),
+            ({"content-type": "application/json"}, b'"\\ud800"', "neither"),
+            ({}, b"[" * 100_000, "no CloudEvent"),
+            ({"content-type": "application/cloudevents+json"}, b"[" * 100_000, "no CloudEvent"),
             ({"content-type": "application/json"}, b'{"value": {"name": "x/y"}}', "no document"),
             ({"ce-type": "google.cloud.storage.object.v1.finalized"}, None, "no event of"),
             ({"ce-type": "google.cloud.firestore.document.v1.deleted"}, None, "deleted"),
