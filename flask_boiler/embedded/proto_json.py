@@ -40,8 +40,11 @@ def plain_of(message: Any) -> dict[str, Any]:
 
 
 def json_of(plain: Any) -> str:
-    """JSON text in ASCII alone: as many characters as bytes, however they are counted."""
-    return json.dumps(plain, separators=(",", ":"))
+    """JSON text in ASCII alone: as many characters as bytes, however they are counted.
+
+    Fields are sorted by their names, as production sends them; protobuf's maps have no order.
+    """
+    return json.dumps(plain, separators=(",", ":"), sort_keys=True)
 
 
 def _without_verify(plain: dict[str, Any]) -> list[tuple[int, str]]:

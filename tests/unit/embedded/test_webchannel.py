@@ -13,14 +13,14 @@ import pytest
 from flask_boiler.embedded.conversation import ListenPolicy
 from flask_boiler.embedded.faults import Faults
 from flask_boiler.embedded.listening import Streams
-from flask_boiler.embedded.proto_json import message_of
+from flask_boiler.embedded.proto_json import json_of, message_of, plain_of
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.embedded.service import Service
 from flask_boiler.embedded.storage import Storage
 from flask_boiler.embedded.webchannel import Session, WebChannels
 from flask_boiler.embedded.writes import operations
 from flask_boiler.firestore import protocol
-from tests.unit.embedded.worlds import WORLD, name_of, put
+from tests.unit.embedded.worlds import WORLD, document, name_of, put
 
 
 @pytest.fixture
@@ -139,6 +139,11 @@ def test_what_is_no_request_is_refused(channels: WebChannels, text: str) -> None
     session = opened(channels)
     with pytest.raises(Refusal):
         session.hear({"ofs": "0", "count": "1", "req0___data__": text})
+
+
+def test_fields_are_sorted() -> None:
+    made = document("c/a", **{name: 1 for name in "zyxwvutsr"})
+    assert list(json.loads(json_of(plain_of(made)))["fields"]) == sorted("zyxwvutsr")
 
 
 def test_a_verification_is_kept() -> None:
