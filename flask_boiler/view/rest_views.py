@@ -74,6 +74,9 @@ class RestView(View):
 
     def dispatch_request(self, **arguments: Any) -> Response:
         """Answer the current request, be it with a problem document."""
+        if "doc_id" in arguments:
+            # A rule such as <int:doc_id> gives what the text in the path means.
+            arguments["doc_id"] = str(arguments["doc_id"])
         try:
             self._check_id(arguments.get("doc_id"))
             return self.answer(**arguments)

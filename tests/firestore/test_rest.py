@@ -213,7 +213,7 @@ def test_with_a_token_no_date_says_that_an_older_view_still_holds(
     since = {"If-Modified-Since": late.headers["Last-Modified"]}
     assert client.get("/towns/ulm", headers=since).status_code == 304
     strong = client.get("/towns/ulm", headers={**since, READ_TIME_HEADER: token})
-    assert (strong.status_code, strong.json) == (200, {**late.json, "population": 4})
+    assert (strong.status_code, strong.json) == (200, {**(late.json or {}), "population": 4})
     same = {"If-None-Match": strong.headers["ETag"], READ_TIME_HEADER: token}
     assert client.get("/towns/ulm", headers=same).status_code == 304
 
@@ -493,6 +493,19 @@ def test_a_view_class_of_the_users_own_is_used(app: Flask, client: FlaskClient) 
         rule="/own/<string:doc_id>", instance_get_view=Own
     )
     assert client.get("/own/ulm").text == "mine: ulm"
+
+
+def test_an_id_that_a_rule_converts_is_still_the_documents(app: Flask, client: FlaskClient) -> None:
+    mediator = view.RestMediator(TownView, TownMutation, app=app)
+    ids = {"int": "7", "uuid": "8a6e0804-2bd0-4672-b79d-d97027f9071a"}
+    for kind, doc_id in ids.items():
+        mediator.add_instance_get(f"/{kind}/<{kind}:doc_id>")
+        mediator.add_instance_patch(f"/{kind}/<{kind}:doc_id>")
+        Town.new(doc_id=doc_id, name=kind).save()
+    for kind, doc_id in ids.items():
+        assert client.get(f"/{kind}/{doc_id}").json["name"] == kind  # type: ignore[index]
+        changed = client.patch(f"/{kind}/{doc_id}", json={"population": 2})
+        assert (changed.status_code, changed.json["population"]) == (200, 2)  # type: ignore[index]
 
 
 @pytest.mark.usefixtures("ulm")
