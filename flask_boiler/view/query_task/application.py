@@ -215,9 +215,8 @@ class Application:
                 context=self._context,
                 max_attempts=self._max_attempts,
             )
-        except ConflictError:
-            # Whoever wrote the task so often will make itself heard.
-            return Result(TaskState.GONE)
+        except ConflictError as conflict:
+            raise _written_anew(attempt.path) from conflict
         return self._concluded(parked, attempt)
 
     def _concluded(self, result: Result, attempt: _Attempts) -> Result:
@@ -281,11 +280,16 @@ class _Attempts:
         return Result(TaskState.DONE)
 
     def park_seen(self, transaction: Transaction, error: Exception) -> Result:
-        """Set the task aside if it is still as it was in the last attempt."""
+        """Set the task aside if it is still as it was in the last attempt.
+
+        :raises UnavailableError: it is another, which is to be tried first.
+        """
         task = self._find(transaction)
         seen = self._seen
-        if task is None or seen is None or task.update_time_ns != seen.update_time_ns:
+        if task is None:
             return Result(TaskState.GONE)
+        if seen is None or task.update_time_ns != seen.update_time_ns:
+            raise _written_anew(self.path)
         return self._park(task, transaction, error)
 
     def _park_instead(self, task: Snapshot, transaction: Transaction, error: Exception) -> Result:
@@ -308,3 +312,8 @@ class _Attempts:
     def _record(self, transaction: Transaction) -> Snapshot:
         path = self._of._records.path_of(self.path)
         return transaction.reader.documents([path])[path]
+
+
+def _written_anew(path: str) -> UnavailableError:
+    # Neither done nor parked: the later tasks of its key still have to wait for it.
+    return UnavailableError(f"{path} was written anew while it was to be set aside: try it again")

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 from flask_boiler.errors import ConfigurationError, DocumentNotFoundError
 from flask_boiler.firestore.field_path import field_path
-from flask_boiler.firestore.native import contains_transform
+from flask_boiler.firestore.native import DELETE_FIELD, contains_transform
 from flask_boiler.transaction import Transaction
 from flask_boiler.values import Precondition, Snapshot, Write
 from flask_boiler.view.query_task.records import TaskRecords, is_done
@@ -72,7 +72,8 @@ class DeleteMark:
 class FieldMark:
     """A task that is processed has these values, so the query should not find it any more.
 
-    :param fields: by stored field; a value that the server computes marks by being there.
+    :param fields: by stored field; a value that the server computes marks by being there, and
+        ``DELETE_FIELD`` by the field's being gone.
     """
 
     in_record = False
@@ -85,10 +86,7 @@ class FieldMark:
 
     def is_marked(self, task: Snapshot, record: Snapshot | None) -> bool:
         """Whether the task has the values."""
-        return all(
-            task.get(name) is not None if contains_transform(value) else task.get(name) == value
-            for name, value in self._fields.items()
-        )
+        return all(_has(task.fields, name, value) for name, value in self._fields.items())
 
     def write(self, task: Snapshot, transaction: Transaction, records: TaskRecords) -> None:
         """Set the fields, unless the effect deleted the document."""
@@ -99,6 +97,14 @@ class FieldMark:
             # The effect has deleted the task, which is as good a mark as any.
             pass
         transaction.write(records.forgetting(task.path))
+
+
+def _has(fields: Mapping[str, Any], name: str, value: Any) -> bool:
+    if value is DELETE_FIELD:
+        return name not in fields
+    if contains_transform(value):
+        return fields.get(name) is not None
+    return name in fields and bool(fields[name] == value)
 
 
 class LedgerMark:

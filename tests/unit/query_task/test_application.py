@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from google.cloud.firestore import DELETE_FIELD
+from google.cloud.firestore import SERVER_TIMESTAMP as SERVER
 
 from flask_boiler.context import ApplicationContext
-from flask_boiler.errors import UnavailableError
+from flask_boiler.errors import UnavailableError, ValidationError
 from flask_boiler.transaction import Transaction, running
 from flask_boiler.values import QuerySpec, QueryTarget, Snapshot, Write
 from flask_boiler.view.query_task.application import Application, Statistics, TaskState
@@ -53,6 +55,25 @@ def datastore(context: ApplicationContext) -> MemoryDatastore:
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "_pause", lambda seconds: None)
+
+
+@pytest.mark.parametrize(
+    "mark", [{"open": DELETE_FIELD}, {"open": None}, {"a.b": 1}, {"state": "done", "at": SERVER}]
+)
+def test_a_mark_of_any_fields_marks_what_is_processed_and_nothing_else(
+    context: ApplicationContext, datastore: MemoryDatastore, mark: MarkOption
+) -> None:
+    datastore.put("jobs/j", add=1, open=True)
+    states = [application(context, mark=mark).apply("jobs/j").state for _ in range(2)]
+    assert states == [TaskState.DONE, TaskState.GONE]
+    assert datastore.fields("sums/all") == {"total": 1}
+
+
+def test_a_task_without_the_field_is_not_marked_with_none(
+    context: ApplicationContext, datastore: MemoryDatastore
+) -> None:
+    states = [application(context, mark={"done": None}).apply("jobs/j").state for _ in range(2)]
+    assert states == [TaskState.DONE, TaskState.GONE]
 
 
 def add(task: Snapshot, transaction: Transaction) -> None:
@@ -281,6 +302,21 @@ def test_a_task_that_the_query_finds_no_more_is_parked_no_more_after_a_retry(
     assert application(context).retry("jobs/j")
     assert list(TaskRecords("adding", datastore.codec).parked(datastore)) == []
     assert datastore.fields("jobs/j") is not None
+
+
+def test_a_task_that_changes_while_it_is_set_aside_is_to_be_tried_again(
+    context: ApplicationContext, datastore: MemoryDatastore
+) -> None:
+    def refused(act: Any) -> Any:
+        datastore.put("jobs/j", add=7)
+        raise ValidationError({"commit": ["too large"]})
+
+    datastore.mishaps = [refused]
+    applying = application(context)
+    with pytest.raises(UnavailableError, match="written anew"):
+        applying.apply("jobs/j")
+    assert applying.apply("jobs/j").state is TaskState.DONE
+    assert datastore.fields("sums/all") == {"total": 7}
 
 
 class TestOrder:
