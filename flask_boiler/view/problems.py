@@ -11,7 +11,7 @@ from typing import Any
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
-from flask_boiler.errors import BoilerError, ValidationError
+from flask_boiler.errors import BoilerError, UnavailableError, ValidationError
 from flask_boiler.schema import InvalidInputError
 
 __all__ = ["PROBLEM_TYPE", "Refusal", "problem_details", "problem_of"]
@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 PROBLEM_TYPE = "application/problem+json"
 
 _RETRY_AFTER_S = 1
+_AWAY = "Firestore is away for the moment; try again."
+_UNKNOWN = "Firestore did not answer; look whether the change was made before you repeat it."
 
 
 class Refusal(BoilerError):
@@ -45,7 +47,7 @@ def problem_of(error: BoilerError | HTTPException, fields: Mapping[str, str]) ->
     details = problem_details(error, fields)
     status: int = details["status"]
     response = Response(json.dumps(details), status=status, mimetype=PROBLEM_TYPE)
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status == HTTPStatus.SERVICE_UNAVAILABLE and not _is_open(error):
         response.headers["Retry-After"] = str(_RETRY_AFTER_S)
     return response
 
@@ -71,7 +73,16 @@ def problem_details(
         # What went wrong inside is for the log: it may name what the client must not know.
         logger.error("a request failed: %s", error, exc_info=error)
         return _details(error.http_status, "The server failed to answer; the error was logged.")
+    if error.http_status == HTTPStatus.SERVICE_UNAVAILABLE:
+        # The same goes for the address of a server, which is in what went wrong.
+        logger.warning("a request was refused for the moment: %s", error)
+        return _details(error.http_status, _UNKNOWN if _is_open(error) else _AWAY)
     return _details(error.http_status, str(error))
+
+
+def _is_open(error: Exception) -> bool:
+    """Whether a change may have been made all the same, so that nobody should just repeat it."""
+    return isinstance(error, UnavailableError) and error.outcome_unknown
 
 
 def _renamed(name: str, fields: Mapping[str, str]) -> str:

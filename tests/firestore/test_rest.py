@@ -367,18 +367,38 @@ def concurrently(boiler: Boiler, requests: list[Callable[[], TestResponse]]) -> 
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(ConflictError("lost"), 409), (UnavailableError("away"), 503)]
+    ("error", "status"),
+    [(ConflictError("lost to 10.0.0.1"), 409), (UnavailableError("no way to 10.0.0.1"), 503)],
 )
 def test_what_goes_wrong_below_has_its_status(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+    client: FlaskClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    status: int,
 ) -> None:
     def fail(cls: type, doc_id: str, data: Any) -> None:
         raise error
 
     monkeypatch.setattr(TownMutation, "mutate_patch", classmethod(fail))
     answer = client.patch("/towns/ulm", json={})
-    problem(answer, status)
+    detail = problem(answer, status)["detail"]
     assert ("Retry-After" in answer.headers) == (status == 503)
+    # What Firestore cannot be reached by is not for whoever asks; it is in the log.
+    assert ("10.0.0.1" in detail) == (status == 409)
+    assert ("10.0.0.1" in caplog.text) == (status == 503)
+
+
+def test_nobody_is_asked_to_repeat_what_may_have_been_done(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(cls: type, doc_id: str, data: Any) -> None:
+        raise UnavailableError("no answer", outcome_unknown=True)
+
+    monkeypatch.setattr(TownMutation, "mutate_patch", classmethod(fail))
+    answer = client.patch("/towns/ulm", json={})
+    assert "before you repeat" in problem(answer, 503)["detail"]
+    assert "Retry-After" not in answer.headers
 
 
 def test_a_getter_that_fails_is_a_500_that_tells_nothing(
