@@ -81,6 +81,12 @@ class FieldMark:
     def __init__(self, fields: Mapping[str, Any]) -> None:
         if not fields:
             raise ConfigurationError("mark={} marks nothing: name a field and its value")
+        for name, value in fields.items():
+            if not _reads_as_written(value):
+                raise ConfigurationError(
+                    f"mark: {name!r} would be {value!r}, which Firestore gives back as another "
+                    "value, so that no task would ever count as marked"
+                )
         self._fields = dict(fields)
         self._mask = tuple(field_path(name) for name in fields)
 
@@ -97,6 +103,21 @@ class FieldMark:
             # The effect has deleted the task, which is as good a mark as any.
             pass
         transaction.write(records.forgetting(task.path))
+
+
+def _reads_as_written(value: Any) -> bool:
+    match value:
+        case Mapping():
+            return all(_reads_as_written(item) for item in value.values())
+        case list():
+            return all(_reads_as_written(item) for item in value)
+        case tuple():
+            return False
+        case datetime.datetime():
+            return value.tzinfo is not None
+        case _:
+            # A NaN is not even equal to itself.
+            return bool(value == value)  # noqa: PLR0124
 
 
 def _has(fields: Mapping[str, Any], name: str, value: Any) -> bool:
