@@ -46,8 +46,8 @@ HEADERS: dict[str, JsonSchema] = {
         "schema": {"type": "string", "format": "uri-reference"},
     },
     "RetryAfter": {
-        "description": "After how many seconds to try again; not there if it is not known whether a "
-        "change was made.",
+        "description": "After how many seconds to try again; not there if a change may have been "
+        "made.",
         "schema": {"type": "integer", "minimum": 0},
     },
 }
