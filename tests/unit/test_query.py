@@ -363,6 +363,8 @@ class TestReading:
 class HoldsNothing:
     """A live cut that has to listen first."""
 
+    fetches = False
+
     def documents(self, paths: Any) -> Any:
         raise Incomplete(paths)
 
