@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flasgger import Swagger
-from flask import Flask, Response, send_from_directory
+from flask import Flask, Response, abort, send_from_directory
 
 from examples.meeting_room.models import Meeting, User
 from examples.meeting_room.patches import session_patches
@@ -80,7 +80,9 @@ def _add_page(app: Flask, boiler: Boiler) -> None:
     def setting() -> dict[str, Any]:
         """What the page is about, and where it finds Firestore."""
         host, _, port = (boiler.context.config.emulator_host or "").rpartition(":")
-        meeting = Meeting.get_or_raise(MEETING)
+        meeting = Meeting.get(MEETING)
+        if meeting is None:
+            abort(404, f"There is no meeting {MEETING!r} yet: `make demo` saves one.")
         return {
             "firestore": {"project": boiler.context.project, "host": host, "port": int(port or 0)},
             "meeting": MEETING,

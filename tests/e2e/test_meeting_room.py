@@ -214,3 +214,11 @@ def test_what_may_not_be_proposed_is_answered_and_changes_nothing(
     assert "result" not in marked
     assert Meeting.get_or_raise("planning").status == "in-session"
     assert running.parked == []
+
+
+def test_the_page_is_told_that_there_is_no_meeting(client: FlaskClient) -> None:
+    assert client.get("/setting").status_code == 200
+    Meeting.get_or_raise("planning").delete()
+    missing = client.get("/setting")
+    assert missing.status_code == 404
+    assert "make demo" in missing.text
