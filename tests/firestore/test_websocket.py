@@ -21,6 +21,7 @@ from flask_boiler.mutation import Mutation
 from flask_boiler.store import Store, reference
 from flask_boiler.testing.plugin import Settle
 from flask_boiler.view import WsLimits, WsMediator
+from flask_boiler.view.websocket.shared_view import SharedView
 from flask_boiler.view_model import ViewModel
 from tests.firestore.towns import TownMutation, TownView, save_a_town
 
@@ -216,6 +217,38 @@ def test_subscribing_again_gives_the_whole_value_of_the_same_subscription(world:
     assert first == again
     client.emit("unsubscribe_view_model", first["subscription_id"])
     await_views(world, 0)
+
+
+def test_who_leaves_while_it_subscribes_again_is_told_by_halves_of_neither(
+    world: World, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = world.client()
+    subscription_id = client.subscribe("a")["subscription_id"]
+    [sid] = world.mediator._clients
+    join = SharedView.join
+    leaving: list[threading.Thread] = []
+
+    def join_while_it_leaves(view: SharedView, *given: Any) -> Any:
+        joined = join(view, *given)
+        # Before it is noted that the client has joined; it has to wait until that is done.
+        leaver = threading.Thread(target=world.mediator._unsubscribe, args=(sid, subscription_id))
+        leaver.start()
+        leaver.join(0.2)
+        leaving.append(leaver)
+        return joined
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SharedView, "join", join_while_it_leaves)
+        client.subscribe("a")
+    [leaver] = leaving
+    leaver.join(TIMEOUT_S)
+    # It left last, so nothing is left: no subscription that is never told anything.
+    assert world.mediator._clients[sid].subscriptions == {}
+    await_views(world, 0)
+    assert "error" not in client.subscribe("a")
+    Pond.get_or_raise("a").update(fish=6)
+    settle()
+    assert [value["perFrog"] for value, _ in client.received("updated")] == [2.0]
 
 
 def test_a_client_holds_no_more_than_it_may(world: World) -> None:

@@ -72,3 +72,17 @@ def test_without_flask_socketio_the_extra_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "flask_socketio", None)
     with pytest.raises(MissingExtraError, match=r"Lone.*flask-boiler\[websocket\]"):
         Lone(KiteView, namespace="/a")
+
+
+def test_a_client_that_leaves_as_the_last_one_holds_nobody_up() -> None:
+    class Rooms:
+        def eio_sid_from_sid(self, sid: str, namespace: str) -> str:
+            # What its rooms raise when they go between being looked for and being looked into.
+            raise KeyError(None)
+
+    class Server:
+        manager = Rooms()
+
+    mediator = Demo(KiteView, namespace="/leaving")
+    mediator.server = Server()
+    assert mediator.is_ready("gone")
