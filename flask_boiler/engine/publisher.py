@@ -18,6 +18,7 @@ from flask_boiler.engine.keys import ViewKey
 from flask_boiler.engine.ledger import ledger_path
 from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
 from flask_boiler.engine.places import Places, Plan
+from flask_boiler.engine.probing import commit_probe
 from flask_boiler.errors import (
     BoilerError,
     ConflictError,
@@ -25,7 +26,7 @@ from flask_boiler.errors import (
     UnavailableError,
 )
 from flask_boiler.ports import Datastore
-from flask_boiler.values import Snapshot, Write
+from flask_boiler.values import Snapshot
 
 __all__ = ["Publisher"]
 
@@ -39,7 +40,6 @@ _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 5.0
 # After so many failures of its own a publication is suspected to be the cause of them.
 _PATIENCE = 5
-_PROBE = "_boiler_clock/probe"
 
 
 @dataclass(slots=True)
@@ -211,7 +211,9 @@ class Publisher:
         while not self._stopping.wait(pause_s):
             try:
                 remaining = self._reconcile(batch, news_expected=False)
-                suspected = failures >= _PATIENCE and self._takes_commits()
+                suspected = failures >= _PATIENCE
+                if suspected:
+                    commit_probe(self._datastore)
             except UnavailableError as still:
                 error = still
                 self.stalled = True
@@ -225,14 +227,6 @@ class Publisher:
         for publication in batch:
             self._end(publication, Outcome(error=error))
         return []
-
-    def _takes_commits(self) -> bool:
-        """Whether Firestore takes a commit at all; this one changes nothing.
-
-        :raises UnavailableError: it does not.
-        """
-        self._datastore.commit([Write("delete", _PROBE)])
-        return True
 
     def _reconcile(self, batch: list[_Publication], *, news_expected: bool) -> list[_Publication]:
         """Look at what is stored; what of the batch is still to be written."""

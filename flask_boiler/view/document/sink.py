@@ -11,9 +11,9 @@ from functools import partial
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.keys import ViewKey
 from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
+from flask_boiler.engine.probing import takes_commits
 from flask_boiler.errors import UnavailableError
 from flask_boiler.ports import Feed
-from flask_boiler.values import Write
 from flask_boiler.view.document.application import PatchApplication
 from flask_boiler.view.document.lanes import Lanes
 from flask_boiler.view.document.patches import PatchCollection, Proposal
@@ -27,7 +27,6 @@ _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 5.0
 # After so many failures a patch is suspected to be the cause of them.
 _PATIENCE = 6
-_PROBE = "_boiler_clock/probe"
 
 
 class PatchSink:
@@ -101,7 +100,7 @@ class PatchSink:
                 written = self._application.apply(path)
             except UnavailableError as error:
                 failures += 1
-                if failures >= _PATIENCE and self._takes_commits():
+                if failures >= _PATIENCE and takes_commits(self._run.context.datastore):
                     done(Outcome(error=error))
                     return
                 self._pause(path, failures, error)
@@ -127,11 +126,3 @@ class PatchSink:
         longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**failures)
         logger.warning("the patch %s waits: %s", path, error)
         self._stopping.wait(longest * random.uniform(0.5, 1.0))
-
-    def _takes_commits(self) -> bool:
-        """Whether Firestore takes a commit at all; this one changes nothing."""
-        try:
-            self._run.context.datastore.commit([Write("delete", _PROBE)])
-        except UnavailableError:
-            return False
-        return True
