@@ -51,7 +51,11 @@ def running(command: list[str], ready: str, **environment: str) -> Iterator[str]
         yield found[0]
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        try:
+            process.communicate(timeout=TIMEOUT_S)
+        finally:
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture(params=["no queue", "redis"])
