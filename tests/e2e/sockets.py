@@ -62,6 +62,9 @@ class RawClient:
         while True:
             text = str(self._socket.recv())
             assert text, "the connection was closed"
+            if text == "2":
+                # A ping: who waits for something is there, however long it takes.
+                self._socket.send("3")
             if text.startswith(prefix):
                 return text.removeprefix(prefix)
 

@@ -139,6 +139,13 @@ def impatient(firestore_emulator: LocalFirestore) -> Iterator[Served]:
         yield served
 
 
+@pytest.fixture
+def patient(firestore_emulator: LocalFirestore) -> Iterator[Served]:
+    """One that pings nobody while a test lasts, so that what waits for a client are updates."""
+    with serving_boards(firestore_emulator, ping_interval=600) as served:
+        yield served
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_client_subscribes_mutates_and_resumes(served: Served, language: str) -> None:
     with Holder.of(served.address, NAMESPACE, language, updates="json-patch") as holder:
@@ -179,20 +186,20 @@ def test_through_many_lost_connections_no_version_comes_twice_or_late(
 
 
 def test_a_client_that_stops_reading_costs_little_delays_nobody_and_gets_the_newest_state(
-    served: Served,
+    patient: Served,
 ) -> None:
-    manager = served.mediator.server.manager
+    manager = patient.mediator.server.manager
     unread = []
     with (
-        RawClient(served.address, NAMESPACE, receive_buffer=4096) as slow,
-        Holder.of(served.address, NAMESPACE, "python") as holder,
+        RawClient(patient.address, NAMESPACE, receive_buffer=4096) as slow,
+        Holder.of(patient.address, NAMESPACE, "python") as holder,
     ):
         holder.await_count(0)
         slow.emit("subscribe_view_model", {"doc_id": "a"})
         connection = manager.eio_sid_from_sid(slow.sid, NAMESPACE)
-        waiting = served.mediator.server.eio.sockets[connection].queue
+        waiting = patient.mediator.server.eio.sockets[connection].queue
         for count in range(1, LARGE_WRITES + 1):
-            served.write(count, lines=["y" * LARGE_BYTES, str(count)])
+            patient.write(count, lines=["y" * LARGE_BYTES, str(count)])
             holder.await_count(count)
             unread.append(waiting.qsize())
         # More would have been too much: it got no further messages, and nobody waited for it.
