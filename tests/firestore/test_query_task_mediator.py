@@ -19,6 +19,7 @@ from flask_boiler.testing.plugin import Settle
 from flask_boiler.transaction import Transaction
 from flask_boiler.values import Snapshot, Write
 from flask_boiler.view import Ledger, QueryTaskMediator
+from flask_boiler.view.query_task import worker
 from flask_boiler.view.query_task.application import Application
 from flask_boiler.view_model import ViewModel
 from tests.firestore.ledgers import Transfer, account, open_accounts, order, transfers
@@ -99,6 +100,34 @@ def test_a_poison_task_parks_and_a_retry_after_the_fix_restores(
         assert account("ben").balance == 30
         assert documents("transfers") == documents("_boiler_tasks") == {}
         assert not boiler.retry(parked.key)
+
+
+def test_a_task_that_alone_cannot_be_committed_is_parked_and_holds_up_no_other(
+    boiler: Boiler, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_accounts(ada=100, ben=0, cy=0)
+    monkeypatch.setattr(worker, "_FIRST_PAUSE_S", 0.001)
+    real = FirestoreDatastore.commit
+
+    def commit(datastore: Any, writes: Any, **options: Any) -> Any:
+        if any(write.path.endswith("/cy") for write in writes):
+            raise UnavailableError("it failed internally", outcome_unknown=True)
+        return real(datastore, writes, **options)
+
+    boiler.add(transfers())
+    with boiler:
+        with monkeypatch.context() as failing:
+            failing.setattr(FirestoreDatastore, "commit", commit)
+            order("poison", "ada", "cy", 1)
+            order("other", "ada", "ben", 1)
+            settle()
+            [parked] = boiler.parked
+            assert "it failed internally" in str(parked.error)
+            assert (parked.key.root, account("ben").balance) == ("transfers/poison", 1)
+        assert boiler.retry(parked.key)
+        settle()
+        assert account("cy").balance == 1
+        assert boiler.parked == []
 
 
 def test_parked_tasks_do_not_fill_the_window(boiler: Boiler, settle: Settle) -> None:

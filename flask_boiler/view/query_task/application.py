@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from flask_boiler.context import ApplicationContext
+from flask_boiler.engine.probing import takes_commits
 from flask_boiler.errors import BoilerError, ConflictError, UnavailableError
 from flask_boiler.reading import reading_through
 from flask_boiler.transaction import Transaction, execute_transaction
@@ -18,9 +19,14 @@ from flask_boiler.view.query_task.marks import Mark
 from flask_boiler.view.query_task.queue import TaskQueue, in_order
 from flask_boiler.view.query_task.records import TaskRecords, is_parked, says_parked
 
-__all__ = ["Application", "Result", "Statistics", "TaskState"]
+__all__ = ["PATIENCE", "Application", "Result", "Statistics", "TaskState"]
 
 logger = logging.getLogger(__name__)
+
+#: After so many failures in a row a task is suspected to be the cause of them.
+PATIENCE = 6
+# Suspicions that are kept, lest those pile up that others have done away with.
+_MOST_SUSPECTS = 1_000
 
 
 class TaskState(enum.Enum):
@@ -98,12 +104,14 @@ class Application:
         self._max_attempts = max_retries + 1
         self._locking = locking
         self.statistics = statistics
+        self._suspects = _Suspects()
 
     def apply_in_order(self, path: str, *, seen: Snapshot | None = None) -> Result:
         """Apply the task at a path, and before it the earlier ones of its key.
 
         :param seen: the task as it was seen, if that is known, and known not to be parked.
-        :raises UnavailableError: Firestore could not be reached; nothing is parked for that.
+        :raises UnavailableError: Firestore could not be reached; nothing is parked for that. A
+            task is that fails so again and again, although Firestore takes commits.
         """
         if seen is not None and self._queue.key.alone(seen):
             return self.apply(path, consult=False)
@@ -188,7 +196,7 @@ class Application:
 
         :param consult: look whether it is parked.
         :param again: try it even if it is.
-        :raises UnavailableError: Firestore could not be reached; nothing is parked for that.
+        :raises UnavailableError: as ``apply_in_order`` does.
         """
         consult = consult or again or self._mark.in_record
         attempt = _Attempts(self, path, consult=consult, again=again)
@@ -201,23 +209,35 @@ class Application:
                     max_attempts=self._max_attempts,
                     locking=self._locking,
                 )
-            except UnavailableError:
-                raise
+            except UnavailableError as error:
+                if not self._is_the_cause(path):
+                    raise
+                result = self._park_uncommitted(attempt, error)
             except Exception as error:
-                return self._park_uncommitted(attempt, error)
+                result = self._park_uncommitted(attempt, error)
+            self._suspects.acquit(path)
         return self._concluded(result, attempt)
+
+    def _is_the_cause(self, path: str) -> bool:
+        """Whether it is for the task that Firestore fails, having failed at it once more."""
+        if self._suspects.failures(path) < PATIENCE:
+            return False
+        if takes_commits(self._context.datastore):
+            return True
+        # It is away, so what has failed before says nothing of the task.
+        self._suspects.acquit(path)
+        return False
 
     def _park_uncommitted(self, attempt: _Attempts, error: Exception) -> Result:
         """Set a task aside whose commit was refused, unless it has changed meanwhile."""
         try:
-            parked = execute_transaction(
+            return execute_transaction(
                 lambda transaction: attempt.park_seen(transaction, error),
                 context=self._context,
                 max_attempts=self._max_attempts,
             )
         except ConflictError as conflict:
             raise _written_anew(attempt.path) from conflict
-        return self._concluded(parked, attempt)
 
     def _concluded(self, result: Result, attempt: _Attempts) -> Result:
         if result.state is TaskState.DONE:
@@ -234,6 +254,28 @@ class Application:
             )
             return Result(TaskState.PARKED, result.error, attempt.committed_ns)
         return result
+
+
+class _Suspects:
+    """How often applying each task failed in a row for want of Firestore."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failures: dict[str, int] = {}
+
+    def failures(self, path: str) -> int:
+        """How often it has, with this time."""
+        with self._lock:
+            count = self._failures.pop(path, 0) + 1
+            self._failures[path] = count
+            if len(self._failures) > _MOST_SUSPECTS:
+                del self._failures[next(iter(self._failures))]
+            return count
+
+    def acquit(self, path: str) -> None:
+        """Count anew."""
+        with self._lock:
+            self._failures.pop(path, None)
 
 
 class _Attempts:
@@ -290,6 +332,9 @@ class _Attempts:
             return Result(TaskState.GONE)
         if seen is None or task.update_time_ns != seen.update_time_ns:
             raise _written_anew(self.path)
+        if self._of._mark.is_marked(task, self._record(transaction)):
+            # A commit whose answer was lost came through late.
+            return Result(TaskState.GONE)
         return self._park(task, transaction, error)
 
     def _park_instead(self, task: Snapshot, transaction: Transaction, error: Exception) -> Result:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,8 +15,13 @@ from google.cloud.firestore import SERVER_TIMESTAMP as SERVER
 from flask_boiler.context import ApplicationContext
 from flask_boiler.errors import UnavailableError, ValidationError
 from flask_boiler.transaction import Transaction, running
-from flask_boiler.values import QuerySpec, QueryTarget, Snapshot, Write
-from flask_boiler.view.query_task.application import Application, Statistics, TaskState
+from flask_boiler.values import CommitResult, QuerySpec, QueryTarget, Snapshot, Write
+from flask_boiler.view.query_task.application import (
+    PATIENCE,
+    Application,
+    Statistics,
+    TaskState,
+)
 from flask_boiler.view.query_task.effects import Effect
 from flask_boiler.view.query_task.marks import MarkOption, mark_of
 from flask_boiler.view.query_task.queue import TaskQueue, key_of
@@ -347,3 +354,89 @@ class TestOrder:
         assert applying.drop("jobs/z") is not None
         assert applying.apply_in_order("jobs/a").state is TaskState.DONE
         assert datastore.fields("sums/all") == {"total": 2}
+
+
+class CommitTrouble:
+    """Has the server fail at each commit of a sum; or at any, while it is ``away``."""
+
+    def __init__(self, datastore: MemoryDatastore, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.away = False
+        self.comes_through_before_a_probe = False
+        self._commit = datastore.commit
+        self._lost: Callable[[], CommitResult] | None = None
+        monkeypatch.setattr(datastore, "commit", self.commit)
+
+    def commit(self, writes: Sequence[Write], **options: Any) -> CommitResult:
+        if self.away or any(write.path == "sums/all" for write in writes):
+            self._lost = partial(self._commit, writes, **options)
+            raise UnavailableError("it failed internally", outcome_unknown=True)
+        if self.comes_through_before_a_probe and self._lost is not None:
+            self._lost()
+            self._lost = None
+        return self._commit(writes, **options)
+
+
+def fails(applying: Application, times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(UnavailableError):
+            applying.apply_in_order("jobs/j")
+
+
+def test_a_task_that_alone_cannot_be_committed_is_parked(
+    context: ApplicationContext, datastore: MemoryDatastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CommitTrouble(datastore, monkeypatch)
+    applying = application(context)
+    fails(applying, PATIENCE - 1)
+    result = applying.apply_in_order("jobs/j")
+    assert result.state is TaskState.PARKED
+    assert isinstance(result.error, UnavailableError)
+    assert applying.statistics.parked == 1
+    monkeypatch.undo()
+    assert applying.retry("jobs/j")
+    assert datastore.fields("sums/all") == {"total": 1}
+
+
+def test_it_is_the_earlier_one_of_its_key_that_is_parked_if_that_is_what_fails(
+    context: ApplicationContext, datastore: MemoryDatastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datastore.put("jobs/k", add=1)
+    CommitTrouble(datastore, monkeypatch)
+    applying = application(context, key="add")
+    for _ in range(PATIENCE - 1):
+        with pytest.raises(UnavailableError):
+            applying.apply_in_order("jobs/k")
+    assert applying.apply_in_order("jobs/k").state is TaskState.HELD
+    assert applying.apply("jobs/j").state is TaskState.PARKED
+
+
+def test_no_task_is_parked_while_firestore_takes_no_commits(
+    context: ApplicationContext, datastore: MemoryDatastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trouble = CommitTrouble(datastore, monkeypatch)
+    trouble.away = True
+    applying = application(context)
+    fails(applying, 3 * PATIENCE)
+    trouble.away = False
+    fails(applying, PATIENCE - 1)
+    monkeypatch.undo()
+    assert applying.apply_in_order("jobs/j").state is TaskState.DONE
+    assert datastore.fields("sums/all") == {"total": 1}
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_a_task_is_not_parked_if_its_commit_has_taken_effect_late(
+    context: ApplicationContext,
+    datastore: MemoryDatastore,
+    monkeypatch: pytest.MonkeyPatch,
+    mark: MarkOption,
+) -> None:
+    trouble = CommitTrouble(datastore, monkeypatch)
+    applying = application(context, mark=mark)
+    fails(applying, PATIENCE - 1)
+    trouble.comes_through_before_a_probe = True
+    with suppress(UnavailableError):
+        assert applying.apply_in_order("jobs/j").state is TaskState.GONE
+    assert applying.apply_in_order("jobs/j").state is TaskState.GONE
+    assert datastore.fields("sums/all") == {"total": 1}
+    assert applying.statistics.parked == 0
