@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -16,7 +17,12 @@ from werkzeug.wsgi import LimitedStream
 from flask_boiler.collection import new_id
 from flask_boiler.context import current_context
 from flask_boiler.domain_model import DomainModel
-from flask_boiler.errors import BoilerError, MaterializationError, ValidationError
+from flask_boiler.errors import (
+    BoilerError,
+    DocumentNotFoundError,
+    MaterializationError,
+    ValidationError,
+)
 from flask_boiler.ports import Incomplete
 from flask_boiler.reading import DirectReader, current_reader, reading_through
 from flask_boiler.snapshot_cut import compute_once
@@ -42,10 +48,17 @@ __all__ = [
     "RestView",
 ]
 
+logger = logging.getLogger(__name__)
+
 R = TypeVar("R")
 
 #: Carries a time of the server's: a view that is asked for with it is not older.
 READ_TIME_HEADER = "Boiler-Read-Time"
+
+_WRITTEN = (
+    "The change was made, but the view that it leads to cannot be shown; the error was logged. Do "
+    "not repeat the request."
+)
 
 #: How large a body may be where the application does not say: that of a Firestore document.
 _MAX_BODY_BYTES = 1024 * 1024
@@ -108,6 +121,25 @@ class RestView(View):
 
         with _as_stored(doc_id):
             return compute_once(represent, context.datastore)
+
+    def answer_written(self, doc_id: str, status: int = 200) -> Response:
+        """The view as it now stands, after a write.
+
+        If it cannot be shown, a problem document that says that the write was made all the same:
+        whoever sent it is not to repeat it.
+
+        :raises DocumentNotFoundError: the root is gone again.
+        """
+        try:
+            shown = self.compute(doc_id)
+        except DocumentNotFoundError:
+            raise
+        except BoilerError:
+            logger.exception("%s was written, but cannot be shown", doc_id)
+            return problem_of(Refusal(500, _WRITTEN), self._fields)
+        response = shown.response(status)
+        response.headers[READ_TIME_HEADER] = str(shown.newest_ns)
+        return response
 
     def input(self) -> dict[str, Any]:
         """The body's values by attribute name.
@@ -199,7 +231,7 @@ class ListPost(RestView):
         """201, with where the view is."""
         created = self.mutation_cls.mutate_create(data=self.input())
         doc_id = self.root.of(created).doc_id
-        response = _of_write(self.compute(doc_id), 201)
+        response = self.answer_written(doc_id, 201)
         response.headers["Location"] = self._location(doc_id)
         return response
 
@@ -250,7 +282,7 @@ class InstancePut(_InstanceWrite):
             lambda: self.mutation_cls.mutate_put(doc_id, data),
             lambda: self.mutation_cls.check_put(data),
         )
-        return _of_write(self.compute(doc_id))
+        return self.answer_written(doc_id)
 
 
 class InstancePatch(_InstanceWrite):
@@ -260,7 +292,7 @@ class InstancePatch(_InstanceWrite):
         """200, with the view as it now stands."""
         data = self.input()
         self.conditionally(doc_id, lambda: self.mutation_cls.mutate_patch(doc_id, data))
-        return _of_write(self.compute(doc_id))
+        return self.answer_written(doc_id)
 
 
 class InstanceDelete(_InstanceWrite):
@@ -297,13 +329,6 @@ def _all_or_incomplete(
     if missing:
         raise Incomplete(missing)
     return views
-
-
-def _of_write(shown: Representation, status: int = 200) -> Response:
-    """The answer to a write: the view, and a time that it is not older than."""
-    response = shown.response(status)
-    response.headers[READ_TIME_HEADER] = str(shown.newest_ns)
-    return response
 
 
 def _time_after() -> int:

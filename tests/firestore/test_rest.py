@@ -17,12 +17,17 @@ from werkzeug.test import TestResponse
 
 from flask_boiler import view
 from flask_boiler.context import Context as CTX
-from flask_boiler.errors import ConfigurationError, ConflictError, UnavailableError
+from flask_boiler.errors import (
+    ConfigurationError,
+    ConflictError,
+    MaterializationError,
+    UnavailableError,
+)
 from flask_boiler.extension import Boiler
 from flask_boiler.testing.plugin import Settle
 from flask_boiler.view import QueryMediator
 from flask_boiler.view.rest import ListGet
-from flask_boiler.view.rest_views import READ_TIME_HEADER
+from flask_boiler.view.rest_views import READ_TIME_HEADER, RestView
 from tests.firestore.towns import (
     Leader,
     Town,
@@ -231,6 +236,22 @@ def test_a_post_makes_a_view_and_says_where(client: FlaskClient, ulm: Town) -> N
     found = client.get(answer.headers["Location"])
     assert found.json == answer.json
     assert found.json["leaderName"] == "Ada (Sparrows)"  # type: ignore[index]
+
+
+def test_a_write_whose_view_cannot_be_shown_was_made_all_the_same(
+    client: FlaskClient, ulm: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(view: RestView, doc_id: str) -> Any:
+        raise MaterializationError("a getter failed", key=doc_id)
+
+    monkeypatch.setattr(RestView, "compute", fail)
+    posted = client.post("/towns", json={"name": "Biberach"})
+    for answer in (posted, client.patch("/towns/ulm", json={"population": 4})):
+        assert problem(answer, 500)["detail"].startswith("The change was made")
+        assert "Retry-After" not in answer.headers
+    monkeypatch.undo()
+    assert Town.get_or_raise("ulm").population == 4
+    assert (client.get(posted.headers["Location"]).json or {})["name"] == "Biberach"
 
 
 def test_a_delete_deletes_the_root(client: FlaskClient, ulm: Town) -> None:
