@@ -12,6 +12,7 @@
     │  ├─ CyclicRelationError
     │  └─ CyclicViewError
     ├─ ValidationError             .messages {attribute: [..]}       HTTP 422
+    │  └─ StoredDataError                                            HTTP 500
     ├─ RefusedError                                                  HTTP 409
     ├─ QueryError
     │  └─ MissingIndexError        .create_url
@@ -53,6 +54,7 @@ __all__ = [
     "PermissionDeniedError",
     "QueryError",
     "RefusedError",
+    "StoredDataError",
     "TargetRejectedError",
     "UnauthenticatedError",
     "UnavailableError",
@@ -124,6 +126,12 @@ class ValidationError(BoilerError):
         self.where = where
         lines = "; ".join(f"{key}: {' '.join(value)}" for key, value in self.messages.items())
         super().__init__(f"{where}: {lines}" if where else lines)
+
+
+class StoredDataError(ValidationError):
+    """What is stored in a document does not have the declared shape: no fault of any input."""
+
+    http_status = 500
 
 
 class RefusedError(BoilerError):

@@ -17,7 +17,7 @@ from flask_boiler.declaration import (
     nested_relations,
     require_acyclic,
 )
-from flask_boiler.errors import ValidationError
+from flask_boiler.errors import StoredDataError, ValidationError
 from flask_boiler.firestore.native import copied
 from flask_boiler.model_options import (
     METADATA,
@@ -169,7 +169,8 @@ class Model:
         if name is None or name == cls._type_name or "obj_type" in cls._options.exclude:
             return cls
         if not isinstance(name, str):
-            raise ValidationError({"obj_type": [f"expected a str, not {name!r:.60}"]}, where=path)
+            kind = StoredDataError if path else ValidationError
+            raise kind({"obj_type": [f"expected a str, not {name!r:.60}"]}, where=path)
         collection = path.split("/")[-2] if path else None
         model = registry.resolve(cls, name, where=path, collection=collection)
         return model  # type: ignore[return-value]
@@ -319,7 +320,10 @@ class Model:
         if self._options.extra == "forbid":
             unknown = [name for name in state.stored if name not in self._data_keys]
             if unknown:
-                raise self._unknown(unknown)
+                error = self._unknown(unknown)
+                if state.update_time_ns is None:
+                    raise error
+                raise StoredDataError(error.messages, where=error.where)
 
     def _unknown(self, names: Any) -> ValidationError:
         messages = {name: [_unknown_message(self, name)] for name in names}

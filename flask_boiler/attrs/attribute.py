@@ -12,7 +12,7 @@ import marshmallow
 from flask_boiler.attrs.kinds import AnyKind, Kind, Mismatch, OptionalKind, flattened
 from flask_boiler.attrs.operators import FieldOperators, NestedField, nested
 from flask_boiler.attrs.typed import TypeSource
-from flask_boiler.errors import DeclarationError, QueryError, ValidationError
+from flask_boiler.errors import DeclarationError, QueryError, StoredDataError, ValidationError
 from flask_boiler.firestore.native import DELETE_FIELD, copied, is_transform
 from flask_boiler.model_state import UNSET, ModelState
 from flask_boiler.naming import is_reserved_field
@@ -264,16 +264,17 @@ class Attr(FieldOperators, Generic[T]):
     def value_of(self, instance: Model) -> T:
         """The value that lies under a getter: what was read from the document, or put.
 
-        :raises ValidationError: what is stored is not of the declared type, or is required and
-            missing.
+        :raises StoredDataError: what a document has is not of the declared type, or is required
+            and missing.
+        :raises ValidationError: the same of what is in no document.
         """
         try:
             value = self._current(instance)
         except Mismatch as mismatch:
-            raise self._invalid(instance, mismatch) from mismatch
+            raise self._unreadable(instance, mismatch) from mismatch
         if value is UNSET:
             if self.required:
-                raise self._invalid(instance, Mismatch(MISSING))
+                raise self._unreadable(instance, Mismatch(MISSING))
             return None  # type: ignore[return-value]
         return value  # type: ignore[no-any-return]
 
@@ -429,6 +430,12 @@ class Attr(FieldOperators, Generic[T]):
         if self.options.validators:
             _run(self.options.validators, value)
         return stored
+
+    def _unreadable(self, instance: Model, mismatch: Mismatch) -> ValidationError:
+        error = self._invalid(instance, mismatch)
+        if instance._model_state.update_time_ns is None:
+            return error
+        return StoredDataError(error.messages, where=error.where)
 
     def _invalid(self, instance: Model, mismatch: Mismatch) -> ValidationError:
         return ValidationError(mismatch.below(self.attribute_name), where=instance._where())

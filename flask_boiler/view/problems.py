@@ -11,15 +11,24 @@ from typing import Any
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
-from flask_boiler.errors import BoilerError, UnavailableError, ValidationError
+from flask_boiler.errors import (
+    AuthError,
+    BoilerError,
+    DocumentNotFoundError,
+    RefusedError,
+    StoredDataError,
+    UnavailableError,
+    ValidationError,
+)
 from flask_boiler.schema import InvalidInputError
 
-__all__ = ["PROBLEM_TYPE", "Refusal", "problem_details", "problem_of"]
+__all__ = ["PROBLEM_TYPE", "Refusal", "is_askers", "problem_details", "problem_of"]
 
 logger = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
 
+_ASKERS = (AuthError, DocumentNotFoundError, RefusedError, ValidationError)
 _RETRY_AFTER_S = 1
 _AWAY = "Firestore is away for the moment; try again."
 _UNKNOWN = "Firestore did not answer; look whether the change was made before you repeat it."
@@ -64,7 +73,7 @@ def problem_details(
         return _details(status, error.description or "")
     if isinstance(error, Refusal):
         return _details(error.status, str(error), error.errors)
-    if isinstance(error, ValidationError):
+    if isinstance(error, ValidationError) and not isinstance(error, StoredDataError):
         errors = error.messages
         if not isinstance(error, InvalidInputError):
             errors = {_renamed(name, fields): said for name, said in errors.items()}
@@ -78,6 +87,13 @@ def problem_details(
         logger.warning("a request was refused for the moment: %s", error)
         return _details(error.http_status, _UNKNOWN if _is_open(error) else _AWAY)
     return _details(error.http_status, str(error))
+
+
+def is_askers(error: BoilerError) -> bool:
+    """Whether an error is about what was asked for, rather than about how things are run."""
+    # What Firestore does not allow this process is no fault of any command's.
+    of_process = isinstance(error, AuthError) and error.__cause__ is not None
+    return isinstance(error, _ASKERS) and not isinstance(error, StoredDataError) and not of_process
 
 
 def _is_open(error: Exception) -> bool:

@@ -37,7 +37,7 @@ SURFACE = {
         ),
         *("ListenError", "LocalFirestoreNotFoundError", "MaterializationError"),
         *("MissingExtraError", "MissingIndexError", "PermissionDeniedError", "QueryError"),
-        "RefusedError",
+        *("RefusedError", "StoredDataError"),
         *("TargetRejectedError", "UnauthenticatedError", "UnavailableError", "UnknownModelError"),
         "ValidationError",
     ],

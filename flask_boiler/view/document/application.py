@@ -8,12 +8,11 @@ from typing import Any
 
 from flask_boiler.context import ApplicationContext
 from flask_boiler.errors import (
-    AuthError,
     BoilerError,
     ConflictError,
-    DocumentNotFoundError,
     PermissionDeniedError,
     RefusedError,
+    StoredDataError,
     UnavailableError,
     ValidationError,
 )
@@ -22,7 +21,7 @@ from flask_boiler.reading import reading_through
 from flask_boiler.transaction import Transaction, execute_transaction
 from flask_boiler.values import Snapshot
 from flask_boiler.view.document.patches import Patch, PatchCollection, Proposal
-from flask_boiler.view.problems import problem_details
+from flask_boiler.view.problems import is_askers, problem_details
 from flask_boiler.view_model import ViewModel
 from flask_boiler.view_root import ViewRoot
 
@@ -33,8 +32,6 @@ logger = logging.getLogger(__name__)
 #: Whether a patch may be applied to the view that it is for.
 Authorize = Callable[[Patch, Any], bool]
 
-#: What a front end is told about; anything else is for whoever runs the application.
-_TOLD = (AuthError, ConflictError, DocumentNotFoundError, RefusedError, ValidationError)
 # A document has a size, and a front end may send any number of fields.
 _MOST_ERRORS = 20
 _LONGEST_TEXT = 300
@@ -174,6 +171,8 @@ class _FieldsError(ValidationError):
 def _accepted(view: ViewModel, fields: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return view.accepted(with_raw=fields)
+    except StoredDataError:
+        raise
     except ValidationError as error:
         raise _FieldsError(error.messages, where=error.where) from error
 
@@ -188,6 +187,4 @@ def _presentable(error: BoilerError) -> BoilerError:
 
 
 def _is_told(error: BoilerError) -> bool:
-    # What Firestore does not allow this process is no fault of the patch's.
-    of_process = isinstance(error, AuthError) and error.__cause__ is not None
-    return isinstance(error, _TOLD) and not of_process
+    return isinstance(error, ConflictError) or is_askers(error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
 
 from flask_boiler.errors import BoilerError, ConfigurationError
@@ -12,7 +11,7 @@ from flask_boiler.firestore.query import compile_query
 from flask_boiler.form import PROBLEM_FIELD, Form
 from flask_boiler.transaction import Transaction
 from flask_boiler.values import QuerySpec, QueryTarget, Snapshot, Write
-from flask_boiler.view.problems import problem_details
+from flask_boiler.view.problems import is_askers, problem_details
 
 __all__ = ["FormQuery", "submitting"]
 
@@ -48,18 +47,13 @@ def submitting(form_cls: type[Form]) -> Callable[[Snapshot, Transaction], None]:
         try:
             form_cls.of(task).submit()
         except BoilerError as error:
-            if not _is_senders(error):
+            if not is_askers(error):
                 raise
             # What was read is verified all the same: nobody is refused for what was not so.
             transaction.abandon_writes()
             transaction.write(_refusal(refusal_path, task, problem_details(error, fields)))
 
     return submit
-
-
-def _is_senders(error: BoilerError) -> bool:
-    """Whether the error is about what was asked for, rather than about how things are run."""
-    return not error.retryable and error.http_status < HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _refusal(path: str, task: Snapshot, problem: dict[str, Any]) -> Write:

@@ -18,6 +18,7 @@ from flask_boiler.errors import (
     ConfigurationError,
     DeclarationError,
     PermissionDeniedError,
+    QueryError,
     RefusedError,
     ValidationError,
 )
@@ -68,6 +69,12 @@ class ParcelForm(Form):
     def label(self, value: str) -> None:
         if value == "broken":
             raise ZeroDivisionError("a mistake of the application's")
+        if value == "like an older one":
+            value = str(Parcel.get_or_raise("old").weight_kg)
+        if value == "badly asked":
+            raise QueryError("a query that there is not")
+        if value == "not for this process":
+            raise PermissionDeniedError("check the roles") from RuntimeError("what gRPC says")
         if value == "secret":
             raise PermissionDeniedError("not from you")
         self.store.parcel.label = value  # type: ignore[union-attr]
@@ -144,8 +151,15 @@ def test_a_refused_form_changes_nothing_and_its_sender_is_told(
     assert datastore.fields("parcels/p1") is None
 
 
-def test_a_mistake_of_the_applications_is_parked_and_no_refusal(datastore: MemoryDatastore) -> None:
-    send(datastore, weightKg=3, label="broken")
+@pytest.mark.parametrize(
+    "label", ["broken", "like an older one", "badly asked", "not for this process"]
+)
+@pytest.mark.parametrize("stored", [{"weightKg": "much"}, {"weightKg": None}, {}])
+def test_what_is_no_fault_of_the_senders_is_parked_and_no_refusal(
+    datastore: MemoryDatastore, label: str, stored: dict[str, Any]
+) -> None:
+    datastore.put("parcels/old", **stored)
+    send(datastore, weightKg=3, label=label)
     assert apply() is TaskState.PARKED
     assert datastore.fields(REFUSAL) is None
     assert datastore.fields(FORM) is not None
