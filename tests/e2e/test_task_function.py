@@ -93,19 +93,29 @@ def test_events_twice_and_shuffled_leave_what_listening_leaves(
     rng = random.Random(6)
     people = ["ada", "ben", "cy", "di"]
 
+    orders = random.Random(7)
+    pairs = [orders.sample(people, 2) for _ in range(TASKS)]
+    amounts = [orders.randint(1, 9) for _ in range(TASKS)]
+    source_of = {f"t{number}": source for number, (source, _) in enumerate(pairs)}
+
     def prepare() -> list[str]:
         open_accounts(**dict.fromkeys(people, 1_000))
-        orders = random.Random(7)
-        pairs = [orders.sample(people, 2) for _ in range(TASKS)]
         return [
-            order(f"t{number}", source, target, orders.randint(1, 9)).doc_path
+            order(f"t{number}", source, target, amounts[number]).doc_path
             for number, (source, target) in enumerate(pairs)
         ]
 
-    def outcome() -> dict[str, tuple[int, list[str]]]:
+    def outcome() -> dict[str, tuple[int, dict[str, list[str]]]]:
+        """Each balance, and the tasks of each key in the order in which they were booked."""
         assert list(Transfer.all()) == []
         found = {name: account(name) for name in people}
-        return {name: (a.balance, sorted(a.history)) for name, a in found.items()}
+        return {
+            name: (
+                booked.balance,
+                {key: [t for t in booked.history if source_of[t] == key] for key in people},
+            )
+            for name, booked in found.items()
+        }
 
     paths = prepare() * 2
     rng.shuffle(paths)
@@ -116,6 +126,9 @@ def test_events_twice_and_shuffled_leave_what_listening_leaves(
     assert answers == {200: 2 * TASKS}
     by_events = outcome()
     assert sum(balance for balance, _ in by_events.values()) == 4_000
+    for name, (_, booked) in by_events.items():
+        # A source's own book has all tasks of its key: in the order of their creation.
+        assert booked[name] == [task for task, source in source_of.items() if source == name]
 
     prepare()
     boiler.add(transfers(key="source"))
