@@ -23,6 +23,9 @@ from flask_boiler.store import Store, reference
 
 __all__ = ["BookingForm", "CancellationForm", "NewBooking"]
 
+#: What is no id is said of the field that has it, rather than of the document that there is not.
+_RIDE_ID = validate.Regexp(r"[A-Za-z0-9][\w-]{0,127}\Z", error="Expected the id of a ride.")
+
 
 class NewBooking(Store):
     """What a form is about: a booking, and the ride that it is for."""
@@ -36,7 +39,7 @@ class BookingForm(Form):
 
     store: NewBooking
 
-    ride = attrs.bproperty(required=True)
+    ride: Attr[str] = attrs.bproperty(required=True, validate=_RIDE_ID)
     seats: Attr[int] = attrs.bproperty(default=1, validate=validate.Range(min=1, max=8))
 
     class Meta:
