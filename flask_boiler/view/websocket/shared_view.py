@@ -79,10 +79,12 @@ class Member:
     :param version: what it was told last; 0 if it has to be told all.
     :param answering: the thread that is about to acknowledge its subscription: nothing may
         overtake that.
+    :param unwarned: the view has no value since then, and the client was not told that yet.
     """
 
     version: int
     answering: threading.Thread | None = None
+    unwarned: bool = False
 
 
 @dataclass(slots=True)
@@ -231,7 +233,7 @@ class SharedView:
         with self._delivering:
             with self._lock:
                 parcels: list[_Parcel] = []
-                finished = self._take_all(parcels)
+                finished = self._take_all()
                 again = [self._tell(room, now, parcels) for room in self._rooms.values()]
             for parcel in parcels:
                 try:
@@ -254,22 +256,22 @@ class SharedView:
     def _is_known(self) -> bool:
         return self._state is not None or self._failure is not None
 
-    def _take_all(self, parcels: list[_Parcel]) -> list[Callable[[], None]]:
+    def _take_all(self) -> list[Callable[[], None]]:
         """Learn all that was computed; what to call when it is delivered."""
         finished: list[Callable[[], None]] = []
         while self._inbox:
             news, done = self._inbox.popleft()
-            changed = self._take_in(news, parcels)
+            changed = self._take_in(news)
             if done is not None:
                 finished.append(partial(done, Outcome(written=changed)))
         return finished
 
-    def _take_in(self, news: _News, parcels: list[_Parcel]) -> bool:
+    def _take_in(self, news: _News) -> bool:
         """Learn what was computed; whether it is new."""
         self._as_of = max(self._as_of, news.as_of)
         self._changed.notify_all()
         if isinstance(news.value, BoilerError):
-            self._fail(news.value, parcels)
+            self._fail(news.value)
             return True
         text = json.dumps(news.value, sort_keys=True, separators=(",", ":"))
         if self._state is not None and self._state.text == text and self._failure is None:
@@ -282,7 +284,7 @@ class SharedView:
         self._remember(self._state)
         return True
 
-    def _fail(self, error: BoilerError, parcels: list[_Parcel]) -> None:
+    def _fail(self, error: BoilerError) -> None:
         self._failure = error
         # What clients hold is no value to build on, once they were told that there is none.
         self._history.clear()
@@ -290,8 +292,7 @@ class SharedView:
         for room in self._rooms.values():
             for member in room.members.values():
                 member.version = 0
-            sids = list(room.members)
-            parcels.append(_Parcel(partial(self._post.warn, error, room.id, sids), room, sids))
+                member.unwarned = True
 
     def _remember(self, state: State) -> None:
         self._history[state.version] = state
@@ -306,7 +307,9 @@ class SharedView:
 
     def _tell(self, room: Room, now: float, parcels: list[_Parcel]) -> float | None:
         """Tell the members what they do not know; when to look again, if that is not all."""
-        if self._state is None or self._failure is not None:
+        if self._failure is not None:
+            return self._warn(self._failure, room, now, parcels)
+        if self._state is None:
             return None
         behind = [(s, m) for s, m in room.members.items() if m.version not in self._current]
         if not behind:
@@ -320,6 +323,7 @@ class SharedView:
             if self._is_ready(sid, member):
                 groups.setdefault(member.version, []).append(sid)
                 member.version = newest
+                member.unwarned = False
             else:
                 waiting = True
         for held, sids in groups.items():
@@ -329,6 +333,19 @@ class SharedView:
             room.next_at = now + room.interval_s
         return now + _LOOK_AGAIN_S if waiting else None
 
+    def _warn(
+        self, failure: BoilerError, room: Room, now: float, parcels: list[_Parcel]
+    ) -> float | None:
+        """Tell the members that there is no value; when to look again, if that is not all."""
+        unwarned = [(sid, member) for sid, member in room.members.items() if member.unwarned]
+        ready = [(sid, member) for sid, member in unwarned if self._is_ready(sid, member)]
+        for _, member in ready:
+            member.unwarned = False
+        sids = [sid for sid, _ in ready]
+        if sids:
+            parcels.append(_Parcel(partial(self._post.warn, failure, room.id, sids), room, sids))
+        return now + _LOOK_AGAIN_S if len(ready) < len(unwarned) else None
+
     def _tell_anew(self, parcel: _Parcel) -> None:
         """Tell all to clients of whom it is not known what they got, under a version of its own."""
         with self._lock:
@@ -336,8 +353,10 @@ class SharedView:
                 return
             self._name_anew(max(self._current) + 1)
             for sid in parcel.sids:
-                if sid in parcel.room.members:
-                    parcel.room.members[sid].version = 0
+                member = parcel.room.members.get(sid)
+                if member is not None:
+                    member.version = 0
+                    member.unwarned = self._failure is not None
 
     def _name_anew(self, version: int) -> None:
         """Give the newest value one more version."""

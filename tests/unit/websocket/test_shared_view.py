@@ -42,6 +42,8 @@ class Clients:
             self.told.setdefault(sid, []).append(message)
 
     def warn(self, error: BoilerError, subscription_id: str, sids: list[str]) -> None:
+        if self.failures:
+            raise self.failures.pop()
         self.warned.extend((sid, error.http_status) for sid in sids)
 
     def is_ready(self, sid: str) -> bool:
@@ -265,6 +267,49 @@ def test_a_failure_is_told_and_healed() -> None:
     assert stage.clients.warned == [("a", 500)]
     stage.compute(2_000)
     assert stage.versions("a") == [2_000]
+
+
+def test_who_does_not_read_is_warned_when_it_reads_again() -> None:
+    stage = Stage()
+    stage.compute(1_000)
+    for sid in "ab":
+        stage.join(sid)
+    stage.clients.busy.add("b")
+    for _ in range(3):
+        stage.view.fail(MaterializationError("Board.note raised", key="Board"))
+        stage.deliver()
+    assert stage.clients.warned == [("a", 500)] * 3
+    assert stage.again is not None
+    stage.clients.busy.clear()
+    stage.deliver()
+    assert stage.clients.warned == [("a", 500)] * 3 + [("b", 500)]
+    assert stage.again is None
+
+
+def test_who_reads_again_after_a_view_has_healed_is_told_the_value_alone() -> None:
+    stage = Stage()
+    stage.compute(1_000)
+    stage.join("a")
+    stage.clients.busy.add("a")
+    stage.view.fail(MaterializationError("Board.note raised", key="Board"))
+    stage.deliver()
+    stage.compute(2_000)
+    stage.clients.busy.clear()
+    stage.deliver()
+    assert (stage.versions("a"), stage.clients.warned) == ([2_000], [])
+
+
+def test_a_warning_that_could_not_be_sent_is_sent_again() -> None:
+    stage = Stage()
+    stage.compute(1_000)
+    stage.join("a")
+    stage.clients.failures.append(OSError("a client went in the middle of it"))
+    stage.view.fail(MaterializationError("Board.note raised", key="Board"))
+    stage.deliver()
+    assert stage.clients.warned == []
+    assert stage.again is not None
+    stage.deliver(after_s=stage.again - stage.now)
+    assert stage.clients.warned == [("a", 500)]
 
 
 def test_what_could_not_be_sent_is_said_anew_under_another_version() -> None:
