@@ -12,11 +12,12 @@ import socket
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import flask_socketio
 import pytest
+import websocket
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -39,6 +40,8 @@ DISCONNECTS = int(os.environ.get("FLASK_BOILER_DISCONNECTS", "40"))
 CLIENTS = int(os.environ.get("FLASK_BOILER_CLIENTS", "60"))
 NAMESPACE = "/boards"
 MAX_UNREAD = 4
+MAX_SUBSCRIPTIONS = 5
+UNREAD_EVENTS = 5_000
 # Each is more than the buffers of a connection take, which are not ours.
 LARGE_WRITES = 15
 LARGE_BYTES = 100_000
@@ -113,7 +116,7 @@ def serving_boards(emulator: LocalFirestore, **options: Any) -> Iterator[Served]
     app = Flask("boards")
     project = f"test-{uuid.uuid4().hex[:20]}"
     boiler = Boiler(app, config=Config(testing=True, project=project, emulator_host=emulator.host))
-    limits = WsLimits(linger_s=0.5, max_unread=MAX_UNREAD, max_subscriptions=5)
+    limits = WsLimits(linger_s=0.5, max_unread=MAX_UNREAD, max_subscriptions=MAX_SUBSCRIPTIONS)
     mediator = WsMediator(BoardView, BoardMutation, namespace=NAMESPACE, limits=limits)
     boiler.add(mediator)
     io = flask_socketio.SocketIO(app, async_mode="threading", **options)
@@ -207,6 +210,28 @@ def test_a_client_that_stops_reading_costs_little_delays_nobody_and_gets_the_new
         versions = _read_until(slow, LARGE_WRITES)
     assert versions == sorted(set(versions))
     assert len(versions) < LARGE_WRITES
+
+
+def test_a_client_that_asks_and_never_reads_is_sent_away(patient: Served) -> None:
+    mediator = patient.mediator
+    with (
+        RawClient(patient.address, NAMESPACE, receive_buffer=4096) as deaf,
+        Holder.of(patient.address, NAMESPACE, "python") as holder,
+    ):
+        holder.await_count(0)
+        deaf.emit("subscribe_view_model", {"doc_id": "a"})
+        connection = mediator.server.manager.eio_sid_from_sid(deaf.sid, NAMESPACE)
+        waiting = mediator.server.eio.sockets[connection].queue
+        # It may be sent away for good before it has said all.
+        with suppress(OSError, websocket.WebSocketException):
+            for number in range(UNREAD_EVENTS):
+                deaf.send(f'42{NAMESPACE},{number}["burn"]')
+        eventually(lambda: mediator.clients == 1, lambda: f"{waiting.qsize()} messages wait")
+        # What was being answered when it was too much is answered, in threads of their own.
+        assert waiting.qsize() < UNREAD_EVENTS / 2
+        patient.write(1)
+        holder.await_count(1)
+        assert holder.complaints == []
 
 
 def _read_until(client: RawClient, count: int) -> list[int]:

@@ -63,6 +63,8 @@ class _Client:
     #: Subscriptions that are on their way.
     coming: int = 0
     gone: bool = False
+    #: It was sent away, as it does not read what it asks for.
+    expelled: bool = False
 
 
 class WsMediator:
@@ -198,6 +200,8 @@ class WsMediator:
             if event == "disconnect" or answer is False:
                 self._forget(sid)
             return answer
+        if self._is_deaf(sid):
+            return None
         if isinstance(event, str) and hasattr(self, f"on_{event}"):
             return self._dispatch(event, *args)
         return self._answer(str(event), sid, lambda: self._refuse_event(event))
@@ -360,13 +364,7 @@ class WsMediator:
 
     def is_ready(self, sid: str) -> bool:
         """Whether a client reads what it is sent."""
-        try:
-            connection = self.server.manager.eio_sid_from_sid(sid, self.namespace)
-        except KeyError:
-            # The last client of the namespace is leaving at this moment; nothing reaches it.
-            return True
-        # There is none in Flask-SocketIO's test client, which takes everything at once.
-        socket = self.server.eio.sockets.get(connection)
+        socket = self._connection(sid)
         return socket is None or socket.queue.qsize() < self._limits.max_unread
 
     def _send(self, event: str, data: Any, sids: list[str]) -> None:
@@ -376,6 +374,39 @@ class WsMediator:
             self.server.emit(event, data, to=sids, namespace=self.namespace, ignore_queue=True)
 
     # --- clients ---------------------------------------------------------------------------
+
+    def _connection(self, sid: str) -> Any:
+        """The Engine.IO connection of a client, if there is one."""
+        try:
+            connection = self.server.manager.eio_sid_from_sid(sid, self.namespace)
+        except KeyError:
+            # The last client of the namespace is leaving at this moment; nothing reaches it.
+            return None
+        # There is none in Flask-SocketIO's test client, which takes everything at once.
+        return self.server.eio.sockets.get(connection)
+
+    def _is_deaf(self, sid: str) -> bool:
+        """Whether a client asks on and on and does not read the answers; it is sent away then.
+
+        Updates wait until it reads, but each of its events is answered at once.
+        """
+        client = self._clients.get(sid)
+        if client is None:
+            return False
+        connection = self._connection(sid)
+        if connection is None or connection.queue.qsize() <= self._limits.most_unread_answers:
+            return client.expelled
+        with client.lock:
+            expelled, client.expelled = client.expelled, True
+        if not expelled:
+            logger.warning(
+                "a client of %s asked on without reading %d messages: it is sent away",
+                self.namespace,
+                connection.queue.qsize(),
+            )
+            # The connection, as what waits is its; not waiting for it to read a farewell.
+            connection.close(wait=False, abort=True, reason=self.server.reason.SERVER_DISCONNECT)
+        return True
 
     def _dispatch(self, event: str, *args: Any) -> Any:
         parent: Any = super()

@@ -29,7 +29,8 @@ class WsLimits:
     :param timeout_s: how long a subscription may take until it is live.
     :param linger_s: how long a view outlives its last subscriber, for one who comes back.
     :param max_unread: how many messages may wait for a client that does not read; after that it
-        gets nothing until it has read them, and then the newest state.
+        gets nothing until it has read them, and then the newest state. One that asks on meanwhile
+        is sent away when more wait than these and two for each of ``max_subscriptions``.
     :param history: how many versions of a view are remembered, to bring a client up to date by a
         patch rather than the whole value.
     :param history_bytes: how much they may take together, as JSON.
@@ -56,6 +57,15 @@ class WsLimits:
                     raise ConfigurationError(f"WsLimits.{field.name} is {value}: 0 is the least")
             elif value <= 0:
                 raise ConfigurationError(f"WsLimits.{field.name} is {value}: it has to be positive")
+
+    @property
+    def most_unread_answers(self) -> int:
+        """How many messages may wait for a client that asks for more.
+
+        It may ask for all its subscriptions at once, and each may be refused: in the
+        acknowledgement, and in an event.
+        """
+        return 2 * self.max_subscriptions + self.max_unread
 
 
 @dataclass(frozen=True, slots=True)
