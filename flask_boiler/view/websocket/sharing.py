@@ -18,8 +18,10 @@ from flask_boiler.context import ApplicationContext
 from flask_boiler.engine.keys import ViewKey
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.runtime import Engine
+from flask_boiler.errors import BoilerError
 from flask_boiler.listen.agenda import Agenda, Timekeeper
 from flask_boiler.ports import provided
+from flask_boiler.view.problems import Refusal
 from flask_boiler.view.websocket.options import WsLimits
 from flask_boiler.view.websocket.shared_view import Post, SharedView
 from flask_boiler.view_model import ViewModel
@@ -92,10 +94,15 @@ class Shares:
         scope: Hashable,
         build: Callable[[], ViewModel],
     ) -> Share:
-        """The view of these arguments for this scope; each call needs its :meth:`release`."""
+        """The view of these arguments for this scope; each call needs its :meth:`release`.
+
+        :raises Refusal: with 503, as everything is about to end.
+        :raises BoilerError: the engine does not take it.
+        """
         engine: Engine = provided("live_views")(context).engine
         same = _Same(id(context), arguments, scope)
         with self._lock:
+            self._require_running()
             share = self._shares.get(same)
             if share is not None and share.engine is engine:
                 share.users += 1
@@ -104,7 +111,14 @@ class Shares:
             share = self._shares[same] = self._new(same, context, engine, build)
             share.users = 1
         view = share.view
-        engine.add(LiveView(share.key, view.compute, view, on_parked=view.fail))
+        try:
+            engine.add(LiveView(share.key, view.compute, view, on_parked=view.fail))
+            with self._lock:
+                # An end in between has discarded what was not there yet.
+                self._require_running()
+        except BaseException as error:
+            self._undo(share, error)
+            raise
         return share
 
     def release(self, share: Share, *, linger: bool = True) -> None:
@@ -128,6 +142,19 @@ class Shares:
             timekeeper.stop()
         for share in shares:
             share.view.drop()
+
+    def _require_running(self) -> None:
+        if self._stopped:
+            raise Refusal(503, "The server is about to end: connect again.")
+
+    def _undo(self, share: Share, error: BaseException) -> None:
+        """Keep no share of a view that is not kept; who joined it already is told, and leaves."""
+        with self._lock:
+            share.users -= 1
+            if self._shares.get(share.same) is share:
+                del self._shares[share.same]
+        share.engine.discard(share.key)
+        share.view.fail(error if isinstance(error, Exception) else BoilerError(str(error)))
 
     def _new(
         self,
