@@ -61,6 +61,39 @@ class PondMutation(Mutation[PondView]):
     pass
 
 
+class OwnPondView(ViewModel):
+    """A pond as one user sees it: its fish are told to Ada alone."""
+
+    store: PondStore
+    user = ""
+
+    title: Attr[str] = attrs.bproperty()
+
+    @title.getter
+    def title(self) -> Any:
+        return self.store.pond.title
+
+    fish: Attr[int] = attrs.bproperty()
+
+    @fish.getter
+    def fish(self) -> Any:
+        return self.store.pond.fish if self.user == "ada" else 0
+
+    @classmethod
+    def new(cls, doc_id: str, user: str) -> Any:
+        view = cls(store=PondStore(pond=doc_id))
+        view.user = user
+        return view
+
+
+class OwnPonds(WsMediator):
+    """Who asks is part of what is asked for."""
+
+    def authorize(self, arguments: dict[str, Any]) -> Hashable:
+        arguments["user"] = request.args["user"]
+        return None
+
+
 class WatchedPonds(WsMediator):
     """Who may see a pond is what the query string says."""
 
@@ -151,6 +184,16 @@ def await_views(world: World, count: int) -> None:
     raise AssertionError(f"{world.mediator.views} views, {world.boiler.engine.views} in the engine")
 
 
+def await_another_title(client: Client, title: str) -> None:
+    """Wait until who subscribes is given another title."""
+    done = threading.Event()
+    for _ in range(int(TIMEOUT_S * 100)):
+        if client.subscribe("a")["value"]["title"] != title:
+            return
+        done.wait(0.01)
+    raise AssertionError(f"the title remained {title}")
+
+
 def test_a_subscription_is_live_when_it_is_acknowledged(world: World, settle: Settle) -> None:
     client = world.client()
     first = client.subscribe("a")
@@ -165,6 +208,49 @@ def test_a_subscription_is_live_when_it_is_acknowledged(world: World, settle: Se
         assert meta["version"] > first["version"]
         assert meta["subscription_id"] == first["subscription_id"]
         assert meta["read_time"] > first["read_time"]
+
+
+def test_a_write_after_an_acknowledgement_is_never_missed_by_any_of_many(
+    world: World, settle: Settle
+) -> None:
+    written = threading.Event()
+    enough = threading.Event()
+    counts: list[int] = []
+
+    def write() -> None:
+        pond = Pond.get_or_raise("a")
+        while not enough.is_set():
+            counts.append(len(counts) + 1)
+            pond.update(title=str(counts[-1]))
+            written.set()
+
+    def run() -> None:
+        with world.boiler.context.activated():
+            write()
+
+    writer = threading.Thread(target=run)
+    writer.start()
+    try:
+        assert written.wait(TIMEOUT_S)
+        clients = [world.client() for _ in range(30)]
+        first = [client.subscribe("a") for client in clients[:15]]
+        await_another_title(world.client(), first[0]["value"]["title"])
+        first += [client.subscribe("a") for client in clients[15:]]
+        # What comes now was written while all of them were subscribed.
+        written.clear()
+        assert written.wait(TIMEOUT_S)
+    finally:
+        enough.set()
+        writer.join()
+    settle()
+    assert len({answer["value"]["title"] for answer in first}) > 1
+    for client, answer in zip(clients, first, strict=True):
+        told = client.received("updated")
+        versions = [answer["version"], *(meta["version"] for _, meta in told)]
+        assert versions == sorted(set(versions))
+        titles = [int(answer["value"]["title"]), *(int(value["title"]) for value, _ in told)]
+        assert titles == sorted(titles)
+        assert titles[-1] == counts[-1]
 
 
 def test_a_change_that_nobody_sees_is_told_to_nobody(world: World, settle: Settle) -> None:
@@ -192,6 +278,58 @@ def test_who_may_not_see_the_same_thing_shares_nothing(world: World, settle: Set
     refused = bob.subscribe("secret")
     assert refused["error"]["status"] == 403
     assert world.mediator.views == 2
+
+
+def test_a_change_for_one_user_stays_from_another(
+    make: Callable[..., World], settle: Settle
+) -> None:
+    world = make(OwnPonds(OwnPondView, namespace="/own"))
+    Pond.new(doc_id="a", title="A", fish=3).save()
+    ada, bob = (world.client(query_string=f"user={user}") for user in ("ada", "bob"))
+    assert [each.subscribe("a")["value"]["fish"] for each in (ada, bob)] == [3, 0]
+    Pond.get_or_raise("a").update(fish=5)
+    settle()
+    assert [value["fish"] for value, _ in ada.received("updated")] == [5]
+    assert bob.received("updated") == []
+    Pond.get_or_raise("a").update(title="B")
+    settle()
+    told = [each.received("updated")[0][0] for each in (ada, bob)]
+    assert [(value["title"], value["fish"]) for value in told] == [("B", 5), ("B", 0)]
+
+
+def test_who_goes_while_it_subscribes_leaves_nothing(
+    world: World, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = world.client()
+    join = SharedView.join
+
+    def join_when_it_is_gone(view: SharedView, *given: Any) -> Any:
+        client.leave()
+        return join(view, *given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SharedView, "join", join_when_it_is_gone)
+        client.subscribe("a")
+    assert world.mediator.clients == 0
+    await_views(world, 0)
+    assert "error" not in world.client().subscribe("a")
+
+
+def test_who_comes_as_the_last_one_goes_is_told_what_changes(world: World, settle: Settle) -> None:
+    staying = world.client()
+    staying.subscribe("a")
+    for fish in range(2, 17):
+        leaving, staying = staying, world.client()
+        leaver = threading.Thread(target=leaving.leave)
+        leaver.start()
+        answer = staying.subscribe("a")
+        leaver.join()
+        assert "error" not in answer
+        Pond.get_or_raise("a").update(fish=fish)
+        settle()
+        values = [answer["value"], *(value for value, _ in staying.received("updated"))]
+        assert values[-1]["perFrog"] == 12 / fish
+    await_views(world, 1)
 
 
 def test_the_last_to_leave_releases_the_view(world: World) -> None:
