@@ -37,6 +37,10 @@ logger = logging.getLogger(__name__)
 #: How long until a client that was not ready is looked at again.
 _LOOK_AGAIN_S = 0.05
 
+#: How long until what could not be sent is tried again: twice as long each time, up to the most.
+_RETRY_S = 0.05
+_LONGEST_RETRY_S = 5.0
+
 
 class State(NamedTuple):
     """A view's value at a version.
@@ -96,6 +100,9 @@ class Room:
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     members: dict[str, Member] = field(default_factory=dict)
     next_at: float = 0.0
+    #: How often in a row something could not be sent, and when it is tried again.
+    failures: int = 0
+    retry_at: float = 0.0
 
 
 class SharedView:
@@ -235,13 +242,15 @@ class SharedView:
                 parcels: list[_Parcel] = []
                 finished = self._take_all()
                 again = [self._tell(room, now, parcels) for room in self._rooms.values()]
+            failed: list[Room] = []
             for parcel in parcels:
                 try:
                     parcel.send()
-                except Exception:
-                    logger.exception("telling %d clients failed", len(parcel.sids))
-                    again.append(now)
+                except Exception as error:
+                    _log_failure(parcel, error)
+                    failed.append(parcel.room)
                     self._tell_anew(parcel)
+            again.extend(_pause(parcel.room, failed, now) for parcel in parcels)
         for finish in finished:
             finish()
         return min((at for at in again if at is not None), default=None)
@@ -307,6 +316,8 @@ class SharedView:
 
     def _tell(self, room: Room, now: float, parcels: list[_Parcel]) -> float | None:
         """Tell the members what they do not know; when to look again, if that is not all."""
+        if now < room.retry_at:
+            return room.retry_at
         if self._failure is not None:
             return self._warn(self._failure, room, now, parcels)
         if self._state is None:
@@ -413,6 +424,29 @@ class _News(NamedTuple):
 
     value: dict[str, Any] | BoilerError
     as_of: int
+
+
+def _log_failure(parcel: _Parcel, error: Exception) -> None:
+    failures = parcel.room.failures
+    logger.error(
+        "telling %d clients failed, and %d times before: %r; it is tried again after a pause",
+        len(parcel.sids),
+        failures,
+        error,
+        # Once is enough: the next will be the same.
+        exc_info=None if failures else error,
+    )
+
+
+def _pause(room: Room, failed: list[Room], now: float) -> float | None:
+    """Note whether sending to a room failed; when it is tried again, if so."""
+    if not any(room is each for each in failed):
+        room.failures = 0
+        return None
+    if room.retry_at <= now:
+        room.failures += 1
+        room.retry_at = now + min(_RETRY_S * 2 ** min(room.failures - 1, 16), _LONGEST_RETRY_S)
+    return room.retry_at
 
 
 def _read_time(version: int) -> str:

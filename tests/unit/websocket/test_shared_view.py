@@ -319,11 +319,39 @@ def test_what_could_not_be_sent_is_said_anew_under_another_version() -> None:
         stage.join(sid)
     stage.clients.failures.append(OSError("a client went in the middle of it"))
     stage.compute(2_000, note="x")
-    assert stage.again == stage.now
-    stage.deliver()
+    assert stage.again is not None
+    stage.deliver(after_s=stage.again - stage.now)
     assert stage.versions("a") == stage.versions("b") == [2_001]
     stage.compute(3_000, note="y")
     assert stage.versions("a") == [2_001, 3_000]
+
+
+def test_what_can_never_be_sent_is_tried_again_after_pauses_that_grow(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage = Stage()
+    stage.compute(1_000)
+    stage.join("a")
+    stage.clients.failures.extend(OSError("nothing can be sent") for _ in range(12))
+    stage.compute(2_000, note="x")
+    pauses = []
+    while stage.clients.failures:
+        assert stage.again is not None
+        pauses.append(stage.again - stage.now)
+        # What is new meanwhile does not hasten it.
+        stage.deliver()
+        stage.deliver(after_s=stage.again - stage.now)
+    assert pauses[0] > 0
+    assert pauses == sorted(pauses)
+    assert pauses[-1] >= 10 * pauses[0]
+    assert [record.exc_info is None for record in caplog.records] == [False] + [True] * 11
+    assert stage.again is not None
+    stage.deliver(after_s=stage.again - stage.now)
+    assert len(stage.versions("a")) == 1
+    stage.clients.failures.append(OSError("once more"))
+    stage.compute(3_000, note="y")
+    assert stage.again is not None
+    assert stage.again - stage.now == pytest.approx(pauses[0])
 
 
 def test_who_left_is_told_nothing() -> None:
