@@ -7,7 +7,6 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +19,7 @@ from flask_boiler.embedded.database import MEMORY, refusal_of
 from flask_boiler.embedded.faults import Faults
 from flask_boiler.embedded.gateway import Gateway
 from flask_boiler.embedded.listening import Streams
+from flask_boiler.embedded.pool import DaemonPool
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.embedded.service import Service
 from flask_boiler.embedded.storage import RETENTION_S, Storage
@@ -132,7 +132,7 @@ class _Running(NamedTuple):
     """What is running, from the inside to the outside."""
 
     server: grpc.Server
-    pool: ThreadPoolExecutor
+    pool: DaemonPool
     gateway: Gateway
     channels: WebChannels
 
@@ -258,7 +258,7 @@ class EmbeddedFirestore:
         return self
 
     def _serve(self, storage: Storage) -> None:
-        pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="embedded-firestore")
+        pool = DaemonPool(_THREADS, name="embedded-firestore")
         interceptors = [] if self._faults is None else [self._faults.interceptor()]
         server = grpc.server(pool, options=_OPTIONS, interceptors=interceptors)
         service = Service(storage)

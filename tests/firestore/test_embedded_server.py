@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -227,3 +229,17 @@ def test_a_port_that_is_taken_is_a_clear_error(server: EmbeddedFirestore) -> Non
     port = int(server.host.rpartition(":")[2])
     with pytest.raises(ConfigurationError, match=rf"cannot listen at 127\.0\.0\.1:{port}"):
         EmbeddedFirestore(port=port).start()
+
+
+def test_a_program_that_does_not_stop_it_ends_all_the_same() -> None:
+    program = (
+        "import threading\n"
+        "from flask_boiler.embedded import EmbeddedFirestore\n"
+        "from flask_boiler.firestore.clients import local_client\n"
+        "host = EmbeddedFirestore().start().host\n"
+        "db = local_client(host, project='demo', database='(default)')\n"
+        "heard = threading.Event()\n"
+        "watch = db.collection('cities').on_snapshot(lambda *_: heard.set())\n"
+        "heard.wait()\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
