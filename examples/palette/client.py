@@ -7,6 +7,9 @@
 
 import json
 import sys
+import threading
+import time
+from contextlib import suppress
 from typing import Any
 
 import socketio
@@ -14,25 +17,54 @@ import socketio
 NAMESPACE = "/palette"
 
 
+class Follower:
+    """Prints a rainbow and what becomes of it, over one connection after the other."""
+
+    def __init__(self, address: str, rainbow: str) -> None:
+        self._address = address
+        self._rainbow = rainbow
+        self._version = 0
+        # The library hands over each message on a thread of its own.
+        self._printing = threading.Lock()
+
+    def follow(self) -> None:
+        """Connect, print, and return a second after the connection was lost or refused."""
+        # Its own reconnection may end for good when connections are lost one soon after another.
+        client = socketio.Client(reconnection=False)
+
+        @client.on("connect", namespace=NAMESPACE)  # type: ignore[untyped-decorator]
+        def subscribe() -> None:
+            wanted = {"doc_id": self._rainbow}
+            client.emit("subscribe_view_model", wanted, NAMESPACE, callback=self._take)
+
+        client.on("updated", self._show, namespace=NAMESPACE)
+        try:
+            client.connect(self._address, namespaces=[NAMESPACE], wait=False)
+        except socketio.exceptions.ConnectionError:
+            time.sleep(1)
+        else:
+            client.wait()
+
+    def _take(self, answer: dict[str, Any]) -> None:
+        if "error" in answer:
+            print(json.dumps(answer), flush=True)
+        else:
+            self._show(answer["value"], answer)
+
+    def _show(self, value: Any, meta: dict[str, Any]) -> None:
+        with self._printing:
+            if meta["version"] > self._version:
+                self._version = meta["version"]
+                print(json.dumps(value), flush=True)
+
+
 def main() -> int:
     """Follow a rainbow; the exit status."""
     address, rainbow = sys.argv[1:]
-    client = socketio.Client()
-
-    @client.on("connect", namespace=NAMESPACE)  # type: ignore[untyped-decorator]
-    def subscribe() -> None:
-        answer = client.call("subscribe_view_model", {"doc_id": rainbow}, namespace=NAMESPACE)
-        show(answer.get("value", answer))
-
-    @client.on("updated", namespace=NAMESPACE)  # type: ignore[untyped-decorator]
-    def show(value: Any, meta: Any = None) -> None:
-        print(json.dumps(value), flush=True)
-
-    client.connect(address, namespaces=[NAMESPACE])
-    try:
-        client.wait()
-    except KeyboardInterrupt:
-        client.shutdown()
+    follower = Follower(address, rainbow)
+    with suppress(KeyboardInterrupt):
+        while True:
+            follower.follow()
     return 0
 
 
