@@ -188,6 +188,19 @@ def test_through_many_lost_connections_no_version_comes_twice_or_late(
         assert "json-patch" in holder.forms
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_clients_that_are_sent_away_as_the_mediator_stops_come_back(
+    served: Served, language: str
+) -> None:
+    with Holder.of(served.address, NAMESPACE, language) as holder:
+        holder.await_return()
+        served.mediator.stop()
+        served.write(1)
+        served.mediator.start()
+        holder.await_return()
+        holder.await_count(1)
+
+
 def test_a_client_that_stops_reading_costs_little_delays_nobody_and_gets_the_newest_state(
     patient: Served,
 ) -> None:

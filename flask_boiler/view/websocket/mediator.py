@@ -168,7 +168,7 @@ class WsMediator:
             clients = list(self._clients)
             shares, self._shares = self._shares, None
         for sid in clients:
-            self.server.disconnect(sid, namespace=self.namespace, ignore_queue=True)
+            self._send_away(sid)
         if shares is not None and shares[0] == os.getpid():
             shares[1].stop()
 
@@ -404,9 +404,20 @@ class WsMediator:
                 self.namespace,
                 connection.queue.qsize(),
             )
-            # The connection, as what waits is its; not waiting for it to read a farewell.
-            connection.close(wait=False, abort=True, reason=self.server.reason.SERVER_DISCONNECT)
+            self._send_away(sid)
         return True
+
+    def _send_away(self, sid: str) -> None:
+        """End a client's connection, not waiting for it to read a farewell.
+
+        The connection, with what waits on it, and not only its being in the namespace: clients come
+        back by themselves if they lose a connection, and do not if they are told to leave.
+        """
+        connection = self._connection(sid)
+        if connection is None:
+            self.server.disconnect(sid, namespace=self.namespace, ignore_queue=True)
+        else:
+            connection.close(wait=False, abort=True, reason=self.server.reason.SERVER_DISCONNECT)
 
     def _dispatch(self, event: str, *args: Any) -> Any:
         parent: Any = super()
