@@ -171,9 +171,11 @@ class Boiler:
         :param rule: serve them over HTTP: lists at the rule, and each at ``/<doc_id>`` below it;
             with a mutation, for writing too.
         :param namespace: serve them live over Socket.IO, on :attr:`io`.
-        :raises ConfigurationError: none of these is given, or there is no app to mount on.
+        :raises ConfigurationError: none of these is given, there is no app to mount on, or the
+            namespace is served already.
         """
-        app = self._require_app("expose()") if rule or namespace else None
+        mounted = rule is not None or namespace is not None
+        app = self._require_app("expose()") if mounted else None
         exposed = mount(
             view_model_cls,
             mutation_cls,

@@ -92,6 +92,23 @@ def test_what_is_not_asked_for_is_left_out(app: Flask, boiler: Boiler) -> None:
     assert "socketio" not in app.extensions
 
 
+def test_the_root_of_the_application_is_a_rule_too(app: Flask, boiler: Boiler) -> None:
+    exposed = boiler.expose(LampView, rule="")
+    assert [route.rule for route in exposed.rest.routes] == ["/", "/<string:doc_id>"]
+    with pytest.raises(ConfigurationError, match="init_app"):
+        Boiler(config=boiler.context.config).expose(LampView, rule="")
+
+
+def test_a_namespace_serves_one_view(app: Flask, boiler: Boiler) -> None:
+    first = boiler.expose(LampView, namespace="/lamps")
+    with pytest.raises(ConfigurationError, match="/lamps is served already"):
+        boiler.expose(LampView, namespace="/lamps")
+    assert boiler.mediators == [first.websocket]
+    assert boiler.io.server.namespace_handlers["/lamps"] is first.websocket
+    with pytest.raises(ConfigurationError, match="begin with a slash"):
+        boiler.expose(LampView, namespace="")
+
+
 def test_the_applications_own_socket_io_is_used(app: Flask, boiler: Boiler) -> None:
     import flask_socketio
 

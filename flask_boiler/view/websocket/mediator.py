@@ -88,7 +88,9 @@ class WsMediator:
     :param root: the model whose documents ``doc_id`` names, where the view's store does not say.
     :param limits: what clients may ask for.
     :raises MissingExtraError: Flask-SocketIO is not installed.
-    :raises ConfigurationError: the mutation is of another view, or clients could not name a view.
+    :raises ConfigurationError: the mutation is of another view, or clients could not name a view
+        or the namespace. So does mounting it where it is not the only one of its namespace, or
+        where events do not have threads of their own.
     """
 
     if TYPE_CHECKING:
@@ -116,6 +118,10 @@ class WsMediator:
     ) -> None:
         parent: Any = super()
         parent.__init__(namespace)
+        if not namespace.startswith("/"):
+            raise ConfigurationError(
+                f"no client finds the namespace {namespace!r}: it has to begin with a slash"
+            )
         self.view_model_cls = view_model_cls
         self.mutation_cls = mutation_cls
         changed = getattr(mutation_cls, "view_model_cls", view_model_cls)
@@ -184,6 +190,23 @@ class WsMediator:
         return len(shares[1]) if shares is not None and shares[0] == os.getpid() else 0
 
     # --- events ----------------------------------------------------------------------------
+
+    def _set_server(self, server: Any) -> None:
+        """Be mounted on a Socket.IO server, which calls this.
+
+        :raises ConfigurationError: it cannot be served there as it promises.
+        """
+        if server.namespace_handlers.get(self.namespace) not in (None, self):
+            raise ConfigurationError(f"{self.namespace} is served already: give it another name")
+        # As it was configured: Flask-SocketIO's test client handles events one after another.
+        options = {} if self.socketio is None else self.socketio.server_options
+        if server.async_mode != "threading" or not options.get("async_handlers", True):
+            raise ConfigurationError(
+                f"{self.namespace} needs a thread for each event: make the SocketIO with "
+                'async_mode="threading" and without async_handlers=False'
+            )
+        parent: Any = super()
+        parent._set_server(server)
 
     def trigger_event(self, event: Any, *args: Any) -> Any:
         """Dispatch an event; one that nobody handles is answered with an error."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any, ClassVar
 
 import flask_socketio
 import pytest
+from flask import Flask
 
 from flask_boiler.domain_model import DomainModel
-from flask_boiler.errors import MissingExtraError
+from flask_boiler.errors import ConfigurationError, MissingExtraError
 from flask_boiler.store import Store, reference
 from flask_boiler.view import WsMediator
+from flask_boiler.view.websocket import mounted_mediators
 from flask_boiler.view_model import ViewModel
 
 
@@ -72,6 +75,45 @@ def test_without_flask_socketio_the_extra_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "flask_socketio", None)
     with pytest.raises(MissingExtraError, match=r"Lone.*flask-boiler\[websocket\]"):
         Lone(KiteView, namespace="/a")
+
+
+@pytest.mark.parametrize("namespace", ["kites", "", "*"])
+def test_a_namespace_that_no_client_finds_is_refused(namespace: str) -> None:
+    with pytest.raises(ConfigurationError, match="begin with a slash"):
+        Demo(KiteView, namespace=namespace)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+def test_events_that_wait_for_each_other_are_refused(late: bool) -> None:
+    # What a subscription waits for would wait for it, and updates overtake its acknowledgement.
+    mediator = Demo(KiteView, namespace="/a")
+    app = Flask("kites")
+    options = {"async_mode": "threading", "async_handlers": False}
+    io = flask_socketio.SocketIO(None if late else app, **options)
+    with pytest.raises(ConfigurationError, match="without async_handlers=False"):
+        io.on_namespace(mediator)
+        io.init_app(app, **options)
+
+
+def test_events_without_threads_are_refused() -> None:
+    class Server:
+        namespace_handlers: ClassVar[dict[str, Any]] = {}
+        async_mode = "gevent"
+
+    mediator: Any = Demo(KiteView, namespace="/a")
+    with pytest.raises(ConfigurationError, match='async_mode="threading"'):
+        mediator._set_server(Server())
+
+
+def test_test_clients_keep_nothing_from_being_mounted() -> None:
+    app = Flask("kites")
+    io = flask_socketio.SocketIO(app, async_mode="threading")
+    first, second = (Demo(KiteView, namespace=f"/{name}") for name in "ab")
+    io.on_namespace(first)
+    # It has events handled one after another from now on.
+    io.test_client(app, namespace="/a")
+    io.on_namespace(second)
+    assert mounted_mediators(app) == [first, second]
 
 
 def test_a_client_that_leaves_as_the_last_one_holds_nobody_up() -> None:
