@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask_boiler.openapi.answers import problem_responses
-from flask_boiler.openapi.schemas import JsonSchema, Schemas, closed_object
+from flask_boiler.openapi.schemas import JsonSchema, Schemas, closed_object, free_name
 from flask_boiler.view.websocket import WsMediator
 from flask_boiler.view_root import ViewRoot
 
@@ -31,15 +31,29 @@ _META: dict[str, JsonSchema] = {
     "subscription_id": _TEXT,
     "version": _VERSION,
     "read_time": {"type": "string", "format": "date-time"},
-    "updates": {
-        "type": "string",
-        "enum": [*_FORMS, "none"],
-        "description": "What the value is: all of it, a patch of the one at previous_version, or "
-        "nothing, because the client holds it.",
-    },
-    "previous_version": _VERSION,
 }
-_ALWAYS = ["subscription_id", "version", "read_time", "updates"]
+_UPDATES = (
+    "What the value is: all of it, a patch of the one at previous_version, or nothing, because the "
+    "client holds it."
+)
+
+#: What RFC 6902 calls a JSON Patch document, of the operations that there are here.
+_JSON_PATCH: JsonSchema = {
+    "type": "array",
+    "items": {
+        "oneOf": [
+            closed_object(
+                {"op": {"type": "string", "enum": ["add", "replace"]}, "path": _TEXT, "value": {}},
+                required=["op", "path", "value"],
+            ),
+            closed_object(
+                {"op": {"type": "string", "enum": ["remove"]}, "path": _TEXT},
+                required=["op", "path"],
+            ),
+        ]
+    },
+}
+_MERGE_PATCH: JsonSchema = {"type": "object"}
 
 _OPTIONS = closed_object(
     {
@@ -60,7 +74,8 @@ def build_asyncapi_document(
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     for mediator in mediators:
-        name = re.sub(r"\W+", "_", mediator.namespace.strip("/"), flags=re.ASCII) or "default"
+        wanted = re.sub(r"\W+", "_", mediator.namespace.strip("/"), flags=re.ASCII) or "default"
+        name = free_name(wanted, channels)
         channels[name] = _channel(mediator, schemas)
         operations |= _operations(name, mediator)
     return {
@@ -76,28 +91,31 @@ def build_asyncapi_document(
 def _channel(mediator: WsMediator, schemas: Schemas) -> JsonSchema:
     view = schemas.view(mediator.view_model_cls)
     problem = {"$ref": "#/components/schemas/Problem"}
-    meta = closed_object(_META, required=_ALWAYS)
-    told: JsonSchema = {"description": "The value, or a patch of it.", "anyOf": [view, {}]}
     arguments = closed_object(
         {name: schemas.of_field(field) for name, field in mediator.arguments.fields.items()},
         required=[name for name, field in mediator.arguments.fields.items() if field.required],
     )
     identified = closed_object({"subscription_id": _TEXT}, required=["subscription_id"])
-    subscribed = closed_object({**_META, "value": told}, required=[*_ALWAYS, "value"])
     warned: JsonSchema = {
         "type": "object",
         "description": "A problem, and the event or the subscription that it is about.",
-        "properties": {"event": _TEXT, "subscription_id": _TEXT, "status": {"type": "integer"}},
-        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            **schemas.named["Problem"]["properties"],
+            "event": _TEXT,
+            "subscription_id": _TEXT,
+        },
+        "required": schemas.named["Problem"]["required"],
+        "oneOf": [{"required": ["event"]}, {"required": ["subscription_id"]}],
+        "additionalProperties": False,
     }
     messages = {
         "subscribe_view_model": _event(
             arguments, _OPTIONS, least=1 if arguments["required"] else 0
         ),
-        "subscribed": _answer(subscribed),
-        "unsubscribe_view_model": _event(_TEXT),
+        "subscribed": _answer(_subscribed(view)),
+        "unsubscribe_view_model": _event({"anyOf": [_TEXT, identified]}),
         "unsubscribed": _answer(identified),
-        "updated": _event(told, meta),
+        "updated": _updated(view),
         "error": _event(warned),
         "refused": _answer(closed_object({"error": problem}, required=["error"])),
     }
@@ -111,9 +129,36 @@ def _channel(mediator: WsMediator, schemas: Schemas) -> JsonSchema:
     return {
         "address": mediator.namespace,
         "title": mediator.view_model_cls.__name__,
-        "description": "A Socket.IO namespace.",
+        "description": "A Socket.IO namespace. The payload of an event is the array of its "
+        "arguments, and a reply is what acknowledges it.",
         "messages": {name: {"name": name, **message} for name, message in messages.items()},
     }
+
+
+def _forms(view: JsonSchema) -> dict[str, JsonSchema]:
+    """The values that there may be, by what ``updates`` says."""
+    return {"full": view, "json-patch": _JSON_PATCH, "merge-patch": _MERGE_PATCH}
+
+
+def _meta(updates: str) -> dict[str, JsonSchema]:
+    """What is said of a value; each of it always."""
+    form: JsonSchema = {"type": "string", "enum": [updates], "description": _UPDATES}
+    based = {"previous_version": _VERSION} if updates.endswith("patch") else {}
+    return {**_META, "updates": form, **based}
+
+
+def _subscribed(view: JsonSchema) -> JsonSchema:
+    forms = {**_forms(view), "none": {"type": "null"}}
+    members = [{**_meta(updates), "value": value} for updates, value in forms.items()]
+    return {"oneOf": [closed_object(member, required=list(member)) for member in members]}
+
+
+def _updated(view: JsonSchema) -> JsonSchema:
+    payloads = [
+        _arguments(value, closed_object(_meta(updates), required=list(_meta(updates))))
+        for updates, value in _forms(view).items()
+    ]
+    return {"payload": {"oneOf": payloads}}
 
 
 def _commands(mediator: WsMediator, schemas: Schemas) -> list[JsonSchema]:
@@ -177,14 +222,18 @@ def _message(channel: str, name: str) -> JsonSchema:
 
 
 def _event(*arguments: JsonSchema, least: int | None = None) -> JsonSchema:
-    """A message whose payload is the array of an event's arguments."""
-    payload: JsonSchema = {
+    """A message that is an event of these arguments."""
+    return {"payload": _arguments(*arguments, least=least)}
+
+
+def _arguments(*arguments: JsonSchema, least: int | None = None) -> JsonSchema:
+    """The array of an event's arguments; as JSON Schema, draft 7, has it."""
+    return {
         "type": "array",
         "items": [_as_json_schema(argument) for argument in arguments],
         "minItems": len(arguments) if least is None else least,
         "maxItems": len(arguments),
     }
-    return {"payload": payload}
 
 
 def _answer(schema: JsonSchema) -> JsonSchema:

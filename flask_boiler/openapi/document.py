@@ -25,6 +25,7 @@ def build_document(app: Flask, settings: Mapping[str, Any]) -> dict[str, Any]:
     :param settings: what wins over what the routes say, in the form of ``app.config["SWAGGER"]``.
     """
     schemas = Schemas()
+    responses = problem_responses(schemas)
     operations = Operations(schemas, secured=bool(settings.get("security")))
     paths: dict[str, Any] = {}
     for rule, route in mounted_routes(app):
@@ -33,7 +34,6 @@ def build_document(app: Flask, settings: Mapping[str, Any]) -> dict[str, Any]:
         of_path.setdefault(route.method.lower(), operations.of(rule, route))
     for of_path in paths.values():
         link(of_path)
-    responses = problem_responses(schemas)
     components: dict[str, Any] = {
         "schemas": dict(schemas.named),
         "responses": responses,

@@ -5,9 +5,9 @@ apispec does this for marshmallow's own fields; here is what it cannot know of o
 
 from __future__ import annotations
 
+import itertools
 import re
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import marshmallow
@@ -23,7 +23,7 @@ from flask_boiler.view_model import ViewModel
 if TYPE_CHECKING:
     from flask_boiler.model import Model
 
-__all__ = ["VERSION", "JsonSchema", "Schemas"]
+__all__ = ["VERSION", "JsonSchema", "Schemas", "closed_object", "free_name"]
 
 #: What the page of flasgger reads.
 VERSION = "3.0.3"
@@ -40,7 +40,8 @@ class Schemas:
         # Made by the specification above, which type checkers cannot know.
         self._converter: Any = cast(Any, plugin.converter)
         self._converter.add_attribute_function(_own_properties)
-        self._names: dict[type[Model], str] = {}
+        #: By what they are of, and for what.
+        self._names: dict[tuple[type[Model], str], str] = {}
 
     @property
     def named(self) -> Mapping[str, JsonSchema]:
@@ -77,7 +78,7 @@ class Schemas:
 
     def page(self, view_cls: type[ViewModel]) -> JsonSchema:
         """A page of views."""
-        name = f"{self._name(view_cls)}Page"
+        name = self._name(view_cls, "Page")
         if name not in self.named:
             properties: dict[str, JsonSchema] = {
                 "results": {
@@ -106,7 +107,7 @@ class Schemas:
         return described
 
     def _input(self, view_cls: type[ViewModel], role: str, required: Iterable[str]) -> JsonSchema:
-        name = f"{self._name(view_cls)}{role}"
+        name = self._name(view_cls, role)
         if name not in self.named:
             options: dict[str, Any] = {"partial": True, "only": tuple(_writable(view_cls))}
             made = self._converter.schema2jsonschema(view_cls.schema(**options))
@@ -121,13 +122,19 @@ class Schemas:
     def _name_of(self, asked: Any) -> str:
         return self._name(asked.model)
 
-    def _name(self, model: type[Model]) -> str:
-        if model not in self._names:
-            wanted = re.sub(r"[^\w.-]", "_", model.__name__, flags=re.ASCII)
-            taken = set(self._names.values())
-            numbered = (f"{wanted}{n}" if n > 1 else wanted for n in range(1, sys.maxsize))
-            self._names[model] = next(name for name in numbered if name not in taken)
-        return self._names[model]
+    def _name(self, model: type[Model], role: str = "") -> str:
+        """What nothing else is called, whatever applications call their classes."""
+        if (model, role) not in self._names:
+            wanted = re.sub(r"[^\w.-]", "_", model.__name__, flags=re.ASCII) + role
+            taken = {*self._names.values(), *self.named}
+            self._names[model, role] = free_name(wanted, taken)
+        return self._names[model, role]
+
+
+def free_name(wanted: str, taken: Container[str]) -> str:
+    """A name that is not taken: as wanted, or with a number after it."""
+    numbered = (f"{wanted}{n}" if n > 1 else wanted for n in itertools.count(1))
+    return next(name for name in numbered if name not in taken)
 
 
 def closed_object(properties: Mapping[str, JsonSchema], *, required: list[str]) -> JsonSchema:

@@ -93,6 +93,42 @@ def test_what_is_sent_is_what_the_document_says(app: Flask, boiler: Boiler, sett
             agrees(document, "towns", event["name"], event["args"])
 
 
+def test_namespaces_of_like_names_have_a_channel_each(app: Flask, boiler: Boiler) -> None:
+    for namespace in ("/to-wns", "/to_wns", "/", "/default"):
+        app.extensions["socketio"].on_namespace(WsMediator(Fair, namespace=namespace))
+    document = asyncapi_document(app)
+    found = {name: channel["address"] for name, channel in document["channels"].items()}
+    assert found == {
+        "towns": "/towns",
+        "fairs": "/fairs",
+        "to_wns": "/to-wns",
+        "to_wns2": "/to_wns",
+        "default": "/",
+        "default2": "/default",
+    }
+    assert {f"{name}_updated" for name in found} <= document["operations"].keys()
+
+
+META = {"subscription_id": "s", "version": 2, "read_time": "2026-01-01T00:00:00Z"}
+PATCH = [{"op": "replace", "path": "/stalls/0", "value": "bread"}]
+
+
+@pytest.mark.parametrize(
+    ("value", "meta"),
+    [
+        ({"stalls": ["tea"], "note": None}, {"updates": "full"}),
+        (PATCH, {"updates": "json-patch", "previous_version": 1}),
+        ({"stalls": ["tea"]}, {"updates": "merge-patch", "previous_version": 1}),
+    ],
+)
+def test_what_an_update_is_depends_on_its_form(
+    app: Flask, value: Any, meta: dict[str, Any]
+) -> None:
+    document = asyncapi_document(app)
+    agrees(document, "fairs", "updated", [value, {**META, **meta}])
+    agrees(document, "fairs", "subscribed", {**META, **meta, "value": value})
+
+
 @pytest.mark.parametrize(
     ("channel", "message", "payload"),
     [
@@ -104,6 +140,11 @@ def test_what_is_sent_is_what_the_document_says(app: Flask, boiler: Boiler, sett
         ("fairs", "subscribe_view_model", [{"stalls": "abc"}]),
         ("fairs", "subscribe_view_model", [{"stalls": [], "more": 1}]),
         ("fairs", "updated", [{}]),
+        ("fairs", "updated", [{"stalls": 5, "note": None}, {**META, "updates": "full"}]),
+        ("fairs", "updated", [None, {**META, "updates": "none"}]),
+        ("fairs", "updated", [PATCH, {**META, "updates": "json-patch"}]),
+        ("fairs", "subscribed", {**META, "updates": "json-patch", "value": {"stalls": []}}),
+        ("fairs", "error", [{"type": "about:blank", "title": "x", "status": 404, "detail": "x"}]),
     ],
 )
 def test_what_is_refused_is_not_in_the_document(

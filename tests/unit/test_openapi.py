@@ -307,6 +307,30 @@ def test_two_views_of_one_name_have_two_schemas(app: Flask) -> None:
     assert list(schemas["VaseView2"]["properties"]) == ["colour"]
 
 
+def test_views_named_like_other_schemas_have_schemas_of_their_own(app: Flask) -> None:
+    class Base(ViewModel):
+        store: VaseStore
+
+        colour: Attr[str | None] = attrs.bproperty(default=None)
+
+    for name in ("Problem", "VaseViewPage", "VaseViewPatch"):
+        named = type(name, (Base,), {})
+        view.RestMediator(named, app=app).add_instance_get(f"/{name}/<doc_id>")
+    document = document_of(app)
+    schemas = document["components"]["schemas"]
+    assert schemas["Problem"]["required"] == ["type", "title", "status", "detail"]
+    assert list(schemas["Problem2"]["properties"]) == ["colour"]
+
+    def answered(path: str) -> str:
+        answer = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
+        return str(answer["schema"]["$ref"]).rpartition("/")[2]
+
+    assert answered("/Problem/{doc_id}") == "Problem2"
+    for path in ("/VaseViewPage/{doc_id}", "/VaseViewPatch/{doc_id}"):
+        assert list(schemas[answered(path)]["properties"]) == ["colour"]
+    assert "results" in schemas[answered("/vases")]["properties"]
+
+
 # -- mounting
 
 
