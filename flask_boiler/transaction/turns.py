@@ -33,8 +33,10 @@ class Turns:
         os.register_at_fork(after_in_child=self._forget)
 
     @contextmanager
-    def taken(self, keys: Collection[tuple[str, ...]], *, timeout_s: float) -> Iterator[None]:
+    def taken(self, keys: Collection[tuple[str, ...]], *, timeout_s: float) -> Iterator[bool]:
         """Have the block to oneself, as far as others of this process take turns.
+
+        Gives whether others had to be waited for.
 
         A turn only saves work: who does not get it in time goes on without.
 
@@ -43,11 +45,16 @@ class Turns:
         deadline = time.monotonic() + timeout_s
         turns = {key: self._join(key) for key in sorted(keys)}
         held: list[_Turn] = []
+        waited = False
         try:
             for turn in turns.values():
+                if turn.lock.acquire(blocking=False):
+                    held.append(turn)
+                    continue
+                waited = True
                 if turn.lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
                     held.append(turn)
-            yield
+            yield waited
         finally:
             for turn in held:
                 turn.lock.release()

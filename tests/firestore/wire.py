@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,7 @@ class Wire(
     def __init__(self, boiler: Boiler) -> None:
         self._lock = threading.Lock()
         self._calls: list[Call] = []
+        self._documents = 0
         transport: Any = boiler.context.db._firestore_api.transport
         transport._grpc_channel = grpc.intercept_channel(transport._grpc_channel, self)
         assert boiler.context._connections.datastore is None, "it was used before"
@@ -48,6 +49,7 @@ class Wire(
         """Forget the calls so far."""
         with self._lock:
             self._calls.clear()
+            self._documents = 0
 
     @property
     def calls(self) -> list[Call]:
@@ -65,6 +67,12 @@ class Wire(
         """How many documents each ``BatchGetDocuments`` asked for."""
         return [call.size for call in self.calls if call.method == "BatchGetDocuments"]
 
+    @property
+    def documents(self) -> int:
+        """How many documents were read, apart from listening; a missing one counts, too."""
+        with self._lock:
+            return self._documents
+
     def intercept_unary_unary(
         self, continuation: Callable[..., Any], details: Any, request: Any
     ) -> Any:
@@ -77,7 +85,7 @@ class Wire(
     ) -> Any:
         """Note a call, and let it pass."""
         self._note(details, request)
-        return continuation(details, request)
+        return self._counted(continuation(details, request))
 
     def intercept_stream_stream(
         self, continuation: Callable[..., Any], details: Any, requests: Any
@@ -85,6 +93,15 @@ class Wire(
         """Note a call, and let it pass."""
         self._note(details, None)
         return continuation(details, requests)
+
+    def _counted(self, responses: Any) -> Iterator[Any]:
+        for response in responses:
+            with self._lock:
+                self._documents += any(
+                    field.name in ("document", "found", "missing")
+                    for field, _ in response.ListFields()
+                )
+            yield response
 
     def _note(self, details: Any, request: Any) -> None:
         size = len(getattr(request, "documents", ())) or len(getattr(request, "writes", ()))

@@ -2,79 +2,37 @@
 
 from __future__ import annotations
 
-import enum
 import logging
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
 
 from flask_boiler.context import ApplicationContext
 from flask_boiler.engine.probing import takes_commits
-from flask_boiler.errors import BoilerError, ConflictError, UnavailableError
+from flask_boiler.errors import ConflictError, UnavailableError
 from flask_boiler.reading import reading_through
 from flask_boiler.transaction import Transaction, execute_transaction
+from flask_boiler.transaction.turns import Turns
 from flask_boiler.values import Snapshot
-from flask_boiler.view.query_task.effects import Effect
-from flask_boiler.view.query_task.marks import Mark
-from flask_boiler.view.query_task.queue import TaskQueue, in_order
-from flask_boiler.view.query_task.records import TaskRecords, is_parked, says_parked
+from flask_boiler.view.query_task.attempts import (
+    Attempts,
+    Handling,
+    Result,
+    TaskState,
+    written_anew,
+)
+from flask_boiler.view.query_task.backlog import Backlogs, Waiting, in_order
+from flask_boiler.view.query_task.records import is_parked
+from flask_boiler.view.query_task.suspects import Suspects
 
-__all__ = ["PATIENCE", "Application", "Result", "Statistics", "TaskState"]
+__all__ = ["PATIENCE", "Application"]
 
 logger = logging.getLogger(__name__)
 
 #: After so many failures in a row a task is suspected to be the cause of them.
 PATIENCE = 6
-# Suspicions that are kept, lest those pile up that others have done away with.
-_MOST_SUSPECTS = 1_000
+# How long a task waits for another thread that works its key off.
+_TURN_TIMEOUT_S = 60.0
 
-
-class TaskState(enum.Enum):
-    """What became of a task."""
-
-    #: It is done by the commit that was made here.
-    DONE = "done"
-    #: There is nothing to do: it is done or withdrawn already.
-    GONE = "gone"
-    #: It is set aside.
-    PARKED = "parked"
-    #: It waits for an earlier one of its key, which is set aside.
-    HELD = "held"
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a task.
-
-    :param error: why it is parked.
-    :param known_at_ns: a cut of this time or later shows it.
-    """
-
-    state: TaskState
-    error: Exception | None = None
-    known_at_ns: int = 0
-
-
-@dataclass(slots=True)
-class Statistics:
-    """What was done for tasks in this process.
-
-    :param attempts: transactions that were begun.
-    :param done: tasks that were done by a commit of this process.
-    :param parked: tasks that it set aside.
-    """
-
-    attempts: int = 0
-    done: int = 0
-    parked: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def count(self, *, attempts: int = 0, done: int = 0, parked: int = 0) -> None:
-        """Add to the figures."""
-        with self.lock:
-            self.attempts += attempts
-            self.done += done
-            self.parked += parked
+_turns = Turns()
 
 
 class Application:
@@ -82,56 +40,102 @@ class Application:
 
     :param max_retries: how often a task is tried again after it lost to somebody else.
     :param locking: have the server lock what is read.
+    :param backlogs: what is known of the order of tasks, from one application to the next.
     """
 
     def __init__(
         self,
         context: ApplicationContext,
-        queue: TaskQueue,
-        records: TaskRecords,
+        handling: Handling,
         *,
-        effect: Effect,
-        mark: Mark,
         max_retries: int,
         locking: bool,
-        statistics: Statistics,
+        backlogs: Backlogs | None = None,
     ) -> None:
         self._context = context
-        self._queue = queue
-        self._records = records
-        self._effect = effect
-        self._mark = mark
+        self._handling = handling
+        self._queue = handling.queue
+        self._records = handling.records
+        self._mark = handling.mark
+        self.statistics = handling.statistics
         self._max_attempts = max_retries + 1
         self._locking = locking
-        self.statistics = statistics
-        self._suspects = _Suspects()
+        self._backlogs = Backlogs() if backlogs is None else backlogs
+        self._suspects = Suspects()
 
-    def apply_in_order(self, path: str, *, seen: Snapshot | None = None) -> Result:
+    def apply_in_order(
+        self,
+        path: str,
+        *,
+        seen: Snapshot | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Result:
         """Apply the task at a path, and before it the earlier ones of its key.
 
         :param seen: the task as it was seen, if that is known, and known not to be parked.
+        :param stopped: whether to leave it, and those that are not applied yet, to others.
         :raises UnavailableError: Firestore could not be reached; nothing is parked for that. A
             task is that fails so again and again, although Firestore takes commits.
         """
         if seen is not None and self._queue.key.alone(seen):
             return self.apply(path, consult=False)
-        task = seen or self._queue.find(path, self._context.datastore.run_query)
-        if task is None:
-            return Result(TaskState.GONE)
-        for other in self._of_key(task):
-            if in_order(other) >= in_order(task):
-                break
-            if self.apply(other.path).state is TaskState.PARKED:
+        task = seen
+        if task is None or not self._backlogs.hold(self._handling.waiting(task)):
+            # Where it is seen, and what delivers it, lag behind what was done on the way to others.
+            task = self._find(path)
+        while task is not None:
+            result = self._apply_in_turn(task, stopped)
+            if not result.replaced:
+                return result
+            task = self._find(path)
+        return Result(TaskState.GONE)
+
+    def _apply_in_turn(self, task: Snapshot, stopped: Callable[[], bool]) -> Result:
+        if self._queue.key.alone(task):
+            return self.apply(task.path)
+        waiting = self._handling.waiting(task)
+        turn = (self._context.datastore.database, self._records.mediator, waiting.key)
+        with _turns.taken([turn], timeout_s=_TURN_TIMEOUT_S) as waited:
+            if not self._backlogs.hold(waiting):
+                if waited and not self._is_there(waiting):
+                    return Result(TaskState.GONE, replaced=True)
+                if not self._unmarked([task]):
+                    return Result(TaskState.GONE)
+                # Those that are known come first in any case, and need not be read again then.
+                if not self._work_off(waiting, stopped):
+                    return Result(TaskState.HELD)
+                self._backlogs.replace(waiting.key, map(self._handling.waiting, self._of_key(task)))
+            if not self._work_off(waiting, stopped):
                 return Result(TaskState.HELD)
-        return self.apply(path, consult=seen is None)
+            return self._apply_waiting(waiting)
+
+    def _find(self, path: str) -> Snapshot | None:
+        return self._queue.find(path, self._context.datastore.run_query)
+
+    def _is_there(self, waiting: Waiting) -> bool:
+        task = self._find(waiting.path)
+        return task is not None and self._handling.waiting(task) == waiting
+
+    def _work_off(self, last: Waiting, stopped: Callable[[], bool]) -> bool:
+        """Apply the tasks that are known to come before one; whether none is left."""
+        while (first := self._backlogs.first_before(last)) is not None:
+            if stopped() or self._apply_waiting(first).state is TaskState.PARKED:
+                return False
+        return True
+
+    def _apply_waiting(self, task: Waiting) -> Result:
+        result = self.apply(task.path, taken_for=task)
+        if result.state is not TaskState.PARKED:
+            self._backlogs.discard(task)
+        return result
 
     def resume(self, task: Snapshot) -> None:
         """Apply the tasks of a task's key, which are held back no longer.
 
         :raises UnavailableError: Firestore could not be reached.
         """
-        for other in self._of_key(task):
-            if self.apply(other.path).state is TaskState.PARKED:
+        for other in map(self._handling.waiting, self._of_key(task)):
+            if self._apply_waiting(other).state is TaskState.PARKED:
                 return
 
     def retry(self, path: str) -> bool:
@@ -144,9 +148,12 @@ class Application:
         task = self._parked(path, self._context.datastore.get)
         if task is None:
             return False
-        waiting = [other.path for other in self._of_key(task)]
-        for each in waiting if path in waiting else [path, *waiting]:
-            if self.apply(each, again=each == path).state is TaskState.PARKED:
+        parked = self._handling.waiting(task)
+        waiting = list(map(self._handling.waiting, self._of_key(task)))
+        for each in waiting if parked in waiting else [parked, *waiting]:
+            again = each == parked
+            result = self.apply(path, again=True) if again else self._apply_waiting(each)
+            if result.state is TaskState.PARKED:
                 break
         return True
 
@@ -187,19 +194,48 @@ class Application:
         return execute_transaction(mark, context=self._context, max_attempts=self._max_attempts)
 
     def _of_key(self, task: Snapshot) -> list[Snapshot]:
-        if self._queue.key.alone(task):
+        """The tasks of a task's key that are not marked, in order; none if it is alone."""
+        key, targets = self._queue.key, self._queue.of_key(task)
+        if key.alone(task):
             return []
-        return self._queue.of_key(task, self._context.datastore.run_query)
+        datastore = self._context.datastore
+        # All of one time, lest a task be missed that comes before one that is found.
+        token = datastore.begin(read_only=True) if len(targets) > 1 else None
+        found: dict[str, Snapshot] = {}
+        for target in targets:
+            for other in datastore.run_query(target, transaction=token):
+                if key.name(other) == key.name(task):
+                    found[other.path] = other
+        return sorted(self._unmarked(found.values()), key=in_order)
 
-    def apply(self, path: str, *, consult: bool = True, again: bool = False) -> Result:
+    def _unmarked(self, tasks: Collection[Snapshot]) -> list[Snapshot]:
+        """Those of some tasks that are not processed yet."""
+        records: Mapping[str, Snapshot] = {}
+        if self._mark.in_record:
+            records = self._context.datastore.get(self._records.path_of(t.path) for t in tasks)
+        return [
+            task
+            for task in tasks
+            if not self._mark.is_marked(task, records.get(self._records.path_of(task.path)))
+        ]
+
+    def apply(
+        self,
+        path: str,
+        *,
+        consult: bool = True,
+        again: bool = False,
+        taken_for: Waiting | None = None,
+    ) -> Result:
         """Apply the task at a path as it is now, whatever comes before it.
 
         :param consult: look whether it is parked.
         :param again: try it even if it is.
+        :param taken_for: apply no other that has taken its place.
         :raises UnavailableError: as ``apply_in_order`` does.
         """
         consult = consult or again or self._mark.in_record
-        attempt = _Attempts(self, path, consult=consult, again=again)
+        attempt = Attempts(self._handling, path, consult=consult, again=again, taken_for=taken_for)
         # Whatever cut is in force here, a task is about the database itself.
         with reading_through(None):
             try:
@@ -228,7 +264,7 @@ class Application:
         self._suspects.acquit(path)
         return False
 
-    def _park_uncommitted(self, attempt: _Attempts, error: Exception) -> Result:
+    def _park_uncommitted(self, attempt: Attempts, error: Exception) -> Result:
         """Set a task aside whose commit was refused, unless it has changed meanwhile."""
         try:
             return execute_transaction(
@@ -237,9 +273,9 @@ class Application:
                 max_attempts=self._max_attempts,
             )
         except ConflictError as conflict:
-            raise _written_anew(attempt.path) from conflict
+            raise written_anew(attempt.path) from conflict
 
-    def _concluded(self, result: Result, attempt: _Attempts) -> Result:
+    def _concluded(self, result: Result, attempt: Attempts) -> Result:
         if result.state is TaskState.DONE:
             self.statistics.count(done=1)
         if result.state is TaskState.PARKED and attempt.parked_now:
@@ -254,111 +290,3 @@ class Application:
             )
             return Result(TaskState.PARKED, result.error, attempt.committed_ns)
         return result
-
-
-class _Suspects:
-    """How often applying each task failed in a row for want of Firestore."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._failures: dict[str, int] = {}
-
-    def failures(self, path: str) -> int:
-        """How often it has, with this time."""
-        with self._lock:
-            count = self._failures.pop(path, 0) + 1
-            self._failures[path] = count
-            if len(self._failures) > _MOST_SUSPECTS:
-                del self._failures[next(iter(self._failures))]
-            return count
-
-    def acquit(self, path: str) -> None:
-        """Count anew."""
-        with self._lock:
-            self._failures.pop(path, None)
-
-
-class _Attempts:
-    """The attempts at one task."""
-
-    def __init__(self, application: Application, path: str, *, consult: bool, again: bool) -> None:
-        self._of = application
-        self.path = path
-        self._consult = consult
-        self._again = again
-        self.count = 0
-        self.parked_now = False
-        self.committed_ns = 0
-        self._seen: Snapshot | None = None
-
-    def make(self, transaction: Transaction) -> Result:
-        """One attempt: everything is read anew, as it is now."""
-        self.count += 1
-        self._of.statistics.count(attempts=1)
-        task = self._seen = self._find(transaction)
-        if task is None:
-            if self._again and says_parked(self._record(transaction)):
-                transaction.write(self._of._records.forgetting(self.path))
-            return Result(TaskState.GONE)
-        record = self._record(transaction) if self._consult else None
-        if self._of._mark.is_marked(task, record):
-            return Result(TaskState.GONE)
-        if is_parked(task, record) and not self._again:
-            return Result(TaskState.PARKED)
-        try:
-            self._of._effect(task, transaction)
-            self._of._mark.write(task, transaction, self._of._records)
-        except Exception as error:
-            if isinstance(error, BoilerError) and error.retryable:
-                raise
-            return self._park_instead(task, transaction, error)
-        except BaseException as error:
-            # Such as a SystemExit of the task's: the thread is there for other tasks, too. In the
-            # main thread it comes from a signal, and is about the process.
-            if threading.current_thread() is threading.main_thread():
-                raise
-            ended = RuntimeError(f"{self.path} was ended by {error!r}")
-            return self._park_instead(task, transaction, ended)
-        return Result(TaskState.DONE)
-
-    def park_seen(self, transaction: Transaction, error: Exception) -> Result:
-        """Set the task aside if it is still as it was in the last attempt.
-
-        :raises UnavailableError: it is another, which is to be tried first.
-        """
-        task = self._find(transaction)
-        seen = self._seen
-        if task is None:
-            return Result(TaskState.GONE)
-        if seen is None or task.update_time_ns != seen.update_time_ns:
-            raise _written_anew(self.path)
-        if self._of._mark.is_marked(task, self._record(transaction)):
-            # A commit whose answer was lost came through late.
-            return Result(TaskState.GONE)
-        return self._park(task, transaction, error)
-
-    def _park_instead(self, task: Snapshot, transaction: Transaction, error: Exception) -> Result:
-        transaction.abandon_writes()
-        return self._park(task, transaction, error)
-
-    def _park(self, task: Snapshot, transaction: Transaction, error: Exception) -> Result:
-        records = self._of._records
-        write = records.parking(task, self._of._queue.key.name(task), error, self.count)
-        transaction.write(write, self._note_commit)
-        self.parked_now = True
-        return Result(TaskState.PARKED, error)
-
-    def _note_commit(self, update_time_ns: int) -> None:
-        self.committed_ns = update_time_ns
-
-    def _find(self, transaction: Transaction) -> Snapshot | None:
-        return self._of._queue.find(self.path, transaction.reader.query)
-
-    def _record(self, transaction: Transaction) -> Snapshot:
-        path = self._of._records.path_of(self.path)
-        return transaction.reader.documents([path])[path]
-
-
-def _written_anew(path: str) -> UnavailableError:
-    # Neither done nor parked: the later tasks of its key still have to wait for it.
-    return UnavailableError(f"{path} was written anew while it was to be set aside: try it again")

@@ -22,7 +22,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, ServiceUnavailable, U
 from flask_boiler.context import ApplicationContext
 from flask_boiler.errors import UnavailableError, ValidationError
 from flask_boiler.firestore.events import document_event
-from flask_boiler.view.query_task.application import Result, TaskState
+from flask_boiler.view.query_task.attempts import Result, TaskState
 
 if TYPE_CHECKING:
     from flask_boiler.view.query_task.mediator import QueryTaskMediator

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +20,9 @@ from flask_boiler.engine.runtime import Engine
 from flask_boiler.errors import BoilerError, ConfigurationError
 from flask_boiler.form import Form
 from flask_boiler.ports import provided
-from flask_boiler.view.query_task.application import Application, Result, Statistics
+from flask_boiler.view.query_task.application import Application
+from flask_boiler.view.query_task.attempts import Handling, Result, Statistics
+from flask_boiler.view.query_task.backlog import Backlogs
 from flask_boiler.view.query_task.delivery import deliver
 from flask_boiler.view.query_task.effects import OnTask, effect_of
 from flask_boiler.view.query_task.forms import FormQuery
@@ -109,6 +112,8 @@ class QueryTaskMediator:
         self._context: Callable[[], ApplicationContext] = current_context
         #: What this process has done, since the mediator was made.
         self.statistics = Statistics()
+        # By database: whoever delivers a task needs what was read for the one before.
+        self._backlogs: defaultdict[str, Backlogs] = defaultdict(Backlogs)
         # With the process, as a forked child has no threads of its parent's.
         self._running: tuple[int, Engine, Worker] | None = None
         self._lock = threading.Lock()
@@ -248,15 +253,15 @@ class QueryTaskMediator:
         )
 
     def _application(self, context: ApplicationContext) -> Application:
+        handling = Handling(
+            self._queue(context), self._records(context), self._effect, self._mark, self.statistics
+        )
         return Application(
             context,
-            self._queue(context),
-            self._records(context),
-            effect=self._effect,
-            mark=self._mark,
+            handling,
             max_retries=self._max_retries,
             locking=self._locking,
-            statistics=self.statistics,
+            backlogs=self._backlogs[context.datastore.database],
         )
 
     def _queue(self, context: ApplicationContext) -> TaskQueue:

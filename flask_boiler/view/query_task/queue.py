@@ -15,7 +15,7 @@ from flask_boiler.query import Query
 from flask_boiler.query.fields import stored_path
 from flask_boiler.values import QueryTarget, Snapshot
 
-__all__ = ["TaskKey", "TaskQueue", "in_order", "key_of"]
+__all__ = ["TaskKey", "TaskQueue", "key_of"]
 
 
 class TaskQueue:
@@ -55,21 +55,13 @@ class TaskQueue:
                     return found[0]
         return None
 
-    def of_key(
-        self, task: Snapshot, ask: Callable[[QueryTarget], Iterable[Snapshot]]
-    ) -> list[Snapshot]:
-        """The tasks of the same key as a task, in their order: by creation time, then by path."""
-        found: dict[str, Snapshot] = {}
-        for target in self._targets:
-            for asked in self.key.narrowed(target, task, self._codec):
-                found.update((snapshot.path, snapshot) for snapshot in ask(asked))
-        name = self.key.name(task)
-        return sorted((t for t in found.values() if self.key.name(t) == name), key=in_order)
-
-
-def in_order(task: Snapshot) -> tuple[int, list[str]]:
-    """What sorts tasks of one key: by creation time, then by path."""
-    return task.create_time_ns, task.path.split("/")
+    def of_key(self, task: Snapshot) -> list[QueryTarget]:
+        """The queries that find, besides others perhaps, all tasks of the same key as a task."""
+        return [
+            narrowed
+            for target in self._targets
+            for narrowed in self.key.narrowed(target, task, self._codec)
+        ]
 
 
 class TaskKey:

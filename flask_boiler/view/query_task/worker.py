@@ -19,9 +19,11 @@ from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
 from flask_boiler.errors import UnavailableError
 from flask_boiler.ports import Cut, Feed
 from flask_boiler.values import QueryTarget, Snapshot
-from flask_boiler.view.query_task.application import Application, Result, TaskState
+from flask_boiler.view.query_task.application import Application
+from flask_boiler.view.query_task.attempts import Result, TaskState
+from flask_boiler.view.query_task.backlog import in_order
 from flask_boiler.view.query_task.marks import Mark
-from flask_boiler.view.query_task.queue import TaskQueue, in_order
+from flask_boiler.view.query_task.queue import TaskQueue
 from flask_boiler.view.query_task.records import (
     TaskRecords,
     as_parked_task,
@@ -88,6 +90,7 @@ class Worker:
         self._targets: list[QueryTarget] = []
         self._done: Callable[[Outcome], None] | None = None
         self._stopped = threading.Event()
+        # The keys of the tasks in hand: two of one key would only disturb each other.
         self._in_hand: set[str] = set()
         # Versions of tasks that are over, though cuts may still show them.
         self._over: dict[str, int] = {}
@@ -169,7 +172,9 @@ class Worker:
     def _run(self) -> None:
         while (task := self._take()) is not None:
             try:
-                result = self._application.apply_in_order(task.path, seen=task)
+                result = self._application.apply_in_order(
+                    task.path, seen=task, stopped=self._stopped.is_set
+                )
             except UnavailableError as error:
                 self._pause(task, error)
             except Exception as error:
@@ -187,7 +192,7 @@ class Worker:
                 if self._done is not None:
                     task = self._pick()
                     if task is not None:
-                        self._in_hand.add(task.path)
+                        self._in_hand.add(self._queue.key.name(task))
                         return task
                 if self._done is not None and not self._in_hand:
                     done, self._done = self._done, None
@@ -208,7 +213,7 @@ class Worker:
 
     def _may_take(self, task: Snapshot, seen: _Seen) -> bool:
         return (
-            task.path not in self._in_hand
+            self._queue.key.name(task) not in self._in_hand
             and task.path not in self._troubled
             and self._over.get(task.path) != task.update_time_ns
             and task.path not in self._not_before
@@ -237,7 +242,7 @@ class Worker:
 
     def _conclude(self, task: Snapshot, result: Result | None, error: Exception | None) -> None:
         with self._condition:
-            self._in_hand.discard(task.path)
+            self._in_hand.discard(self._queue.key.name(task))
             self._pauses = 0
             self._written = True
             if result is None:
@@ -255,7 +260,7 @@ class Worker:
         """Wait a little before anything is tried again: Firestore cannot be reached."""
         logger.warning("task %s waits: %s", task.path, error)
         with self._condition:
-            self._in_hand.discard(task.path)
+            self._in_hand.discard(self._queue.key.name(task))
             self._pauses += 1
             longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**self._pauses)
         self._stopped.wait(longest * random.uniform(0.5, 1.0))

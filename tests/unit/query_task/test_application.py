@@ -16,12 +16,8 @@ from flask_boiler.context import ApplicationContext
 from flask_boiler.errors import UnavailableError, ValidationError
 from flask_boiler.transaction import Transaction, running
 from flask_boiler.values import CommitResult, QuerySpec, QueryTarget, Snapshot, Write
-from flask_boiler.view.query_task.application import (
-    PATIENCE,
-    Application,
-    Statistics,
-    TaskState,
-)
+from flask_boiler.view.query_task.application import PATIENCE, Application
+from flask_boiler.view.query_task.attempts import Handling, Statistics, TaskState
 from flask_boiler.view.query_task.effects import Effect
 from flask_boiler.view.query_task.marks import MarkOption, mark_of
 from flask_boiler.view.query_task.queue import TaskQueue, key_of
@@ -97,16 +93,9 @@ def application(
     key: str | None = None,
 ) -> Application:
     codec = context.datastore.codec
-    return Application(
-        context,
-        TaskQueue(Jobs(), key_of(key, None), codec),
-        TaskRecords("adding", codec),
-        effect=effect,
-        mark=mark_of(mark),
-        max_retries=max_retries,
-        locking=False,
-        statistics=Statistics(),
-    )
+    queue, records = TaskQueue(Jobs(), key_of(key, None), codec), TaskRecords("adding", codec)
+    handling = Handling(queue, records, effect, mark_of(mark), Statistics())
+    return Application(context, handling, max_retries=max_retries, locking=False)
 
 
 MARKS: list[MarkOption] = ["delete", "ledger", {"state": "done"}]
@@ -354,6 +343,125 @@ class TestOrder:
         assert applying.drop("jobs/z") is not None
         assert applying.apply_in_order("jobs/a").state is TaskState.DONE
         assert datastore.fields("sums/all") == {"total": 2}
+
+
+class TestBacklog:
+    """What is known of a key's order from one task to the next, and what changes meanwhile."""
+
+    @pytest.fixture
+    def done(self) -> list[str]:
+        return []
+
+    @pytest.fixture
+    def noting(self, context: ApplicationContext, done: list[str]) -> Application:
+        def note(task: Snapshot, transaction: Transaction) -> None:
+            if task.get("poison"):
+                raise ValueError("poison")
+            done.append(task.id)
+
+        return application(context, note, key="who")
+
+    @pytest.fixture(autouse=True)
+    def four_of_ada(self, datastore: MemoryDatastore) -> None:
+        datastore.drop("jobs/j")
+        for name in ("d", "c", "b", "a"):
+            datastore.put(f"jobs/{name}", who="ada")
+
+    def asked_for_the_key(self, datastore: MemoryDatastore) -> int:
+        return sum(str(target).startswith("who = ") for target in datastore.asked)
+
+    def test_it_is_read_once_however_many_tasks_it_holds(
+        self, datastore: MemoryDatastore, noting: Application, done: list[str]
+    ) -> None:
+        for name in ("d", "b", "a", "c", "d"):
+            noting.apply_in_order(f"jobs/{name}")
+        assert done == ["d", "c", "b", "a"]
+        assert self.asked_for_the_key(datastore) == 1
+
+    def test_a_task_that_it_does_not_hold_comes_after_those_that_it_holds(
+        self, datastore: MemoryDatastore, noting: Application, done: list[str]
+    ) -> None:
+        noting.apply_in_order("jobs/d")
+        datastore.put("jobs/D", who="ada")
+        datastore.put("jobs/C", who="ada")
+        noting.apply_in_order("jobs/C")
+        assert done == ["d", "c", "b", "a", "D", "C"]
+        assert self.asked_for_the_key(datastore) == 2
+
+    def test_a_task_that_was_created_anew_has_a_new_place(
+        self, datastore: MemoryDatastore, noting: Application, done: list[str]
+    ) -> None:
+        noting.apply_in_order("jobs/d")
+        datastore.drop("jobs/c")
+        datastore.put("jobs/c", who="ada")
+        noting.apply_in_order("jobs/a")
+        assert done == ["d", "b", "a"]
+        noting.apply_in_order("jobs/c")
+        assert done == ["d", "b", "a", "c"]
+
+    def test_a_task_that_is_created_anew_while_it_is_to_be_applied_comes_after_others(
+        self,
+        datastore: MemoryDatastore,
+        noting: Application,
+        done: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        found = TaskQueue.find
+
+        def found_and_replaced(queue: TaskQueue, path: str, ask: Any) -> Snapshot | None:
+            monkeypatch.setattr(TaskQueue, "find", found)
+            task = found(queue, path, ask)
+            datastore.drop("jobs/d")
+            datastore.put("jobs/d", who="ada")
+            return task
+
+        monkeypatch.setattr(TaskQueue, "find", found_and_replaced)
+        assert noting.apply_in_order("jobs/d").state is TaskState.DONE
+        assert done == ["c", "b", "a", "d"]
+
+    def test_a_task_that_has_come_under_another_key_holds_nobody_back(
+        self, datastore: MemoryDatastore, noting: Application, done: list[str]
+    ) -> None:
+        noting.apply_in_order("jobs/d")
+        datastore.put("jobs/0", who="ben")
+        datastore.put("jobs/c", who="ben")
+        noting.apply_in_order("jobs/a")
+        assert done == ["d", "b", "a"]
+        noting.apply_in_order("jobs/0")
+        assert done == ["d", "b", "a", "c", "0"], "c was created before it"
+
+    def test_a_parked_task_that_is_corrected_keeps_its_place(
+        self, datastore: MemoryDatastore, noting: Application, done: list[str]
+    ) -> None:
+        datastore.put("jobs/c", who="ada", poison=True)
+        assert noting.apply_in_order("jobs/a").state is TaskState.HELD
+        datastore.put("jobs/c", who="ada")
+        assert noting.apply_in_order("jobs/a").state is TaskState.DONE
+        assert done == ["d", "c", "b", "a"]
+
+    def test_a_parked_task_that_is_deleted_holds_nobody_back(
+        self, datastore: MemoryDatastore, noting: Application, done: list[str]
+    ) -> None:
+        datastore.put("jobs/c", who="ada", poison=True)
+        assert noting.apply_in_order("jobs/a").state is TaskState.HELD
+        datastore.drop("jobs/c")
+        assert noting.apply_in_order("jobs/a").state is TaskState.DONE
+        assert done == ["d", "b", "a"]
+
+    def test_who_is_to_stop_leaves_the_rest(self, noting: Application, done: list[str]) -> None:
+        result = noting.apply_in_order("jobs/a", stopped=lambda: len(done) >= 2)
+        assert result.state is TaskState.HELD
+        assert done == ["d", "c"]
+
+    @pytest.mark.parametrize("mark", ["ledger", {"state": "done"}])
+    def test_what_is_done_and_stays_is_not_tried_again(
+        self, context: ApplicationContext, datastore: MemoryDatastore, mark: MarkOption
+    ) -> None:
+        applying = application(context, lambda task, transaction: None, mark=mark, key="who")
+        applying.apply_in_order("jobs/a")
+        datastore.put("jobs/A", who="ada")
+        assert applying.apply_in_order("jobs/A").state is TaskState.DONE
+        assert applying.statistics.attempts == 5
 
 
 class CommitTrouble:

@@ -26,7 +26,7 @@ from flask_boiler.form import Form
 from flask_boiler.store import Store, reference
 from flask_boiler.transaction import running
 from flask_boiler.view import QueryTaskMediator
-from flask_boiler.view.query_task.application import TaskState
+from flask_boiler.view.query_task.attempts import TaskState
 from flask_boiler.view.query_task.forms import FormQuery
 from tests.unit.memory_firestore import MemoryDatastore, memory_context
 
