@@ -9,18 +9,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
 from examples.meeting_room.server import serving
 from examples.palette.app import create_app
-from examples.palette.models import Color, save_a_rainbow
+from examples.palette.models import Color, Rainbow, save_a_rainbow
 from flask_boiler.config import Config
 from flask_boiler.emulator import LocalFirestore
 from flask_boiler.extension import Boiler
+from flask_boiler.view.websocket import mounted_mediators
 from tests.e2e.browser import chromium
 from tests.e2e.conversation import Conversation
+from tests.e2e.sockets import eventually
 
 TIMEOUT_MS = 60_000.0
+RETURNS = 3
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +34,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def address(firestore_emulator: LocalFirestore) -> Iterator[str]:
+def app(firestore_emulator: LocalFirestore) -> Flask:
     project = f"test-{uuid.uuid4().hex[:20]}"
-    app = create_app(Config(testing=True, project=project, emulator_host=firestore_emulator.host))
+    return create_app(Config(testing=True, project=project, emulator_host=firestore_emulator.host))
+
+
+@pytest.fixture
+def address(app: Flask) -> Iterator[str]:
     boiler: Boiler = app.extensions["boiler"]
     try:
         with boiler.context.activated(), serving(app) as address, boiler:
@@ -97,7 +105,49 @@ def test_what_one_window_changes_all_show(
         page.close()
 
 
-def test_the_python_client_follows_a_rainbow(address: str) -> None:
+def test_what_is_in_use_stays_as_others_paint(
+    browser: Browser, address: str, complaints: list[str]
+) -> None:
+    page = opened(browser, address, complaints)
+    page.focus("#amber")
+    Color.get_or_raise("red").update(shade="#00ff00")
+    expect(page.locator("#red")).to_have_value("#00ff00")
+    expect(page.locator("#amber")).to_be_focused()
+    page.close()
+
+
+def test_what_is_refused_is_said_and_is_gone_with_the_next_state(
+    browser: Browser, address: str, complaints: list[str]
+) -> None:
+    page = opened(browser, address, complaints)
+    page.eval_on_selector("#red", "input => { input.type = 'text'; }")
+    paint(page, "red", "junk")
+    expect(page.locator("#problem")).to_contain_text("Expected something like #ff0000.")
+    expect(page.locator("#red")).to_have_value("#d62728")
+    Rainbow.get_or_raise("dawn").delete()
+    expect(page.locator("#problem")).to_contain_text("there is no document")
+    Rainbow.new(doc_id="dawn", rainbow_name="Again", colors=["red"]).save()
+    expect(page.locator("#name")).to_have_text("Again")
+    expect(page.locator("#problem")).to_be_empty()
+    page.close()
+
+
+def test_a_page_that_is_sent_away_comes_back(
+    browser: Browser, address: str, app: Flask, complaints: list[str]
+) -> None:
+    [mediator] = mounted_mediators(app)
+    page = opened(browser, address, complaints)
+    for number in range(RETURNS):
+        mediator.stop()
+        mediator.start()
+        Rainbow.get_or_raise("dawn").update(rainbow_name=f"Dawn {number}")
+        expect(page.locator("#name")).to_have_text(f"Dawn {number}")
+        expect(page.locator("#status")).to_have_text("live")
+    page.close()
+
+
+def test_the_python_client_follows_a_rainbow(address: str, app: Flask) -> None:
+    [mediator] = mounted_mediators(app)
     command = [sys.executable, "-m", "examples.palette.client", address, "dawn"]
     with Conversation.with_program(command) as client:
         first = client.hear(lambda said: True)
@@ -106,3 +156,11 @@ def test_the_python_client_follows_a_rainbow(address: str) -> None:
         Color.get_or_raise("red").update(shade="#ff0000")
         said = client.hear(lambda said: said["colors"][0]["shade"] == "#ff0000")
         assert said.keys() == {"rainbowName", "colors"}
+        for number in range(RETURNS):
+            eventually(lambda: mediator.clients == 1)
+            mediator.stop()
+            mediator.start()
+            name = f"Dawn {number}"
+            Rainbow.get_or_raise("dawn").update(rainbow_name=name)
+            while client.hear(lambda said: True)["rainbowName"] != name:
+                pass

@@ -5,50 +5,80 @@ import { io } from "./vendor/socket.io.esm.min.js";
 const rainbow = new URLSearchParams(location.search).get("rainbow") ?? "dawn";
 const socket = io("/palette");
 const element = (id) => document.getElementById(id);
+const swatches = new Map();
 
 function show(value) {
   element("name").textContent = value.rainbowName;
-  element("colors").replaceChildren(...value.colors.map(swatch));
+  const items = value.colors.map(swatch);
+  const shown = [...element("colors").children];
+  // What is in use is left where it is: it would lose the focus, and close its picker.
+  if (items.length !== shown.length || items.some((item, place) => item !== shown[place]))
+    element("colors").replaceChildren(...items);
+  complain("");
 }
 
 function swatch(color) {
-  const input = document.createElement("input");
-  Object.assign(input, { type: "color", value: color.shade, id: color.id });
-  input.addEventListener("change", () => paint(color.id, input.value));
+  const item = swatches.get(color.id) ?? newSwatch(color.id);
+  item.querySelector("input").value = item.dataset.shade = color.shade;
+  item.querySelector("label").style.backgroundColor = color.shade;
+  item.querySelector("span").textContent = color.name;
+  return item;
+}
+
+function newSwatch(id) {
+  const input = Object.assign(document.createElement("input"), { type: "color", id });
   const label = document.createElement("label");
-  label.style.backgroundColor = color.shade;
-  label.append(input, color.name);
   const item = document.createElement("li");
+  label.append(input, document.createElement("span"));
   item.append(label);
+  input.addEventListener("change", async () => {
+    const problem = await paint(id, input.value);
+    complain(problem);
+    if (problem) input.value = item.dataset.shade;
+  });
+  swatches.set(id, item);
   return item;
 }
 
 async function paint(id, shade) {
-  const answer = await fetch(`/colors/${encodeURIComponent(id)}`, {
-    method: "PATCH",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ shade }),
-  });
-  complain(answer.ok ? "" : (await answer.json()).detail);
+  try {
+    const answer = await fetch(`/colors/${encodeURIComponent(id)}`, {
+      method: "PATCH",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ shade }),
+    });
+    return answer.ok ? "" : words(await answer.json());
+  } catch {
+    return "The server cannot be reached.";
+  }
+}
+
+function words(problem) {
+  return [problem.detail, ...Object.values(problem.errors ?? {}).flat()].join(" ");
 }
 
 function complain(text) {
   element("problem").textContent = text;
 }
 
-socket.on("connect", async () => {
+async function subscribe() {
   const answer = await socket.emitWithAck("subscribe_view_model", { doc_id: rainbow });
-  if (answer.error) return;
-  show(answer.value);
-  element("status").textContent = "live";
-});
+  if (!answer.error) show(answer.value);
+  element("status").textContent = answer.error ? "not there" : "live";
+}
+
+// If the connection is lost before the answer, the next one asks again.
+socket.on("connect", () => subscribe().catch(() => {}));
 socket.on("disconnect", () => (element("status").textContent = "connecting"));
 socket.on("updated", show);
-socket.on("error", (problem) => complain(problem.detail));
+socket.on("error", (problem) => complain(words(problem)));
 
 element("rename").addEventListener("submit", async (event) => {
   event.preventDefault();
   const data = { rainbowName: element("wanted").value };
-  const answer = await socket.emitWithAck("mutate", { operation: "patch", doc_id: rainbow, data });
-  if (!answer.error) complain("");
+  try {
+    await socket.emitWithAck("mutate", { operation: "patch", doc_id: rainbow, data });
+  } catch {
+    complain("The connection was lost: look whether it has the name.");
+  }
 });
