@@ -2,8 +2,8 @@
 
 Run as a program of its own: a process that forks must not have used gRPC before.
 
-    python -m tests.firestore.task_fleet HOST PROJECT '{"kills": 2, "seed": 1, "workers": 4,
-        "listeners": 2}'
+    python -m tests.firestore.task_fleet HOST PROJECT '{"kills": {"before:commit": 2}, "seed": 1,
+        "workers": 4, "listeners": 2, "mark": "delete", "key": "source"}'
 
 Some of the workers listen to the queue; the others are handed every task twice and shuffled, as
 an unreliable deliverer does. Prints, as JSON, how often it killed at which point, and what the
@@ -18,7 +18,7 @@ import random
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flask_boiler.attrs import Attr
@@ -31,6 +31,7 @@ from flask_boiler.firestore.datastore import FirestoreDatastore
 from flask_boiler.transaction import Transaction
 from flask_boiler.values import CommitResult, Snapshot, Write
 from flask_boiler.view import QueryTaskMediator
+from flask_boiler.view.query_task.marks import MarkOption
 from tests.forks import forked
 
 _RPCS = ("begin", "run_query", "get", "commit", "listen")
@@ -46,6 +47,8 @@ class Purse(DomainModel):
 
     amount: Attr[int]
     moves: Attr[int]
+    #: The tasks that took from it, in the order in which they did.
+    paid: Attr[list[str]]
 
     class Meta:
         collection_name = "purses"
@@ -66,6 +69,7 @@ class Move(DomainModel):
     source: Attr[str]
     target: Attr[str]
     amount: Attr[int]
+    state: Attr[str]
 
     class Meta:
         collection_name = "moves"
@@ -79,26 +83,44 @@ def move(task: Move, transaction: Transaction) -> None:
     for purse, amount in ((source, -task.amount), (target, task.amount)):
         purse.amount += amount
         purse.moves += 1
+        if purse is source:
+            purse.paid = [*purse.paid, task.doc_id]
         purse.save()
 
 
-def moves() -> QueryTaskMediator:
-    return QueryTaskMediator(query=Move.get_query(), on_task=move, max_retries=100)
+def moves(mark: str = "delete", key: str | None = None) -> QueryTaskMediator:
+    query, option = MARKS[mark]
+    return QueryTaskMediator(query=query(), on_task=move, mark=option, key=key, max_retries=100)
+
+
+#: Ways to mark tasks, and the queries that find those that are not.
+MARKS: dict[str, tuple[Callable[[], Any], MarkOption]] = {
+    "delete": (Move.get_query, "delete"),
+    "field": (lambda: Move.where(state="open"), {"state": "done"}),
+    "ledger": (Move.get_query, "ledger"),
+}
 
 
 def prepare(tasks: int, *, purses: int, rng: random.Random) -> None:
-    """Purses of 100, and moves between them; in commits of many, as an importer would."""
+    """Purses of 100, and moves between them; some created at one time, and not by their paths."""
     names = [f"p{number}" for number in range(purses)]
-    documents: dict[str, Any] = {
-        f"purses/{name}": Purse.new(doc_id=name, amount=100, moves=0).to_dict() for name in names
-    }
-    for number in range(tasks):
+    store(
+        {f"purses/{n}": Purse.new(doc_id=n, amount=100, moves=0, paid=[]).to_dict() for n in names},
+        at_once=400,
+    )
+    documents = {}
+    for number in rng.sample(range(tasks), tasks):
         source, target = rng.sample(names, 2)
-        task = Move.new(doc_id=f"m{number}", source=source, target=target, amount=rng.randint(1, 9))
+        task = Move.new(doc_id=f"m{number}", source=source, target=target, state="open")
+        task.amount = rng.randint(1, 9)
         documents[task.doc_path] = task.to_dict()
+    store(documents, at_once=max(8, tasks // 40))
+
+
+def store(documents: Mapping[str, Any], *, at_once: int) -> None:
     items = list(documents.items())
-    for start in range(0, len(items), 400):
-        writes = [Write("set", path, fields) for path, fields in items[start : start + 400]]
+    for start in range(0, len(items), at_once):
+        writes = [Write("set", path, fields) for path, fields in items[start : start + at_once]]
         CTX.datastore.commit(writes)
 
 
@@ -164,7 +186,7 @@ def listen(boiler: Boiler, mediator: QueryTaskMediator) -> None:
 
 
 def deliver(mediator: QueryTaskMediator, rng: random.Random) -> None:
-    """Apply what is in the queue now, each twice and in any order."""
+    """Apply what is there now, done or not, each twice and in any order."""
     paths = [task.doc_path for task in Move.all()] * 2
     rng.shuffle(paths)
     while paths:
@@ -178,20 +200,30 @@ def deliver(mediator: QueryTaskMediator, rng: random.Random) -> None:
 class Fleet:
     """Workers by process id, each with its role and the point that it is to die at.
 
-    :param kills: how many workers die at each point; none of them, and no commit is lost.
+    :param kills: how many workers die at which points; none of them, and no commit is lost.
     :param listeners: how many of the workers listen.
+    :param mark: as in ``MARKS``.
     """
 
     def __init__(
-        self, config: Config, *, kills: int, seed: int, workers: int, listeners: int
+        self,
+        config: Config,
+        *,
+        kills: dict[str, int],
+        seed: int,
+        workers: int,
+        listeners: int,
+        mark: str,
+        key: str | None,
     ) -> None:
         self._config = config
-        self._faulty = kills > 0
+        self._mediator = moves(mark, key)
+        self._faulty = bool(kills)
         self._reports, self._report_to = os.pipe()
         self._rng = random.Random(seed)
         self._plan = [
             (point, self._rng.randint(1, _MOST_PASSES if "listen" not in point else 1))
-            for point in POINTS * kills
+            for point in Counter(kills).elements()
         ]
         self._rng.shuffle(self._plan)
         self._roles = [number < listeners for number in range(workers)]
@@ -241,7 +273,7 @@ class Fleet:
     def _work(self, listens: bool, point: tuple[str, int] | None, rng: random.Random) -> None:
         if self._faulty:
             Faults(point, rng).install()
-        boiler, mediator = Boiler(config=self._config), moves()
+        boiler, mediator = Boiler(config=self._config), self._mediator
         with boiler.context.activated():
             if listens:
                 listen(boiler, mediator)

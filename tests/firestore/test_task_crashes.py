@@ -8,24 +8,42 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
+from flask_boiler.context import Context as CTX
 from flask_boiler.emulator import LocalFirestore
 from flask_boiler.extension import Boiler
-from tests.firestore.task_fleet import POINTS, Effect, Move, Purse, moves, prepare
+from tests.firestore.task_fleet import POINTS, Effect, Purse, moves, prepare
 
 #: ``make soak`` sets more.
-TASKS = int(os.environ.get("FLASK_BOILER_TASKS", "60"))
+TASKS = int(os.environ.get("FLASK_BOILER_TASKS", "40"))
 SOAKING = TASKS >= 1_000
 PURSES = 20
 KILLS_AT_EACH_POINT = max(1, TASKS // 80)
+WORKERS = 4 if SOAKING else 3
+#: Each way to mark tasks, in any order and in that of a key; and whether it is killed at the odd
+#: points or the even ones, where there is no time for all of them.
+WAYS = [
+    ("delete", None, 0),
+    ("delete", "source", 1),
+    ("field", None, 1),
+    ("field", "source", 0),
+    ("ledger", None, 0),
+    ("ledger", "source", 1),
+]
 
 
-def run_fleet(host: str, project: str, **options: int) -> dict[str, Any]:
+def run_fleet(
+    host: str, project: str, *, kills: dict[str, int], **options: int | str | None
+) -> dict[str, Any]:
     command = [sys.executable, "-m", "tests.firestore.task_fleet", host, project]
-    with subprocess.Popen([*command, json.dumps(options)], stdout=subprocess.PIPE) as fleet:
+    with subprocess.Popen(
+        [*command, json.dumps({"kills": kills, **options})], stdout=subprocess.PIPE
+    ) as fleet:
         try:
             output, _ = fleet.communicate()
         finally:
@@ -35,35 +53,72 @@ def run_fleet(host: str, project: str, **options: int) -> dict[str, Any]:
     return result
 
 
-def assert_all_done_once() -> None:
-    assert list(Move.all()) == []
+def assert_every_effect_once() -> None:
     assert {effect.doc_id: effect.count for effect in Effect.all()} == {
         f"m{number}": 1 for number in range(TASKS)
     }
 
 
+def in_order(snapshots: Iterable[Any]) -> dict[str, list[str]]:
+    """The tasks by the purse that they take from, in the order that is promised for a key."""
+    by_source: dict[str, list[str]] = {f"p{number}": [] for number in range(PURSES)}
+    for task in sorted(snapshots, key=lambda task: (task.create_time, task.id)):
+        by_source[task.get("source")].append(task.id)
+    return by_source
+
+
+def assert_marked(mark: str) -> None:
+    states = {
+        name: Counter(document.get("state") for document in CTX.db.collection(name).stream())
+        for name in ("moves", "_boiler_tasks")
+    }
+    assert states == {
+        "delete": {"moves": {}, "_boiler_tasks": {}},
+        "field": {"moves": {"done": TASKS}, "_boiler_tasks": {}},
+        "ledger": {"moves": {"open": TASKS}, "_boiler_tasks": {"done": TASKS}},
+    }.get(mark)
+
+
 @pytest.mark.timeout(0 if SOAKING else 120)
+@pytest.mark.parametrize(("mark", "key", "part"), WAYS)
 def test_every_effect_happens_once_however_workers_die(
-    boiler: Boiler, firestore_emulator: LocalFirestore
+    boiler: Boiler, firestore_emulator: LocalFirestore, mark: str, key: str | None, part: int
 ) -> None:
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
     prepare(TASKS, purses=PURSES, rng=random.Random(seed))
+    promised = in_order(CTX.db.collection("moves").stream())
+    kills = dict.fromkeys(POINTS if SOAKING else POINTS[part::2], KILLS_AT_EACH_POINT)
+    began = time.monotonic()
     result = run_fleet(
         firestore_emulator.host,
         boiler.context.project,
-        kills=KILLS_AT_EACH_POINT,
+        kills=kills,
         seed=seed,
-        workers=4,
+        workers=WORKERS,
         listeners=2,
+        mark=mark,
+        key=key,
     )
-    assert result["killed"] == dict.fromkeys(POINTS, KILLS_AT_EACH_POINT)
-    boiler.add(moves())
+    report(result, time.monotonic() - began, f"mark {mark}, key {key}, with kills")
+    assert result["killed"] == kills
+    boiler.add(moves(mark, key))
     assert boiler.parked == []
-    assert_all_done_once()
+    assert_every_effect_once()
+    assert_marked(mark)
     purses = list(Purse.all())
     assert sum(purse.amount for purse in purses) == 100 * PURSES
     assert sum(purse.moves for purse in purses) == 2 * TASKS
+    if key is not None:
+        assert {purse.doc_id: purse.paid for purse in purses} == promised
+
+
+def report(result: dict[str, Any], took_s: float, what: str) -> None:
+    attempts, done = (sum(r[name] for r in result["reports"]) for name in ("attempts", "done"))
+    print(
+        f"{what}: {attempts / max(1, done):.2f} attempts per task of those who survived, "
+        f"{TASKS / took_s:.0f} tasks/s"
+    )
 
 
 @pytest.mark.timeout(0 if SOAKING else 120)
@@ -74,12 +129,18 @@ def test_workers_seldom_try_what_another_has_done(
     prepare(TASKS, purses=10 * TASKS, rng=random.Random(1))
     began = time.monotonic()
     result = run_fleet(
-        firestore_emulator.host, boiler.context.project, kills=0, seed=1, workers=4, listeners=4
+        firestore_emulator.host,
+        boiler.context.project,
+        kills={},
+        seed=1,
+        workers=4,
+        listeners=4,
+        mark="delete",
+        key=None,
     )
-    took_s = time.monotonic() - began
-    assert_all_done_once()
+    report(result, time.monotonic() - began, "4 workers")
+    assert_every_effect_once()
     attempts = sum(report["attempts"] for report in result["reports"])
-    print(f"{attempts / TASKS:.2f} attempts per task, {TASKS / took_s:.0f} tasks/s, 4 workers")
     assert sum(report["done"] for report in result["reports"]) == TASKS
     # What a small queue does to the figure is chance.
     assert attempts < 1.3 * TASKS or not SOAKING
