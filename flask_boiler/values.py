@@ -150,6 +150,11 @@ class Snapshot:
         return _datetime(self.update_time_ns)
 
     @property
+    def read_time(self) -> datetime.datetime:
+        """When it was read, by the server's clock, to the microsecond."""
+        return _datetime(self.read_time_ns)
+
+    @property
     def fields(self) -> Mapping[str, Any]:
         """The decoded fields, shared between all readers: not to be changed."""
         if self._fields is None:

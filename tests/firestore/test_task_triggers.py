@@ -15,9 +15,12 @@ from flask_boiler.context import Context as CTX
 from flask_boiler.errors import UnavailableError
 from flask_boiler.extension import Boiler
 from flask_boiler.firestore.datastore import FirestoreDatastore
+from flask_boiler.transaction import Transaction
+from flask_boiler.values import Write
 from flask_boiler.view import QueryTaskMediator
+from flask_boiler.view.query_task.application import PATIENCE
 from tests.firestore import task_events
-from tests.firestore.ledgers import account, open_accounts, order, transfers
+from tests.firestore.ledgers import Transfer, account, open_accounts, order, transfers
 
 EncodedEvent = Callable[..., tuple[dict[str, str], bytes]]
 ENCODINGS = [
@@ -157,6 +160,46 @@ def test_an_event_comes_again_when_firestore_cannot_be_reached(
     assert boiler.parked == []
     assert post(client, event).status_code == 204
     assert account("ben").balance == 5
+
+
+def test_a_task_that_alone_cannot_be_committed_is_parked_and_not_delivered_for_ever(
+    boiler: Boiler, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_accounts(ada=100, ben=0)
+    order("t", "ada", "ben", 5)
+    event = task_events.protobuf_event(boiler.context, "transfers/t")
+    real = FirestoreDatastore.commit
+
+    def failing(datastore: Any, writes: Any, **options: Any) -> Any:
+        if any(write.path == "taskAccounts/ben" for write in writes):
+            raise UnavailableError("it failed internally", outcome_unknown=True)
+        return real(datastore, writes, **options)
+
+    monkeypatch.setattr(FirestoreDatastore, "commit", failing)
+    answers = [post(client, event).status_code for _ in range(PATIENCE)]
+    assert answers == [503] * (PATIENCE - 1) + [422]
+    assert [parked.key.root for parked in boiler.parked] == ["transfers/t"]
+
+
+@pytest.mark.parametrize("size", [2_000_000, 12_000_000])
+def test_a_task_over_the_limits_of_a_commit_is_parked_and_refused(
+    boiler: Boiler, size: int
+) -> None:
+    def swell(task: Transfer, transaction: Transaction) -> None:
+        for number in range(0, size, 900_000):
+            text = "x" * min(900_000, size - number)
+            transaction.write(Write("set", f"swollen/s{number}", {"text": text, "more": text}))
+
+    order("t", "ada", "ben", 1)
+    query = Transfer.get_query()
+    boiler.add(QueryTaskMediator(query=query, on_task=swell, mark="ledger"))
+    app = Flask("bank")
+    app.register_blueprint(boiler.trigger_blueprint())
+    headers, body = task_events.protobuf_event(boiler.context, "transfers/t")
+    answer = app.test_client().post("/", headers=headers, data=body)
+    assert answer.status_code == 422
+    assert list(CTX.db.collection("swollen").stream()) == []
+    assert [parked.key.root for parked in boiler.parked] == ["transfers/t"]
 
 
 class TestBadEvents:

@@ -89,10 +89,11 @@ class MemoryDatastore:
         self.asked.append(target)
         structured = protocol.StructuredQuery.FromString(target.structured)
         query = Query(f"{DATABASE}/documents/{target.parent}".rstrip("/"), structured)
-        found = self.storage.run(query, self._time(transaction))
+        at_ns = self._time(transaction) or self.storage.now_ns()
+        found = self.storage.run(query, at_ns)
         if transaction is not None:
             self.storage.transaction(transaction).queries.append(query)
-        snapshots = [self.codec.snapshot(document) for document in found]
+        snapshots = [self.codec.snapshot(document, read_time_ns=at_ns) for document in found]
         return iter(snapshots[::-1] if target.limit_to_last else snapshots)
 
     def aggregate(

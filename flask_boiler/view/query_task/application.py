@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 
 from flask_boiler.context import ApplicationContext
 from flask_boiler.engine.probing import takes_commits
@@ -23,7 +24,7 @@ from flask_boiler.view.query_task.backlog import Backlogs, Waiting, in_order
 from flask_boiler.view.query_task.records import is_parked
 from flask_boiler.view.query_task.suspects import Suspects
 
-__all__ = ["PATIENCE", "Application"]
+__all__ = ["PATIENCE", "Application", "Memory"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,12 +36,20 @@ _TURN_TIMEOUT_S = 60.0
 _turns = Turns()
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a process comes to know of the tasks of one mediator in one database."""
+
+    backlogs: Backlogs = field(default_factory=Backlogs)
+    suspects: Suspects = field(default_factory=Suspects)
+
+
 class Application:
     """Applies the tasks of one mediator.
 
     :param max_retries: how often a task is tried again after it lost to somebody else.
     :param locking: have the server lock what is read.
-    :param backlogs: what is known of the order of tasks, from one application to the next.
+    :param memory: what an earlier one of this process has come to know of the same tasks.
     """
 
     def __init__(
@@ -50,7 +59,7 @@ class Application:
         *,
         max_retries: int,
         locking: bool,
-        backlogs: Backlogs | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._context = context
         self._handling = handling
@@ -60,8 +69,9 @@ class Application:
         self.statistics = handling.statistics
         self._max_attempts = max_retries + 1
         self._locking = locking
-        self._backlogs = Backlogs() if backlogs is None else backlogs
-        self._suspects = Suspects()
+        memory = memory or Memory()
+        self._backlogs = memory.backlogs
+        self._suspects = memory.suspects
 
     def apply_in_order(
         self,

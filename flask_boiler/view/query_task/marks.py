@@ -144,7 +144,8 @@ class LedgerMark:
 
     def write(self, task: Snapshot, transaction: Transaction, records: TaskRecords) -> None:
         """Enter the version that was read."""
-        expires_at = datetime.datetime.now(datetime.UTC) + self._ledger.keep_for
+        # By Firestore's clock, which ends it: a machine's own may be wrong by more than it is kept.
+        expires_at = task.read_time + self._ledger.keep_for
         transaction.write(records.ending(task, expires_at))
 
 

@@ -20,9 +20,8 @@ from flask_boiler.engine.runtime import Engine
 from flask_boiler.errors import BoilerError, ConfigurationError
 from flask_boiler.form import Form
 from flask_boiler.ports import provided
-from flask_boiler.view.query_task.application import Application
+from flask_boiler.view.query_task.application import Application, Memory
 from flask_boiler.view.query_task.attempts import Handling, Result, Statistics
-from flask_boiler.view.query_task.backlog import Backlogs
 from flask_boiler.view.query_task.delivery import deliver
 from flask_boiler.view.query_task.effects import OnTask, effect_of
 from flask_boiler.view.query_task.forms import FormQuery
@@ -112,8 +111,8 @@ class QueryTaskMediator:
         self._context: Callable[[], ApplicationContext] = current_context
         #: What this process has done, since the mediator was made.
         self.statistics = Statistics()
-        # By database: whoever delivers a task needs what was read for the one before.
-        self._backlogs: defaultdict[str, Backlogs] = defaultdict(Backlogs)
+        # By database, from one delivered task to the next.
+        self._memories: defaultdict[str, Memory] = defaultdict(Memory)
         # With the process, as a forked child has no threads of its parent's.
         self._running: tuple[int, Engine, Worker] | None = None
         self._lock = threading.Lock()
@@ -261,7 +260,7 @@ class QueryTaskMediator:
             handling,
             max_retries=self._max_retries,
             locking=self._locking,
-            backlogs=self._backlogs[context.datastore.database],
+            memory=self._memories[context.datastore.database],
         )
 
     def _queue(self, context: ApplicationContext) -> TaskQueue:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from flask_boiler.attrs.operators import FieldOperators
@@ -13,7 +13,7 @@ from flask_boiler.firestore.query import targets_of
 from flask_boiler.path_pattern import PathPattern
 from flask_boiler.query import Query
 from flask_boiler.query.fields import stored_path
-from flask_boiler.values import QueryTarget, Snapshot
+from flask_boiler.values import HasPath, QueryTarget, Snapshot
 
 __all__ = ["TaskKey", "TaskQueue", "key_of"]
 
@@ -92,11 +92,25 @@ class FieldKey(TaskKey):
 
     def name(self, task: Snapshot) -> str:
         """The field's value."""
-        return task.path if self.alone(task) else f"{self._field}={task.get(self._field)!r}"
+        return task.path if self.alone(task) else f"{self._field}={_spelled(task.get(self._field))}"
 
     def narrowed(self, target: QueryTarget, task: Snapshot, codec: Codec) -> Sequence[QueryTarget]:
         """Those with the same value."""
         return [narrowing.with_value(target, self._field, task.get(self._field), codec)]
+
+
+def _spelled(value: Any) -> str:
+    """The same for equal values, which ``repr`` is not for references and maps."""
+    match value:
+        case HasPath():
+            return value.path
+        case Mapping():
+            items = (f"{name!r}: {_spelled(value[name])}" for name in sorted(value))
+            return f"{{{', '.join(items)}}}"
+        case list():
+            return f"[{', '.join(map(_spelled, value))}]"
+        case _:
+            return repr(value)
 
 
 class PathKey(TaskKey):

@@ -39,7 +39,7 @@ class ParkedTask:
     :param key: whose later tasks wait for it.
     :param error: what was raised.
     :param attempts: how often it was tried.
-    :param since: when it was set aside, by the clock of the machine that did.
+    :param since: when it was set aside, by Firestore's clock.
     """
 
     mediator: str
@@ -76,10 +76,10 @@ class TaskRecords:
         return self._record(
             task,
             state=_PARKED,
-            key=key,
+            key=key[:_LONGEST_MESSAGE],
             error=said[:_LONGEST_MESSAGE],
             attempts=attempts,
-            since=datetime.datetime.now(datetime.UTC),
+            since=task.read_time,
         )
 
     def ending(self, task: Snapshot, expires_at: datetime.datetime) -> Write:

@@ -23,10 +23,9 @@ from flask_boiler.view.query_task.application import Application
 from flask_boiler.view.query_task.attempts import Result, TaskState
 from flask_boiler.view.query_task.backlog import in_order
 from flask_boiler.view.query_task.marks import Mark
-from flask_boiler.view.query_task.queue import TaskQueue
+from flask_boiler.view.query_task.queue import TaskKey, TaskQueue
 from flask_boiler.view.query_task.records import (
     TaskRecords,
-    as_parked_task,
     is_parked,
     says_parked,
     task_of,
@@ -139,7 +138,7 @@ class Worker:
         targets = self._queue.window(self._limit)
         for target in targets:
             reader.query(target)
-        limit = self._wanted_limit(_seen(reader.cut, targets, self._records.target))
+        limit = self._wanted_limit(self._see(reader.cut, targets))
         if limit != self._limit:
             self._limit = limit
             targets = self._queue.window(limit)
@@ -158,6 +157,9 @@ class Worker:
                 self._condition.notify_all()
                 return
         done(Outcome())
+
+    def _see(self, cut: Cut, targets: list[QueryTarget]) -> _Seen:
+        return _seen(cut, targets, self._records.target, self._queue.key)
 
     def _wanted_limit(self, seen: _Seen) -> int:
         """Room for the window beside the tasks that cannot be applied at present."""
@@ -206,7 +208,7 @@ class Worker:
         cut = self._feed.cut
         if not all(cut.holds(target) for target in (*self._targets, self._records.target)):
             return None
-        seen = _seen(cut, self._targets, self._records.target)
+        seen = self._see(cut, self._targets)
         self._forget_unseen(seen, cut)
         free = [task for task in seen.tasks.values() if self._may_take(task, seen)]
         return free[self._rng(len(free))] if free else None
@@ -277,14 +279,14 @@ class Worker:
         return Outcome(written=written)
 
 
-def _seen(cut: Cut, targets: list[QueryTarget], records: QueryTarget) -> _Seen:
+def _seen(cut: Cut, targets: list[QueryTarget], records: QueryTarget, key: TaskKey) -> _Seen:
     tasks = {task.path: task for target in targets for task in cut.query(target) or ()}
     by_task = {task_of(record): record for record in cut.query(records) or ()}
     parked: dict[str, list[Snapshot]] = {}
     for path, record in by_task.items():
         task = cut.document(path)
         if task is not None and is_parked(task, record):
-            parked.setdefault(as_parked_task(record).key, []).append(task)
+            parked.setdefault(key.name(task), []).append(task)
     return _Seen(tasks, by_task, parked)
 
 

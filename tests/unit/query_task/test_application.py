@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -9,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from google.cloud.firestore import DELETE_FIELD
+from google.cloud.firestore import DELETE_FIELD, GeoPoint
 from google.cloud.firestore import SERVER_TIMESTAMP as SERVER
 
 from flask_boiler.context import ApplicationContext
@@ -19,7 +20,7 @@ from flask_boiler.values import CommitResult, QuerySpec, QueryTarget, Snapshot, 
 from flask_boiler.view.query_task.application import PATIENCE, Application
 from flask_boiler.view.query_task.attempts import Handling, Statistics, TaskState
 from flask_boiler.view.query_task.effects import Effect
-from flask_boiler.view.query_task.marks import MarkOption, mark_of
+from flask_boiler.view.query_task.marks import Ledger, MarkOption, mark_of
 from flask_boiler.view.query_task.queue import TaskQueue, key_of
 from flask_boiler.view.query_task.records import TaskRecords
 from tests.unit.memory_firestore import (
@@ -208,6 +209,31 @@ def test_nothing_of_a_task_that_raises_is_written_but_why(
     assert parked.error == "ZeroDivisionError: division by zero"
 
 
+class WrongClock(datetime.datetime):
+    """That of a machine that has just been switched on."""
+
+    @classmethod
+    def now(cls, tz: datetime.tzinfo | None = None) -> WrongClock:
+        return cls(1970, 1, 1, tzinfo=tz)
+
+
+def test_a_wrong_clock_neither_ends_what_is_remembered_nor_misdates_it(
+    context: ApplicationContext, datastore: MemoryDatastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = datastore.put("jobs/k", add="poison")
+    monkeypatch.setattr(datetime, "datetime", WrongClock)
+    ledger = Ledger(keep_for=datetime.timedelta(days=7))
+    applying = application(context, mark=ledger)
+    applying.apply("jobs/j")
+    applying.apply("jobs/k")
+    records = TaskRecords("adding", datastore.codec)
+    [parked] = records.parked(datastore)
+    done = datastore.fields(records.path_of("jobs/j"))
+    assert done is not None
+    assert parked.since.timestamp() >= created // 10**9
+    assert done["expires_at"].timestamp() >= created // 10**9 + 7 * 86_400
+
+
 @pytest.mark.parametrize("mark", MARKS)
 def test_a_task_that_ends_the_program_is_parked_like_one_that_raises(
     context: ApplicationContext, datastore: MemoryDatastore, mark: MarkOption
@@ -330,6 +356,35 @@ class TestOrder:
         applying = application(context, note, key="who")
         assert applying.apply_in_order("jobs/y").state is TaskState.DONE
         assert done == ["z", "y"]
+
+    @pytest.mark.parametrize(
+        "one",
+        [
+            lambda codec: codec.reference("users/ada"),
+            lambda codec: {"a": 1, "b": [codec.reference("users/ada")]},
+            lambda codec: GeoPoint(1.5, 2),
+            lambda codec: 7,
+        ],
+    )
+    def test_whatever_can_be_stored_makes_a_key(
+        self, context: ApplicationContext, datastore: MemoryDatastore, one: Any
+    ) -> None:
+        done: list[str] = []
+        datastore.drop("jobs/j")
+        for name in ("z", "y"):
+            datastore.put(f"jobs/{name}", who=one(datastore.codec))
+        applying = application(context, lambda task, _: done.append(task.id), key="who")
+        applying.apply_in_order("jobs/y")
+        assert done == ["z", "y"]
+
+    def test_a_task_of_a_very_long_key_can_be_parked(
+        self, context: ApplicationContext, datastore: MemoryDatastore
+    ) -> None:
+        datastore.put("jobs/j", add="poison", who="a" * 20_000)
+        applying = application(context, key="who")
+        assert applying.apply_in_order("jobs/j").state is TaskState.PARKED
+        [parked] = TaskRecords("adding", datastore.codec).parked(datastore)
+        assert len(parked.key) < 10_000
 
     def test_a_task_waits_for_a_parked_one(
         self, context: ApplicationContext, datastore: MemoryDatastore
