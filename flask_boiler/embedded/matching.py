@@ -12,11 +12,19 @@ from typing import Any
 
 from flask_boiler.embedded.conditions import NAME_FIELD, Leaf, leaf_of
 from flask_boiler.embedded.document import StoredDocument, split_name
-from flask_boiler.embedded.encoding import descending, encode_name, encode_value
+from flask_boiler.embedded.encoding import descending, encode_name, encode_value, is_vector
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.ordering import Criterion, effective_orders, field_names
 
-__all__ = ["NAME", "Query", "criteria", "masked", "value_at"]
+__all__ = [
+    "NAME",
+    "Query",
+    "criteria",
+    "inner_fields",
+    "masked",
+    "opened_fields",
+    "value_at",
+]
 
 NAME = "__name__"
 _PLAIN = re.compile(r"[a-zA-Z_][a-zA-Z_0-9]*")
@@ -62,8 +70,22 @@ def value_at(message: Any, names: Sequence[str]) -> Any | None:
         if fields is None or name not in fields:
             return None
         value = fields[name]
-        fields = value.map_value.fields if value.HasField("map_value") else None
+        fields = inner_fields(value)
     return value
+
+
+def inner_fields(value: Any) -> Any | None:
+    """The fields of a map, or ``None`` for everything else; a vector is no map."""
+    if not value.HasField("map_value") or is_vector(value.map_value.fields):
+        return None
+    return value.map_value.fields
+
+
+def opened_fields(value: Any) -> Any:
+    """The fields of a map to write into; the value becomes one with the first if it is none."""
+    if inner_fields(value) is None:
+        value.map_value.fields.clear()
+    return value.map_value.fields
 
 
 def criteria(structured: Any, required: Sequence[tuple[str, ...]] = ()) -> list[Criterion]:

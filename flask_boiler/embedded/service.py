@@ -132,6 +132,8 @@ class Service:
             check_document(name)
         _check_mask(request.mask)
         answers: list[Any] = []
+        # In no order that is promised; but production tells of these last.
+        missing: list[Any] = []
         with self._view(world, request) as view:
             if view.begun:
                 answers.append(protocol.BatchGetDocumentsResponse(transaction=view.begun))
@@ -139,7 +141,7 @@ class Service:
             for name in names:
                 found = self._read(view, name)
                 if found is None:
-                    answers.append(
+                    missing.append(
                         protocol.BatchGetDocumentsResponse(
                             missing=name, read_time=timestamp(view.reading.time)
                         )
@@ -149,7 +151,7 @@ class Service:
                     answers.append(batch_get_found(shown.SerializeToString(), read_time))
                 else:
                     answers.append(batch_get_found(found.data, read_time))
-        return iter(answers)
+        return iter(answers + missing)
 
     def list_documents(self, request: Any) -> Any:
         """ListDocuments."""

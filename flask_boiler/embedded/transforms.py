@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_boiler.embedded.clock import set_timestamp
 from flask_boiler.embedded.encoding import encode_value
-from flask_boiler.embedded.matching import value_at
+from flask_boiler.embedded.matching import opened_fields, value_at
 from flask_boiler.embedded.names import check_field_path
 from flask_boiler.embedded.refusal import invalid
 from flask_boiler.embedded.values import check_value
@@ -64,7 +64,7 @@ def apply_transform(document: Any, transform: Any, commit_time_us: int) -> Any:
     if after is not before:
         fields = document.fields
         for step in names[:-1]:
-            fields = fields[step].map_value.fields
+            fields = opened_fields(fields[step])
         fields[names[-1]].CopyFrom(after)
     if kind in ("append_missing_elements", "remove_all_from_array"):
         return protocol.Value(null_value=0)

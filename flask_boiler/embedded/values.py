@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import Any
 
 from flask_boiler.embedded.encoding import is_vector
@@ -14,6 +15,7 @@ __all__ = ["check_value", "settle_fields"]
 _LARGEST_DOCUMENT = 1_048_576
 _LARGEST_VALUE = 1_048_487
 _DEEPEST = 20
+_MOST_DIMENSIONS = 2048
 _EARLIEST_S, _LATEST_S = -62_135_596_800, 253_402_300_799
 
 
@@ -22,7 +24,7 @@ def settle_fields(document: Any) -> None:
 
     :raises Refusal: INVALID_ARGUMENT.
     """
-    _settle(document.fields, 1)
+    _settle(document.fields, 1, in_document=True)
     if document.ByteSize() > _LARGEST_DOCUMENT:
         raise invalid(
             f'Document "{document.name}" cannot be written because its size '
@@ -36,10 +38,10 @@ def check_value(value: Any) -> None:
 
     :raises Refusal: INVALID_ARGUMENT.
     """
-    _settle_value("value", value, 0, in_array=False)
+    _settle_value("value", value, 0, in_array=False, in_document=False)
 
 
-def _settle(fields: Any, depth: int) -> None:
+def _settle(fields: Any, depth: int, *, in_document: bool) -> None:
     for name, value in fields.items():
         if not name:
             raise invalid("The property.name is the empty string.")
@@ -47,13 +49,13 @@ def _settle(fields: Any, depth: int) -> None:
             raise invalid(f"field name {name} is reserved")
         kind = value.WhichOneof("value_type")
         if kind not in _HARMLESS:
-            _settle_value(name, value, depth, in_array=False)
+            _settle_value(name, value, depth, in_array=False, in_document=in_document)
 
 
 _HARMLESS = frozenset({"null_value", "boolean_value", "integer_value", "double_value"})
 
 
-def _settle_value(name: str, value: Any, depth: int, *, in_array: bool) -> None:
+def _settle_value(name: str, value: Any, depth: int, *, in_array: bool, in_document: bool) -> None:
     match value.WhichOneof("value_type"):
         case "string_value":
             if len(value.string_value) * 4 > _LARGEST_VALUE:
@@ -70,14 +72,47 @@ def _settle_value(name: str, value: Any, depth: int, *, in_array: bool) -> None:
             if in_array:
                 raise invalid("Cannot convert an array value in an array value.")
             for item in value.array_value.values:
-                _settle_value(name, item, depth, in_array=True)
+                _settle_value(name, item, depth, in_array=True, in_document=in_document)
         case "map_value":
             if depth >= _DEEPEST:
                 raise invalid(f"Property {name} contains an invalid nested entity.")
-            if not is_vector(value.map_value.fields):
-                _settle(value.map_value.fields, depth + 1)
+            fields = value.map_value.fields
+            if is_vector(fields):
+                _check_vector(fields)
+                if in_document:
+                    _check_stored_vector(fields, in_array=in_array)
+            else:
+                _settle(fields, depth + 1, in_document=in_document)
         case None:
             raise invalid("Cannot convert firestore.v1.Value with type unset.")
+
+
+def _check_vector(fields: Any) -> None:
+    """Check the fields of a map that says it is a vector.
+
+    :raises Refusal: INVALID_ARGUMENT.
+    """
+    if "value" not in fields:
+        raise invalid("Vector map is missing key 'value'.")
+    if len(fields) > len(("__type__", "value")):
+        raise invalid("Vector Value map has extraneous entries.")
+    if not fields["value"].HasField("array_value"):
+        raise invalid("Vector Value type must be an array.")
+    numbers = fields["value"].array_value.values
+    if not numbers:
+        raise invalid("Cannot have a zero length vector.")
+    if len(numbers) > _MOST_DIMENSIONS:
+        raise invalid(f"Vectors must be at most {_MOST_DIMENSIONS} dimensions.")
+    if not all(number.HasField("double_value") for number in numbers):
+        raise invalid("Vector must only contain values of type 'double'")
+
+
+def _check_stored_vector(fields: Any, *, in_array: bool) -> None:
+    """What may be asked for and not kept."""
+    if any(isnan(number.double_value) for number in fields["value"].array_value.values):
+        raise invalid("Vector cannot contain NaN values.")
+    if in_array:
+        raise invalid("Cannot convert a vector value in an array value.")
 
 
 def _check_size(name: str, size: int) -> None:

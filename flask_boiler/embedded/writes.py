@@ -11,7 +11,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from flask_boiler.embedded.clock import microseconds, set_timestamp
 from flask_boiler.embedded.document import StoredDocument, split_name
-from flask_boiler.embedded.matching import NAME
+from flask_boiler.embedded.matching import NAME, inner_fields, opened_fields
 from flask_boiler.embedded.names import check_document, check_field_path
 from flask_boiler.embedded.refusal import Refusal, failed_precondition, invalid, not_found
 from flask_boiler.embedded.staging import Staging
@@ -118,15 +118,19 @@ class Operation:
     def _check_precondition(self, before: StoredDocument | None) -> None:
         if self.required_time is not None:
             stored = before.updated if before else 0
+            if before is not None and stored < self.required_time:
+                raise invalid(
+                    f"Invalid base version, it is greater than the stored version: {self.name}"
+                )
             if stored != self.required_time:
                 raise failed_precondition(
                     f"the stored version ({stored}) of {self.name} does not match the required "
                     f"base version ({self.required_time})"
                 )
         elif self.required_exists is True and before is None:
-            raise not_found(f"no entity to update: {self.name}")
+            raise not_found(f"No document to update: {self.name}")
         elif self.required_exists is False and before is not None:
-            raise Refusal(grpc.StatusCode.ALREADY_EXISTS, f"entity already exists: {self.name}")
+            raise Refusal(grpc.StatusCode.ALREADY_EXISTS, f"Document already exists: {self.name}")
 
     def _outcome(self, before: StoredDocument | None) -> Any:
         """The document after the write, still without its transforms."""
@@ -154,10 +158,10 @@ def _copy_field(source: Any, destination: Any, names: tuple[str, ...]) -> None:
     """Make a field what it is in the source: also gone."""
     given, kept = source.fields, destination.fields
     for step in names[:-1]:
-        given = given[step].map_value.fields if given is not None and step in given else None
-        if given is None and (step not in kept or not kept[step].HasField("map_value")):
+        given = inner_fields(given[step]) if given is not None and step in given else None
+        if given is None and (step not in kept or inner_fields(kept[step]) is None):
             return
-        kept = kept[step].map_value.fields
+        kept = opened_fields(kept[step])
     if given is not None and names[-1] in given:
         kept[names[-1]].CopyFrom(given[names[-1]])
     elif names[-1] in kept:

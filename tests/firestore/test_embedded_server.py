@@ -60,12 +60,17 @@ def test_every_kind_of_value_comes_back_as_it_was(db: firestore.Client) -> None:
 
 def test_writes_have_their_preconditions(db: firestore.Client) -> None:
     reference = db.document("cities/SF")
-    with pytest.raises(exceptions.NotFound):
+    with pytest.raises(exceptions.NotFound, match=r"No document to update: .*SF"):
         reference.update({"n": 1})
     reference.create({"n": 1})
-    with pytest.raises(exceptions.AlreadyExists):
+    with pytest.raises(exceptions.AlreadyExists, match=r"Document already exists: .*SF"):
         reference.create({"n": 2})
     first = reference.get()
+    future = first.update_time + datetime.timedelta(hours=1)
+    with pytest.raises(exceptions.InvalidArgument):
+        reference.delete(option=db.write_option(last_update_time=future))
+    with pytest.raises(exceptions.FailedPrecondition):
+        db.document("cities/none").delete(option=db.write_option(last_update_time=future))
     written = reference.update({"n": firestore.Increment(4), "tags": firestore.ArrayUnion(["a"])})
     with pytest.raises(exceptions.FailedPrecondition):
         reference.update({"n": 7}, option=db.write_option(last_update_time=first.update_time))
@@ -73,6 +78,13 @@ def test_writes_have_their_preconditions(db: firestore.Client) -> None:
     assert found.to_dict() == {"n": 5, "tags": ["a"]}
     assert found.update_time == written.update_time
     assert found.create_time == first.create_time
+
+
+def test_what_is_missing_comes_after_what_is_there(db: firestore.Client) -> None:
+    db.document("cities/b").set({})
+    references = [db.document(f"cities/{letter}") for letter in "abc"]
+    found = [(snapshot.id, snapshot.exists) for snapshot in db.get_all(references)]
+    assert found == [("b", True), ("a", False), ("c", False)]
 
 
 def test_a_batch_is_all_or_nothing(db: firestore.Client) -> None:
