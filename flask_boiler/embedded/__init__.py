@@ -11,6 +11,7 @@ Its rooms, from below to above; each imports only from those above it in this li
     conditions, matching             what one query asks of one document
     validation, plan, execution      which queries are taken; how they are answered
     aggregation, listing, partition  what is made of results
+    nearest                          whose vectors are nearest
     transforms, writes               what a write makes of a document
     transactions                     what was read must still be so
     transfer                         exporting, importing, clearing

@@ -167,12 +167,12 @@ class Query:
         """Bytes that sort as the result is ordered; no two documents have the same."""
         return b"".join(self._order_part(message, order) for order in self.orders)
 
-    def selected(self, document: StoredDocument) -> Any:
-        """The ``Document`` as the query shows it; the stored one is shared, do not change it."""
+    def selected(self, message: Any) -> Any:
+        """A ``Document`` as the query shows it; that may be itself, do not change it."""
         if not self.structured.HasField("select"):
-            return document.message
+            return message
         paths = [field.field_path for field in self.structured.select.fields]
-        return masked(document.message, [path for path in paths if path != NAME])
+        return masked(message, [path for path in paths if path != NAME])
 
     def cursor_key(self, cursor: Any) -> bytes:
         """What the sort keys of a cursor's position begin with."""

@@ -34,6 +34,7 @@ from flask_boiler.embedded.names import (
     check_parent,
     check_world,
 )
+from flask_boiler.embedded.nearest import nearest
 from flask_boiler.embedded.partition import partition_cursors
 from flask_boiler.embedded.reading import Reading
 from flask_boiler.embedded.refusal import Refusal, invalid, not_found
@@ -192,9 +193,8 @@ class Service:
     def run_query(self, request: Any) -> Iterator[Any]:
         """RunQuery."""
         world, _ = check_parent(request.parent)
-        check_query(request.structured_query)
+        check_query(request.structured_query, may_search=True)
         query = Query(request.parent, request.structured_query)
-        is_whole = not request.structured_query.HasField("select")
         answers: list[Any] = []
         with self._view(world, request) as view:
             if view.begun:
@@ -205,10 +205,9 @@ class Service:
             found = list(run(view.reading, query))
             if view.transaction is not None:
                 view.transaction.note_query(view.reading, query, found)
-            for document in found:
-                data = document.data if is_whole else query.selected(document).SerializeToString()
-                answers.append(query_document(data, read_time))
-        if found:
+            shown = _result(query, found)
+            answers += [query_document(data, read_time) for data in shown]
+        if shown:
             answers[-1] += QUERY_DONE
         else:
             answers.append(protocol.RunQueryResponse(read_time=timestamp(time), done=True))
@@ -365,6 +364,15 @@ def _shown(document: StoredDocument, request: Any) -> Any:
         return document.message
     _check_mask(request.mask)
     return masked(document.message, [p for p in request.mask.field_paths if p != "__name__"])
+
+
+def _result(query: Query, found: Sequence[StoredDocument]) -> list[bytes]:
+    """The documents that a query shows of what it has found, serialized."""
+    if query.structured.HasField("find_nearest"):
+        return [document.SerializeToString() for document in nearest(query, found)]
+    if query.structured.HasField("select"):
+        return [query.selected(document.message).SerializeToString() for document in found]
+    return [document.data for document in found]
 
 
 def _new_id() -> str:

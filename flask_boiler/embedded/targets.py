@@ -164,7 +164,7 @@ class _Matching(Target):
     def shown(self, document: StoredDocument) -> bytes:
         if self._is_whole:
             return document.data
-        return bytes(self._query.selected(document).SerializeToString(deterministic=True))
+        return bytes(self._query.selected(document.message).SerializeToString(deterministic=True))
 
 
 class _Window(_Matching):

@@ -7,8 +7,14 @@ from itertools import product
 from typing import Any
 
 from flask_boiler.embedded.conditions import NAME_FIELD, Leaf, disjunction
+from flask_boiler.embedded.encoding import is_vector
 from flask_boiler.embedded.matching import NAME, criteria
-from flask_boiler.embedded.names import check_collection_id, check_document, check_field_path
+from flask_boiler.embedded.names import (
+    check_collection_id,
+    check_document,
+    check_field_path,
+    is_reserved,
+)
 from flask_boiler.embedded.refusal import Refusal, failed_precondition, invalid, unimplemented
 from flask_boiler.embedded.values import check_value
 from flask_boiler.firestore import protocol
@@ -25,19 +31,25 @@ _NEGATIVE = (_FIELD.NOT_EQUAL, _FIELD.NOT_IN)
 _UNARY_NEGATIVE = (_UNARY.IS_NOT_NAN, _UNARY.IS_NOT_NULL)
 _CONTAINS = (_FIELD.ARRAY_CONTAINS, _FIELD.ARRAY_CONTAINS_ANY)
 _MOST_DISJUNCTIONS = 30
+_SEARCH = protocol.StructuredQuery.FindNearest
+_MOST_NEIGHBORS = 1000
 
 
-def check_query(query: Any, required: Sequence[tuple[str, ...]] = ()) -> None:
+def check_query(
+    query: Any, required: Sequence[tuple[str, ...]] = (), *, may_search: bool = False
+) -> None:
     """A ``StructuredQuery`` that can be run.
 
     :param required: more fields that it is sorted by, as those that an aggregation is over.
-    :raises Refusal: INVALID_ARGUMENT, or UNIMPLEMENTED for a search of the nearest vectors.
+    :param may_search: whether it may ask for the nearest vectors.
+    :raises Refusal: INVALID_ARGUMENT, or UNIMPLEMENTED for a search that it may not ask for.
     """
     if query.HasField("find_nearest"):
-        raise unimplemented(
-            "find_nearest is not served by the embedded Firestore; use Google's emulator or a "
-            "project of your own"
-        )
+        if not may_search:
+            raise unimplemented(
+                "find_nearest can be run; it cannot be listened to, aggregated or partitioned"
+            )
+        _check_search(query)
     if len(query.from_) > 1:
         raise invalid("StructuredQuery.from cannot have more than one collection selector.")
     for source in query.from_:
@@ -57,6 +69,31 @@ def check_query(query: Any, required: Sequence[tuple[str, ...]] = ()) -> None:
     _check_keys(query, required)
     if not any(source.collection_id for source in query.from_):
         _check_without_collection(query)
+
+
+def _check_search(query: Any) -> None:
+    search = query.find_nearest
+    for part, is_there in (
+        ("limit", query.HasField("limit")),
+        ("offset", query.offset > 0),
+        ("cursor", query.HasField("start_at") or query.HasField("end_at")),
+    ):
+        if is_there:
+            raise invalid(f"A query {part} cannot be used with FindNearest")
+    check_field_path(search.vector_field.field_path)
+    if search.distance_measure not in _SEARCH.DistanceMeasure.values()[1:]:
+        raise invalid("Unknown Distance Measure.")
+    if not 1 <= search.limit.value <= _MOST_NEIGHBORS:
+        raise invalid(
+            f"FindNearest.limit must be a positive integer of no more than {_MOST_NEIGHBORS}"
+        )
+    check_value(search.query_vector)
+    if not is_vector(search.query_vector.map_value.fields):
+        raise invalid("Query Value must be of type vector.")
+    if is_reserved(search.distance_result_field):
+        raise invalid(
+            f'The distanceResultField.property.name "{search.distance_result_field}" is reserved.'
+        )
 
 
 def _check_where(where: Any) -> None:

@@ -188,7 +188,7 @@ def _compare(storage: Storage, client: Client) -> None:
     with storage.reading(time) as reading:
         for target_id, query in QUERIES.items():
             asked = Query(f"{WORLD}/documents", query)
-            expected = {d.name: asked.selected(d) for d in run(reading, asked)}
+            expected = {d.name: asked.selected(d.message) for d in run(reading, asked)}
             assert client.held[target_id] == expected, (target_id, time)
         found = reading.documents([name_of(path) for path in PATHS[:4]])
         held = {d.name: d.message for d in found if d is not None}
