@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias, cast
 
 import grpc
 
@@ -260,7 +260,8 @@ class EmbeddedFirestore:
     def _serve(self, storage: Storage) -> None:
         pool = DaemonPool(_THREADS, name="embedded-firestore")
         interceptors = [] if self._faults is None else [self._faults.interceptor()]
-        server = grpc.server(pool, options=_OPTIONS, interceptors=interceptors)
+        # Any executor will do, whatever the annotation says.
+        server = grpc.server(cast(Any, pool), options=_OPTIONS, interceptors=interceptors)
         service = Service(storage)
         streams = Streams(service, self._faults or Faults(), self._listen_policy)
         handlers = _handlers(service, streams)
