@@ -1,4 +1,4 @@
-"""What holds for the whole session: it leaves no process behind."""
+"""What holds for the whole session: no process is left behind, and slowness is no failure."""
 
 import contextlib
 import os
@@ -6,12 +6,19 @@ import signal
 import time
 import uuid
 
+import hypothesis
 import pytest
 
 from tests.processes import is_gone, with_environment
 
 _MARK = "FLASK_BOILER_TEST_SESSION"
 _TIME_TO_END_S = 10.0
+
+# How long an example takes says how busy the machine is, and nothing of the code.
+hypothesis.settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy")
 
 
 def pytest_configure(config: pytest.Config) -> None:
