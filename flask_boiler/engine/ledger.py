@@ -1,15 +1,19 @@
 """The durable record of which places belong to which view.
 
 One small document per place, in a collection of the framework's own, written in the commit
-that first writes the place and deleted in the one that gives it up. It is what makes two
-things possible that the view documents alone cannot: removing views whose roots went away
-while nobody was running, and refusing a second view that claims a place.
+that first writes the place. It is what makes possible what the view documents alone cannot:
+removing views whose roots went away while nobody was running, and refusing a second view that
+claims a place.
+
+In the commit that gives a place up, its record becomes a tombstone: a document that is gone has
+no update time by which another process, whose cut is older, could see that it is behind. The
+tombstone has one. It is pruned when no process can be so far behind any more.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask_boiler.engine.keys import ViewKey
@@ -19,11 +23,13 @@ from flask_boiler.values import FieldFilter, QuerySpec, Snapshot
 
 __all__ = [
     "LEDGER_COLLECTION",
+    "is_tombstone",
     "ledger_path",
-    "load_places",
+    "load_records",
     "owner_of",
     "record_id",
     "record_of",
+    "tombstone_of",
 ]
 
 LEDGER_COLLECTION = "_boiler_places"
@@ -49,23 +55,30 @@ def ledger_path(place: str) -> str:
     return f"{LEDGER_COLLECTION}/{record_id(place)}"
 
 
-def record_of(key: ViewKey, place: str) -> dict[str, str]:
+def record_of(key: ViewKey, place: str) -> dict[str, Any]:
     """The record that says that ``place`` belongs to ``key``."""
     return {"mediator": key.keeper, "root": key.root, "place": place}
 
 
+def tombstone_of(key: ViewKey, place: str) -> dict[str, Any]:
+    """What takes the record's place when ``key`` gives ``place`` up."""
+    return {**record_of(key, place), "vacated": True}
+
+
+def is_tombstone(record: Snapshot) -> bool:
+    """Whether it says that the place was given up."""
+    return record.get("vacated") is True
+
+
 def owner_of(record: Snapshot) -> ViewKey | None:
-    """Whose place it is by its record; ``None`` if there is no record."""
-    if not record.exists:
+    """Whose place it is by its record; ``None`` if it is nobody's."""
+    if not record.exists or is_tombstone(record):
         return None
     fields: Mapping[str, Any] = record.fields
     return ViewKey(fields["mediator"], fields["root"])
 
 
-def load_places(datastore: Datastore, keeper: str) -> Iterator[tuple[ViewKey, str]]:
-    """Every place that the views of one keeper own, with the view."""
+def load_records(datastore: Datastore, keeper: str) -> list[Snapshot]:
+    """The records of every place that the views of one keeper have, and tombstones of others."""
     spec = QuerySpec(LEDGER_COLLECTION, where=FieldFilter("mediator", "==", keeper))
-    for record in datastore.run_query(compile_query(spec, datastore.codec)):
-        owner = owner_of(record)
-        if owner is not None:
-            yield owner, record.fields["place"]
+    return list(datastore.run_query(compile_query(spec, datastore.codec)))

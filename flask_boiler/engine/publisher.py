@@ -11,14 +11,15 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask_boiler.engine.keys import ViewKey
-from flask_boiler.engine.ledger import ledger_path
+from flask_boiler.engine.ledger import ledger_path, owner_of
 from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
 from flask_boiler.engine.places import Places, Plan
 from flask_boiler.engine.probing import commit_probe
+from flask_boiler.engine.tombstones import KEPT_FOR_NS, Tombstones, remove_tombstones
 from flask_boiler.errors import (
     BoilerError,
     ConflictError,
@@ -62,8 +63,11 @@ class Publisher:
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
         self._places = Places()
-        # Guards the places: mediators recall and forget them while the thread publishes.
+        self._tombstones = Tombstones()
+        # Guards both: mediators recall and forget places while the thread publishes.
         self._lock = threading.Lock()
+        # Of the newest commit.
+        self._commit_time_ns = 0
         self._queue: queue.SimpleQueue[_Publication | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="flask-boiler-publish", daemon=True)
@@ -90,12 +94,21 @@ class Publisher:
         """Make the view's places what the rendering says."""
         self._queue.put(_Publication(view, rendering, done))
 
-    def recall(self, owned: Sequence[tuple[ViewKey, str]]) -> None:
-        """Take up places that the ledger says are these views'; reads what is stored there."""
-        stored = self._datastore.get([place for _, place in owned])
+    def recall(self, records: Iterable[Snapshot]) -> set[ViewKey]:
+        """Take up what the ledger says; reads what is stored at the places that are views'.
+
+        :returns: those views.
+        """
+        by_place: dict[str, Snapshot] = {record.fields["place"]: record for record in records}
+        owned = {p: owner for p, r in by_place.items() if (owner := owner_of(r)) is not None}
+        stored = self._datastore.get(owned)
         with self._lock:
-            for key, place in owned:
-                self._places.recall(key, place, stored[place])
+            for place, record in by_place.items():
+                if place in owned:
+                    self._places.recall(owned[place], place, stored[place], record)
+                else:
+                    self._tombstones.note(place, record.update_time_ns)
+        return set(owned.values())
 
     def forget(self, key: ViewKey) -> None:
         """Drop what is known of a view; its documents stay as they are."""
@@ -121,6 +134,7 @@ class Publisher:
         while (first := self._queue.get()) is not None:
             batch, ended = self._gather(first)
             self._publish(batch)
+            self._prune()
             if ended:
                 return
 
@@ -186,6 +200,7 @@ class Publisher:
             return self._wait_and_reconcile(batch, error)
         except BoilerError as error:
             return self._split(batch, error)
+        self._commit_time_ns = result.commit_time_ns
         self._applied(batch, result.update_times_ns)
         return []
 
@@ -195,9 +210,11 @@ class Publisher:
             assert publication.plan is not None
             end = start + len(publication.plan.writes)
             with self._lock:
-                self._places.applied(
+                tombstones = self._places.applied(
                     publication.view.key, publication.plan, update_times_ns[start:end]
                 )
+                for place, written_ns in tombstones.items():
+                    self._tombstones.note(place, written_ns)
             self.documents_written += end - start
             start = end
             self._end(publication, Outcome(written=True, freed=publication.plan.freed))
@@ -233,6 +250,8 @@ class Publisher:
         concerned = [self._concerned(publication) for publication in batch]
         paths = [path for group in concerned for place in group for path in _both(place)]
         stored = self._datastore.get(paths)
+        # What was given up before this may have no tombstone any more.
+        pruned_until_ns = max((s.read_time_ns for s in stored.values()), default=0) - KEPT_FOR_NS
         remaining = []
         news = False
         for publication, group in zip(batch, concerned, strict=True):
@@ -240,13 +259,28 @@ class Publisher:
             news = news or changed is not False
             if changed is None or not self._prepare(publication):
                 continue
-            if changed and self._has_lost(publication, group):
+            if self._has_lost(publication, group if changed else (), pruned_until_ns):
                 continue
             remaining.append(publication)
         if news_expected and not news:
             # Contention, not news: let the other side finish.
             self._stopping.wait(_FIRST_PAUSE_S)
         return remaining
+
+    def _prune(self) -> None:
+        """Remove tombstones that have served."""
+        with self._lock:
+            served = self._tombstones.take_served(self._commit_time_ns)
+        if not served:
+            return
+        try:
+            remove_tombstones(self._datastore, served)
+        except Exception as error:
+            # They harm nobody, and the next start finds them again.
+            logger.warning("%d tombstone(s) could not be removed: %s", len(served), error)
+        with self._lock:
+            for place, written_ns in served:
+                self._places.pruned(place, written_ns)
 
     def _concerned(self, publication: _Publication) -> list[str]:
         owned = self.owned(publication.view.key)
@@ -268,10 +302,15 @@ class Publisher:
             return None
         return news
 
-    def _has_lost(self, publication: _Publication, group: Sequence[str]) -> bool:
-        """Whether somebody published after this rendering's cut; then it ends here."""
+    def _has_lost(
+        self, publication: _Publication, news: Sequence[str], pruned_until_ns: int
+    ) -> bool:
+        """Whether somebody published after this rendering's cut; then it ends here.
+
+        :param news: places where something else was found than was known.
+        """
         with self._lock:
-            newest_ns = self._places.newest_ns(group)
+            newest_ns = max(self._places.newest_ns(news), pruned_until_ns)
         if newest_ns <= publication.rendering.read_time_ns:
             return False
         self._end(publication, Outcome(newer_than_ns=newest_ns))

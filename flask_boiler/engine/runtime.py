@@ -22,7 +22,7 @@ from flask_boiler.engine.circles import circle_through
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.dependencies import Dependencies
 from flask_boiler.engine.keys import Parked, ViewKey
-from flask_boiler.engine.ledger import load_places
+from flask_boiler.engine.ledger import load_records
 from flask_boiler.engine.live_view import LiveView, Outcome, Phase, Rendering
 from flask_boiler.engine.parking import Parking
 from flask_boiler.engine.population import Population
@@ -179,13 +179,13 @@ class Engine:
                 )
             self._makers[population.keeper] = make
         try:
-            remembered = list(load_places(self.datastore, population.keeper))
-            self.publisher.recall(remembered)
+            records = load_records(self.datastore, population.keeper)
+            remembered = self.publisher.recall(records)
         except BaseException:
             with self._lock:
                 del self._makers[population.keeper]
             raise
-        population.remembered = {key.root for key, _ in remembered}
+        population.remembered = {key.root for key in remembered}
         with self._lock:
             for target in population.targets:
                 self._populations.setdefault(target, []).append(population)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flask_boiler.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.keys import ViewKey
+from flask_boiler.engine.ledger import ledger_path, owner_of
 from flask_boiler.engine.live_view import Rendering
 from flask_boiler.engine.materializer import render
 from flask_boiler.engine.population import Population
@@ -98,9 +99,12 @@ class ViewKeeper:
         if not callable(choice):
             return Rendering(dict.fromkeys(owned), gone=True)
         datastore = run.context.datastore
+        found = datastore.get([path for place in owned for path in (place, ledger_path(place))])
         documents: dict[str, Any] = {}
-        for place, stored in datastore.get(owned).items():
-            left = choice(stored.to_dict()) if stored.exists else None
+        for place in owned:
+            stored, record = found[place], found[ledger_path(place)]
+            # Where another process has taken leave already, what is stored is what it left.
+            left = choice(stored.to_dict()) if stored.exists and owner_of(record) == key else None
             if left is not None:
                 documents[place] = datastore.codec.encode(left, where=place)
         return Rendering(documents, gone=True)

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from flask_boiler.engine.keys import ViewKey
+from flask_boiler.engine.ledger import ledger_path, owner_of
 from flask_boiler.errors import ConflictError, TargetRejectedError, UnavailableError
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.ports import CutChange
@@ -25,6 +27,8 @@ class MemoryDatastore:
         self.codec = CODEC
         self.documents: dict[str, Snapshot] = {}
         self.commits: list[list[Write]] = []
+        #: How many commits a precondition refused.
+        self.refused = 0
         #: Raised by the next commits, one each: before or after they take effect.
         self.failures: list[tuple[str, Exception]] = []
         #: Every commit that writes one of these is answered as if the server were broken.
@@ -51,8 +55,19 @@ class MemoryDatastore:
         snapshot = self.documents.get(path)
         return None if snapshot is None else snapshot.to_dict()
 
+    def recorded_owner(self, place: str) -> ViewKey | None:
+        """The view that the ledger says has a place."""
+        path = ledger_path(place)
+        return owner_of(self.get([path])[path])
+
+    def advance(self, time_ns: int) -> None:
+        """Let so much time pass."""
+        with self._lock:
+            self._clock = itertools.count(self.now() + time_ns, 10)
+
     def get(self, paths: Iterable[str], **options: Any) -> dict[str, Snapshot]:
-        return {p: self.documents.get(p) or CODEC.missing(p) for p in paths}
+        at_ns = self.now()
+        return {p: self.documents.get(p) or CODEC.missing(p, read_time_ns=at_ns) for p in paths}
 
     def begin(self, **options: Any) -> bytes:
         return b"token"
@@ -76,8 +91,12 @@ class MemoryDatastore:
             return result
 
     def _apply(self, writes: Sequence[Write]) -> CommitResult:
-        for write in writes:
-            self._check(write)
+        try:
+            for write in writes:
+                self._check(write)
+        except ConflictError:
+            self.refused += 1
+            raise
         self.commits.append(list(writes))
         now = self.now()
         for write in writes:

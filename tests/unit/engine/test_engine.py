@@ -344,7 +344,8 @@ def test_views_whose_roots_went_away_meanwhile_are_removed(world: World) -> None
     world.engine.populate(population, make)
     world.feed.deliver(members={CITIES: []})
     world.quiet()
-    assert world.datastore.documents == {}
+    assert world.datastore.fields("views/NYC") is None
+    assert world.datastore.recorded_owner("views/NYC") is None
     assert world.engine.views == 0
 
 
@@ -406,7 +407,7 @@ def test_places_that_a_view_leaves_are_deleted_with_its_other_writes(world: Worl
     world.change("a/1", "y")
     world.quiet()
     assert world.datastore.fields("views/x") is None
-    assert world.datastore.fields(ledger_path("views/x")) is None
+    assert world.datastore.recorded_owner("views/x") is None
     assert world.datastore.fields("views/y") == {"value": "y"}
     assert len(world.datastore.commits[-1]) == 4
 
@@ -897,7 +898,7 @@ def test_one_document_that_was_deleted_unseen_takes_its_view_along(world: World)
     town = Town(world)
     town.show(None)
     assert town.view is None
-    assert world.datastore.fields(ledger_path("townView/a")) is None
+    assert world.datastore.recorded_owner("townView/a") is None
 
 
 def test_one_document_that_is_refused_for_a_while_keeps_its_view(world: World) -> None:

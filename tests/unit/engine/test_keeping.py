@@ -10,7 +10,7 @@ import pytest
 from flask_boiler import attrs
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.engine.keys import ViewKey
-from flask_boiler.engine.ledger import ledger_path
+from flask_boiler.engine.ledger import ledger_path, tombstone_of
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.runtime import Engine
@@ -172,6 +172,26 @@ def test_a_place_that_is_empty_leaves_nothing_behind(keeping: Keeping) -> None:
     assert keeping.datastore.fields("remembered/a") is None
 
 
+def test_what_another_process_left_of_a_view_is_left_alone(keeping: Keeping) -> None:
+    class Remembered(TownView):
+        class Meta:
+            path = "remembered/{town.doc_id}"
+
+            @staticmethod
+            def on_delete(fields: dict[str, Any]) -> dict[str, Any]:
+                return {"was": fields["title"]}
+
+    keeping.keep(QueryMediator(Remembered, query=None))
+    keeping.show(title="A")
+    keeping.datastore.put("remembered/a", {"was": "A"})
+    tombstone = tombstone_of(keeping.key, "remembered/a")
+    keeping.datastore.put(ledger_path("remembered/a"), tombstone)
+    keeping.leave()
+    assert keeping.errors == []
+    assert keeping.datastore.fields("remembered/a") == {"was": "A"}
+    assert keeping.engine.views == 0
+
+
 def test_what_is_kept_is_nobody_s_any_more(keeping: Keeping) -> None:
     class Kept(TownView):
         class Meta:
@@ -180,7 +200,7 @@ def test_what_is_kept_is_nobody_s_any_more(keeping: Keeping) -> None:
 
     keeping.keep(QueryMediator(Kept, query=None))
     keeping.show(title="A")
-    assert keeping.datastore.fields(ledger_path("kept/a")) is not None
+    assert keeping.datastore.recorded_owner("kept/a") == keeping.key
     keeping.leave()
     assert keeping.datastore.fields("kept/a")["title"] == "A"  # type: ignore[index]
-    assert keeping.datastore.fields(ledger_path("kept/a")) is None
+    assert keeping.datastore.recorded_owner("kept/a") is None
