@@ -85,11 +85,12 @@ preconditions = st.sampled_from(["", "", "", "exists", "missing", "fresh", "stal
 
 #: A write: what, where, with which content, under which precondition.
 Write = tuple[str, str, Any, str]
+creations = st.tuples(st.just("create"), paths, documents, st.just(""))
 writes = st.one_of(
     st.tuples(st.just("set"), paths, documents, st.just("")),
     st.tuples(st.just("set"), paths, documents, st.just("")),
     st.tuples(st.just("merge"), paths, changes, st.just("")),
-    st.tuples(st.just("create"), paths, documents, st.just("")),
+    creations,
     st.tuples(st.just("update"), paths, changes, preconditions),
     st.tuples(st.just("delete"), paths, st.none(), preconditions),
 )

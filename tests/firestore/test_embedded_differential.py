@@ -6,17 +6,28 @@ shrinks what fails to the few steps that matter.
 
 from __future__ import annotations
 
+import itertools
 import os
+import random
 import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
+from google.api_core import exceptions
 from google.cloud import firestore
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.emulator import LocalFirestore
@@ -26,6 +37,7 @@ from tests.firestore.differential import (
     Write,
     add_write,
     comparable,
+    creations,
     outcome,
     paths,
     queries,
@@ -34,24 +46,43 @@ from tests.firestore.differential import (
     values,
     writes,
 )
+from tests.firestore.differential_listeners import Listener, listened, refusal, windows
 
 #: How much is done to both; the soak does more.
 _STEPS_OF_A_TEST = 2000
 STEPS = int(os.environ.get("FLASK_BOILER_DIFFERENTIAL_STEPS", _STEPS_OF_A_TEST))
-STEPS_OF_ONE = 50
 #: A step takes some 20 ms on both together, on a busy machine many times that.
 TIMEOUT_S = 120 + STEPS // 4
+
+#: A run of Hypothesis takes fewer steps than it may, and there are as many runs as are needed.
+SETTINGS = settings(
+    max_examples=10,
+    stateful_step_count=50,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate, Phase.target, Phase.shrink],
+)
 
 #: What Google's emulator answers when it is too busy, or waits for locks that nobody holds.
 #: Nothing can be compared after it.
 BUSY = ("Aborted", "Unknown", "InternalServerError", "ServiceUnavailable", "DeadlineExceeded")
 
+#: Each listener of google-cloud-firestore is a stream and two threads.
+MOST_LISTENERS = 3
+
 
 class _Side:
-    """One of the two servers: its client, and what it said about times."""
+    """One of the two servers: its client, its listeners, and what it said about times.
 
-    def __init__(self, client: firestore.Client) -> None:
+    :param is_ours: more is asked of it than of the emulator. What listeners show is of the time
+        that they say, and what cannot be read cannot be listened to.
+    """
+
+    def __init__(self, client: firestore.Client, *, is_ours: bool) -> None:
         self.client = client
+        self.is_ours = is_ours
+        self.listeners: dict[int, Listener] = {}
         #: An update time that each document had once.
         self.times: dict[str, Any] = {}
         #: Times at which something was committed, to read at later.
@@ -61,40 +92,96 @@ class _Side:
         for write in written:
             add_write(self.client, batch, write, self.times)
         results = batch.commit() if hasattr(batch, "commit") else batch._commit()
+        had: dict[str, Any] = {}
         for (kind, path, _, _), result in zip(written, results, strict=True):
-            if kind != "delete":
-                self.times[path] = result.update_time
+            if kind == "delete":
+                # For the emulator, what is deleted has the time of its deletion, and meets a
+                # precondition that names it.
+                had.pop(path, None)
+            else:
+                had[path] = result.update_time
+        self.times |= had
         if results:
             self.past.append(getattr(batch, "commit_time", None) or results[0].update_time)
         return [len(result.transform_results) for result in results]
+
+    def look(self) -> Any:
+        """What all listeners show."""
+        return {number: listener.settled() for number, listener in self.listeners.items()}
+
+    def shown(self) -> set[str]:
+        """The documents that listeners have shown, at the last look."""
+        return {path for listener in self.listeners.values() for path in listener.shown}
+
+    def listen(self, number: int, plain: Any) -> Any:
+        try:
+            self.listeners[number] = Listener(self.client, plain, is_exact=self.is_ours)
+        except exceptions.InvalidArgument as error:
+            if self.is_ours:
+                assert refusal(self.client, plain) == f"removed: {type(error).__name__}"
+            raise
+        return self.listeners[number].settled()
+
+    def close(self) -> None:
+        for listener in self.listeners.values():
+            listener.close()
+        close_client(self.client)
+
+
+class _Steps:
+    """Counts what was done to both and compared, and reports it now and then."""
+
+    def __init__(self, report: Callable[[int], None]) -> None:
+        self._report = report
+        self.taken = 0
+
+    def count(self) -> None:
+        self.taken += 1
+        if self.taken % _STEPS_OF_A_TEST == 0:
+            self._report(self.taken)
 
 
 class SideBySide(RuleBasedStateMachine):
     """Does everything to both, and compares."""
 
+    steps: _Steps
+    #: The embedded one's, and the emulator's.
     clients: tuple[Callable[[str], firestore.Client], ...] = ()
+    listeners = Bundle("listeners")
 
     def __init__(self) -> None:
         super().__init__()
         project = f"same-{uuid.uuid4().hex[:16]}"
-        self.sides = [_Side(client(project)) for client in self.clients]
+        embedded, emulator = (client(project) for client in self.clients)
+        self.sides = [_Side(embedded, is_ours=True), _Side(emulator, is_ours=False)]
         self.is_over = False
+        self.started = 0
+        self.numbers: set[int] = set()
 
     def teardown(self) -> None:
-        for side in self.sides:
-            close_client(side.client)
+        try:
+            self.look()
+        finally:
+            for side in self.sides:
+                side.close()
 
     def both(self, act: Callable[[_Side], Any]) -> None:
         """Do it to both; they must agree."""
         if self.is_over:
             return
+        # After a difference, too, there is nothing to compare.
+        self.is_over = True
         embedded, emulator = (outcome(act, side) for side in self.sides)
         # Nobody contends here.
         assert embedded != "Aborted"
-        if emulator in BUSY:
-            self.is_over = True
-        else:
+        if emulator not in BUSY:
             assert embedded == emulator
+            self.steps.count()
+            self.is_over = False
+
+    @initialize(written=st.lists(creations, max_size=12, unique_by=lambda write: write[1]))
+    def begin(self, written: list[Write]) -> None:
+        self.both(lambda side: side.commit(side.client.batch(), written))
 
     @rule(written=st.lists(writes, min_size=1, max_size=4))
     def write(self, written: list[Write]) -> None:
@@ -157,13 +244,13 @@ class SideBySide(RuleBasedStateMachine):
 
         self.both(act)
 
-    @rule(data=st.data(), query=queries(), path=paths)
-    def look_back(self, data: st.DataObject, query: dict[str, Any], path: str) -> None:
+    @rule(back=st.integers(0, 99), query=queries(), path=paths)
+    def look_back(self, back: int, query: dict[str, Any], path: str) -> None:
         """Read at a time at which something was committed."""
         known = min(len(side.past) for side in self.sides)
         if not known:
             return
-        at = data.draw(st.integers(0, known - 1))
+        at = back % known
 
         def act(side: _Side) -> Any:
             document = side.client.document(path).get(read_time=side.past[at])
@@ -241,6 +328,40 @@ class SideBySide(RuleBasedStateMachine):
 
         self.both(act)
 
+    # What is drawn may not depend on what servers say: one that is refused has a number, too.
+
+    @precondition(lambda self: len(self.numbers) < MOST_LISTENERS)
+    @rule(target=listeners, plain=st.one_of(listened, windows()))
+    def listen(self, plain: Any) -> int:
+        self.started += 1
+        number = self.started
+        self.numbers.add(number)
+        self.both(lambda side: side.listen(number, plain))
+        return number
+
+    @precondition(lambda self: self.numbers)
+    @rule()
+    def look(self) -> None:
+        """What was written meanwhile, listeners show."""
+        self.both(_Side.look)
+
+    @precondition(lambda self: self.numbers)
+    @rule(written=writes, at=st.integers(0, 9), look=st.booleans())
+    def write_what_is_shown(self, written: Write, at: int, look: bool) -> None:
+        shown = sorted(self.sides[0].shown())
+        if shown:
+            kind, _, content, precondition = written
+            self.write_one((kind, shown[at % len(shown)], content, precondition))
+        if look:
+            self.look()
+
+    @rule(number=consumes(listeners))
+    def listen_no_more(self, number: int) -> None:
+        self.numbers.remove(number)
+        for side in self.sides:
+            if number in side.listeners:
+                side.listeners.pop(number).close()
+
 
 def _client(host: str, project: str) -> firestore.Client:
     return local_client(host, project=project, database="(default)")
@@ -248,24 +369,24 @@ def _client(host: str, project: str) -> firestore.Client:
 
 @pytest.mark.timeout(TIMEOUT_S)
 def test_the_embedded_firestore_answers_as_googles_does(
-    firestore_emulator: LocalFirestore,
+    firestore_emulator: LocalFirestore, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    is_soak = STEPS > _STEPS_OF_A_TEST
+
+    def report(taken: int) -> None:
+        if is_soak:
+            with capsys.disabled():
+                print(f"\n{taken:,} of {STEPS:,} steps", end=" ", flush=True)
+
     with EmbeddedFirestore() as embedded:
         hosts = (embedded.host, firestore_emulator.host)
 
         class Machine(SideBySide):
             clients = tuple(partial(_client, host) for host in hosts)
+            steps = _Steps(report)
 
-        run_state_machine_as_test(
-            Machine,
-            settings=settings(
-                max_examples=max(1, STEPS // STEPS_OF_ONE),
-                stateful_step_count=STEPS_OF_ONE,
-                # The same steps in every run, but in a soak.
-                derandomize=STEPS <= _STEPS_OF_A_TEST,
-                database=None,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-                phases=[Phase.explicit, Phase.generate, Phase.target, Phase.shrink],
-            ),
-        )
+        # The same steps in every run, but in a soak.
+        first = random.getrandbits(32) if is_soak else 0
+        numbers = itertools.count(first)
+        while Machine.steps.taken < STEPS:
+            run_state_machine_as_test(seed(next(numbers))(Machine), settings=SETTINGS)
