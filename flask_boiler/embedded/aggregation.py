@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_boiler.embedded.conditions import NAME_FIELD
 from flask_boiler.embedded.matching import value_at
-from flask_boiler.embedded.names import check_field_path, is_reserved
+from flask_boiler.embedded.names import check_field_path, is_reserved, is_too_long
 from flask_boiler.embedded.refusal import invalid
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.ordering import field_names
@@ -95,6 +95,8 @@ def aggregations(messages: Sequence[Any]) -> list[Aggregation]:
             alias = f"field_{unnamed}"
         if is_reserved(alias):
             raise invalid(f'The property.name "{alias}" is reserved.')
+        if is_too_long(alias):
+            raise invalid("The property.name is longer than 1500 bytes.")
         if alias in found:
             raise invalid(f"Aggregation aliases contain duplicate alias: {alias}.")
         found[alias] = Aggregation(message, alias)

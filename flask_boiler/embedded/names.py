@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from flask_boiler.embedded.document import split_name
 from flask_boiler.embedded.refusal import invalid
+from flask_boiler.firestore.ordering import field_names
 
 __all__ = [
     "check_collection_id",
@@ -15,6 +16,7 @@ __all__ = [
     "check_parent",
     "check_world",
     "is_reserved",
+    "is_too_long",
 ]
 
 _WORLD = re.compile(r"projects/[^/]+/databases/[^/]+")
@@ -24,12 +26,23 @@ _FIELD_PATH = re.compile(
     r"(?:\.(?:[a-zA-Z_][a-zA-Z_0-9]*|`(?:[^`\\]|\\.)+`))*",
     re.DOTALL,
 )
-_LONGEST_ID = 1500
+_NUMERIC_ID = re.compile(r"__id(-?[1-9][0-9]*)__")
+#: Bytes of an id, and of a field's path.
+_LONGEST = 1500
 
 
 def is_reserved(name: str) -> bool:
     """Whether a name is one of those that Firestore keeps for itself."""
     return name.startswith("__") and _RESERVED.fullmatch(name) is not None
+
+
+def is_too_long(name: str, above: int = 0) -> bool:
+    """Whether a name, or the path of a field, has more bytes than Firestore takes.
+
+    :param above: the bytes of what comes before it in a path.
+    """
+    left = _LONGEST - above
+    return len(name) * 4 > left and len(name.encode()) > left
 
 
 def check_world(world: str) -> str:
@@ -72,14 +85,19 @@ def _check_segment(segment: str, *, is_collection: bool) -> None:
     kind = "Collection" if is_collection else "Resource"
     if segment in ("", ".", ".."):
         raise invalid(f'{kind} id "{segment}" is invalid.')
-    if segment.startswith("__") and is_reserved(segment) and not _is_numeric_id(segment):
+    if (
+        segment.startswith("__")
+        and is_reserved(segment)
+        and (is_collection or not _is_numeric_id(segment))
+    ):
         raise invalid(f'{kind} id "{segment}" is invalid because it is reserved.')
-    if len(segment) * 4 > _LONGEST_ID and len(segment.encode()) > _LONGEST_ID:
+    if is_too_long(segment):
         raise invalid("The key path element name is longer than 1500 bytes.")
 
 
 def _is_numeric_id(segment: str) -> bool:
-    return re.fullmatch(r"__id-?\d+__", segment) is not None
+    found = _NUMERIC_ID.fullmatch(segment)
+    return found is not None and -(2**63) <= int(found[1]) < 2**63
 
 
 def check_parent(name: str) -> tuple[str, str]:
@@ -116,9 +134,9 @@ def check_field_path(path: str) -> None:
             f'Invalid property path "{path}". What is not [a-zA-Z_][a-zA-Z_0-9]* has to be quoted '
             "with backticks."
         )
+    if is_too_long(path) and is_too_long(".".join(field_names(path))):
+        raise invalid("property path is longer than 1500 bytes.")
     if "__" in path and path != "__name__":
-        from flask_boiler.firestore.ordering import field_names
-
         for name in field_names(path):
             if is_reserved(name):
                 raise invalid(f"Invalid reserved name in field path {name}")

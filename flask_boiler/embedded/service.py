@@ -192,8 +192,8 @@ class Service:
 
     def run_query(self, request: Any) -> Iterator[Any]:
         """RunQuery."""
-        world, _ = check_parent(request.parent)
-        check_query(request.structured_query, may_search=True)
+        world, path = check_parent(request.parent)
+        check_query(request.structured_query, may_search=True, is_below_document=bool(path))
         query = Query(request.parent, request.structured_query)
         answers: list[Any] = []
         with self._view(world, request) as view:
@@ -215,11 +215,11 @@ class Service:
 
     def run_aggregation_query(self, request: Any) -> Iterator[Any]:
         """RunAggregationQuery."""
-        world, _ = check_parent(request.parent)
+        world, path = check_parent(request.parent)
         asked = request.structured_aggregation_query
         found = aggregations(asked.aggregations)
         required = [aggregation.names for aggregation in found if aggregation.names]
-        check_query(asked.structured_query, required)
+        check_query(asked.structured_query, required, is_below_document=bool(path))
         query = Query(request.parent, asked.structured_query, required)
         with self._view(world, request) as view:
             if view.begun:
@@ -235,8 +235,8 @@ class Service:
 
     def partition_query(self, request: Any) -> Any:
         """PartitionQuery."""
-        world, _ = check_parent(request.parent)
-        check_query(request.structured_query)
+        world, path = check_parent(request.parent)
+        check_query(request.structured_query, is_below_document=bool(path))
         query = Query(request.parent, request.structured_query)
         with self._view(world, request) as view:
             cursors, token = partition_cursors(view.reading, query, request)

@@ -273,9 +273,10 @@ def target_of(world: str, message: Any) -> Target:
 
 
 def _query_target(world: str, message: Any) -> Target:
-    if check_parent(message.parent)[0] != world:
+    database, path = check_parent(message.parent)
+    if database != world:
         raise invalid(f'The parent "{message.parent}" is not in the database "{world}".')
-    check_query(message.structured_query)
+    check_query(message.structured_query, is_below_document=bool(path))
     query = Query(message.parent, message.structured_query)
     return _Window(query) if query.has_window else _Matching(query)
 

@@ -31,17 +31,24 @@ _NEGATIVE = (_FIELD.NOT_EQUAL, _FIELD.NOT_IN)
 _UNARY_NEGATIVE = (_UNARY.IS_NOT_NAN, _UNARY.IS_NOT_NULL)
 _CONTAINS = (_FIELD.ARRAY_CONTAINS, _FIELD.ARRAY_CONTAINS_ANY)
 _MOST_DISJUNCTIONS = 30
+#: Filters, orders, and the document that a query is below.
+_MOST_PARTS = 100
 _SEARCH = protocol.StructuredQuery.FindNearest
 _MOST_NEIGHBORS = 1000
 
 
 def check_query(
-    query: Any, required: Sequence[tuple[str, ...]] = (), *, may_search: bool = False
+    query: Any,
+    required: Sequence[tuple[str, ...]] = (),
+    *,
+    may_search: bool = False,
+    is_below_document: bool = False,
 ) -> None:
     """A ``StructuredQuery`` that can be run.
 
     :param required: more fields that it is sorted by, as those that an aggregation is over.
     :param may_search: whether it may ask for the nearest vectors.
+    :param is_below_document: whether it is about collections below a document.
     :raises Refusal: INVALID_ARGUMENT, or UNIMPLEMENTED for a search that it may not ask for.
     """
     if query.HasField("find_nearest"):
@@ -63,6 +70,7 @@ def check_query(
         check_field_path(field.field_path)
     if query.HasField("where"):
         _check_where(query.where)
+    _check_size(query, is_below_document)
     _check_orders(query)
     for cursor in (query.start_at, query.end_at):
         _check_cursor(query, cursor)
@@ -112,6 +120,8 @@ def _leaves(where: Any) -> Iterator[Any]:
     if where.WhichOneof("filter_type") == "composite_filter":
         if where.composite_filter.op not in (_COMPOSITE.AND, _COMPOSITE.OR):
             raise invalid("Unsupported CompositeFilter operator.")
+        if where.composite_filter.op == _COMPOSITE.OR and not where.composite_filter.filters:
+            raise invalid("Composite filter must have at least one sub-filter.")
         for part in where.composite_filter.filters:
             yield from _leaves(part)
     else:
@@ -166,8 +176,8 @@ def _is_name(part: Any) -> bool:
 
 
 def _check_together(where: Any) -> None:
-    # A filter that is repeated counts once.
-    leaves = list({_spelled(leaf): leaf for leaf in _leaves(where)}.values())
+    # One that is repeated counts again.
+    leaves = list(_leaves(where))
     fields = [leaf.field_filter for leaf in leaves if leaf.HasField("field_filter")]
     negative = sum(part.op in _NEGATIVE for part in fields) + sum(
         leaf.unary_filter.op in _UNARY_NEGATIVE for leaf in leaves if leaf.HasField("unary_filter")
@@ -226,9 +236,31 @@ def _disjunctions(where: Any) -> int:
     return 1
 
 
+def _check_size(query: Any, is_below_document: bool) -> None:
+    filters = _comparisons(query.where) if query.HasField("where") else 0
+    if filters + len(query.order_by) + is_below_document > _MOST_PARTS:
+        raise invalid(
+            f"The query may not have more than {_MOST_PARTS} filters + sort orders + ancestor "
+            f"total. Currently there are {filters} filters and {len(query.order_by)} sort orders."
+        )
+
+
+def _comparisons(where: Any) -> int:
+    """How many values it compares with; what is repeated side by side counts once."""
+    match where.WhichOneof("filter_type"):
+        case "composite_filter":
+            parts = {_spelled(part): part for part in where.composite_filter.filters}
+            return sum(map(_comparisons, parts.values()))
+        case "field_filter" if where.field_filter.op in _MANY:
+            return len(where.field_filter.value.array_value.values)
+    return 1
+
+
 def _check_orders(query: Any) -> None:
     seen: set[tuple[str, ...]] = set()
     for order in query.order_by:
+        if order.direction not in protocol.StructuredQuery.Direction.values():
+            raise invalid("Unrecognized ordering.")
         check_field_path(order.field.field_path)
         names = field_names(order.field.field_path)
         if names in seen:

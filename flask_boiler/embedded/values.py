@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from math import isnan
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask_boiler.embedded.encoding import is_vector
-from flask_boiler.embedded.names import check_document, is_reserved
+from flask_boiler.embedded.names import check_document, is_reserved, is_too_long
 from flask_boiler.embedded.refusal import invalid
 
 __all__ = ["check_value", "settle_fields"]
@@ -19,12 +19,31 @@ _MOST_DIMENSIONS = 2048
 _EARLIEST_S, _LATEST_S = -62_135_596_800, 253_402_300_799
 
 
+class _Place(NamedTuple):
+    """Where fields are.
+
+    :param depth: in how many maps and arrays.
+    :param above: how many bytes the path of their map has, with the dot after it.
+    :param in_document: whether they are kept, or only compared with.
+    """
+
+    depth: int
+    above: int
+    in_document: bool
+
+    def in_map(self, name: str) -> _Place:
+        return self._replace(depth=self.depth + 1, above=self.above + len(name.encode()) + 1)
+
+    def in_array(self) -> _Place:
+        return self._replace(depth=self.depth + 1)
+
+
 def settle_fields(document: Any) -> None:
     """Check a document's fields, and cut timestamps to the microseconds that are kept.
 
     :raises Refusal: INVALID_ARGUMENT.
     """
-    _settle(document.fields, 1, in_document=True)
+    _settle(document.fields, _Place(0, 0, in_document=True))
     if document.ByteSize() > _LARGEST_DOCUMENT:
         raise invalid(
             f'Document "{document.name}" cannot be written because its size '
@@ -38,24 +57,26 @@ def check_value(value: Any) -> None:
 
     :raises Refusal: INVALID_ARGUMENT.
     """
-    _settle_value("value", value, 0, in_array=False, in_document=False)
+    _settle_value("value", value, _Place(0, 0, in_document=False), in_array=False)
 
 
-def _settle(fields: Any, depth: int, *, in_document: bool) -> None:
+def _settle(fields: Any, place: _Place) -> None:
     for name, value in fields.items():
         if not name:
             raise invalid("The property.name is the empty string.")
         if name.startswith("__") and is_reserved(name):
             raise invalid(f"field name {name} is reserved")
+        if is_too_long(name, place.above):
+            raise invalid(f"The path of the field {name} is longer than 1500 bytes.")
         kind = value.WhichOneof("value_type")
         if kind not in _HARMLESS:
-            _settle_value(name, value, depth, in_array=False, in_document=in_document)
+            _settle_value(name, value, place, in_array=False)
 
 
 _HARMLESS = frozenset({"null_value", "boolean_value", "integer_value", "double_value"})
 
 
-def _settle_value(name: str, value: Any, depth: int, *, in_array: bool, in_document: bool) -> None:
+def _settle_value(name: str, value: Any, place: _Place, *, in_array: bool) -> None:
     match value.WhichOneof("value_type"):
         case "string_value":
             if len(value.string_value) * 4 > _LARGEST_VALUE:
@@ -71,20 +92,24 @@ def _settle_value(name: str, value: Any, depth: int, *, in_array: bool, in_docum
         case "array_value":
             if in_array:
                 raise invalid("Cannot convert an array value in an array value.")
+            if value.array_value.values:
+                _check_depth(name, place)
             for item in value.array_value.values:
-                _settle_value(name, item, depth, in_array=True, in_document=in_document)
+                _settle_value(name, item, place.in_array(), in_array=True)
+        case "map_value" if is_vector(value.map_value.fields):
+            _check_vector(value.map_value.fields)
+            if place.in_document:
+                _check_stored_vector(value.map_value.fields, in_array=in_array)
         case "map_value":
-            if depth >= _DEEPEST:
-                raise invalid(f"Property {name} contains an invalid nested entity.")
-            fields = value.map_value.fields
-            if is_vector(fields):
-                _check_vector(fields)
-                if in_document:
-                    _check_stored_vector(fields, in_array=in_array)
-            else:
-                _settle(fields, depth + 1, in_document=in_document)
+            _check_depth(name, place)
+            _settle(value.map_value.fields, place.in_map(name))
         case None:
             raise invalid("Cannot convert firestore.v1.Value with type unset.")
+
+
+def _check_depth(name: str, place: _Place) -> None:
+    if place.depth >= _DEEPEST:
+        raise invalid(f"Property {name} contains an invalid nested entity.")
 
 
 def _check_vector(fields: Any) -> None:

@@ -25,6 +25,7 @@ __all__ = ["Operation", "WriteResult", "apply_all", "operations"]
 WriteResult: Any = protocol.WriteResult
 #: The web SDK's "verify", which google-cloud-firestore's message lacks.
 _VERIFY_FIELD = 5
+_DEEPEST_PATH = 20
 
 
 class Operation:
@@ -55,6 +56,8 @@ class Operation:
         if self._transforms:
             check_transforms(self._transforms)
         self._condition: str | None = write.current_document.WhichOneof("condition_type")
+        if self.required_time is not None and self.required_time < 0:
+            raise invalid("Only timestamps past epoch are supported.")
         if self.kind == "verify" and self._condition is None:
             raise invalid("a verify must contain a precondition")
 
@@ -108,6 +111,8 @@ class Operation:
         settle_fields(self._write.update)
         for path in self._write.update_mask.field_paths:
             check_field_path(path)
+            if len(field_names(path)) > _DEEPEST_PATH:
+                raise invalid(f"paths must have at most {_DEEPEST_PATH} elements")
 
     def _check_delete(self) -> None:
         if self._write.HasField("update_mask"):
