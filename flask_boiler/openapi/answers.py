@@ -12,6 +12,7 @@ __all__ = [
     "HEADERS",
     "REQUEST_HEADERS",
     "problem_responses",
+    "problem_schema",
     "problems",
     "response",
 ]
@@ -110,9 +111,14 @@ def problems(*statuses: int) -> dict[str, JsonSchema]:
     }
 
 
+def problem_schema(schemas: Schemas) -> JsonSchema:
+    """The reference to the schema of a problem."""
+    return schemas.add("Problem", _problem())
+
+
 def problem_responses(schemas: Schemas) -> dict[str, JsonSchema]:
     """The answers that are referred to, by component name."""
-    schema = schemas.add("Problem", _problem())
+    schema = problem_schema(schemas)
     responses: dict[str, JsonSchema] = {}
     for status, (name, when) in _PROBLEMS.items():
         responses[name] = {"description": when, "content": {PROBLEM_TYPE: {"schema": schema}}}

@@ -11,7 +11,7 @@ from apispec.yaml_utils import load_yaml_from_docstring
 from werkzeug.routing import Rule
 
 from flask_boiler.errors import ConfigurationError
-from flask_boiler.openapi.answers import REQUEST_HEADERS, problems, response
+from flask_boiler.openapi.answers import REQUEST_HEADERS, problem_schema, problems, response
 from flask_boiler.openapi.rules import path_parameters
 from flask_boiler.openapi.schemas import JsonSchema, Schemas
 from flask_boiler.schema import ReferenceField, RelatedField
@@ -66,11 +66,12 @@ class Operations:
 
 def _list_get(schemas: Schemas, route: Route) -> JsonSchema:
     view_cls = route.mediator.view_model_cls
+    page = schemas.page(view_cls, problem=problem_schema(schemas))
     return {
         "summary": f"A page of {view_cls.__name__} views",
         "parameters": [*_filters(schemas, route), *_paging(route)],
         "responses": {
-            "200": response("The views, by the ids of their roots.", schema=schemas.page(view_cls)),
+            "200": response("The views, by the ids of their roots.", schema=page),
             **problems(400, 500, 503),
         },
     }

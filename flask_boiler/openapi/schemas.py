@@ -76,8 +76,11 @@ class Schemas:
         ]
         return self._input(view_cls, "New", required)
 
-    def page(self, view_cls: type[ViewModel]) -> JsonSchema:
-        """A page of views."""
+    def page(self, view_cls: type[ViewModel], *, problem: JsonSchema) -> JsonSchema:
+        """A page of views.
+
+        :param problem: the schema of what is told of a view that cannot be shown.
+        """
         name = self._name(view_cls, "Page")
         if name not in self.named:
             properties: dict[str, JsonSchema] = {
@@ -91,8 +94,14 @@ class Schemas:
                     "nullable": True,
                     "description": "What gives the next page; null on the last one.",
                 },
+                "errors": {
+                    "type": "object",
+                    "description": "Why the views that are missing in the results cannot be "
+                    "shown, by the ids of their roots; left out if there are none.",
+                    "additionalProperties": problem,
+                },
             }
-            self.add(name, closed_object(properties, required=list(properties)))
+            self.add(name, closed_object(properties, required=["results", "next_page_token"]))
         return _reference(name)
 
     def add(self, name: str, component: JsonSchema) -> JsonSchema:

@@ -29,7 +29,7 @@ _COUNT_SIZE = 4
 class Page(Generic[M]):
     """A part of a result.
 
-    :param results: the models, in the query's order.
+    :param results: the models, or the documents, in the query's order.
     :param next_page_token: what ``page`` takes to give the next one; ``None`` at the end.
     """
 

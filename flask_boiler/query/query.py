@@ -172,6 +172,12 @@ class Query(Generic[M]):
         :param token: the last page's ``next_page_token``; ``None`` for the first page.
         :raises QueryError: the token is of another query.
         """
+        found = self.snapshot_page(size, token)
+        results = list(models(self._model, found.results, self._reader or current_reader()))
+        return Page(results, found.next_page_token)
+
+    def snapshot_page(self, size: int, token: str | None = None) -> Page[Snapshot]:
+        """As :meth:`page`, with the documents as they are stored, whether or not they are valid."""
         self._check_page(size)
         codec = current_context().decoder
         spec, given = self._spec, 0
@@ -184,7 +190,7 @@ class Query(Generic[M]):
         shown = found[:wanted]
         follows = len(found) > wanted and (spec.limit is None or given + wanted < spec.limit)
         return Page(
-            list(models(self._model, shown, self._reader or current_reader())),
+            shown,
             issue_token(self._spec, position_after(spec, shown, codec, given), codec)
             if follows
             else None,

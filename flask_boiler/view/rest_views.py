@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from flask import Request, Response, current_app, request, url_for
@@ -16,7 +16,6 @@ from werkzeug.wsgi import LimitedStream
 
 from flask_boiler.collection import new_id
 from flask_boiler.context import current_context
-from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import (
     BoilerError,
     DocumentNotFoundError,
@@ -26,10 +25,10 @@ from flask_boiler.errors import (
 from flask_boiler.ports import Incomplete
 from flask_boiler.reading import DirectReader, current_reader, reading_through
 from flask_boiler.snapshot_cut import compute_once
-from flask_boiler.values import Write
+from flask_boiler.values import Snapshot, Target, Write
 from flask_boiler.view.listing import ListQuery, filterable
 from flask_boiler.view.places import stored_place
-from flask_boiler.view.problems import Refusal, problem_of
+from flask_boiler.view.problems import Refusal, problem_details, problem_of
 from flask_boiler.view.representation import DatedReader, Representation
 from flask_boiler.view_root import ViewRoot
 
@@ -196,30 +195,61 @@ class InstanceGet(RestView):
 class ListGet(RestView):
     """The views of the roots that fulfil the filters, page by page.
 
-    All of a page is of one time, and read in one batch for each level of references.
+    All of a page is of one time, and read in one batch for each level of references. A view that
+    cannot be shown keeps none of the others from being shown: its problem stands in its place.
     """
 
     #: Attributes of the root that may be filtered by although the view does not show them.
     filters: ClassVar[tuple[str, ...]] = ()
 
     def answer(self, **arguments: Any) -> Response:
-        """200, with the views by their roots' ids, in order."""
+        """200, with the views by their roots' ids, in order, and the problems of those that fail.
+
+        :raises UnavailableError: Firestore is away, so that nothing is known of any view.
+        """
         fields = filterable(self.mediator.view_model_cls, self.root.model, self.filters)
         asked = ListQuery(self.root.model, fields, request.args)
 
-        def represent() -> dict[str, Any]:
-            page = asked.query.page(asked.limit, asked.page_token)
-            views = _all_or_incomplete(page.results, self._represent)
-            return {"results": views, "next_page_token": page.next_page_token}
+        def represent() -> tuple[_Views, str | None]:
+            page = asked.query.snapshot_page(asked.limit, asked.page_token)
+            return self._represent_all(page.results), page.next_page_token
 
-        with _as_stored(request.path):
-            body = compute_once(represent, current_context().datastore)
+        views, next_page_token = compute_once(represent, current_context().datastore)
+        body: dict[str, Any] = {"results": views.shown, "next_page_token": next_page_token}
+        if views.failed:
+            body["errors"] = {
+                doc_id: problem_details(error, self._fields)
+                for doc_id, error in views.failed.items()
+            }
         return Response(json.dumps(body), mimetype="application/json")
 
-    def _represent(self, root: DomainModel) -> dict[str, Any]:
-        if self.root.built_from_model:
-            return Representation.of_view(self.root.open_model(root)).body
-        return Representation.of_view(self.root.open(root.doc_id)).body
+    def _represent_all(self, roots: Sequence[Snapshot]) -> _Views:
+        """The views by id; what any of them misses is asked for together."""
+        views = _Views({}, {})
+        missing: set[Target] = set()
+        for root in roots:
+            try:
+                with _each_by_itself(root.path):
+                    view = self.root.open_snapshot(root)
+                    views.shown[root.id] = Representation.of_view(view).body
+            except Incomplete as incomplete:
+                missing |= incomplete.missing
+            except BoilerError as error:
+                if error.retryable:
+                    raise
+                views.failed[root.id] = error
+        if missing:
+            raise Incomplete(missing)
+        return views
+
+
+class _Views(NamedTuple):
+    """The views of a page."""
+
+    #: What is shown, by the roots' ids.
+    shown: dict[str, Any]
+    #: What is wrong with those that cannot be.
+    failed: dict[str, BoilerError]
 
 
 class ListPost(RestView):
@@ -315,20 +345,17 @@ def _as_stored(what: str) -> Iterator[None]:
         raise MaterializationError(f"{what} cannot be shown: {error}", key=what) from error
 
 
-def _all_or_incomplete(
-    roots: list[DomainModel], represent: Callable[[DomainModel], dict[str, Any]]
-) -> dict[str, Any]:
-    """The views by id; what any of them misses is asked for together."""
-    views: dict[str, Any] = {}
-    missing: set[Any] = set()
-    for root in roots:
-        try:
-            views[root.doc_id] = represent(root)
-        except Incomplete as incomplete:
-            missing |= incomplete.missing
-    if missing:
-        raise Incomplete(missing)
-    return views
+@contextmanager
+def _each_by_itself(what: str) -> Iterator[None]:
+    """Have whatever goes wrong with one of several be known as that one's."""
+    try:
+        with _as_stored(what):
+            yield
+    except BoilerError:
+        raise
+    except Exception as error:
+        said = f"{what} cannot be shown: {type(error).__name__}: {error}"
+        raise MaterializationError(said, key=what) from error
 
 
 def _time_after() -> int:

@@ -17,6 +17,7 @@ from schemathesis.generation.case import Case
 
 from examples.meeting_room.app import create_app
 from examples.meeting_room.story import save_a_meeting
+from flask_boiler.context import Context as CTX
 from flask_boiler.extension import Boiler
 from tests.firestore.conformance import CHECKS, PHASES, Pardon, explore
 from tests.firestore.kinds import create_jugs_app, save_a_jug
@@ -28,6 +29,8 @@ def towns(boiler: Boiler) -> Iterator[Flask]:
     app = create_towns_app(boiler)
     Swagger(app)
     save_a_town()
+    # One that cannot be shown, in the lists.
+    CTX.db.document("Town/broken").set({"obj_type": "Town", "name": "Ys", "population": "many"})
     yield app
 
 

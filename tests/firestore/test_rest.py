@@ -15,8 +15,10 @@ from flask.views import MethodView
 from google.cloud.firestore import GeoPoint
 from werkzeug.test import TestResponse
 
-from flask_boiler import view
+from flask_boiler import attrs, view
+from flask_boiler.attrs import Attr
 from flask_boiler.context import Context as CTX
+from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import (
     ConfigurationError,
     ConflictError,
@@ -24,12 +26,15 @@ from flask_boiler.errors import (
     UnavailableError,
 )
 from flask_boiler.extension import Boiler
+from flask_boiler.store import Store, reference
 from flask_boiler.testing.plugin import Settle
 from flask_boiler.view import QueryMediator
 from flask_boiler.view.rest import ListGet
 from flask_boiler.view.rest_views import READ_TIME_HEADER, RestView
+from flask_boiler.view_model import ViewModel
 from tests.firestore.towns import (
     Leader,
+    Party,
     Town,
     TownMutation,
     TownView,
@@ -455,6 +460,78 @@ def test_a_list_shows_views_by_id_with_one_read_per_level(
     assert list(body["results"]) == ["berlin", "bonn", "ulm"]
     assert body["results"]["bonn"]["leaderName"] == "Ada (Sparrows)"
     assert body["next_page_token"] is None
+
+
+@pytest.mark.usefixtures("towns")
+def test_a_view_that_fails_leaves_the_rest_of_a_list_to_be_seen(
+    client: FlaskClient, calls: Counter[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    CTX.db.document("Town/bonn").update({"population": "many, Ann says"})
+    calls.clear()
+    body = json.loads(client.get("/towns").data)
+    assert list(body["results"]) == ["berlin", "ulm"]
+    assert body["errors"] == {"bonn": json.loads(client.get("/towns/bonn").data)}
+    assert body["errors"]["bonn"]["status"] == 500
+    assert "Ann" not in str(body)
+    assert "Town/bonn cannot be shown" in caplog.text
+    # In pages, what fails counts as what it would have been.
+    first = json.loads(client.get("/towns?limit=2").data)
+    assert (list(first["results"]), list(first["errors"])) == (["berlin"], ["bonn"])
+    second = json.loads(client.get(f"/towns?limit=2&page_token={first['next_page_token']}").data)
+    assert (list(second["results"]), second.get("errors")) == (["ulm"], None)
+
+
+def test_a_list_of_failures_is_answered_and_says_each_ones_reason(
+    app: Flask, client: FlaskClient, boiler: Boiler
+) -> None:
+    class StrictTown(DomainModel):
+        name: Attr[str]
+
+        class Meta:
+            extra = "forbid"
+
+    class StrictStore(Store):
+        town = reference(StrictTown)
+
+    class StrictView(ViewModel):
+        store: StrictStore
+
+        @attrs.computed
+        def initial(self) -> str:
+            town = self.store.town
+            assert town is not None
+            if town.name == "gone":
+                Party.get_or_raise("p9")
+            return town.name[9]
+
+    view.RestMediator(StrictView, app=app).add_list_get("/strict")
+    stored: dict[str, dict[str, Any]] = {
+        "raises": {"name": "Ulm"},
+        "gone": {"name": "gone"},
+        "undeclared": {"name": "Bonn", "more": 1},
+    }
+    for doc_id, fields in stored.items():
+        CTX.db.document(f"StrictTown/{doc_id}").set({"obj_type": "StrictTown", **fields})
+    body = json.loads(client.get("/strict").data)
+    assert body["results"] == {}
+    assert {doc_id: details["status"] for doc_id, details in body["errors"].items()} == {
+        "gone": 404,
+        "raises": 500,
+        "undeclared": 500,
+    }
+
+
+@pytest.mark.usefixtures("towns")
+def test_a_list_is_not_answered_in_part_while_firestore_is_away(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(view: TownView) -> None:
+        raise UnavailableError("no way to 10.0.0.1")
+
+    monkeypatch.setattr(TownView, "to_document", fail)
+    answer = client.get("/towns")
+    problem(answer, 503)
+    assert "Retry-After" in answer.headers
 
 
 @pytest.mark.usefixtures("towns")

@@ -226,6 +226,13 @@ def test_a_list_takes_filters_of_their_types_pages_and_an_order(app: Flask) -> N
     assert not order.match("secret") and not order.match("price,") and not order.match("")
 
 
+def test_a_page_may_have_the_problems_of_views_that_fail(app: Flask) -> None:
+    page = schema_of(app, "VaseViewPage")
+    problem = {"$ref": "#/components/schemas/Problem"}
+    assert page["properties"]["errors"]["additionalProperties"] == problem
+    assert page["required"] == ["results", "next_page_token"]
+
+
 def test_filters_that_a_view_class_names_are_parameters_too(app: Flask) -> None:
     class Curious(ListGet):
         filters = ("secret",)
