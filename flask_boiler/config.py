@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import os
 import types
 import typing
@@ -65,6 +66,9 @@ class Config:
     emulator_host: str | None = _key(None, "HOST:PORT of a Firestore emulator that runs already")
     emulator_jar: str | None = _key(None, "the emulator to start, if it is not found by itself")
     compute_threads: int = _key(2, "how many threads run getters; one that blocks keeps one")
+    request_timeout_s: float = _key(
+        10.0, "how long an HTTP request waits for a Firestore that does not answer, in seconds"
+    )
 
     def __new__(cls, **values: Any) -> Self:
         """Refuse unknown keys before the generated ``__init__`` would, and with a suggestion."""
@@ -79,6 +83,11 @@ class Config:
             raise ConfigurationError(
                 f"compute_threads is {self.compute_threads}: at least one is needed to compute "
                 "any view"
+            )
+        if not 0 < self.request_timeout_s < math.inf:
+            raise ConfigurationError(
+                f"request_timeout_s is {self.request_timeout_s}: a request waits for a number of "
+                "seconds greater than 0"
             )
         if self.certificate_path is not None and self.certificate_filename is not None:
             raise ConfigurationError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -14,25 +15,35 @@ from flask_boiler.errors import UnavailableError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.failures import translated
+from flask_boiler.firestore.patience import DEFAULT_PATIENCE_S, current_patience
 from flask_boiler.firestore.writes import encode_write
 from flask_boiler.values import CommitResult, QueryTarget, Snapshot, Write
 
 __all__ = ["FirestoreDatastore"]
 
-_READ_TIMEOUT_S = 60.0
-_COMMIT_TIMEOUT_S = 60.0
 #: Documents in one BatchGetDocuments request; the limit is on the answer's size, not on these.
 _GET_BATCH = 1000
+
+#: The last of several attempts is given a chance.
+_SHORTEST_TIMEOUT_S = 0.1
 
 _is_transient = google_retry.if_exception_type(UnavailableError)
 
 _T = TypeVar("_T")
 
 
-def _repeated(read: Callable[[], _T], patience_s: float = _READ_TIMEOUT_S) -> _T:
-    """Read again while Firestore is unavailable; at last, raise what the last attempt raised."""
+def _repeated(read: Callable[[float], _T], most_s: float = DEFAULT_PATIENCE_S) -> _T:
+    """Read again while Firestore is unavailable; at last, raise what the last attempt raised.
+
+    :param read: is told how many seconds it may take.
+    """
+    return current_patience().ask(partial(_repeat_for, read), most_s)
+
+
+def _repeat_for(read: Callable[[float], _T], patience_s: float) -> _T:
+    ends_s = time.monotonic() + patience_s
     found: _T = google_retry.retry_target(
-        read,
+        lambda: read(max(_SHORTEST_TIMEOUT_S, ends_s - time.monotonic())),
         _is_transient,
         google_retry.exponential_sleep_generator(0.1, 5.0, 1.5),
         timeout=patience_s,
@@ -53,7 +64,8 @@ class FirestoreDatastore:
     """The :class:`~flask_boiler.ports.Datastore` of a google client.
 
     Shares the client's channel, so that a process has one connection. Reads are repeated while
-    Firestore is unavailable, for at most a minute; commits never are.
+    Firestore is unavailable, for at most a minute, or as long as
+    :func:`~flask_boiler.firestore.patience.waiting_at_most` says; commits never are.
 
     :param client: ``google.cloud.firestore.Client``.
     """
@@ -92,14 +104,14 @@ class FirestoreDatastore:
         transaction: bytes | None = None,
         read_time_ns: int | None = None,
         mask: Sequence[str] | None = None,
-        patience_s: float = _READ_TIMEOUT_S,
+        patience_s: float = DEFAULT_PATIENCE_S,
     ) -> dict[str, Snapshot]:
         """A snapshot for each path, missing documents included.
 
         One request for up to 1,000 documents; more are split. Without ``transaction`` or
         ``read_time_ns``, each request reads at its own time.
 
-        :param patience_s: how long each request is repeated while Firestore is unavailable.
+        :param patience_s: how long each request is repeated at most while Firestore is unavailable.
         :raises UnavailableError: it still was then.
         """
         wanted = list(dict.fromkeys(paths))
@@ -107,7 +119,7 @@ class FirestoreDatastore:
         for start in range(0, len(wanted), _GET_BATCH):
             batch = wanted[start : start + _GET_BATCH]
             request = self._get_request(batch, transaction, read_time_ns, mask)
-            found.update(_repeated(partial(self._get_batch, request, patience_s), patience_s))
+            found.update(_repeated(partial(self._get_batch, request), patience_s))
         return found
 
     def _get_request(
@@ -168,10 +180,12 @@ class FirestoreDatastore:
                     at_ns = protocol.nanoseconds(response.read_time)
                     yield self.codec.snapshot(response.document, read_time_ns=at_ns)
 
-    def _open_query(self, target: QueryTarget, request: Any) -> tuple[list[Any], Iterator[Any]]:
+    def _open_query(
+        self, target: QueryTarget, request: Any, timeout_s: float
+    ) -> tuple[list[Any], Iterator[Any]]:
         """The first response, if there is one, and the others as they arrive."""
         with translated(f"running {target}"):
-            responses = iter(self._query(request, metadata=self._metadata, timeout=_READ_TIMEOUT_S))
+            responses = iter(self._query(request, metadata=self._metadata, timeout=timeout_s))
             return list(itertools.islice(responses, 1)), responses
 
     def aggregate(
@@ -195,12 +209,12 @@ class FirestoreDatastore:
         _set_consistency(request, transaction, read_time_ns)
         return _repeated(partial(self._run_aggregation, target, request))
 
-    def _run_aggregation(self, target: QueryTarget, request: Any) -> dict[str, Any]:
+    def _run_aggregation(
+        self, target: QueryTarget, request: Any, timeout_s: float
+    ) -> dict[str, Any]:
         values: dict[str, Any] = {}
         with translated(f"aggregating {target}"):
-            for response in self._aggregate(
-                request, metadata=self._metadata, timeout=_READ_TIMEOUT_S
-            ):
+            for response in self._aggregate(request, metadata=self._metadata, timeout=timeout_s):
                 for alias, value in response.result.aggregate_fields.items():
                     values[alias] = self.codec.decode_value(value)
         return values
@@ -218,8 +232,12 @@ class FirestoreDatastore:
             encode_write(self.codec, write, request.writes.add())
         if transaction is not None:
             request.transaction = transaction
-        with translated(f"committing {len(writes)} write(s)", writing=True):
-            response = self._commit(request, metadata=self._metadata, timeout=_COMMIT_TIMEOUT_S)
+
+        def commit(timeout_s: float) -> Any:
+            with translated(f"committing {len(writes)} write(s)", writing=True):
+                return self._commit(request, metadata=self._metadata, timeout=timeout_s)
+
+        response = current_patience().ask_to_commit(commit)
         return CommitResult(
             protocol.nanoseconds(response.commit_time),
             tuple(protocol.nanoseconds(r.update_time) for r in response.write_results),
@@ -234,15 +252,22 @@ class FirestoreDatastore:
                 protocol.set_timestamp(request.options.read_only.read_time, read_time_ns)
         else:
             request.options.read_write.SetInParent()
-        with translated("beginning a transaction"):
-            response = self._begin(request, metadata=self._metadata, timeout=_READ_TIMEOUT_S)
-        return bytes(response.transaction)
+
+        def begin(timeout_s: float) -> Any:
+            with translated("beginning a transaction"):
+                return self._begin(request, metadata=self._metadata, timeout=timeout_s)
+
+        return bytes(current_patience().ask(begin).transaction)
 
     def rollback(self, transaction: bytes) -> None:
         """Give a transaction up, releasing its locks."""
         request = protocol.RollbackRequest(database=self.database, transaction=transaction)
-        with translated("rolling a transaction back"):
-            self._rollback(request, metadata=self._metadata, timeout=_READ_TIMEOUT_S)
+
+        def roll_back(timeout_s: float) -> None:
+            with translated("rolling a transaction back"):
+                self._rollback(request, metadata=self._metadata, timeout=timeout_s)
+
+        current_patience().ask(roll_back)
 
     def listen(self, requests: Iterator[Any]) -> Any:
         """Open a Listen stream: an iterable of responses with ``cancel()``."""

@@ -22,6 +22,7 @@ from flask_boiler.errors import (
     MaterializationError,
     ValidationError,
 )
+from flask_boiler.firestore.patience import waiting_at_most
 from flask_boiler.ports import Incomplete
 from flask_boiler.reading import DirectReader, current_reader, reading_through
 from flask_boiler.snapshot_cut import compute_once
@@ -58,6 +59,10 @@ _WRITTEN = (
     "The change was made, but the view that it leads to cannot be shown; the error was logged. Do "
     "not repeat the request."
 )
+_DELETED = (
+    "It was deleted, but Firestore did not say when; the error was logged. Do not repeat the "
+    "request."
+)
 
 #: How large a body may be where the application does not say: that of a Firestore document.
 _MAX_BODY_BYTES = 1024 * 1024
@@ -85,13 +90,17 @@ class RestView(View):
             self.mutation_cls: type[Mutation[Any]] = mediator.require_mutation()
 
     def dispatch_request(self, **arguments: Any) -> Response:
-        """Answer the current request, be it with a problem document."""
+        """Answer the current request, be it with a problem document.
+
+        Firestore is waited for as long as ``request_timeout_s`` of the configuration says.
+        """
         if "doc_id" in arguments:
             # A rule such as <int:doc_id> gives what the text in the path means.
             arguments["doc_id"] = str(arguments["doc_id"])
         try:
-            self._check_id(arguments.get("doc_id"))
-            return self.answer(**arguments)
+            with waiting_at_most(current_context().config.request_timeout_s):
+                self._check_id(arguments.get("doc_id"))
+                return self.answer(**arguments)
         except (BoilerError, HTTPException) as error:
             return problem_of(error, self._fields)
 
@@ -331,8 +340,13 @@ class InstanceDelete(_InstanceWrite):
     def answer(self, *, doc_id: str, **arguments: Any) -> Response:
         """204."""
         self.conditionally(doc_id, lambda: self.mutation_cls.mutate_delete(doc_id))
+        try:
+            time_ns = _time_after()
+        except BoilerError:
+            logger.exception("%s was deleted, but no time can be told after that", doc_id)
+            return problem_of(Refusal(500, _DELETED), self._fields)
         response = Response(status=204)
-        response.headers[READ_TIME_HEADER] = str(_time_after())
+        response.headers[READ_TIME_HEADER] = str(time_ns)
         return response
 
 

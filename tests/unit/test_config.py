@@ -248,3 +248,9 @@ def test_a_wrong_mapping_names_its_key(mapping: dict[str, Any], expected: str) -
 def test_views_need_a_thread_to_be_computed_on() -> None:
     with pytest.raises(ConfigurationError, match="compute_threads is 0"):
         Config(compute_threads=0)
+
+
+@pytest.mark.parametrize("seconds", [0, -1.5, float("nan"), float("inf")])
+def test_a_request_waits_for_some_time(seconds: float) -> None:
+    with pytest.raises(ConfigurationError, match="request_timeout_s is"):
+        Config(request_timeout_s=seconds)

@@ -1,0 +1,138 @@
+"""REST while Firestore is away: answers within a bound, and nothing done twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+import pytest
+from flask.testing import FlaskClient
+
+from flask_boiler.config import Config
+from flask_boiler.embedded import EmbeddedFirestore
+from flask_boiler.extension import Boiler
+from flask_boiler.view.rest_views import READ_TIME_HEADER
+from tests.firestore.test_rest import WHOLE, problem
+from tests.firestore.towns import Town, create_towns_app, save_a_town
+
+TIMEOUT_S = 0.5
+#: Far beyond the bound, and far from the minute that others wait.
+SOON_S = 20.0
+#: Longer than any test takes; taken back at its end.
+FOREVER_S = 600.0
+
+
+@pytest.fixture
+def boiler(embedded_firestore: EmbeddedFirestore) -> Iterator[Boiler]:
+    config = Config(
+        project="towns", emulator_host=embedded_firestore.host, request_timeout_s=TIMEOUT_S
+    )
+    with Boiler(config=config) as made, made.context.activated():
+        save_a_town()
+        yield made
+
+
+@pytest.fixture
+def client(boiler: Boiler) -> FlaskClient:
+    return create_towns_app(boiler).test_client()
+
+
+@contextmanager
+def silent(server: EmbeddedFirestore, call: str) -> Iterator[None]:
+    """Calls of a kind are not answered in the block."""
+    server.faults.delay(call, FOREVER_S)
+    began_s = time.monotonic()
+    try:
+        yield
+        assert time.monotonic() - began_s < SOON_S
+    finally:
+        server.faults.delay(call, 0.0)
+
+
+READS = [
+    ("/towns/ulm", {}, "BatchGetDocuments"),
+    ("/towns/ulm", {READ_TIME_HEADER: "1"}, "BeginTransaction"),
+    ("/towns", {}, "BeginTransaction"),
+    ("/towns", {}, "RunQuery"),
+]
+
+
+@pytest.mark.parametrize(("path", "headers", "call"), READS)
+def test_a_read_is_given_up_in_time(
+    client: FlaskClient,
+    embedded_firestore: EmbeddedFirestore,
+    path: str,
+    headers: dict[str, str],
+    call: str,
+) -> None:
+    with silent(embedded_firestore, call):
+        answer = client.get(path, headers=headers)
+    problem(answer, 503)
+    assert answer.headers["Retry-After"]
+    assert client.get(path, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
+def test_a_firestore_that_is_gone_is_waited_for_no_longer(
+    client: FlaskClient, embedded_firestore: EmbeddedFirestore, method: str
+) -> None:
+    sent: Any = {} if method in ("get", "delete") else {"json": WHOLE}
+    embedded_firestore.stop()
+    began_s = time.monotonic()
+    answer = getattr(client, method)("/towns/ulm", **sent)
+    assert time.monotonic() - began_s < SOON_S
+    problem(answer, 503)
+    # What was not even read was not changed either.
+    assert answer.headers["Retry-After"]
+
+
+def test_a_write_of_unknown_outcome_is_given_up_in_time_and_not_to_be_repeated(
+    client: FlaskClient, embedded_firestore: EmbeddedFirestore
+) -> None:
+    with silent(embedded_firestore, "Commit"):
+        answer = client.patch("/towns/ulm", json={"population": 4})
+    assert "before you repeat it" in problem(answer, 503)["detail"]
+    assert "Retry-After" not in answer.headers
+
+
+def test_a_write_whose_answer_was_lost_is_looked_up(
+    client: FlaskClient, embedded_firestore: EmbeddedFirestore
+) -> None:
+    lost = grpc.StatusCode.DEADLINE_EXCEEDED
+    embedded_firestore.faults.fail("Commit", lost, applied=True)
+    assert client.patch("/towns/ulm", json={"population": 4}).status_code == 200
+    embedded_firestore.faults.fail("Commit", lost, applied=False)
+    assert client.patch("/towns/ulm", json={"population": 5}).status_code == 200
+    assert Town.get_or_raise("ulm").population == 5
+
+
+def test_a_delete_after_which_firestore_is_gone_is_known_to_be_done(
+    client: FlaskClient, boiler: Boiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datastore: Any = boiler.context.datastore
+    commit, commits = datastore._commit, []
+
+    def commit_once(*args: Any, **options: Any) -> Any:
+        commits.append(args)
+        if len(commits) > 1:
+            raise Away
+        return commit(*args, **options)
+
+    monkeypatch.setattr(datastore, "_commit", commit_once)
+    assert "It was deleted" in problem(client.delete("/towns/ulm"), 500)["detail"]
+    assert Town.get("ulm") is None
+
+
+class Away(grpc.RpcError):
+    """Firestore cannot be reached."""
+
+    @staticmethod
+    def code() -> grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE
+
+    @staticmethod
+    def details() -> str:
+        return "nobody is there"
