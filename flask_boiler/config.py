@@ -25,14 +25,18 @@ from typing import Any, Literal, Self, TypeAlias, get_args, get_origin
 
 from flask_boiler.errors import ConfigurationError
 
-__all__ = ["Config", "Runtime"]
+__all__ = ["Config", "FirestoreKind", "Runtime"]
 
 Runtime: TypeAlias = Literal["development", "testing", "production"]
+FirestoreKind: TypeAlias = Literal["embedded", "google-emulator", "cloud"]
 
 _PREFIX = "BOILER_"
 _FILE_VARIABLE = "FB_CONFIG_FILENAME"
 _DEFAULT_FILE = "boiler.yaml"
 _CERTIFICATE = frozenset({"certificate_path", "certificate_filename"})
+#: Relative to the configuration file.
+_PATHS = _CERTIFICATE | {"firestore_file"}
+_PORTS = range(2**16)
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 
@@ -63,6 +67,14 @@ class Config:
         None, "the same, by its name beside the configuration file or in the working directory"
     )
     storage_bucket_name: str | None = _key(None, "the bucket of Firebase Storage")
+    firestore: FirestoreKind | None = _key(None, "which Firestore; else it follows from the rest")  # noqa: RUF009
+    firestore_file: str | None = _key(
+        None, "the file in which the embedded Firestore keeps its data, instead of in memory"
+    )
+    firestore_port: int = _key(0, "the local Firestore's port; 0 for a free one")
+    firestore_own_process: bool = _key(
+        False, "whether the embedded Firestore gets a process of its own"
+    )
     emulator_host: str | None = _key(None, "HOST:PORT of a Firestore emulator that runs already")
     emulator_jar: str | None = _key(None, "the emulator to start, if it is not found by itself")
     compute_threads: int = _key(2, "how many threads run getters; one that blocks keeps one")
@@ -94,6 +106,34 @@ class Config:
                 "certificate_path and certificate_filename are both set, and name one and the "
                 "same thing: keep one of them"
             )
+        self._check_firestore()
+
+    def _check_firestore(self) -> None:
+        if self.firestore_port not in _PORTS:
+            raise ConfigurationError(
+                f"firestore_port is {self.firestore_port}: a port is a number from 0 to 65535"
+            )
+        if self.firestore_file is not None and self.chosen_firestore != "embedded":
+            raise ConfigurationError(
+                f"firestore_file is set, and firestore is {self.chosen_firestore}: only the "
+                "embedded one keeps its data in a file of yours. Set firestore to embedded, or "
+                "remove firestore_file"
+            )
+        if self.firestore == "cloud" and self.emulator_host is not None:
+            raise ConfigurationError(
+                f"firestore is cloud, and emulator_host is {self.emulator_host}: remove one of them"
+            )
+        if self.runtime == "production" and self._loses_data:
+            raise ConfigurationError(
+                f"firestore is {self.firestore} in production, where it would lose its data when "
+                "it ends: set it to cloud, or to embedded with a firestore_file"
+            )
+
+    @property
+    def _loses_data(self) -> bool:
+        if self.firestore == "embedded":
+            return self.firestore_file is None and self.emulator_host is None
+        return self.firestore == "google-emulator"
 
     @classmethod
     def load(
@@ -139,6 +179,20 @@ class Config:
     def but(self, **changes: Any) -> Self:
         """The same configuration with some values replaced."""
         return type(self)(**{**dict(self.items()), **changes})
+
+    @property
+    def chosen_firestore(self) -> FirestoreKind:
+        """Which Firestore it is to be, if no running one is named by its host.
+
+        What ``firestore`` says; else ``embedded`` if there is a ``firestore_file``, ``cloud`` if
+        there is a project or a certificate or the runtime is production, and ``embedded``.
+        """
+        if self.firestore is not None:
+            return self.firestore
+        if self.firestore_file is not None:
+            return "embedded"
+        named = self.project is not None or self.certificate is not None
+        return "cloud" if named or self.runtime == "production" else "embedded"
 
     @property
     def certificate(self) -> Path | None:
@@ -196,9 +250,9 @@ class _Settings:
         _require_known(name, where)
         self.values[name] = _checked(name, _parsed(name, text, f"{where}={text!r}"), where)
 
-    def locate_certificates(self, directory: Path) -> None:
+    def locate_files(self, directory: Path) -> None:
         for values in (self.values, *self.sections.values()):
-            for name in _CERTIFICATE:
+            for name in _PATHS:
                 if values.get(name):
                     values[name] = str(directory / Path(values[name]).expanduser())
 
@@ -316,7 +370,7 @@ def _read_file(path: Path) -> _Settings:
         raise ConfigurationError(f"{path} is not valid YAML: {error}") from error
     finally:
         loader.dispose()
-    settings.locate_certificates(path.absolute().parent)
+    settings.locate_files(path.absolute().parent)
     return settings
 
 

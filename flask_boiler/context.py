@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask_boiler.config import Config
 from flask_boiler.errors import ConfigurationError, MissingExtraError
-from flask_boiler.ports import provided
+from flask_boiler.ports import LocalFirestore, provided
 
 if TYPE_CHECKING:
     from google.cloud.firestore import Client
@@ -44,7 +44,7 @@ class _Connections:
         self.client: Client | None = None
         self.datastore: FirestoreDatastore | None = None
         self.firebase_app: Any = None
-        self.local_firestore: Any = None
+        self.local_firestore: LocalFirestore | None = None
         #: Where the local Firestore is, also in children of the process that started it.
         self.local_host: str | None = None
 
@@ -105,6 +105,16 @@ class ApplicationContext:
         """The project that the database is in."""
         return str(self.db.project)
 
+    @property
+    def local_project(self) -> str:
+        """The project that the database is in where Firestore is a local one."""
+        return self.config.project or _demo_project(self.config.app_name)
+
+    @property
+    def local_host(self) -> str | None:
+        """``HOST:PORT`` of the local Firestore that was started for this, if one was."""
+        return self._connections.local_host
+
     def close(self) -> None:
         """Close the connections, and end a local Firestore that this context started.
 
@@ -139,35 +149,42 @@ class ApplicationContext:
         from flask_boiler.firestore.clients import google_client, local_client
 
         config = self.config
-        host = config.emulator_host or os.environ.get(_EMULATOR_VARIABLE)
-        if host is None and config.certificate is None and self._google_project() is None:
+        host = self._named_host()
+        if host is None and config.chosen_firestore != "cloud":
             host = self._local_host(opened)
         if host is not None:
-            project = config.project or _demo_project(config.app_name)
-            return local_client(host, project=project, database=config.database)
+            return local_client(host, project=self.local_project, database=config.database)
         return google_client(
             certificate=config.certificate,
             project=self._google_project(),
             database=config.database,
         )
 
+    def _named_host(self) -> str | None:
+        """A running local Firestore that the configuration or the environment names."""
+        of_environment = os.environ.get(_EMULATOR_VARIABLE)
+        if of_environment and self.config.firestore == "cloud":
+            # Google's client would go there whatever it is told.
+            raise ConfigurationError(
+                f"firestore is cloud, and {_EMULATOR_VARIABLE} is {of_environment}: unset one of "
+                "them"
+            )
+        return self.config.emulator_host or of_environment
+
     def _google_project(self) -> str | None:
-        if self.config.project or self.config.runtime != "production":
-            # A developer's shell often names a project of Google's for other purposes.
-            return self.config.project
-        named = (os.environ.get(variable) for variable in _PROJECT_VARIABLES)
-        return next(filter(None, named), None)
+        config = self.config
+        named = config.project
+        if named is None and (config.runtime == "production" or config.firestore == "cloud"):
+            # Else not: a developer's shell often names a project of Google's for other purposes.
+            found = (os.environ.get(variable) for variable in _PROJECT_VARIABLES)
+            named = next(filter(None, found), None)
+        if named is None and config.certificate is None:
+            raise ConfigurationError(_unnamed(config))
+        return named
 
     def _local_host(self, opened: _Connections) -> str:
-        if self.config.runtime == "production":
-            raise ConfigurationError(
-                "in production the database must be named: set project (BOILER_PROJECT, where "
-                "Google's default credentials are at hand) or certificate_path "
-                "(BOILER_CERTIFICATE_PATH)"
-            )
         if opened.local_host is None:
-            start = provided("local_firestore")
-            opened.local_firestore = start(emulator_jar=self.config.emulator_jar)
+            opened.local_firestore = provided("local_firestore")(self.config)
             opened.local_host = opened.local_firestore.host
         return opened.local_host
 
@@ -200,6 +217,14 @@ class ApplicationContext:
         _inherited.append(inherited)
         self._connections = _Connections()
         self._connections.local_host = inherited.local_host
+
+
+def _unnamed(config: Config) -> str:
+    why = "in production" if config.firestore is None else "where firestore is cloud"
+    return (
+        f"{why} the database must be named: set project (BOILER_PROJECT, where Google's default "
+        "credentials are at hand) or certificate_path (BOILER_CERTIFICATE_PATH)"
+    )
 
 
 def _demo_project(app_name: str) -> str:

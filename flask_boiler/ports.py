@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 from flask_boiler.errors import ConfigurationError, TargetRejectedError
 from flask_boiler.values import CommitResult, QueryTarget, Snapshot, Target, Write
@@ -22,6 +23,7 @@ __all__ = [
     "DocumentCodec",
     "Feed",
     "Incomplete",
+    "LocalFirestore",
     "Reader",
     "Subscription",
     "provide",
@@ -253,6 +255,33 @@ class Feed(Protocol):
     def stop(self) -> None:
         """End the stream and every delivery; returns when its threads are gone."""
         ...
+
+
+class LocalFirestore(Protocol):
+    """A Firestore on this machine that answers; a context manager that lets go of it."""
+
+    @property
+    def host(self) -> str:
+        """``HOST:PORT``, as ``FIRESTORE_EMULATOR_HOST`` wants it."""
+        ...
+
+    @property
+    def owned(self) -> bool:
+        """Whether it was started in this process, and so ends with it at the latest."""
+        ...
+
+    def stop(self) -> None:
+        """Let go of it: it ends if it was started here and nobody else here uses it."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
 
 
 _provided: dict[str, Any] = {}

@@ -1,14 +1,17 @@
-"""What holds for the whole session: no process is left behind, and slowness is no failure."""
+"""What holds for the whole session: no process is left, slowness is no failure; a Firestore."""
 
 import contextlib
 import os
 import signal
 import time
 import uuid
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
 
+from flask_boiler.ports import LocalFirestore
+from tests.firestores import running
 from tests.processes import is_gone, with_environment
 
 _MARK = "FLASK_BOILER_TEST_SESSION"
@@ -28,6 +31,13 @@ def pytest_configure(config: pytest.Config) -> None:
     # Inherited by every process that a test starts, also by one whose parent is gone.
     if not _is_worker(config):
         os.environ[_MARK] = uuid.uuid4().hex
+
+
+@pytest.fixture(scope="session")
+def google_emulator() -> Iterator[LocalFirestore]:
+    """Google's emulator, for the whole session."""
+    with running("google-emulator") as local:
+        yield local
 
 
 @pytest.hookimpl(trylast=True)

@@ -14,11 +14,10 @@ from typing import Any
 
 from examples.city.app import create_app
 from examples.city.story import STORY, Step
+from examples.firestore import demo_firestore
 from examples.observer import Observer, Sighting, listed
 from examples.signals import ignore_interrupts, signals_handled
 from examples.terminal import Terminal
-from flask_boiler.config import Config
-from flask_boiler.emulator import LocalFirestore, start_google_emulator
 from flask_boiler.errors import BoilerError
 from flask_boiler.extension import Boiler
 
@@ -63,15 +62,15 @@ def _world(terminal: Terminal) -> Iterator[tuple[Boiler, Observer]]:
     """Everything that runs: a Firestore, the application's mediators, another client."""
     terminal.heading("flask_boiler: cities, and views that stay true")
     with ExitStack() as stack:
-        local = stack.enter_context(start_google_emulator())
-        boiler = _boiler(local)
+        local = stack.enter_context(demo_firestore("city"))
+        boiler: Boiler = create_app(local.config).extensions["boiler"]
         stack.callback(boiler.close)
         project = boiler.context.project
         observer = Observer(host=local.host, project=project, collection=_VIEWS)
         stack.enter_context(observer)
         stack.enter_context(boiler.context.activated())
-        whose = "started for this demo" if local.owned else "found running"
-        terminal.fact("Firestore", f"{local.host}, {whose} (project {project})")
+        terminal.fact("Firestore", f"{local.host} (project {project})")
+        terminal.fact("", local.told)
         boiler.start()
         terminal.fact("Mediators", "one keeps a view of each city, one makes cities of forms")
         terminal.fact("Observer", f"another client, with google's own listener on {_VIEWS}")
@@ -80,14 +79,6 @@ def _world(terminal: Terminal) -> Iterator[tuple[Boiler, Observer]]:
             yield boiler, observer
         finally:
             ignore_interrupts()
-
-
-def _boiler(local: LocalFirestore) -> Boiler:
-    # A Firestore that was found running may hold the cities of an earlier demo.
-    app_name = "city" if local.owned else f"city-{os.getpid()}"
-    app = create_app(Config(app_name=app_name, emulator_host=local.host))
-    boiler: Boiler = app.extensions["boiler"]
-    return boiler
 
 
 def _tell(terminal: Terminal, boiler: Boiler, observer: Observer) -> None:

@@ -6,7 +6,6 @@ import argparse
 import datetime
 import http.client
 import json
-import os
 import statistics
 import sys
 import time
@@ -16,14 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from examples.firestore import demo_firestore
 from examples.meeting_room.app import create_app
 from examples.meeting_room.server import serving
 from examples.meeting_room.story import STORY, Proposal, Request, Step, save_a_meeting
 from examples.observer import Observer, Sighting
 from examples.signals import ignore_interrupts, signals_handled
 from examples.terminal import Terminal
-from flask_boiler.config import Config
-from flask_boiler.emulator import start_google_emulator
 from flask_boiler.errors import BoilerError
 from flask_boiler.extension import Boiler
 
@@ -88,17 +86,15 @@ def _world(terminal: Terminal, port: int) -> Iterator[_World]:
     """Everything that runs: a Firestore, the mediators, the web server, another client."""
     terminal.heading("flask_boiler: a meeting room")
     with ExitStack() as stack:
-        local = stack.enter_context(start_google_emulator())
-        # A Firestore that was found running may hold the meeting of an earlier demo.
-        app_name = "meeting-room" if local.owned else f"meeting-room-{os.getpid()}"
-        app = create_app(Config(app_name=app_name, emulator_host=local.host))
+        local = stack.enter_context(demo_firestore("meeting-room"))
+        app = create_app(local.config)
         boiler: Boiler = app.extensions["boiler"]
         stack.callback(boiler.close)
         project = boiler.context.project
         observer = Observer(host=local.host, project=project, collection=_VIEWS, group=True)
         stack.enter_context(observer)
-        whose = "started for this demo" if local.owned else "found running"
-        terminal.fact("Firestore", f"{local.host}, {whose} (project {project})")
+        terminal.fact("Firestore", f"{local.host} (project {project})")
+        terminal.fact("", local.told)
         with boiler.context.activated():
             save_a_meeting()
         boiler.start()

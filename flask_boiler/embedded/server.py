@@ -7,7 +7,6 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeAlias, cast
@@ -23,7 +22,6 @@ from flask_boiler.embedded.pool import DaemonPool
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.embedded.service import Service
 from flask_boiler.embedded.storage import RETENTION_S, Storage
-from flask_boiler.embedded.transfer import clear
 from flask_boiler.embedded.web import Web
 from flask_boiler.embedded.webchannel import WebChannels
 from flask_boiler.errors import ConfigurationError
@@ -214,6 +212,11 @@ class EmbeddedFirestore:
         return f"{_INSIDE}:{self._grpc_port}"
 
     @property
+    def kept_in(self) -> str:
+        """Where its data are, for people: the file's path, or ``memory``."""
+        return "memory" if str(self._path) == MEMORY else str(self._path)
+
+    @property
     def faults(self) -> Faults:
         """What is to go wrong.
 
@@ -253,7 +256,7 @@ class EmbeddedFirestore:
                 _log.warning(
                     "embedded Firestore at %s, data in %s; it checks no security rules",
                     self.host,
-                    "memory" if str(self._path) == MEMORY else self._path,
+                    self.kept_in,
                 )
         return self
 
@@ -270,7 +273,7 @@ class EmbeddedFirestore:
         grpc_port = server.add_insecure_port(f"{_INSIDE}:0")
         server.start()
         channels = WebChannels(streams)
-        web = Web(service, channels, partial(clear, storage))
+        web = Web(service, channels)
         try:
             gateway = Gateway(self._address, self._port, (_INSIDE, grpc_port), web.serve)
         except BaseException:

@@ -49,6 +49,8 @@ __all__ = ["Service"]
 
 _ID_LETTERS = string.ascii_letters + string.digits
 _ID_LENGTH = 20
+#: Bytes, as in production; Google's emulator takes 4 MiB of any request.
+_LARGEST_COMMIT = 10 * 1024 * 1024
 
 
 class _View(NamedTuple):
@@ -246,6 +248,8 @@ class Service:
 
     def commit(self, request: Any) -> Any:
         """Commit."""
+        if request.ByteSize() > _LARGEST_COMMIT:
+            raise invalid("Transaction too big. Decrease transaction size.")
         world = check_world(request.database)
         found = operations(world, request.writes)
         if not request.transaction:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from google.protobuf import json_format
 
@@ -29,7 +29,14 @@ from flask_boiler.embedded.values import settle_fields
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore import protocol
 
-__all__ = ["clear", "export_documents", "import_documents"]
+__all__ = [
+    "clear",
+    "export_documents",
+    "import_documents",
+    "read_documents",
+    "replacing",
+    "write_documents",
+]
 
 _KIND = "flask_boiler export"
 _FORMAT = 1
@@ -62,17 +69,20 @@ def export_documents(storage: Storage, path: str | Path) -> int:
     :raises ConfigurationError: it cannot be written.
     """
     target = Path(path)
-    try:
-        with storage.reading() as reading, _replacing(target) as file:
-            header = {"kind": _KIND, "format": _FORMAT, "read_time_us": reading.time}
-            file.write(json.dumps(header) + "\n")
-            count = 0
-            for world in reading.worlds():
-                for document in _documents(reading, world):
-                    file.write(_line(document.message) + "\n")
-                    count += 1
-    except OSError as error:
-        raise ConfigurationError(f"cannot export to {target}: {error}") from error
+    with replacing(target) as file:
+        return write_documents(storage, file)
+
+
+def write_documents(storage: Storage, file: IO[str]) -> int:
+    """Write what an exported file holds to an open one; how many documents there are."""
+    count = 0
+    with storage.reading() as reading:
+        header = {"kind": _KIND, "format": _FORMAT, "read_time_us": reading.time}
+        file.write(json.dumps(header) + "\n")
+        for world in reading.worlds():
+            for document in _documents(reading, world):
+                file.write(_line(document.message) + "\n")
+                count += 1
     return count
 
 
@@ -84,11 +94,22 @@ def import_documents(storage: Storage, path: str | Path) -> int:
 
     :raises ConfigurationError: the file cannot be read, or is no export; nothing was imported.
     """
-    source = Path(path)
     try:
-        with source.open(encoding="utf-8") as file:
-            worlds = _read(source, file)
-    except (OSError, UnicodeDecodeError) as error:
+        with Path(path).open(encoding="utf-8") as file:
+            return read_documents(storage, file, source=str(path))
+    except OSError as error:
+        raise ConfigurationError(f"cannot import {path}: {error}") from error
+
+
+def read_documents(storage: Storage, lines: Iterable[str], *, source: str) -> int:
+    """Write the documents of an exported file that is open, as ``import_documents`` does.
+
+    :param source: what the lines are called in errors.
+    :raises ConfigurationError: they are no export; nothing was imported.
+    """
+    try:
+        worlds = _read(source, iter(lines))
+    except UnicodeDecodeError as error:
         raise ConfigurationError(f"cannot import {source}: {error}") from error
     for world, messages in worlds.items():
         storage.commit(world, partial(_put_all, messages))
@@ -111,8 +132,20 @@ def _line(message: Any) -> str:
 
 
 @contextmanager
-def _replacing(target: Path) -> Iterator[IO[str]]:
-    """A file that takes the place of another when it is complete and on the disk."""
+def replacing(target: Path) -> Iterator[TextIO]:
+    """A file that takes the place of another when it is complete and on the disk.
+
+    :raises ConfigurationError: it cannot be written.
+    """
+    try:
+        with _replacing(target) as file:
+            yield file
+    except OSError as error:
+        raise ConfigurationError(f"cannot export to {target}: {error}") from error
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[TextIO]:
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -125,21 +158,21 @@ def _replacing(target: Path) -> Iterator[IO[str]]:
         raise
 
 
-def _read(source: Path, file: IO[str]) -> dict[str, list[Any]]:
-    header = _header(source, file.readline())
+def _read(source: str, lines: Iterator[str]) -> dict[str, list[Any]]:
+    header = _header(source, next(lines, ""))
     if header.get("format") != _FORMAT:
         raise ConfigurationError(
             f"cannot import {source}: its format is {header.get('format')}, and this version "
             f"reads {_FORMAT}"
         )
     worlds: dict[str, list[Any]] = {}
-    for number, line in enumerate(file, start=2):
+    for number, line in enumerate(lines, start=2):
         message = _document(f"{source}:{number}", line)
         worlds.setdefault(split_name(message.name)[0], []).append(message)
     return worlds
 
 
-def _header(source: Path, line: str) -> dict[str, Any]:
+def _header(source: str, line: str) -> dict[str, Any]:
     try:
         header = json.loads(line)
     except ValueError:

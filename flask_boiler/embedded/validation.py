@@ -35,6 +35,14 @@ _MOST_DISJUNCTIONS = 30
 _MOST_PARTS = 100
 _SEARCH = protocol.StructuredQuery.FindNearest
 _MOST_NEIGHBORS = 1000
+_MOST_UNEQUAL_FIELDS = 10
+_UNEQUAL = (
+    *_NEGATIVE,
+    _FIELD.LESS_THAN,
+    _FIELD.LESS_THAN_OR_EQUAL,
+    _FIELD.GREATER_THAN,
+    _FIELD.GREATER_THAN_OR_EQUAL,
+)
 
 
 def check_query(
@@ -187,6 +195,7 @@ def _check_together(where: Any) -> None:
             "Only a single 'NOT_EQUAL', 'NOT_IN', 'IS_NOT_NAN', or 'IS_NOT_NULL' filter allowed "
             "per query."
         )
+    _check_unequal_fields(leaves)
     if any(part.op == _FIELD.NOT_IN for part in fields) and (
         any(part.op in _MULTIPLYING for part in fields) or _has_or(where)
     ):
@@ -195,6 +204,21 @@ def _check_together(where: Any) -> None:
         )
     if any(len(contained) > 1 for contained in _contained(where)):
         raise invalid("A maximum of 1 'ARRAY_CONTAINS' filter is allowed per disjunction.")
+
+
+def _check_unequal_fields(leaves: Sequence[Any]) -> None:
+    unequal = {
+        part.field.field_path
+        for leaf in leaves
+        for part in (getattr(leaf, leaf.WhichOneof("filter_type")),)
+        if part.op in (_UNEQUAL if leaf.HasField("field_filter") else _UNARY_NEGATIVE)
+    }
+    if len(unequal) > _MOST_UNEQUAL_FIELDS:
+        raise invalid(
+            f"The query contains {len(unequal)} distinct inequality fields: "
+            f"[{', '.join(sorted(unequal))}]. A query may not have more than "
+            f"{_MOST_UNEQUAL_FIELDS} distinct inequality fields."
+        )
 
 
 def _has_or(where: Any) -> bool:

@@ -14,6 +14,7 @@ __all__ = ["check_value", "settle_fields"]
 #: Bytes of a document, and of a single value.
 _LARGEST_DOCUMENT = 1_048_576
 _LARGEST_VALUE = 1_048_487
+#: How many maps and arrays a value may have inside each other.
 _DEEPEST = 20
 _MOST_DIMENSIONS = 2048
 _EARLIEST_S, _LATEST_S = -62_135_596_800, 253_402_300_799
@@ -138,6 +139,11 @@ def _check_stored_vector(fields: Any, *, in_array: bool) -> None:
         raise invalid("Vector cannot contain NaN values.")
     if in_array:
         raise invalid("Cannot convert a vector value in an array value.")
+
+
+def _check_depth(name: str, depth: int) -> None:
+    if depth > _DEEPEST:
+        raise invalid(f"Property {name} contains an invalid nested entity.")
 
 
 def _check_size(name: str, size: int) -> None:

@@ -1,14 +1,17 @@
-"""What browsers and ``curl`` are served: WebChannel, the REST calls of the web SDK, clearing."""
+"""What browsers and ``curl`` are served: WebChannel, REST calls of the web SDK, all the data."""
 
 from __future__ import annotations
 
+import io
 import re
+import shutil
 import socket
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import Any
+from typing import IO, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import grpc
@@ -17,12 +20,19 @@ from flask_boiler.embedded.database import refusal_of
 from flask_boiler.embedded.proto_json import json_of, message_of, plain_of
 from flask_boiler.embedded.refusal import Refusal, invalid
 from flask_boiler.embedded.service import Service
+from flask_boiler.embedded.transfer import clear, read_documents, write_documents
 from flask_boiler.embedded.webchannel import CHANNELS, Session, WebChannels
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore import protocol
 
-__all__ = ["Web"]
+__all__ = ["EXPORT", "IMPORT", "Web"]
+
+#: Where all data of all databases are had, and taken.
+EXPORT = "/emulator/v1/export"
+IMPORT = "/emulator/v1/import"
 
 _LARGEST_BODY = 64 * 1024 * 1024
+_PIECE = 1024 * 1024
 _CHANNEL = re.compile(rf"{re.escape(protocol.SERVICE)}({'|'.join(CHANNELS)})/channel")
 _CLEARED = re.compile(r"/emulator/v1/(projects/[^/]+/databases/[^/]+)/documents")
 _CALLED = re.compile(r"/v1/((projects/[^/]+/databases/[^/]+)(?:/documents.*)?):([a-zA-Z]+)")
@@ -43,12 +53,9 @@ _STATUSES = {
 class Web:
     """Serves connections of HTTP/1.1."""
 
-    def __init__(
-        self, service: Service, channels: WebChannels, clear: Callable[[str], object]
-    ) -> None:
+    def __init__(self, service: Service, channels: WebChannels) -> None:
         self.service = service
         self.channels = channels
-        self.clear = clear
         # What has one answer, and what has many: these are a JSON array.
         self.calls: dict[str, tuple[Callable[[Any], Any], Any]] = {
             "commit": (service.commit, protocol.CommitRequest),
@@ -115,14 +122,19 @@ class _Request(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.OK, "Ok\n")
         elif _CHANNEL.fullmatch(url.path):
             self._refusing(lambda: self._back_channel(dict(parse_qsl(url.query))))
+        elif url.path == EXPORT:
+            self._refusing(self._export)
         else:
             self._answer(HTTPStatus.NOT_FOUND, "Not found\n")
 
     def do_POST(self) -> None:
+        url = urlsplit(self.path)
+        if url.path == IMPORT:
+            self._refusing(self._import)
+            return
         body = self._body()
         if body is None:
             return
-        url = urlsplit(self.path)
         if channel := _CHANNEL.fullmatch(url.path):
             asked = dict(parse_qsl(url.query))
             self._refusing(lambda: self._forward_channel(channel[1], asked, body))
@@ -139,8 +151,47 @@ class _Request(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND, "Not found\n")
 
     def _clear(self, world: str) -> None:
-        self._web.clear(world)
+        clear(self._web.service.storage, world)
         self._answer(HTTPStatus.OK, "{}", "application/json")
+
+    def _export(self) -> None:
+        # Whoever reads slowly must not hold back commits.
+        with tempfile.TemporaryFile() as file:
+            lines = io.TextIOWrapper(file, encoding="utf-8")
+            write_documents(self._web.service.storage, lines)
+            lines.detach()
+            length = file.tell()
+            file.seek(0)
+            self._begin(HTTPStatus.OK)
+            self.send_header("Content-Type", "application/jsonl; charset=utf-8")
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            shutil.copyfileobj(file, self.wfile)
+            self.wfile.flush()
+
+    def _import(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal():
+            self.close_connection = True
+            self._answer(HTTPStatus.LENGTH_REQUIRED)
+            return
+        with tempfile.TemporaryFile() as body:
+            self._receive(body, int(length))
+            lines = io.TextIOWrapper(body, encoding="utf-8")
+            try:
+                count = read_documents(self._web.service.storage, lines, source="what was sent")
+            except ConfigurationError as error:
+                raise invalid(str(error)) from error
+        self._answer(HTTPStatus.OK, json_of({"documents": count}), "application/json")
+
+    def _receive(self, body: IO[bytes], length: int) -> None:
+        while length:
+            received = self.rfile.read(min(length, _PIECE))
+            if not received:
+                raise ConnectionError("the client went away in the middle of what it sends")
+            body.write(received)
+            length -= len(received)
+        body.seek(0)
 
     def _call(self, call: str, resource: str, world: str, body: bytes) -> None:
         answer = self._web.call(call, resource, world, body)

@@ -32,20 +32,24 @@ Do one of these:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """An emulator and a Java that is new enough for it."""
+    """An emulator and a Java that is new enough for it.
+
+    :param max_heap: the most memory that its Java may use, in Java's notation.
+    """
 
     jar: Path
     java: Path
+    max_heap: str = "512m"
 
-    def command(self, *, host: str, port: int, max_heap: str) -> list[str]:
-        """The command line that serves Firestore at ``host:port``."""
+    def command(self, *, address: str, port: int) -> list[str]:
+        """The command line that serves Firestore at ``address:port``."""
         return [
             str(self.java),
-            f"-Xmx{max_heap}",
+            f"-Xmx{self.max_heap}",
             "-XX:-UsePerfData",  # it would leave a file in the temporary directory when killed
             "-Duser.language=en",  # the emulator speaks only English correctly
             *("-cp", str(self.jar), _MAIN_CLASS),
-            *("--host", host, "--port", str(port)),
+            *("--host", address, "--port", str(port)),
         ]
 
 

@@ -1,29 +1,41 @@
-"""A Firestore on this machine: somebody else's, or one that is started and ended here."""
+"""A Firestore in a process of its own: started, killed, restarted and ended here."""
 
 from __future__ import annotations
 
 import atexit
-import http.client
+import dataclasses
 import logging
 import os
 import socket
-import threading
 import time
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from flask_boiler.emulator.installation import Installation, find_installation
+from flask_boiler.emulator.attached import AttachedFirestore, pause, refusal_of
+from flask_boiler.emulator.installation import find_installation
 from flask_boiler.emulator.supervised import SupervisedProcess
 from flask_boiler.errors import ConfigurationError
+from flask_boiler.ports import LocalFirestore
 
-__all__ = ["LocalFirestore", "start_google_emulator"]
+__all__ = ["FirestoreProcess", "Program", "start_google_emulator"]
 
 _log = logging.getLogger(__name__)
 
 _ADDRESS = "127.0.0.1"
 _ATTEMPTS = 5
-_POLL_S = 0.05
-_ATTACH_TIMEOUT_S = 5.0
+
+
+class Program(Protocol):
+    """A program that serves Firestore.
+
+    When it answers, it prints ``FIRESTORE_EMULATOR_HOST=ADDRESS:PORT``; when somebody else has
+    the port, it ends and says ``Address already in use``.
+    """
+
+    def command(self, *, address: str, port: int) -> Sequence[str]:
+        """The command line that serves Firestore at ``address:port``."""
+        ...
 
 
 def start_google_emulator(
@@ -32,9 +44,9 @@ def start_google_emulator(
     max_heap: str = "512m",
     timeout_s: float = 30.0,
 ) -> LocalFirestore:
-    """A Firestore that answers: the one at ``FIRESTORE_EMULATOR_HOST``, or one of our own.
+    """A Firestore that answers: the one at ``FIRESTORE_EMULATOR_HOST``, or Google's emulator.
 
-    One of our own ends with this process, however that ends. No environment variable is
+    The emulator ends with this process, however that ends. No environment variable is
     set: hand ``host`` on to whoever needs it.
 
     :param emulator_jar: the emulator to start; without it, the Cloud SDK and firebase-tools'
@@ -45,50 +57,28 @@ def start_google_emulator(
     :raises ConfigurationError: it does not answer, with the end of its own output.
     """
     if host := os.environ.get("FIRESTORE_EMULATOR_HOST"):
-        return LocalFirestore.attach(host)
-    started = LocalFirestore(
-        find_installation(emulator_jar), max_heap=max_heap, timeout_s=timeout_s
-    )
+        return AttachedFirestore(host)
+    installation = dataclasses.replace(find_installation(emulator_jar), max_heap=max_heap)
+    started = FirestoreProcess(installation, timeout_s=timeout_s)
     started.start()
     return started
 
 
-class LocalFirestore:
-    """A Firestore on this machine, at ``host``; a context manager that stops it at the end.
+class FirestoreProcess:
+    """A Firestore in a process of its own, at ``host``; a context manager that runs it.
 
-    :param installation: what to start; ``None`` for a Firestore that somebody else runs.
+    :param program: what to start.
     :param host: ``HOST:PORT``; without it, a free port of 127.0.0.1.
+    :param timeout_s: how long it may take to answer.
     """
 
     def __init__(
-        self,
-        installation: Installation | None,
-        *,
-        host: str | None = None,
-        max_heap: str = "512m",
-        timeout_s: float = 30.0,
+        self, program: Program, *, host: str | None = None, timeout_s: float = 30.0
     ) -> None:
-        self._installation = installation
-        self._max_heap = max_heap
+        self._program = program
         self._timeout_s = timeout_s
         self._host = host
         self._process: SupervisedProcess | None = None
-
-    @classmethod
-    def attach(cls, host: str) -> Self:
-        """Somebody else's Firestore, which ``stop`` leaves alone.
-
-        :raises ConfigurationError: nothing answers there.
-        """
-        deadline = time.monotonic() + _ATTACH_TIMEOUT_S
-        while (refusal := _refusal(host)) is not None:
-            if time.monotonic() > deadline:
-                raise ConfigurationError(
-                    f"FIRESTORE_EMULATOR_HOST is {host}, but no Firestore answers there "
-                    f"({refusal}). Start it, or unset the variable to have one started."
-                )
-            _pause()
-        return cls(None, host=host)
 
     @property
     def host(self) -> str:
@@ -102,12 +92,12 @@ class LocalFirestore:
 
     @property
     def owned(self) -> bool:
-        """Whether it was started here, and so ends here."""
-        return self._installation is not None
+        """Whether it is started here, and so ends here: always."""
+        return True
 
     @property
     def pid(self) -> int | None:
-        """The process id of the running emulator, if it is our own."""
+        """The process id of the program while it runs."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
@@ -115,25 +105,23 @@ class LocalFirestore:
 
         :raises ConfigurationError: it died, or does not answer in time.
         """
-        if self._installation is None or self._process is not None:
+        if self._process is not None:
             return
         for _ in range(_ATTEMPTS):
             host = self._host or _free_host()
-            if self._start_at(host, self._installation):
+            if self._start_at(host):
                 self._host = host
                 _log.info("local Firestore at %s (process %s)", host, self.pid)
                 return
         raise ConfigurationError(
-            f"the Firestore emulator found its port taken {_ATTEMPTS} times, last {host}. "
+            f"the local Firestore found its port taken {_ATTEMPTS} times, last {host}. "
             "Stop what listens there, or try again."
         )
 
-    def _start_at(self, host: str, installation: Installation) -> bool:
+    def _start_at(self, host: str) -> bool:
         """Whether it answers at this host; ``False`` if another process has the port."""
         address, _, port = host.rpartition(":")
-        process = SupervisedProcess(
-            installation.command(host=address, port=int(port), max_heap=self._max_heap)
-        )
+        process = SupervisedProcess(self._program.command(address=address, port=int(port)))
         try:
             if not self._wait_for_answer(process, host):
                 process.stop()
@@ -149,56 +137,43 @@ class LocalFirestore:
         deadline = time.monotonic() + self._timeout_s
         # Its own announcement is waited for as well: what answers could be another emulator
         # that was quicker to take the port.
-        while f"FIRESTORE_EMULATOR_HOST={host}" not in process.output() or _refusal(host):
+        while f"FIRESTORE_EMULATOR_HOST={host}" not in process.output() or refusal_of(host):
             status = process.exit_status()
             if status is not None and "Address already in use" in process.output():
                 return False
             if status is not None:
-                raise _failure(f"the Firestore emulator ended with status {status}", process)
+                raise _failure(f"the local Firestore ended with status {status}", process)
             if time.monotonic() > deadline:
                 raise _failure(
-                    f"the Firestore emulator does not answer at {host} "
-                    f"within {self._timeout_s:g} s",
+                    f"the local Firestore does not answer at {host} within {self._timeout_s:g} s",
                     process,
                 )
-            _pause()
+            pause()
         return True
 
     def stop(self) -> None:
-        """End it, if it was started here; returns when its process is gone."""
+        """End it; returns when its process is gone."""
         if self._process is not None:
             self._process.stop()
             self._forget()
 
     def kill(self) -> None:
-        """End it at once and lose what it holds, as a crash would; ``restart`` brings it back.
-
-        :raises ConfigurationError: it is somebody else's.
-        """
-        self._refuse_unless_owned("kill")
+        """End it at once, as a crash would; ``restart`` brings it back."""
         if self._process is not None:
             self._process.kill()
             self._forget()
 
     def restart(self) -> None:
-        """Start it again, empty, at the same ``host``.
+        """Start it again at the same ``host``; what was in memory alone is gone.
 
-        :raises ConfigurationError: it is somebody else's, or it does not answer.
+        :raises ConfigurationError: it does not answer.
         """
-        self._refuse_unless_owned("restart")
         self.stop()
         self.start()
 
     def _forget(self) -> None:
         self._process = None
         atexit.unregister(self.stop)
-
-    def _refuse_unless_owned(self, action: str) -> None:
-        if not self.owned:
-            raise ConfigurationError(
-                f"cannot {action} the Firestore at {self.host}: it was not started here. "
-                "Unset FIRESTORE_EMULATOR_HOST to have one of your own."
-            )
 
     def __enter__(self) -> Self:
         self.start()
@@ -213,7 +188,7 @@ class LocalFirestore:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"LocalFirestore({self._host or 'not started'}, owned={self.owned})"
+        return f"FirestoreProcess({self._host or 'not started'})"
 
 
 def _failure(what: str, process: SupervisedProcess) -> ConfigurationError:
@@ -226,25 +201,3 @@ def _free_host() -> str:
     with socket.socket() as probe:
         probe.bind((_ADDRESS, 0))
         return f"{_ADDRESS}:{probe.getsockname()[1]}"
-
-
-def _refusal(host: str) -> str | None:
-    """Why what is at this host is no Firestore that answers, or ``None`` if it is one."""
-    try:
-        connection = http.client.HTTPConnection(host, timeout=2.0)
-        try:
-            connection.request("GET", "/")
-            answer = connection.getresponse().read(100)
-        finally:
-            connection.close()
-    except http.client.InvalidURL as error:
-        return f"{host!r} is not HOST:PORT: {error}"
-    except http.client.HTTPException:
-        return None  # it speaks HTTP/2 alone, as a Firestore may
-    except OSError as error:
-        return str(error)
-    return None if answer.strip() == b"Ok" else "what answers there is something else"
-
-
-def _pause() -> None:
-    threading.Event().wait(_POLL_S)

@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 import pytest
 
 if TYPE_CHECKING:
+    from flask_boiler.config import Config
     from flask_boiler.embedded import EmbeddedFirestore
-    from flask_boiler.emulator import LocalFirestore
     from flask_boiler.extension import Boiler
+    from flask_boiler.ports import LocalFirestore
 
 __all__ = [
     "Settle",
@@ -61,18 +62,35 @@ def skip_unless_required(reason: str) -> NoReturn:
 def firestore_emulator() -> Iterator[LocalFirestore]:
     """A Firestore that answers at ``.host`` for the whole session (under xdist: one a worker).
 
-    The one at ``FIRESTORE_EMULATOR_HOST`` if that is set, else one that is started here and
-    ends with the session. Tests share it: give each its own project, as ``boiler`` does.
+    The one at ``FIRESTORE_EMULATOR_HOST`` if that is set, else one that is started here, keeps
+    nothing, and ends with the session: the embedded one, or Google's emulator if the configuration
+    (``boiler.yaml``, ``BOILER_FIRESTORE``) asks for that; never Google's cloud. Tests share it:
+    give each its own project, as ``boiler`` does.
     """
     from flask_boiler.errors import LocalFirestoreNotFoundError
     from flask_boiler.ports import provided
 
     try:
-        local: LocalFirestore = provided("local_firestore")()
+        local: LocalFirestore = provided("local_firestore")(_config_of_session())
     except LocalFirestoreNotFoundError as error:
         skip_unless_required(str(error))
     with local:
         yield local
+
+
+def _config_of_session() -> Config:
+    """What the application's configuration says of a local Firestore, and nothing else of it."""
+    from flask_boiler.config import Config
+
+    configured = Config.load()
+    wants_googles = configured.firestore == "google-emulator"
+    return Config(
+        testing=True,
+        runtime="testing",
+        firestore="google-emulator" if wants_googles else "embedded",
+        emulator_host=configured.emulator_host,
+        emulator_jar=configured.emulator_jar,
+    )
 
 
 @pytest.fixture

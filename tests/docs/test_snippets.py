@@ -23,8 +23,8 @@ import pytest
 from flask_boiler import errors
 from flask_boiler.config import Config
 from flask_boiler.context import Context as CTX
-from flask_boiler.emulator import LocalFirestore
 from flask_boiler.extension import Boiler
+from flask_boiler.ports import LocalFirestore
 from tests.docs.snippets import ROOT, Snippet, documents, snippets
 
 _TIMEOUT_S = 60.0

@@ -16,8 +16,8 @@ from examples.bookings.app import create_app
 from examples.bookings.models import Booking, Ride, Rider
 from flask_boiler.config import Config
 from flask_boiler.context import Context as CTX
-from flask_boiler.emulator import LocalFirestore
 from flask_boiler.extension import Boiler
+from flask_boiler.ports import LocalFirestore
 
 RIDERS = 200
 SEATS = 50

@@ -13,7 +13,7 @@ import pytest
 
 from flask_boiler.config import Config
 from flask_boiler.context import ApplicationContext
-from flask_boiler.emulator import LocalFirestore
+from flask_boiler.ports import LocalFirestore
 from tests.firestore.cities import City
 
 

@@ -15,8 +15,8 @@ from examples.meeting_room.models import Meeting, Ticket, User
 from examples.meeting_room.story import save_a_meeting
 from flask_boiler.config import Config
 from flask_boiler.context import Context as CTX
-from flask_boiler.emulator import LocalFirestore
 from flask_boiler.extension import Boiler
+from flask_boiler.ports import LocalFirestore
 
 MEETING = "/meeting_sessions/planning"
 ADA = {"name": "Ada Lovelace", "organization": "Analytical Engines", "hearing_aid_requested": False}

@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from flask_boiler.emulator import LocalFirestore
+from flask_boiler.ports import LocalFirestore
 from tests.e2e.screen import TIMEOUT_S, run_module, screen
 
 DEMO = "examples.meeting_room"

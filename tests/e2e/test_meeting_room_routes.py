@@ -19,8 +19,8 @@ from examples.meeting_room.models import User
 from examples.meeting_room.story import save_a_meeting
 from flask_boiler.config import Config
 from flask_boiler.context import Context as CTX
-from flask_boiler.emulator import LocalFirestore
 from flask_boiler.extension import Boiler
+from flask_boiler.ports import LocalFirestore
 from flask_boiler.view.mounting import mounted_routes
 from flask_boiler.view.rest_views import READ_TIME_HEADER
 

@@ -25,9 +25,9 @@ from flask_boiler import attrs
 from flask_boiler.attrs import Attr
 from flask_boiler.config import Config
 from flask_boiler.domain_model import DomainModel
-from flask_boiler.emulator import LocalFirestore
 from flask_boiler.extension import Boiler
 from flask_boiler.mutation import Mutation
+from flask_boiler.ports import LocalFirestore
 from flask_boiler.store import Store, reference
 from flask_boiler.view import WsLimits, WsMediator
 from flask_boiler.view.websocket.shared_view import Member, Room, SharedView

@@ -18,7 +18,7 @@ import pytest
 
 from flask_boiler.config import Config
 from flask_boiler.context import ApplicationContext
-from flask_boiler.emulator import LocalFirestore
+from flask_boiler.ports import LocalFirestore
 from flask_boiler.testing.plugin import skip_unless_required
 from tests.e2e.boards_app import SharedBoard
 from tests.e2e.holding import Holder

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from flask_boiler.emulator import LocalFirestore
+from flask_boiler.ports import LocalFirestore
 
 
 @pytest.mark.timeout(180)
@@ -26,4 +26,4 @@ def test_forked_processes_have_connections_of_their_own(
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+    assert "3 passed" in done.stdout

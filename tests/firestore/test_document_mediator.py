@@ -20,9 +20,9 @@ import pytest
 
 from flask_boiler.config import Config
 from flask_boiler.context import Context as CTX
-from flask_boiler.emulator import LocalFirestore
 from flask_boiler.errors import ConfigurationError, UnavailableError
 from flask_boiler.extension import Boiler
+from flask_boiler.ports import LocalFirestore
 from flask_boiler.testing.plugin import Settle
 from flask_boiler.values import Snapshot
 from flask_boiler.view import DocumentMediator, Patches, ProtocolBase, QueryMediator
@@ -477,6 +477,7 @@ def http_status(url: str, method: str, body: Any, authorization: str) -> int:
             return refused.code
 
 
+@pytest.mark.parametrize("firestore_emulator", ["google-emulator"], indirect=True)
 def test_the_documented_rules_let_users_write_patches_of_their_own_once(
     boiler: Boiler, firestore_emulator: LocalFirestore
 ) -> None:

@@ -30,8 +30,8 @@ from hypothesis.stateful import (
 )
 
 from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.emulator import LocalFirestore
 from flask_boiler.firestore.clients import close_client, local_client
+from flask_boiler.ports import LocalFirestore
 from tests.firestore.differential import (
     COLLECTIONS,
     Write,
@@ -369,7 +369,7 @@ def _client(host: str, project: str) -> firestore.Client:
 
 @pytest.mark.timeout(TIMEOUT_S)
 def test_the_embedded_firestore_answers_as_googles_does(
-    firestore_emulator: LocalFirestore, capsys: pytest.CaptureFixture[str]
+    google_emulator: LocalFirestore, capsys: pytest.CaptureFixture[str]
 ) -> None:
     is_soak = STEPS > _STEPS_OF_A_TEST
 
@@ -379,7 +379,7 @@ def test_the_embedded_firestore_answers_as_googles_does(
                 print(f"\n{taken:,} of {STEPS:,} steps", end=" ", flush=True)
 
     with EmbeddedFirestore() as embedded:
-        hosts = (embedded.host, firestore_emulator.host)
+        hosts = (embedded.host, google_emulator.host)
 
         class Machine(SideBySide):
             clients = tuple(partial(_client, host) for host in hosts)

@@ -14,13 +14,12 @@ from pathlib import Path
 import pytest
 
 from flask_boiler.emulator import (
+    FirestoreProcess,
     Installation,
-    LocalFirestore,
-    find_installation,
     start_google_emulator,
 )
 from flask_boiler.errors import ConfigurationError, LocalFirestoreNotFoundError
-from flask_boiler.testing.plugin import skip_unless_required
+from tests.firestores import google_installation
 from tests.processes import is_gone
 
 
@@ -31,10 +30,7 @@ def no_other_firestore(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def installation() -> Installation:
-    try:
-        return find_installation()
-    except LocalFirestoreNotFoundError as error:
-        skip_unless_required(str(error))
+    return google_installation()
 
 
 @pytest.fixture
@@ -99,6 +95,7 @@ def is_listening(host: str) -> bool:
 @pytest.mark.usefixtures("installation")
 def test_google_emulator_starts_dies_comes_back_and_ends() -> None:
     with start_google_emulator(max_heap="128m") as local:
+        assert isinstance(local, FirestoreProcess)
         host, first = local.host, local.pid
         assert first is not None
         assert local.owned
@@ -145,9 +142,9 @@ def test_a_normal_exit_ends_it_without_being_asked(
     installation = programmed("serve(b'Ok')")
     program = (
         "import pathlib, sys\n"
-        "from flask_boiler.emulator import Installation, LocalFirestore\n"
+        "from flask_boiler.emulator import FirestoreProcess, Installation\n"
         f"installation = Installation(*map(pathlib.Path, ('', {str(installation.java)!r})))\n"
-        "local = LocalFirestore(installation)\n"
+        "local = FirestoreProcess(installation)\n"
         "local.start()\n"
         "print(local.pid)\n"
     )
@@ -160,23 +157,18 @@ def test_a_normal_exit_ends_it_without_being_asked(
 def test_a_firestore_of_somebody_else_is_used_and_left_alone(
     monkeypatch: pytest.MonkeyPatch, programmed: Callable[[str], Installation]
 ) -> None:
-    with LocalFirestore(programmed("serve(b'Ok')")) as theirs:
+    with FirestoreProcess(programmed("serve(b'Ok')")) as theirs:
         monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", theirs.host)
         monkeypatch.setenv("PATH", "")
         with start_google_emulator() as ours:
             assert ours.host == theirs.host
             assert not ours.owned
-            assert ours.pid is None
-            with pytest.raises(ConfigurationError, match="cannot kill the Firestore at"):
-                ours.kill()
-            with pytest.raises(ConfigurationError, match="cannot restart the Firestore at"):
-                ours.restart()
         assert is_listening(theirs.host)
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flask_boiler.emulator.launcher._ATTACH_TIMEOUT_S", 0.0)
+    monkeypatch.setattr("flask_boiler.emulator.attached._ATTACH_TIMEOUT_S", 0.0)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -218,7 +210,7 @@ def test_a_port_that_was_taken_meanwhile_is_replaced(
     installation = programmed(
         f"if not memory.exists(): memory.write_text(str(port)); {BIND_FAILS}\nserve(b'Ok')"
     )
-    with LocalFirestore(installation) as local:
+    with FirestoreProcess(installation) as local:
         taken = (installation.java.parent / "memory").read_text()
         assert not local.host.endswith(f":{taken}")
         assert answer_of(local.host) == b"Ok"
@@ -228,14 +220,14 @@ def test_an_emulator_that_never_gets_a_port_is_given_up(
     programmed: Callable[[str], Installation],
 ) -> None:
     with pytest.raises(ConfigurationError, match=r"found its port taken 5 times, last 127\.0"):
-        LocalFirestore(programmed(BIND_FAILS)).start()
+        FirestoreProcess(programmed(BIND_FAILS)).start()
 
 
 def test_another_emulator_that_was_quicker_is_not_taken_for_ours(
     programmed: Callable[[str], Installation],
 ) -> None:
     with some_server(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOk") as quicker:
-        ours = LocalFirestore(programmed(BIND_FAILS), host=quicker)
+        ours = FirestoreProcess(programmed(BIND_FAILS), host=quicker)
         with pytest.raises(ConfigurationError, match=f"taken 5 times, last {quicker}"):
             ours.start()
 
@@ -245,7 +237,7 @@ def test_an_emulator_that_dies_shows_the_last_that_it_said(
 ) -> None:
     installation = programmed("for n in range(99): print('line', n)\nsys.exit('out of memory')")
     with pytest.raises(ConfigurationError, match="ended with status 1") as raised:
-        LocalFirestore(installation).start()
+        FirestoreProcess(installation).start()
     lines = str(raised.value).splitlines()
     assert lines[-2:] == ["  line 98", "  out of memory"]
     assert len(lines) == 21
@@ -256,7 +248,7 @@ def test_an_emulator_that_does_not_answer_in_time_is_ended(
 ) -> None:
     installation = programmed("import os; memory.write_text(str(os.getpid())); serve(b'Not yet')")
     with pytest.raises(ConfigurationError, match=r"does not answer at .* within 1 s"):
-        LocalFirestore(installation, timeout_s=1.0).start()
+        FirestoreProcess(installation, timeout_s=1.0).start()
     pid = int((installation.java.parent / "memory").read_text())
     assert is_gone(pid, timeout_s=0)
 
@@ -273,14 +265,14 @@ def test_nothing_to_start_says_what_to_install(
 
 
 def test_one_that_was_not_started_has_no_host(programmed: Callable[[str], Installation]) -> None:
-    local = LocalFirestore(programmed(""))
+    local = FirestoreProcess(programmed(""))
     with pytest.raises(ConfigurationError, match=r"call start\(\) first"):
         assert local.host
-    assert repr(local) == "LocalFirestore(not started, owned=True)"
+    assert repr(local) == "FirestoreProcess(not started)"
 
 
 def test_starting_twice_starts_one(programmed: Callable[[str], Installation]) -> None:
-    with LocalFirestore(programmed("serve(b'Ok')")) as local:
+    with FirestoreProcess(programmed("serve(b'Ok')")) as local:
         pid = local.pid
         local.start()
         assert local.pid == pid

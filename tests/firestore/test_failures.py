@@ -9,12 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from flask_boiler.config import Config
 from flask_boiler.context import Context as CTX
-from flask_boiler.emulator import LocalFirestore, start_google_emulator
+from flask_boiler.emulator import FirestoreProcess
 from flask_boiler.extension import Boiler
+from flask_boiler.local_firestore import EmbeddedProgram
+from flask_boiler.ports import LocalFirestore
 from flask_boiler.testing.plugin import Settle
 from tests.firestore.cities import City, city_views
+from tests.firestores import FIRESTORES, google_installation
 
 TIMEOUT_S = 30.0
 
@@ -149,8 +154,16 @@ def test_a_restart_over_a_thousand_true_views_writes_nothing(
     assert boiler.engine.statistics.unchanged == 999
 
 
-def test_a_server_that_dies_and_comes_back() -> None:
-    with start_google_emulator() as emulator:
+@pytest.fixture(params=FIRESTORES)
+def mortal(request: pytest.FixtureRequest) -> Iterator[FirestoreProcess]:
+    """A Firestore that can be killed, and keeps nothing."""
+    program = EmbeddedProgram() if request.param == "embedded" else google_installation()
+    with FirestoreProcess(program) as started:
+        yield started
+
+
+def test_a_server_that_dies_and_comes_back(mortal: FirestoreProcess) -> None:
+    with mortal as emulator:
         config = Config(testing=True, project="test-outage", emulator_host=emulator.host)
         boiler = Boiler(config=config)
         with boiler.context.activated():
@@ -160,7 +173,7 @@ def test_a_server_that_dies_and_comes_back() -> None:
             boiler.settle(timeout_s=TIMEOUT_S)
             emulator.kill()
             emulator.restart()
-            # Google's emulator keeps nothing: it comes back empty, and is written to anew.
+            # It comes back empty, and is written to anew.
             save_cities(3, suffix=" again")
             boiler.settle(timeout_s=TIMEOUT_S)
             assert_right(3, suffix=" again")

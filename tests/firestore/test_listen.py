@@ -10,16 +10,15 @@ from functools import partial
 import pytest
 
 from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.emulator import LocalFirestore
 from flask_boiler.errors import ConflictError
-from flask_boiler.ports import CutChange
+from flask_boiler.ports import CutChange, LocalFirestore
 from flask_boiler.values import Precondition, Write
 from tests.firestore.listening import Listener, collection, listening
 
 CITIES = collection("City")
 
 
-@pytest.fixture(params=["firestore_emulator", "embedded_firestore"])
+@pytest.fixture(params=["google_emulator", "embedded_firestore"])
 def server(request: pytest.FixtureRequest) -> LocalFirestore | EmbeddedFirestore:
     found: LocalFirestore | EmbeddedFirestore = request.getfixturevalue(request.param)
     return found

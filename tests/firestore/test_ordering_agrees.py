@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from google.cloud.firestore import GeoPoint
 
-from flask_boiler.emulator import LocalFirestore
 from flask_boiler.errors import QueryError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.clients import local_client
 from flask_boiler.firestore.datastore import FirestoreDatastore
 from flask_boiler.firestore.ordering import sort_snapshots
+from flask_boiler.ports import LocalFirestore
 from flask_boiler.values import QueryTarget, Write
 from tests.scripted_firestore.matching import Query
 
@@ -35,9 +35,9 @@ _SCALARS = [value for value in VALUES if not isinstance(value, list)]
 
 
 @pytest.fixture(scope="module")
-def datastore(firestore_emulator: LocalFirestore) -> Iterator[FirestoreDatastore]:
+def datastore(google_emulator: LocalFirestore) -> Iterator[FirestoreDatastore]:
     project = f"ordering-{uuid.uuid4().hex[:16]}"
-    client = local_client(firestore_emulator.host, project=project, database="(default)")
+    client = local_client(google_emulator.host, project=project, database="(default)")
     made = FirestoreDatastore(client)
     rng = random.Random(11)
     writes = []

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from flask_boiler.context import Context as CTX
-from flask_boiler.emulator import LocalFirestore
 from flask_boiler.extension import Boiler
+from flask_boiler.ports import LocalFirestore
 from tests.firestore.task_fleet import POINTS, Effect, Purse, moves, prepare
 
 #: ``make soak`` sets more.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_boiler.emulator import LocalFirestore
+from flask_boiler.ports import LocalFirestore
 
 
 @pytest.fixture(autouse=True)

@@ -17,9 +17,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from flask_boiler.config import Config
 from flask_boiler.embedded import EmbeddedFirestore, Faults
-from flask_boiler.emulator import LocalFirestore
 from flask_boiler.extension import Boiler
-from flask_boiler.ports import Datastore, Feed
+from flask_boiler.ports import Datastore, Feed, LocalFirestore
 from flask_boiler.values import CommitResult, Write
 from tests.histories.bank import (
     ACCOUNTS,
@@ -146,12 +145,12 @@ def boiler_at(host: str, project: str) -> Boiler:
 
 
 @pytest.fixture
-def emulator_world(firestore_emulator: LocalFirestore) -> NewWorld:
+def emulator_world(google_emulator: LocalFirestore) -> NewWorld:
     import uuid
 
     @contextmanager
     def new_world() -> Iterator[World]:
-        boiler = boiler_at(firestore_emulator.host, f"history-{uuid.uuid4().hex[:16]}")
+        boiler = boiler_at(google_emulator.host, f"history-{uuid.uuid4().hex[:16]}")
         with boiler.context.activated():
             yield World(boiler, [lambda: drop_stream_of(boiler)])
         boiler.close()

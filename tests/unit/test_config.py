@@ -254,3 +254,48 @@ def test_views_need_a_thread_to_be_computed_on() -> None:
 def test_a_request_waits_for_some_time(seconds: float) -> None:
     with pytest.raises(ConfigurationError, match="request_timeout_s is"):
         Config(request_timeout_s=seconds)
+
+
+@pytest.mark.parametrize(
+    ("values", "chosen"),
+    [
+        ({}, "embedded"),
+        ({"runtime": "testing"}, "embedded"),
+        ({"runtime": "production"}, "cloud"),
+        ({"project": "named"}, "cloud"),
+        ({"certificate_path": "key.json"}, "cloud"),
+        ({"firestore_file": "cities.db"}, "embedded"),
+        ({"firestore_file": "cities.db", "project": "named"}, "embedded"),
+        ({"firestore_file": "cities.db", "runtime": "production"}, "embedded"),
+        ({"firestore": "embedded", "project": "named"}, "embedded"),
+        ({"firestore": "google-emulator"}, "google-emulator"),
+        ({"firestore": "cloud"}, "cloud"),
+    ],
+)
+def test_which_firestore_it_is(values: dict[str, Any], chosen: str) -> None:
+    assert Config(**values).chosen_firestore == chosen
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"firestore": "mongo"}, "must be one of embedded, google-emulator, cloud, not 'mongo'"),
+        ({"firestore_port": 70_000}, "a port is a number from 0 to 65535"),
+        ({"firestore_file": "a.db", "firestore": "cloud"}, "firestore is cloud: only the embedded"),
+        ({"firestore": "cloud", "emulator_host": "h:1"}, "emulator_host is h:1: remove one"),
+        ({"firestore": "embedded", "runtime": "production"}, "would lose its data"),
+        ({"firestore": "google-emulator", "runtime": "production"}, "would lose its data"),
+    ],
+)
+def test_what_contradicts_itself_about_firestore(values: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        Config(**values)
+
+
+def test_the_firestore_of_the_environment_and_of_the_file(tmp_path: Path) -> None:
+    text = "firestore: google-emulator\nproduction:\n  firestore_file: data/cities.db\n"
+    assert load(tmp_path, text).chosen_firestore == "google-emulator"
+    assert load(tmp_path, text, BOILER_FIRESTORE="embedded").chosen_firestore == "embedded"
+    found = load(tmp_path, text, BOILER_FIRESTORE="embedded", BOILER_RUNTIME="production")
+    # It is beside the configuration, wherever the process was started.
+    assert found.firestore_file == str(tmp_path / "data/cities.db")

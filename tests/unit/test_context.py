@@ -19,10 +19,10 @@ from flask_boiler.errors import ConfigurationError, MissingExtraError
 
 
 class LocalFirestore:
-    """Stands for an emulator that somebody starts."""
+    """Stands for one that somebody starts."""
 
-    def __init__(self, jar: str | None) -> None:
-        self.jar = jar
+    def __init__(self, config: Config) -> None:
+        self.config = config
         self.host = "127.0.0.1:1"
         self.stopped = False
 
@@ -43,8 +43,8 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
 def started(monkeypatch: pytest.MonkeyPatch) -> list[LocalFirestore]:
     found: list[LocalFirestore] = []
 
-    def start(*, emulator_jar: str | None = None) -> LocalFirestore:
-        found.append(LocalFirestore(emulator_jar))
+    def start(config: Config) -> LocalFirestore:
+        found.append(LocalFirestore(config))
         return found[-1]
 
     monkeypatch.setitem(ports._provided, "local_firestore", start)
@@ -118,11 +118,35 @@ def test_the_local_firestore_starts_when_it_is_needed(
     assert len(started) == 1
 
 
-def test_it_is_told_of_the_jar(started: list[LocalFirestore]) -> None:
-    made = ApplicationContext(Config(emulator_jar="/opt/firestore.jar"))
-    _ = made.db
+@pytest.mark.parametrize(
+    "config",
+    [
+        Config(),
+        Config(firestore="google-emulator", emulator_jar="/opt/firestore.jar"),
+        Config(firestore="embedded", project="named"),
+        Config(firestore_file="cities.db", runtime="production"),
+    ],
+)
+def test_a_local_one_is_started_as_the_configuration_says(
+    started: list[LocalFirestore], config: Config
+) -> None:
+    made = ApplicationContext(config)
+    assert made.db.project == (config.project or "demo-boiler")
+    assert made.local_host == "127.0.0.1:1"
     made.close()
-    assert started[0].jar == "/opt/firestore.jar"
+    assert [local.config for local in started] == [config]
+
+
+def test_the_cloud_is_never_an_emulator(
+    monkeypatch: pytest.MonkeyPatch, started: list[LocalFirestore]
+) -> None:
+    made = ApplicationContext(Config(firestore="cloud"))
+    with pytest.raises(ConfigurationError, match="where firestore is cloud the database must be"):
+        _ = made.db
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "localhost:8")
+    with pytest.raises(ConfigurationError, match="FIRESTORE_EMULATOR_HOST is localhost:8: unset"):
+        _ = made.db
+    assert started == []
 
 
 def test_close_ends_what_was_started(

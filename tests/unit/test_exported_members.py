@@ -15,7 +15,7 @@ SURFACE = {
         *("object_type", "reference", "relation", "timestamp", "vector"),
     ],
     "flask_boiler.cli": ["boiler_cli"],
-    "flask_boiler.config": ["Config", "Runtime"],
+    "flask_boiler.config": ["Config", "FirestoreKind", "Runtime"],
     "flask_boiler.context": [
         *("ApplicationContext", "Context", "ContextProxy"),
         *("current_context", "register_resolver"),
@@ -23,7 +23,8 @@ SURFACE = {
     "flask_boiler.domain_model": ["DomainModel"],
     "flask_boiler.embedded": ["EmbeddedFirestore", "Faults"],
     "flask_boiler.emulator": [
-        *("Installation", "LocalFirestore", "find_installation", "start_google_emulator"),
+        *("AttachedFirestore", "FirestoreProcess", "Installation", "Program"),
+        *("find_installation", "start_google_emulator"),
     ],
     "flask_boiler.errors": [
         *("AuthError", "BoilerError", "ConfigurationError", "ConflictError"),
@@ -43,11 +44,12 @@ SURFACE = {
     ],
     "flask_boiler.extension": ["Boiler", "Mediator"],
     "flask_boiler.form": ["Form", "PROBLEM_FIELD"],
+    "flask_boiler.local_firestore": ["EmbeddedProgram", "start_local_firestore"],
     "flask_boiler.mutation": ["Mutation"],
     "flask_boiler.openapi": ["asyncapi_document", "openapi_document"],
     "flask_boiler.ports": [
-        *("Cut", "CutChange", "Datastore", "DocumentCodec", "Feed", "Incomplete", "Reader"),
-        *("Subscription", "provide", "provided"),
+        *("Cut", "CutChange", "Datastore", "DocumentCodec", "Feed", "Incomplete"),
+        *("LocalFirestore", "Reader", "Subscription", "provide", "provided"),
     ],
     "flask_boiler.query": ["Condition", "Page", "Query"],
     "flask_boiler.schema": ["InvalidInputError", "ModelSchema", "schema_of"],

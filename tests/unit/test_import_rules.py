@@ -24,7 +24,7 @@ FLOORS = {
     ],
     "react": ["listen", "engine", "embedded", "sql"],
     "expose": ["view", "auth", "openapi", "metrics"],
-    "operate": ["extension", "cli", "testing", "emulator"],
+    "operate": ["extension", "cli", "testing", "emulator", "local_firestore"],
 }
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS.values()) for room in rooms}
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}

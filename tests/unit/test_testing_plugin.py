@@ -25,6 +25,7 @@ def bare_machine(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> 
         "FLASK_BOILER_REQUIRE_ALL",
     ):
         monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("BOILER_FIRESTORE", "google-emulator")
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("HOME", str(pytester.path))
 
@@ -50,6 +51,26 @@ def test_a_skip_is_a_failure_where_everything_is_required(
     result.stdout.fnmatch_lines(
         ["FLASK_BOILER_REQUIRE_ALL is set*no local Firestore can be started here*"]
     )
+
+
+@pytest.mark.usefixtures("bare_machine")
+def test_without_java_and_without_configuration_there_is_the_embedded_one(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BOILER_FIRESTORE")
+    # What is configured of Google's own is not for tests.
+    pytester.makefile(".yaml", boiler="firestore: cloud\nproject: ours\n")
+    pytester.makepyfile(
+        """
+        def test_a_document(firestore_emulator, boiler):
+            assert firestore_emulator.owned
+            place = boiler.context.db.document("cities/SF")
+            place.set({"n": 1})
+            assert place.get().to_dict() == {"n": 1}
+            assert boiler.context.project != "ours"
+        """
+    )
+    pytester.runpytest("-W", "error").assert_outcomes(passed=1)
 
 
 def test_loading_the_plugin_imports_nothing_that_costs_time() -> None:

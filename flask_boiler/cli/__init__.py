@@ -1,4 +1,4 @@
-"""``flask boiler``: running the mediators outside the web workers, and seeing to their tasks."""
+"""``flask boiler``: running the mediators outside the web workers, their tasks, their Firestore."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
+from flask_boiler.cli.firestore import firestore_commands
 from flask_boiler.errors import BoilerError, UnavailableError
 from flask_boiler.extension import Boiler
 from flask_boiler.view import QueryTaskMediator
@@ -19,6 +20,7 @@ from flask_boiler.view import QueryTaskMediator
 __all__ = ["boiler_cli"]
 
 boiler_cli = AppGroup("boiler", help="Run and inspect the mediators of flask_boiler.")
+boiler_cli.add_command(firestore_commands)
 
 
 @boiler_cli.command("run")
@@ -39,6 +41,8 @@ def run(status_every_s: float) -> None:
     except BoilerError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{len(boiler.mediators)} mediator(s) running; Ctrl-C to stop")
+    if (local := boiler.context.local_host) is not None:
+        click.echo(f"Firestore at {local}; other processes need FIRESTORE_EMULATOR_HOST={local}")
     try:
         while not ended.wait(status_every_s or None):
             click.echo(status_of(boiler))

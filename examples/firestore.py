@@ -1,0 +1,43 @@
+"""The Firestore that a demo runs on."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from flask_boiler.config import Config
+from flask_boiler.local_firestore import start_local_firestore
+
+__all__ = ["DemoFirestore", "demo_firestore"]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoFirestore:
+    """Where it is, and how an application is configured to use it."""
+
+    host: str
+    #: Whose it is, for people.
+    told: str
+    config: Config
+
+
+@contextmanager
+def demo_firestore(app_name: str) -> Iterator[DemoFirestore]:
+    """The local Firestore that the environment asks for, by default the embedded one.
+
+    :raises ConfigurationError: there is none to be had.
+    """
+    settings = Config.from_mapping({})
+    # The demo itself tells what is logged here.
+    logging.getLogger("flask_boiler.embedded").setLevel(logging.ERROR)
+    with start_local_firestore(settings) as local:
+        if local.owned:
+            told = f"{settings.chosen_firestore}, started for this demo, checks no security rules"
+        else:
+            # It may hold what an earlier demo left.
+            app_name, told = f"{app_name}-{os.getpid()}", "found running"
+        config = Config(app_name=app_name, emulator_host=local.host)
+        yield DemoFirestore(local.host, told, config)

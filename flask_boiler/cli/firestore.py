@@ -1,0 +1,151 @@
+"""``flask boiler firestore``: the embedded Firestore as a process, and what it holds."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from flask.cli import AppGroup, NoAppException, ScriptInfo
+
+from flask_boiler.cli.stored_data import DataAtRest, DataServed, StoredData
+from flask_boiler.config import Config
+from flask_boiler.context import ApplicationContext
+from flask_boiler.embedded import EmbeddedFirestore
+from flask_boiler.embedded.database import MEMORY
+from flask_boiler.embedded.running import run_until_ended
+from flask_boiler.errors import BoilerError
+
+__all__ = ["firestore_commands"]
+
+firestore_commands = AppGroup("firestore", help="Run the embedded Firestore, and see to its data.")
+
+_path = click.Path(dir_okay=False, path_type=Path)
+
+
+def _of_data(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say whose data are meant."""
+    for option in (
+        click.option("--host", help="HOST:PORT of an embedded Firestore that runs."),
+        click.option("--file", type=_path, help="The file of one that does not run."),
+    ):
+        command = option(command)
+    return command
+
+
+@firestore_commands.command("start", with_appcontext=False)
+@click.option("--file", type=_path, help="Where the data are kept.  [default: in memory]")
+@click.option("--address", default="127.0.0.1", show_default=True, help="Where it listens.")
+@click.option("--port", type=click.IntRange(0, 65535), help="At which port.  [default: a free one]")
+@click.option("--allow-remote", is_flag=True, help="Allow an address that others can reach.")
+@click.pass_context
+def start(
+    context: click.Context,
+    file: Path | None,
+    address: str,
+    port: int | None,
+    allow_remote: bool,
+) -> None:
+    """Run an embedded Firestore until Ctrl-C, for several processes or a browser.
+
+    What is not given here, the application's configuration says (firestore_file, firestore_port).
+    """
+    with _errors_shown():
+        config = _config(context)
+        # It is told to whoever looks at the terminal.
+        logging.getLogger("flask_boiler.embedded").setLevel(logging.ERROR)
+        server = EmbeddedFirestore(
+            file or config.firestore_file or MEMORY,
+            address=address,
+            port=config.firestore_port if port is None else port,
+            allow_remote=allow_remote,
+        )
+        run_until_ended(server, click.echo)
+
+
+@firestore_commands.command("export", with_appcontext=False)
+@click.argument("target", type=_path)
+@_of_data
+@click.pass_context
+def export(context: click.Context, target: Path, host: str | None, file: Path | None) -> None:
+    """Write all documents of all databases to TARGET, as text: one in each line."""
+    with _errors_shown():
+        _data(_config(context), host, file).export(target)
+    with target.open(encoding="utf-8") as lines:
+        # The first line says what the file is.
+        click.echo(f"exported {sum(1 for _ in lines) - 1} document(s) to {target}")
+
+
+@firestore_commands.command("import", with_appcontext=False)
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_of_data
+@click.pass_context
+def import_(context: click.Context, source: Path, host: str | None, file: Path | None) -> None:
+    """Write the documents of SOURCE, an exported file; others stay as they are."""
+    with _errors_shown():
+        count = _data(_config(context), host, file).add(source)
+    click.echo(f"imported {count} document(s) from {source}")
+
+
+@firestore_commands.command("clear", with_appcontext=False)
+@_of_data
+@click.option("--project", help="Whose documents are deleted.  [default: the application's]")
+@click.option("--database", help="In which database.  [default: the application's]")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def clear(
+    context: click.Context,
+    host: str | None,
+    file: Path | None,
+    project: str | None,
+    database: str | None,
+    yes: bool,
+) -> None:
+    """Delete all documents of one database."""
+    with _errors_shown():
+        config = _config(context)
+        data = _data(config, host, file)
+        project = project or ApplicationContext(config).local_project
+        world = f"projects/{project}/databases/{database or config.database}"
+        if not yes:
+            click.confirm(f"Delete all documents of {world} in {data}?", abort=True)
+        data.clear(world)
+    click.echo(f"cleared {world}")
+
+
+def _config(context: click.Context) -> Config:
+    """The application's configuration, or, where there is no application, the file's."""
+    try:
+        app = context.ensure_object(ScriptInfo).load_app()
+    except NoAppException:
+        return Config.load()
+    boiler = app.extensions.get("boiler")
+    return boiler.context.config if boiler is not None else Config.from_mapping(app.config)
+
+
+def _data(config: Config, host: str | None, file: Path | None) -> StoredData:
+    """Those that are named, or else those that the application works with."""
+    if host is not None and file is not None:
+        raise click.UsageError("--host names one that runs, --file one that does not: give one")
+    if file is not None:
+        return DataAtRest(file)
+    if found := host or config.emulator_host or os.environ.get("FIRESTORE_EMULATOR_HOST"):
+        return DataServed(found)
+    if config.firestore_file is not None:
+        return DataAtRest(Path(config.firestore_file).expanduser())
+    raise click.UsageError(
+        "whose data? Give --host (or FIRESTORE_EMULATOR_HOST) of one that runs, or --file (or the "
+        "configuration key firestore_file) of one that does not"
+    )
+
+
+@contextmanager
+def _errors_shown() -> Iterator[None]:
+    try:
+        yield
+    except BoilerError as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,153 @@
+"""The data of an embedded Firestore, at rest in a file or with a server that runs."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Protocol
+from urllib.parse import quote
+
+from flask_boiler.embedded.storage import Storage
+from flask_boiler.embedded.transfer import (
+    clear,
+    export_documents,
+    import_documents,
+    replacing,
+)
+from flask_boiler.embedded.web import EXPORT, IMPORT
+from flask_boiler.errors import ConfigurationError
+
+__all__ = ["DataAtRest", "DataServed", "StoredData"]
+
+_TIMEOUT_S = 600.0
+
+
+class StoredData(Protocol):
+    """All documents of all databases."""
+
+    def export(self, target: Path) -> None:
+        """Write them to a file.
+
+        :raises ConfigurationError: they cannot be read or written.
+        """
+        ...
+
+    def add(self, source: Path) -> int:
+        """Write the documents of an exported file; how many there are.
+
+        :raises ConfigurationError: the file is no export; nothing was written.
+        """
+        ...
+
+    def clear(self, world: str) -> None:
+        """Delete the documents of a database.
+
+        :param world: ``projects/P/databases/D``.
+        """
+        ...
+
+
+class DataAtRest:
+    """In a file that no server has open; made by what is added, if it is not there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def export(self, target: Path) -> None:
+        """Write them to a file, as of one time."""
+        with self._opened() as storage:
+            export_documents(storage, target)
+
+    def add(self, source: Path) -> int:
+        """Write the documents of an exported file; how many there are."""
+        with self._opened(or_made=True) as storage:
+            return import_documents(storage, source)
+
+    def clear(self, world: str) -> None:
+        """Delete the documents of a database."""
+        with self._opened() as storage:
+            clear(storage, world)
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    @contextmanager
+    def _opened(self, *, or_made: bool = False) -> Iterator[Storage]:
+        if not (or_made or self._path.exists()):
+            raise ConfigurationError(f"there is no file {self._path}")
+        storage = Storage(self._path)
+        try:
+            yield storage
+        finally:
+            storage.close()
+
+
+class DataServed:
+    """With a server that runs, in memory or in a file.
+
+    :param host: its ``HOST:PORT``.
+    """
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+
+    def export(self, target: Path) -> None:
+        """Write them to a file, as of one time."""
+        with self._answer("GET", EXPORT) as answer, replacing(target) as file:
+            expected = answer.length
+            shutil.copyfileobj(answer, file.buffer)
+            # Reading in pieces does not notice by itself that the last ones are missing.
+            if file.buffer.tell() != expected:
+                raise ConfigurationError(f"{self._host} ended while it exported; try again")
+
+    def add(self, source: Path) -> int:
+        """Write the documents of an exported file; how many there are."""
+        try:
+            with source.open("rb") as file, self._answer("POST", IMPORT, file) as answer:
+                return int(json.load(answer)["documents"])
+        except OSError as error:
+            raise ConfigurationError(f"cannot import {source}: {error}") from error
+
+    def clear(self, world: str) -> None:
+        """Delete the documents of a database."""
+        with self._answer("DELETE", f"/emulator/v1/{quote(world, safe='/()')}/documents"):
+            """Its answer says nothing."""
+
+    def __str__(self) -> str:
+        return self._host
+
+    @contextmanager
+    def _answer(
+        self, method: str, path: str, body: IO[bytes] | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
+        length = 0 if body is None else os.fstat(body.fileno()).st_size
+        try:
+            connection = http.client.HTTPConnection(self._host, timeout=_TIMEOUT_S)
+            try:
+                connection.request(method, path, body, {"Content-Length": str(length)})
+                answer = connection.getresponse()
+                if answer.status != http.HTTPStatus.OK:
+                    raise ConfigurationError(self._refusal(answer))
+                yield answer
+            finally:
+                connection.close()
+        except (OSError, http.client.HTTPException) as error:
+            raise ConfigurationError(
+                f"no Firestore answers at {self._host} ({error}). Start it, or name the file "
+                "that it keeps its data in with --file"
+            ) from error
+
+    def _refusal(self, answer: http.client.HTTPResponse) -> str:
+        text = answer.read().decode(errors="replace")
+        try:
+            return f"{self._host}: {json.loads(text)['error']['message']}"
+        except (ValueError, LookupError, TypeError):
+            return (
+                f"what runs at {self._host} does not know this ({answer.status} "
+                f"{answer.reason}): it is not the embedded Firestore"
+            )

@@ -1,0 +1,187 @@
+"""The Firestore on this machine that an application works with, unless it is Google's own.
+
+Which one that is, its configuration says; see ``docs/configuration.md``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from flask_boiler.config import Config
+from flask_boiler.emulator import AttachedFirestore, FirestoreProcess, find_installation
+from flask_boiler.errors import ConfigurationError
+from flask_boiler.ports import LocalFirestore
+
+__all__ = ["EmbeddedProgram", "start_local_firestore"]
+
+_ADDRESS = "127.0.0.1"
+_MEMORY = ":memory:"
+
+
+def start_local_firestore(config: Config) -> LocalFirestore:
+    """The local Firestore that a configuration asks for; it answers already.
+
+    One that runs is used and left alone (``emulator_host``, ``FIRESTORE_EMULATOR_HOST``). Else
+    one is started, which all those share who ask for the same in this process, and which ends
+    with the last of them, or with the process.
+
+    :raises LocalFirestoreNotFoundError: it is to be Google's emulator, and there is none.
+    :raises ConfigurationError: it cannot be started, or Google's own is asked for.
+    """
+    if config.emulator_host:
+        return AttachedFirestore(config.emulator_host, named_by="emulator_host")
+    if host := os.environ.get("FIRESTORE_EMULATOR_HOST"):
+        return AttachedFirestore(host)
+    return _Lease(_running, _Wanted.of(config))
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedProgram:
+    """The embedded Firestore as a program.
+
+    :param file: where it keeps its data; without it, in memory.
+    """
+
+    file: str | None = None
+
+    def command(self, *, address: str, port: int) -> list[str]:
+        """The command line that serves Firestore at ``address:port``."""
+        command = [sys.executable, "-m", "flask_boiler.embedded"]
+        if self.file is not None:
+            command += ["--file", self.file]
+        return [*command, "--address", address, "--port", str(port)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is to be started; who wants the same, shares it."""
+
+    kind: str
+    file: str | None
+    port: int
+    own_process: bool
+    emulator_jar: str | None
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        file = config.firestore_file
+        return cls(
+            config.chosen_firestore,
+            None if file is None else str(Path(file).expanduser().absolute()),
+            config.firestore_port,
+            config.firestore_own_process,
+            config.emulator_jar,
+        )
+
+    def start(self) -> _Startable:
+        if self.kind == "cloud":
+            raise ConfigurationError(
+                "the configuration asks for Google's own Firestore, not for a local one; set "
+                "firestore (BOILER_FIRESTORE) to embedded or google-emulator"
+            )
+        made = self._make()
+        made.start()
+        return made
+
+    def _make(self) -> _Startable:
+        host = f"{_ADDRESS}:{self.port}" if self.port else None
+        if self.kind == "google-emulator":
+            return FirestoreProcess(find_installation(self.emulator_jar), host=host)
+        if self.own_process:
+            return FirestoreProcess(EmbeddedProgram(self.file), host=host)
+        # It is what most applications never need in production.
+        from flask_boiler.embedded import EmbeddedFirestore
+
+        return EmbeddedFirestore(self.file or _MEMORY, port=self.port)
+
+
+class _Startable(Protocol):
+    """What can be started and stopped."""
+
+    @property
+    def host(self) -> str: ...
+
+    def start(self) -> object: ...
+
+    def stop(self) -> None: ...
+
+
+class _Running:
+    """What this process has started, and how many use it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._started: dict[_Wanted, _Startable] = {}
+        self._users: dict[_Wanted, int] = {}
+
+    def take(self, wanted: _Wanted) -> str:
+        """Start it unless it runs; where it is."""
+        with self._lock:
+            if wanted not in self._started:
+                self._started[wanted] = wanted.start()
+            self._users[wanted] = self._users.get(wanted, 0) + 1
+            return self._started[wanted].host
+
+    def give_back(self, wanted: _Wanted) -> None:
+        """Stop it if nobody else uses it."""
+        with self._lock:
+            self._users[wanted] -= 1
+            if self._users[wanted]:
+                return
+            del self._users[wanted]
+            # Whoever wants it now has to wait until it has gone: its file and its port are taken.
+            self._started.pop(wanted).stop()
+
+
+class _Lease:
+    """One user's part in a local Firestore of this process."""
+
+    def __init__(self, running: _Running, wanted: _Wanted) -> None:
+        self._host = running.take(wanted)
+        self._give_back: Callable[[], None] | None = lambda: running.give_back(wanted)
+
+    @property
+    def host(self) -> str:
+        return self._host
+
+    @property
+    def owned(self) -> bool:
+        return True
+
+    def stop(self) -> None:
+        give_back, self._give_back = self._give_back, None
+        if give_back is not None:
+            give_back()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"<local Firestore at {self._host}>"
+
+
+_running = _Running()
+
+
+def _start_anew() -> None:
+    # What the parent has started is the parent's to stop.
+    global _running  # noqa: PLW0603
+    _running = _Running()
+
+
+os.register_at_fork(after_in_child=_start_anew)

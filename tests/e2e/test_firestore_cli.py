@@ -1,0 +1,149 @@
+"""``flask boiler firestore``, as an operator runs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from flask_boiler.embedded import EmbeddedFirestore
+from flask_boiler.emulator import FirestoreProcess
+from flask_boiler.emulator.attached import refusal_of
+from flask_boiler.firestore.clients import close_client, local_client
+from tests.firestores import google_installation
+
+PROJECT = "demo-boiler"
+TIMEOUT_S = 60
+
+
+@pytest.fixture(autouse=True)
+def no_other_firestore(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
+    # There is no application here, and no configuration.
+    monkeypatch.chdir(tmp_path)
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "flask", "boiler", "firestore", *arguments]
+
+
+def run(*arguments: str, status: int = 0, environment: dict[str, str] | None = None) -> str:
+    """What a command says; it must not fall over."""
+    done = subprocess.run(
+        command(*arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **(environment or {})},
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout
+    assert "Traceback" not in done.stdout
+    return done.stdout
+
+
+@contextmanager
+def started(*arguments: str, **environment: str) -> Iterator[str]:
+    """The ``HOST:PORT`` of one that runs until the block ends."""
+    with subprocess.Popen(
+        command("start", *arguments),
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    ) as process:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "")
+        host = next(line for line in lines if "export FIRESTORE" in line).strip().rpartition("=")[2]
+        yield host
+        process.send_signal(signal.SIGINT)
+        assert list(lines) == ["stopped\n"]
+    assert process.returncode == 0
+
+
+def put(host: str, *paths: str, project: str = PROJECT) -> None:
+    client = local_client(host, project=project, database="(default)")
+    for path in paths:
+        client.document(path).set({"path": path})
+    close_client(client)
+
+
+def ids(host: str, project: str = PROJECT) -> list[str]:
+    client = local_client(host, project=project, database="(default)")
+    found = [document.id for document in client.collection("cities").list_documents()]
+    close_client(client)
+    return found
+
+
+def test_what_is_exported_while_it_runs_is_imported_into_a_file_and_back(tmp_path: Path) -> None:
+    with started() as host:
+        put(host, "cities/SF", "cities/LA")
+        put(host, "cities/BJ", project="another")
+        said = run("export", "all.jsonl", "--host", host)
+        assert said == "exported 3 document(s) to all.jsonl\n"
+    assert refusal_of(host) is not None
+    assert "3 document(s)" in run("import", "all.jsonl", "--file", "data.db")
+    # What is configured need not be said.
+    configured = {"BOILER_FIRESTORE_FILE": str(tmp_path / "data.db")}
+    assert "3 document(s)" in run("export", "again.jsonl", environment=configured)
+    with started(**configured) as host:
+        assert ids(host) == ["LA", "SF"]
+        assert ids(host, "another") == ["BJ"]
+        named = {"FIRESTORE_EMULATOR_HOST": host}
+        assert f"cleared projects/{PROJECT}/" in run("clear", "--yes", environment=named)
+        assert (ids(host), ids(host, "another")) == ([], ["BJ"])
+        assert "3 document(s)" in run("import", "again.jsonl", environment=named)
+        assert ids(host) == ["LA", "SF"]
+    assert "cleared projects/another/" in run(
+        "clear", "--yes", "--project=another", environment=configured
+    )
+
+
+def test_nothing_is_cleared_that_nobody_confirmed() -> None:
+    with EmbeddedFirestore() as server:
+        put(server.host, "cities/SF")
+        done = subprocess.run(
+            command("clear", "--host", server.host),
+            input="n\n",
+            text=True,
+            stdout=subprocess.PIPE,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        assert f"projects/{PROJECT}/databases/(default) in {server.host}?" in done.stdout
+        assert done.returncode == 1
+        assert ids(server.host) == ["SF"]
+
+
+def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
+    assert "whose data?" in run("export", "all.jsonl", status=2)
+    assert "give one" in run("export", "x", "--host", "h:1", "--file", "f", status=2)
+    assert "there is no file missing.db" in run("export", "x", "--file", "missing.db", status=1)
+    said = run("export", "x", "--host", "127.0.0.1:1", status=1)
+    assert "no Firestore answers at 127.0.0.1:1" in said
+    assert not (tmp_path / "x").exists()
+    (tmp_path / "junk").write_text("junk\n")
+    said = run("import", "junk", "--file", "data.db", status=1)
+    assert "cannot import junk: its first line is not that of an export" in said
+    with EmbeddedFirestore(tmp_path / "data.db") as server:
+        assert "is not that of an export" in run("import", "junk", "--host", server.host, status=1)
+        said = run("export", "x", "--file", "data.db", status=1)
+        assert "another process has it open" in said
+        assert "does not listen at 0.0.0.0" in run("start", "--address", "0.0.0.0", status=1)
+    (tmp_path / "boiler.yaml").write_text("firestore: mongo\n")
+    assert "firestore must be one of embedded" in run("start", status=1)
+
+
+def test_googles_emulator_is_cleared_and_does_not_export() -> None:
+    with FirestoreProcess(google_installation()) as emulator:
+        put(emulator.host, "cities/SF")
+        said = run("export", "x", "--host", emulator.host, status=1)
+        assert "it is not the embedded Firestore" in said
+        run("clear", "--yes", "--host", emulator.host)
+        assert ids(emulator.host) == []

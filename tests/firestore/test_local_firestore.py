@@ -1,0 +1,173 @@
+"""Which local Firestore is started for a configuration, who shares it, and when it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_boiler.config import Config
+from flask_boiler.context import ApplicationContext
+from flask_boiler.emulator import AttachedFirestore, FirestoreProcess
+from flask_boiler.emulator.attached import refusal_of
+from flask_boiler.errors import ConfigurationError
+from flask_boiler.firestore.clients import close_client, local_client
+from flask_boiler.local_firestore import EmbeddedProgram, start_local_firestore
+from tests.firestores import google_installation
+
+EMBEDDED = Config(testing=True)
+
+
+@pytest.fixture(autouse=True)
+def no_other_firestore(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
+
+
+def written_at(host: str, n: int) -> None:
+    client = local_client(host, project="demo", database="(default)")
+    client.document("a/b").set({"n": n})
+    close_client(client)
+
+
+def read_at(host: str) -> Any:
+    client = local_client(host, project="demo", database="(default)")
+    found = client.document("a/b").get()
+    close_client(client)
+    return found
+
+
+def test_those_who_ask_for_the_same_share_it_until_the_last_of_them_ends() -> None:
+    first, second = start_local_firestore(EMBEDDED), start_local_firestore(EMBEDDED)
+    assert first.host == second.host
+    assert first.owned
+    written_at(first.host, 1)
+    first.stop()
+    first.stop()
+    assert read_at(second.host).get("n") == 1
+    second.stop()
+    assert refusal_of(second.host) is not None
+    with start_local_firestore(EMBEDDED) as third:
+        assert not read_at(third.host).exists
+
+
+def test_two_contexts_without_configuration_see_the_same_documents() -> None:
+    one, other = ApplicationContext(Config()), ApplicationContext(Config())
+    one.db.document("a/b").set({"n": 1})
+    assert other.db.document("a/b").get().get("n") == 1
+    one.close()
+    other.db.document("a/b").update({"n": 2})
+    assert other.db.document("a/b").get().get("n") == 2
+    other.close()
+
+
+def test_one_with_a_file_keeps_its_data(tmp_path: Path) -> None:
+    config = EMBEDDED.but(firestore_file=str(tmp_path / "data.db"))
+    with start_local_firestore(config) as local, start_local_firestore(EMBEDDED) as other:
+        assert local.host != other.host
+        written_at(local.host, 1)
+    with start_local_firestore(config) as local:
+        assert read_at(local.host).get("n") == 1
+
+
+def test_one_in_a_process_of_its_own_survives_being_killed(tmp_path: Path) -> None:
+    with FirestoreProcess(EmbeddedProgram(str(tmp_path / "data.db"))) as process:
+        assert process.pid not in (None, os.getpid())
+        host = process.host
+        for n in range(3):
+            written_at(host, n)
+            process.kill()
+            assert refusal_of(host) is not None
+            process.restart()
+            assert process.host == host
+            assert read_at(host).get("n") == n
+
+
+def test_a_process_of_its_own_is_had_by_configuration() -> None:
+    with start_local_firestore(EMBEDDED.but(firestore_own_process=True)) as local:
+        written_at(local.host, 1)
+        assert read_at(local.host).get("n") == 1
+
+
+def test_its_port_can_be_chosen_and_one_that_is_taken_is_named() -> None:
+    with start_local_firestore(EMBEDDED) as local:
+        port = int(local.host.partition(":")[2])
+        with pytest.raises(ConfigurationError, match=f"cannot listen at 127.0.0.1:{port}"):
+            start_local_firestore(EMBEDDED.but(firestore_port=port))
+    with start_local_firestore(EMBEDDED.but(firestore_port=port)) as local:
+        assert local.host == f"127.0.0.1:{port}"
+
+
+def test_a_file_that_another_process_has_is_named(tmp_path: Path) -> None:
+    file = str(tmp_path / "data.db")
+    with (
+        FirestoreProcess(EmbeddedProgram(file)),
+        pytest.raises(ConfigurationError, match="another process has it open"),
+    ):
+        start_local_firestore(EMBEDDED.but(firestore_file=file))
+
+
+def test_googles_emulator_is_had_by_configuration() -> None:
+    google_installation()
+    with start_local_firestore(EMBEDDED.but(firestore="google-emulator")) as local:
+        written_at(local.host, 1)
+        with start_local_firestore(EMBEDDED) as other:
+            assert other.host != local.host
+
+
+def test_one_that_is_named_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with start_local_firestore(EMBEDDED) as local:
+        configured = start_local_firestore(EMBEDDED.but(emulator_host=local.host))
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", local.host)
+        named = start_local_firestore(EMBEDDED)
+        for found in (configured, named):
+            assert isinstance(found, AttachedFirestore)
+            assert (found.host, found.owned) == (local.host, False)
+            found.stop()
+        assert refusal_of(local.host) is None
+
+
+def test_the_cloud_is_no_local_one() -> None:
+    with pytest.raises(ConfigurationError, match="asks for Google's own Firestore"):
+        start_local_firestore(Config(firestore="cloud"))
+
+
+@pytest.mark.parametrize("own_process", [False, True])
+def test_a_program_that_forgets_it_leaves_nothing(own_process: bool) -> None:
+    program = (
+        "import sys\n"
+        "from flask_boiler.config import Config\n"
+        "from flask_boiler.local_firestore import start_local_firestore\n"
+        f"local = start_local_firestore(Config(firestore_own_process={own_process}))\n"
+        "print(local.host)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, text=True, stdout=subprocess.PIPE, timeout=60
+    )
+    assert refusal_of(done.stdout.strip()) is not None
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_the_program_says_where_it_is_and_that_it_checks_no_rules(ending: signal.Signals) -> None:
+    command = EmbeddedProgram().command(address="127.0.0.1", port=0)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "data in memory" in process.stdout.readline()
+        assert "checks no security rules" in process.stdout.readline()
+        host = process.stdout.readline().strip().rpartition("=")[2]
+        assert refusal_of(host) is None
+        process.send_signal(ending)
+        assert process.stdout.read() == "stopped\n"
+    assert process.returncode == 0
+
+
+def test_the_program_refuses_other_machines_unless_it_is_told_otherwise() -> None:
+    command = EmbeddedProgram().command(address="0.0.0.0", port=0)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "checks no security rules, so it does not listen at 0.0.0.0" in done.stderr
+    assert "Traceback" not in done.stderr
