@@ -8,8 +8,10 @@ them is meant. What is HTTP/2 is passed on as it comes, without being looked at.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
+import weakref
 from collections.abc import Callable
 
 from flask_boiler.errors import ConfigurationError
@@ -51,6 +53,7 @@ class Gateway:
             ) from error
         #: The one it has got.
         self.port: int = self._listening.getsockname()[1]
+        _open.add(self)
         self._start(self._accept, "accepts")
 
     def close(self) -> None:
@@ -62,6 +65,10 @@ class Gateway:
             _shut(one)
         for thread in self._open_threads():
             thread.join()
+        self._listening.close()
+
+    def abandon(self) -> None:
+        """Let go of the port in a forked child: nobody would ever accept there."""
         self._listening.close()
 
     def _open_threads(self) -> list[threading.Thread]:
@@ -129,6 +136,17 @@ class Gateway:
             back.start()
             _copy(connection, server)
             back.join()
+
+
+_open: weakref.WeakSet[Gateway] = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    for gateway in list(_open):
+        gateway.abandon()
+
+
+os.register_at_fork(after_in_child=_abandon_all)
 
 
 def _listening_socket(address: str, port: int) -> socket.socket:

@@ -12,6 +12,7 @@ import pytest
 
 from flask_boiler.ports import LocalFirestore
 from tests.e2e.screen import TIMEOUT_S, run_module, screen
+from tests.firestores import google_installation
 
 DEMO = "examples.meeting_room"
 
@@ -28,6 +29,20 @@ def test_the_demo_tells_its_story_and_ends(firestore_emulator: LocalFirestore) -
     assert "409  A meeting that is closed cannot be closed." in done.stdout
     assert "\x1b" not in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("firestore", ["", "embedded", "google-emulator"])
+def test_the_demo_brings_its_own_firestore(firestore: str) -> None:
+    environment = {"BOILER_FIRESTORE": firestore, "FIRESTORE_EMULATOR_HOST": ""}
+    if firestore == "google-emulator":
+        google_installation()
+    else:
+        # Neither Java nor anything else is needed.
+        environment["PATH"] = ""
+    done = run_module(DEMO, "--once", **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{firestore or 'embedded'}, started for this demo" in done.stdout
+    assert "7 steps, all as expected" in done.stdout
 
 
 def test_the_demo_says_what_went_wrong() -> None:

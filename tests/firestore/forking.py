@@ -10,6 +10,7 @@ import pytest
 
 from flask_boiler.config import Config
 from flask_boiler.context import ApplicationContext
+from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.errors import LocalFirestoreNotFoundError
 from flask_boiler.extension import Boiler
 from flask_boiler.testing.plugin import skip_unless_required
@@ -65,6 +66,27 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApplicationContext]:
         skip_unless_required(str(error))
     yield context
     context.close()
+
+
+@pytest.mark.timeout(60)
+def test_the_port_of_an_embedded_firestore_is_the_parents_alone() -> None:
+    """A child that lives on must not hold the port of a server that is gone."""
+    server = EmbeddedFirestore().start()
+    address, _, port = server.host.partition(":")
+    reads, writes = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(writes)
+        os.read(reads, 1)  # until the parent lets go
+        os._exit(0)
+    os.close(reads)
+    try:
+        server.stop()
+        with EmbeddedFirestore(address=address, port=int(port)) as again:
+            assert again.host == server.host
+    finally:
+        os.close(writes)
+        os.waitpid(pid, 0)
 
 
 @pytest.mark.timeout(60)
