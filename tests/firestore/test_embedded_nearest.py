@@ -18,8 +18,8 @@ from google.cloud.firestore_v1.base_vector_query import DistanceMeasure
 from google.cloud.firestore_v1.vector import Vector
 
 from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.emulator import LocalFirestore
 from flask_boiler.firestore.clients import close_client, local_client
+from flask_boiler.ports import LocalFirestore
 from tests.firestore.differential import outcome
 
 SEARCHES = 200
@@ -82,9 +82,9 @@ def _search(rng: random.Random, client: firestore.Client) -> Any:
 
 @pytest.mark.timeout(300)
 def test_it_is_as_googles_emulator_does_it(
-    firestore_emulator: LocalFirestore, embedded: firestore.Client
+    google_emulator: LocalFirestore, embedded: firestore.Client
 ) -> None:
-    with _client(firestore_emulator.host) as emulator:
+    with _client(google_emulator.host) as emulator:
         for client in (embedded, emulator):
             _fill(client)
         for seed in range(SEARCHES):
