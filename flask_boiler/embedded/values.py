@@ -141,11 +141,6 @@ def _check_stored_vector(fields: Any, *, in_array: bool) -> None:
         raise invalid("Cannot convert a vector value in an array value.")
 
 
-def _check_depth(name: str, depth: int) -> None:
-    if depth > _DEEPEST:
-        raise invalid(f"Property {name} contains an invalid nested entity.")
-
-
 def _check_size(name: str, size: int) -> None:
     if size > _LARGEST_VALUE:
         raise invalid(f'The value of property "{name}" is longer than {_LARGEST_VALUE} bytes.')

@@ -18,7 +18,7 @@ from tests.firestore.malformed import INVALID, LISTENERS, MISSING, TAKEN, Call
 @pytest.fixture(scope="module", params=["embedded", "emulator"])
 def host(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "emulator":
-        yield request.getfixturevalue("firestore_emulator").host
+        yield request.getfixturevalue("google_emulator").host
         return
     with EmbeddedFirestore() as embedded:
         yield embedded.host
