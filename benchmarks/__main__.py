@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import signal
 import subprocess
 import sys
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmarks.chain import compare
+from benchmarks.machine import machine
 from flask_boiler.emulator import start_google_emulator
 
 LATEST = Path(__file__).parent / "latest.json"
@@ -53,7 +51,7 @@ def main() -> int:
         )
         scale = _scale(local.host)
         say(f"scale: {scale}")
-    report = {"machine": _machine(), "chain": chain, "scale": scale}
+    report = {"machine": machine(), "chain": chain, "scale": scale}
     arguments.output.write_text(json.dumps(report, indent=2) + "\n")
     missed = _print_table(chain, scale)
     say(f"written to {arguments.output}")
@@ -79,16 +77,6 @@ def _scale(host: str) -> Any:
         timeout=_SCALE_TIMEOUT_S,
     )
     return json.loads(done.stdout)
-
-
-def _machine() -> dict[str, Any]:
-    packages = ("google-cloud-firestore", "grpcio", "protobuf")
-    return {
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
-        "packages": {name: metadata.version(name) for name in packages},
-    }
 
 
 def _print_table(chain: dict[str, Any], scale: dict[str, Any]) -> bool:
