@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,8 +86,8 @@ def serving(name: str, folder: Path) -> AbstractContextManager[tuple[str, int]]:
 def _serving_emulator() -> Iterator[tuple[str, int]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = find_installation().command(host="127.0.0.1", port=port, max_heap=HEAP)
-    process = SupervisedProcess(command)
+    installation = replace(find_installation(), max_heap=HEAP)
+    process = SupervisedProcess(installation.command(address="127.0.0.1", port=port))
     try:
         assert process.pid is not None
         _await_listening(port)
