@@ -16,6 +16,7 @@ from flask_boiler.cli.firestore import firestore_commands
 from flask_boiler.errors import BoilerError, UnavailableError
 from flask_boiler.extension import Boiler
 from flask_boiler.view import QueryTaskMediator
+from flask_boiler.view.query_task.records import ParkedTask
 
 __all__ = ["boiler_cli"]
 
@@ -67,15 +68,19 @@ _every = click.option("--all", "every", is_flag=True, help="All that are parked.
 @tasks.command("list")
 @_mediator_option
 def list_tasks(name: str | None) -> None:
-    """List the parked tasks, the longest parked first: since when, which, and why."""
+    """List the parked tasks, the longest parked first: since when, which, and why.
+
+    Those that wait for a parked one of their key are not listed.
+    """
     with _queues_of_app(name) as queues:
-        parked = [task for queue in queues for task in queue.parked_tasks]
-    for task in sorted(parked, key=lambda task: task.since):
+        parked = _parked_of(queues)
+    for task in sorted(parked.values(), key=lambda task: task.since):
+        of_key = "" if task.key == task.path else f"{task.key}, "
         click.echo(
-            f"{task.since:%Y-%m-%d %H:%M:%S}  {task.mediator}  {task.path}  "
-            f"({task.attempts} attempt(s))  {task.error}"
+            f"{task.since:%Y-%m-%d %H:%M:%S} UTC  {task.mediator}  {task.path}  "
+            f"({of_key}{_counted(task.attempts, 'attempt')})  {_line(task.error)}"
         )
-    click.echo(f"{len(parked)} task(s) parked")
+    click.echo(f"{_counted(len(parked), 'task')} parked")
 
 
 @tasks.command("retry")
@@ -85,20 +90,21 @@ def list_tasks(name: str | None) -> None:
 def retry_tasks(paths: tuple[str, ...], every: bool, name: str | None) -> None:
     """Try parked tasks again, and then those that waited for them.
 
-    They are applied by this command, unless a running worker is faster. The status is 1 if a
-    task is parked again.
+    They are applied by this command, unless a running worker is faster. The status is 1 if any
+    of all these is parked afterwards.
     """
     with _queues_of_app(name) as queues:
-        chosen = _chosen(queues, paths, every=every)
-        for queue, path in chosen:
-            queue.retry(path)
-        left = {(queue.name, task.path) for queue in queues for task in queue.parked_tasks}
-    again = [path for queue, path in chosen if (queue.name, path) in left]
-    for path in again:
-        click.echo(f"{path} is parked again: see 'flask boiler tasks list'")
-    click.echo(f"{len(chosen) - len(again)} of {len(chosen)} task(s) are done")
-    if again:
-        raise click.exceptions.Exit(1)
+        before = _parked_of(queues)
+        chosen = _chosen(before, paths, every=every)
+        for key in chosen:
+            _queue_of(queues, key).retry(key[1])
+        after = _parked_of(queues)
+    left = [key for key in chosen if key in after]
+    for key in left:
+        tried = after[key].since != before[key].since
+        click.echo(f"{key[1]} is {_parked_again(after[key]) if tried else _NOT_TRIED}")
+    click.echo(f"{len(chosen) - len(left)} of {_counted(len(chosen), 'task')} done")
+    _tell_of_others(before, after, failed=bool(left))
 
 
 @tasks.command("drop")
@@ -106,11 +112,52 @@ def retry_tasks(paths: tuple[str, ...], every: bool, name: str | None) -> None:
 @_every
 @_mediator_option
 def drop_tasks(paths: tuple[str, ...], every: bool, name: str | None) -> None:
-    """Mark parked tasks as processed without their effect; those that waited go on."""
+    """Mark parked tasks as processed without their effect; those that waited go on.
+
+    The status is 1 if one that waited is parked afterwards.
+    """
     with _queues_of_app(name) as queues:
-        chosen = _chosen(queues, paths, every=every)
-        dropped = sum(queue.drop(path) for queue, path in chosen)
-    click.echo(f"{dropped} task(s) dropped")
+        before = _parked_of(queues)
+        chosen = _chosen(before, paths, every=every)
+        dropped = sum(_queue_of(queues, key).drop(key[1]) for key in chosen)
+        after = _parked_of(queues)
+    click.echo(f"{_counted(dropped, 'task')} dropped")
+    _tell_of_others(before, after, failed=False)
+
+
+#: Parked tasks by their mediators' names and their paths.
+_ParkedTasks = dict[tuple[str, str], ParkedTask]
+
+_NOT_TRIED = "still parked, and was not tried: an earlier task of its key is parked, too"
+
+
+def _parked_of(queues: list[QueryTaskMediator]) -> _ParkedTasks:
+    return {(task.mediator, task.path): task for queue in queues for task in queue.parked_tasks}
+
+
+def _queue_of(queues: list[QueryTaskMediator], key: tuple[str, str]) -> QueryTaskMediator:
+    return next(queue for queue in queues if queue.name == key[0])
+
+
+def _parked_again(task: ParkedTask) -> str:
+    return f"parked again: {_line(task.error)}"
+
+
+def _tell_of_others(before: _ParkedTasks, after: _ParkedTasks, *, failed: bool) -> None:
+    """Say which tasks have been parked that were not before, and end with the status."""
+    others = [task for key, task in after.items() if key not in before]
+    for task in others:
+        click.echo(f"{task.path}, which was not parked before, is now: {_line(task.error)}")
+    if others or failed:
+        raise click.exceptions.Exit(1)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @contextmanager
@@ -121,8 +168,10 @@ def _queues_of_app(name: str | None) -> Iterator[list[QueryTaskMediator]]:
     if name is not None:
         queues = [queue for queue in queues if queue.name == name]
     if not queues:
-        asked = "applies tasks" if name is None else f"of the name {name!r} applies tasks"
-        raise click.ClickException(f"no mediator {asked}; those that do: {known}")
+        missing = "is there" if name is None else f"is called {name!r}"
+        raise click.ClickException(
+            f"no QueryTaskMediator {missing}; those of this application: {known}"
+        )
     try:
         with boiler.context.activated():
             yield queues
@@ -132,16 +181,18 @@ def _queues_of_app(name: str | None) -> Iterator[list[QueryTaskMediator]]:
         boiler.close()
 
 
-def _chosen(
-    queues: list[QueryTaskMediator], paths: tuple[str, ...], *, every: bool
-) -> list[tuple[QueryTaskMediator, str]]:
+def _chosen(parked: _ParkedTasks, paths: tuple[str, ...], *, every: bool) -> list[tuple[str, str]]:
     if every == bool(paths):
         raise click.UsageError("name the tasks by their paths, or say --all")
-    parked = [(queue, task.path) for queue in queues for task in queue.parked_tasks]
-    unknown = [path for path in paths if path not in {known for _, known in parked}]
+    # As consoles show them, paths begin with a slash.
+    wanted = {path.strip("/") for path in paths}
+    unknown = sorted(wanted.difference(path for _, path in parked))
     if unknown:
-        raise click.ClickException(f"not parked: {', '.join(unknown)}")
-    return [(queue, path) for queue, path in parked if every or path in paths]
+        raise click.ClickException(
+            f"not parked: {', '.join(unknown)}; 'flask boiler tasks list' says what is. A task "
+            "that waits for a parked one of its key goes on with that"
+        )
+    return [key for key in parked if every or key[1] in wanted]
 
 
 def _boiler_of_app() -> Boiler:
@@ -175,7 +226,7 @@ def status_of(boiler: Boiler) -> str:
     )
     for mediator in boiler.mediators:
         if isinstance(mediator, QueryTaskMediator):
-            line += f", {mediator.name}: {mediator.statistics.done} task(s) done"
+            line += f", {mediator.name}: {_counted(mediator.statistics.done, 'task')} done"
     try:
         parked = boiler.parked
     except UnavailableError as error:

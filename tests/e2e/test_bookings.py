@@ -153,13 +153,51 @@ def test_a_worker_says_what_it_has_done(boiler: Boiler, firestore_emulator: Loca
     ) as worker:
         try:
             assert worker.stdout is not None
-            assert any("BookingForm: 1 task(s) done" in line for line in worker.stdout)
+            assert any("BookingForm: 1 task done" in line for line in worker.stdout)
             worker.terminate()
             assert worker.stdout.read().rstrip().endswith("stopped")
             assert worker.wait() == 0
         finally:
             worker.kill()
     assert taken() == 2
+
+
+def test_a_parked_form_is_seen_to_from_a_terminal(
+    boiler: Boiler, bookings: Boiler, firestore_emulator: LocalFirestore
+) -> None:
+    path = "users/ada/elsewhere/x/bookings_POST/b1"
+    send(path, ride="r1")
+    bookings.settle()
+
+    def tasks(*arguments: str) -> str:
+        command = [
+            sys.executable,
+            "-m",
+            "flask",
+            "--app",
+            "examples.bookings.app",
+            "boiler",
+            "tasks",
+        ]
+        done = subprocess.run(
+            [*command, *arguments, "--mediator", "BookingForm"],
+            env={
+                **os.environ,
+                "BOILER_PROJECT": boiler.context.project,
+                "BOILER_EMULATOR_HOST": firestore_emulator.host,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return f"{done.stdout}{done.stderr}status {done.returncode}"
+
+    said = tasks("list")
+    assert f"UTC  BookingForm  {path}  (1 attempt)  ConfigurationError: {path} is no" in said
+    assert said.endswith("\n1 task parked\nstatus 0")
+    assert tasks("drop", path) == "1 task dropped\nstatus 0"
+    assert tasks("retry", path).startswith(f"Error: not parked: {path};")
+    assert stored(path) is None
 
 
 def test_no_overbooking_however_many_ask_at_once(

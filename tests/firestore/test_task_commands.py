@@ -56,8 +56,7 @@ def test_the_status_survives_that_firestore_cannot_be_reached(
 
     boiler.add(transfers())
     assert (
-        status_of(boiler)
-        == "views 0, computed 0, published 0, lag 0.0 s, transfers: 0 task(s) done"
+        status_of(boiler) == "views 0, computed 0, published 0, lag 0.0 s, transfers: 0 tasks done"
     )
     monkeypatch.setattr(FirestoreDatastore, "run_query", unreachable)
     assert status_of(boiler).endswith("parked unknown: nobody answers")
@@ -70,29 +69,52 @@ class TestCommands:
         assert result.exit_code == 0
         assert "transfers/t1" in result.output
         assert "ada has only 0" in result.output
-        assert result.output.endswith("2 task(s) parked\n")
+        assert result.output.endswith("\n2 tasks parked\n")
+        assert "transfers/t1  (source='ada', 1 attempt)" in result.output
+        assert "transfers/t2" not in result.output
 
     def test_retry_applies_the_task_and_what_waited_for_it(self, app: Flask) -> None:
         account("ada").update(balance=6)
         result = call(app, "retry", "transfers/t1")
-        assert (result.exit_code, result.output) == (0, "1 of 1 task(s) are done\n")
+        assert (result.exit_code, result.output) == (0, "1 of 1 task done\n")
         assert account("ada").history == ["t1", "t2"]
-        assert "1 task(s) parked" in call(app, "list").output
+        assert "1 task parked" in call(app, "list").output
 
     def test_a_task_that_fails_again_is_said_to(self, app: Flask) -> None:
         account("ada").update(balance=6)
         result = call(app, "retry", "--all")
         assert result.exit_code == 1
-        assert "transfers/t3 is parked again" in result.output
-        assert "1 of 2 task(s) are done" in result.output
+        assert "transfers/t3 is parked again: RefusedError: cy has only 0\n" in result.output
+        assert "1 of 2 tasks done" in result.output
+
+    @pytest.mark.parametrize("command", ["retry", "drop"])
+    def test_one_that_waited_and_is_parked_now_is_told_of(self, app: Flask, command: str) -> None:
+        account("ada").update(balance=6)
+        order("t4", "ada", "ben", 50)
+        result = call(app, command, "/transfers/t1")
+        assert result.exit_code == 1
+        assert "transfers/t4, which was not parked before, is now: RefusedError" in result.output
+        assert account("ada").history == (["t1", "t2"] if command == "retry" else ["t2"])
+
+    def test_one_that_an_earlier_parked_one_holds_back_is_said_not_to_be_tried(
+        self, app: Flask
+    ) -> None:
+        mediator = transfers(key="source")
+        # The second is tried while the first is another's.
+        for source, tried in (("nobody", "t2"), ("ada", "t1")):
+            CTX.db.document("transfers/t1").update({"source": source})
+            assert mediator.apply(f"transfers/{tried}").state.value == "parked"
+        result = call(app, "retry", "transfers/t2")
+        assert result.exit_code == 1
+        assert "transfers/t2 is still parked, and was not tried" in result.output
 
     def test_drop_lets_the_others_go_on(self, app: Flask) -> None:
         account("ada").update(balance=1)
         result = call(app, "drop", "transfers/t1", "transfers/t3")
-        assert (result.exit_code, result.output) == (0, "2 task(s) dropped\n")
+        assert (result.exit_code, result.output) == (0, "2 tasks dropped\n")
         assert account("ben").balance == 1
         assert list(CTX.db.collection("transfers").stream()) == []
-        assert call(app, "list").output == "0 task(s) parked\n"
+        assert call(app, "list").output == "0 tasks parked\n"
 
     @pytest.mark.parametrize(
         ("arguments", "said"),
@@ -100,7 +122,8 @@ class TestCommands:
             (("retry",), "--all"),
             (("retry", "transfers/t1", "--all"), "--all"),
             (("drop", "transfers/none"), "not parked: transfers/none"),
-            (("list", "--mediator", "nobody"), "those that do: transfers"),
+            (("retry", "transfers/t2"), "waits for a parked one"),
+            (("list", "--mediator", "nobody"), "of this application: transfers"),
         ],
     )
     def test_what_makes_no_sense_is_said(

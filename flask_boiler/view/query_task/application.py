@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from flask_boiler.context import ApplicationContext
 from flask_boiler.engine.probing import takes_commits
-from flask_boiler.errors import ConflictError, UnavailableError
+from flask_boiler.errors import BoilerError, ConflictError, UnavailableError
 from flask_boiler.reading import reading_through
 from flask_boiler.transaction import Transaction, execute_transaction
 from flask_boiler.transaction.turns import Turns
@@ -296,7 +296,8 @@ class Application:
                 self._records.mediator,
                 attempt.count,
                 result.error,
-                exc_info=result.error,
+                # What the package's own errors say is enough, and they are raised on purpose.
+                exc_info=None if isinstance(result.error, BoilerError) else result.error,
             )
             return Result(TaskState.PARKED, result.error, attempt.committed_ns)
         return result
