@@ -21,12 +21,14 @@ from flask_boiler.mutation import Mutation
 from flask_boiler.store import Store, reference
 from flask_boiler.testing.plugin import Settle
 from flask_boiler.view import WsLimits, WsMediator
+from flask_boiler.view.websocket.admission import Admission
 from flask_boiler.view.websocket.shared_view import SharedView
 from flask_boiler.view_model import ViewModel
 from tests.firestore.towns import TownMutation, TownView, save_a_town
 
 NAMESPACE = "/ponds"
 TIMEOUT_S = 30.0
+HERD = 12
 
 
 class Pond(DomainModel):
@@ -550,7 +552,67 @@ def test_a_boiler_that_was_never_started_ends_what_its_mediators_serve(
     assert (world.mediator.clients, world.mediator.views) == (0, 0)
 
 
-def test_a_herd_is_let_in_at_a_rate(make: Callable[..., World]) -> None:
+class ScriptedTime:
+    """A clock that goes when it is told to, and the event of an end that does not come."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.waiting: list[float] = []
+        self._changed = threading.Condition()
+
+    def clock(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> bool:
+        with self._changed:
+            until = self.now + seconds
+            self.waiting.append(until)
+            self._changed.notify_all()
+            assert self._changed.wait_for(lambda: self.now >= until, TIMEOUT_S)
+        return False
+
+    def await_waiting(self, count: int) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.waiting) == count, TIMEOUT_S)
+
+    def advance(self, to: float) -> None:
+        with self._changed:
+            self.now = to
+            self._changed.notify_all()
+
+
+def test_of_a_herd_as_many_come_in_as_the_rate_allows(
+    make: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make(WsMediator(PondView, namespace=NAMESPACE))
+    Pond.new(doc_id="a", title="A", fish=3).save()
+    time = ScriptedTime()
+    monkeypatch.setattr(world.mediator, "_admission", Admission(10.0, time.clock))
+    monkeypatch.setattr(world.mediator, "_stopping", time)
+    clients = [world.client() for _ in range(HERD)]
+    admitted = threading.Semaphore(0)
+    answers: list[dict[str, Any]] = []
+
+    def subscribe(client: Client) -> None:
+        answers.append(client.subscribe("a"))
+        admitted.release()
+
+    herd = [threading.Thread(target=subscribe, args=[client]) for client in clients]
+    for one in herd:
+        one.start()
+    time.await_waiting(HERD)
+    assert sorted(time.waiting) == pytest.approx([number / 10 for number in range(HERD)])
+    for number, at in enumerate(sorted(time.waiting), start=1):
+        time.advance(at)
+        assert admitted.acquire(timeout=TIMEOUT_S)
+        # The others wait for the clock.
+        assert len(answers) == number
+    for one in herd:
+        one.join()
+    assert [answer["value"]["title"] for answer in answers] == ["A"] * HERD
+
+
+def test_who_would_wait_too_long_is_turned_away(make: Callable[..., World]) -> None:
     # A place in a hundred seconds, and thirty to wait for it.
     limits = WsLimits(admissions_per_s=0.01, timeout_s=30.0)
     world = make(WsMediator(PondView, namespace=NAMESPACE, limits=limits))
