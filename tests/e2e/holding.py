@@ -55,6 +55,10 @@ class Holder:
         """Wait until it has subscribed (again); how it was brought up to date."""
         return str(self._hear(lambda said: "connected" in said)["resumed"])
 
+    def await_problem(self) -> dict[str, Any]:
+        """Wait until it is told of a problem."""
+        return dict(self._hear(lambda said: "problem" in said)["problem"])
+
     @property
     def versions(self) -> list[int]:
         """What it was told, but for being told that it missed nothing."""

@@ -11,9 +11,16 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import pytest
 import websocket
 
-__all__ = ["TIMEOUT_S", "RawClient", "eventually"]
+__all__ = ["CLOSED_FROM_BOTH_SIDES", "TIMEOUT_S", "RawClient", "eventually"]
+
+#: For tests that serve Socket.IO in their own process. Engine.IO's thread that writes to a
+#: connection raises, as it ends, when the other side was the first to close it.
+CLOSED_FROM_BOTH_SIDES = pytest.mark.filterwarnings(
+    r"ignore:Exception in thread Thread-\d+ \(writer\):pytest.PytestUnhandledThreadExceptionWarning"
+)
 
 TIMEOUT_S = 60.0
 _LOOK_EVERY_S = 0.01
@@ -44,9 +51,13 @@ class RawClient:
             timeout=TIMEOUT_S,
             sockopt=options,
         )
-        self.receive("0")
-        self._socket.send(f"40{namespace},")
-        self.sid = json.loads(self.receive(f"40{namespace},"))["sid"]
+        try:
+            self.receive("0")
+            self._socket.send(f"40{namespace},")
+            self.sid = json.loads(self.receive(f"40{namespace},"))["sid"]
+        except BaseException:
+            self.close()
+            raise
 
     def emit(self, *event: Any) -> Any:
         """What the server answers to an event."""
@@ -61,7 +72,8 @@ class RawClient:
         """The rest of the next message that begins so; what comes before it is passed over."""
         while True:
             text = str(self._socket.recv())
-            assert text, "the connection was closed"
+            if not text:
+                raise websocket.WebSocketConnectionClosedException("the connection was closed")
             if text == "2":
                 # A ping: who waits for something is there, however long it takes.
                 self._socket.send("3")

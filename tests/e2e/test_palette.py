@@ -21,7 +21,9 @@ from flask_boiler.ports import LocalFirestore
 from flask_boiler.view.websocket import mounted_mediators
 from tests.e2e.browser import chromium
 from tests.e2e.conversation import Conversation
-from tests.e2e.sockets import eventually
+from tests.e2e.sockets import CLOSED_FROM_BOTH_SIDES, eventually
+
+pytestmark = CLOSED_FROM_BOTH_SIDES
 
 TIMEOUT_MS = 60_000.0
 RETURNS = 3

@@ -25,6 +25,7 @@ from flask_boiler import attrs
 from flask_boiler.attrs import Attr
 from flask_boiler.config import Config
 from flask_boiler.domain_model import DomainModel
+from flask_boiler.errors import PermissionDeniedError
 from flask_boiler.extension import Boiler
 from flask_boiler.mutation import Mutation
 from flask_boiler.ports import LocalFirestore
@@ -33,7 +34,9 @@ from flask_boiler.view import WsLimits, WsMediator
 from flask_boiler.view.websocket.shared_view import Member, Room, SharedView
 from flask_boiler.view_model import ViewModel
 from tests.e2e.holding import LANGUAGES, Holder
-from tests.e2e.sockets import RawClient, eventually
+from tests.e2e.sockets import CLOSED_FROM_BOTH_SIDES, RawClient, eventually
+
+pytestmark = CLOSED_FROM_BOTH_SIDES
 
 #: Together, of both clients; `make soak` asks for more.
 DISCONNECTS = int(os.environ.get("FLASK_BOILER_DISCONNECTS", "40"))
@@ -82,7 +85,7 @@ class BoardMutation(Mutation[BoardView]):
 class Served:
     """An application with a board, served in this process."""
 
-    def __init__(self, boiler: Boiler, mediator: WsMediator, address: str) -> None:
+    def __init__(self, boiler: Boiler, mediator: ClosingBoards, address: str) -> None:
         self.boiler = boiler
         self.mediator = mediator
         self.address = address
@@ -111,13 +114,30 @@ def serving(app: Flask) -> Iterator[str]:
         server.server_close()
 
 
+class ClosingBoards(WsMediator):
+    """Is for everybody until it closes."""
+
+    closed = False
+
+    def authorize(self, arguments: dict[str, Any]) -> None:
+        if self.closed:
+            raise PermissionDeniedError("Closed.")
+
+
 @contextmanager
-def serving_boards(emulator: LocalFirestore, **options: Any) -> Iterator[Served]:
+def serving_boards(
+    emulator: LocalFirestore, max_connection_s: float | None = None, **options: Any
+) -> Iterator[Served]:
     app = Flask("boards")
     project = f"test-{uuid.uuid4().hex[:20]}"
     boiler = Boiler(app, config=Config(testing=True, project=project, emulator_host=emulator.host))
-    limits = WsLimits(linger_s=0.5, max_unread=MAX_UNREAD, max_subscriptions=MAX_SUBSCRIPTIONS)
-    mediator = WsMediator(BoardView, BoardMutation, namespace=NAMESPACE, limits=limits)
+    limits = WsLimits(
+        linger_s=0.5,
+        max_unread=MAX_UNREAD,
+        max_subscriptions=MAX_SUBSCRIPTIONS,
+        max_connection_s=max_connection_s,
+    )
+    mediator = ClosingBoards(BoardView, BoardMutation, namespace=NAMESPACE, limits=limits)
     boiler.add(mediator)
     io = flask_socketio.SocketIO(app, async_mode="threading", **options)
     io.on_namespace(mediator)
@@ -199,6 +219,37 @@ def test_clients_that_are_sent_away_as_the_mediator_stops_come_back(
         served.mediator.start()
         holder.await_return()
         holder.await_count(1)
+
+
+def test_a_client_that_comes_while_the_mediator_is_stopped_has_to_come_again(
+    served: Served,
+) -> None:
+    served.mediator.stop()
+    # The connection ends, so that the client tries again; told no, it would not.
+    with pytest.raises(websocket.WebSocketConnectionClosedException):
+        RawClient(served.address, NAMESPACE)
+    eventually(lambda: served.mediator.server.manager.rooms == {})
+    assert served.mediator.clients == 0
+    served.mediator.start()
+    with RawClient(served.address, NAMESPACE) as client:
+        assert client.emit("subscribe_view_model", {"doc_id": "a"})["value"]["count"] == 0
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_may_see_no_more_sees_no_more_when_it_has_to_come_back(
+    firestore_emulator: LocalFirestore, language: str
+) -> None:
+    with (
+        serving_boards(firestore_emulator, max_connection_s=1.0) as served,
+        Holder.of(served.address, NAMESPACE, language, updates="json-patch") as holder,
+    ):
+        assert holder.await_return() == "full"
+        # It misses nothing by having to come back.
+        assert holder.await_return() == "none"
+        assert holder.complaints == []
+        served.mediator.closed = True
+        assert holder.await_problem()["detail"] == "Closed."
+        eventually(lambda: served.mediator.views == 0)
 
 
 def test_a_client_that_stops_reading_costs_little_delays_nobody_and_gets_the_newest_state(

@@ -540,6 +540,17 @@ def test_stopping_sends_clients_away_and_starting_lets_them_in_again(
         assert world.client().subscribe("a")["value"]["title"] == "A"
 
 
+def test_a_client_that_the_application_disconnects_has_nothing_left(world: World) -> None:
+    client = world.client()
+    client.subscribe("a")
+    [sid] = world.io.server.manager.rooms[NAMESPACE][None]
+    with world.app.app_context():
+        flask_socketio.disconnect(sid, NAMESPACE)
+    assert not client.is_connected()
+    assert world.mediator.clients == 0
+    await_views(world, 0)
+
+
 def test_a_boiler_that_was_never_started_ends_what_its_mediators_serve(
     boiler: Boiler, make: Callable[..., World]
 ) -> None:
@@ -586,10 +597,10 @@ def test_of_a_herd_as_many_come_in_as_the_rate_allows(
 ) -> None:
     world = make(WsMediator(PondView, namespace=NAMESPACE))
     Pond.new(doc_id="a", title="A", fish=3).save()
+    clients = [world.client() for _ in range(HERD)]
     time = ScriptedTime()
     monkeypatch.setattr(world.mediator, "_admission", Admission(10.0, time.clock))
     monkeypatch.setattr(world.mediator, "_stopping", time)
-    clients = [world.client() for _ in range(HERD)]
     admitted = threading.Semaphore(0)
     answers: list[dict[str, Any]] = []
 

@@ -31,6 +31,7 @@ from flask_boiler.view.problems import Refusal, problem_details
 from flask_boiler.view.representation import Representation
 from flask_boiler.view.websocket.admission import Admission
 from flask_boiler.view.websocket.arguments import ViewArguments
+from flask_boiler.view.websocket.departures import Departures
 from flask_boiler.view.websocket.options import SubscriptionOptions, WsLimits
 from flask_boiler.view.websocket.shared_view import Message, Room
 from flask_boiler.view.websocket.sharing import Share, Shares
@@ -133,6 +134,7 @@ class WsMediator:
         #: What names a view.
         self.arguments = ViewArguments(view_model_cls, root)
         self._admission = Admission(self._limits.admissions_per_s)
+        self._departures = Departures(self._limits.max_connection_s, self._send_away)
         self._fields = {name: a.data_key for name, a in view_model_cls.attributes().items()}
         self._clients: dict[str, _Client] = {}
         self._lock = threading.Lock()
@@ -147,7 +149,8 @@ class WsMediator:
         Called in the request's context for every subscription (``flask.session``,
         ``flask.request``), before the arguments are checked. It may change them, to add the user,
         say. Two clients share a view only if their arguments are the same and what this returns
-        for them is equal; by default it is ``None``, for everybody.
+        for them is equal; by default it is ``None``, for everybody. A subscription that is there
+        is not authorized again: see :attr:`WsLimits.max_connection_s`.
 
         :raises PermissionDeniedError: this client may not see it.
         """
@@ -175,6 +178,7 @@ class WsMediator:
             shares, self._shares = self._shares, None
         for sid in clients:
             self._send_away(sid)
+        self._departures.stop()
         if shares is not None and shares[0] == os.getpid():
             shares[1].stop()
 
@@ -212,22 +216,34 @@ class WsMediator:
         """Dispatch an event; one that nobody handles is answered with an error."""
         sid = args[0]
         if event == "connect":
-            with self._lock:
-                self._clients.setdefault(sid, _Client())
-        if event in ("connect", "disconnect"):
+            return self._connect(*args)
+        if event == "disconnect":
             try:
-                answer = self._dispatch(event, *args)
-            except BaseException:
+                return self._dispatch(event, *args)
+            finally:
                 self._forget(sid)
-                raise
-            if event == "disconnect" or answer is False:
-                self._forget(sid)
-            return answer
         if self._is_deaf(sid):
             return None
         if isinstance(event, str) and hasattr(self, f"on_{event}"):
             return self._dispatch(event, *args)
         return self._answer(str(event), sid, lambda: self._refuse_event(event))
+
+    def _connect(self, sid: str, *given: Any) -> Any:
+        with self._lock:
+            self._clients.setdefault(sid, _Client())
+        answer: Any = False
+        try:
+            answer = self._dispatch("connect", sid, *given)
+            if self._stopping.is_set():
+                # Told no, the client would not come again, here or to another process.
+                self._end_connection(sid)
+                answer = False
+        finally:
+            if answer is False:
+                self._forget(sid)
+        if answer is not False:
+            self._departures.expect(sid)
+        return answer
 
     def on_subscribe_view_model(self, *given: Any) -> dict[str, Any]:
         """Subscribe to a view: ``(arguments, options={})``."""
@@ -431,16 +447,19 @@ class WsMediator:
         return True
 
     def _send_away(self, sid: str) -> None:
-        """End a client's connection, not waiting for it to read a farewell.
+        if not self._end_connection(sid):
+            self.server.disconnect(sid, namespace=self.namespace, ignore_queue=True)
+
+    def _end_connection(self, sid: str) -> bool:
+        """End a client's connection, not waiting for it to read a farewell; if there is one.
 
         The connection, with what waits on it, and not only its being in the namespace: clients come
         back by themselves if they lose a connection, and do not if they are told to leave.
         """
         connection = self._connection(sid)
-        if connection is None:
-            self.server.disconnect(sid, namespace=self.namespace, ignore_queue=True)
-        else:
+        if connection is not None:
             connection.close(wait=False, abort=True, reason=self.server.reason.SERVER_DISCONNECT)
+        return connection is not None
 
     def _dispatch(self, event: str, *args: Any) -> Any:
         parent: Any = super()
@@ -478,6 +497,7 @@ class WsMediator:
             shares[1].release(share)
 
     def _forget(self, sid: str) -> None:
+        self._departures.cancel(sid)
         with self._lock:
             client = self._clients.pop(sid, None)
         if client is None:

@@ -26,6 +26,8 @@ class WsLimits:
         ask for a longer one. Of what changed meanwhile only the last state is sent.
     :param admissions_per_s: how many subscriptions are let in each second, so that clients that
         all come back at once do not trample what they come for; ``None`` means any number.
+    :param max_connection_s: how long a client may stay connected until it is sent away, to come
+        back and be authorized again; ``None`` means as long as it likes.
     :param timeout_s: how long a subscription may take until it is live.
     :param linger_s: how long a view outlives its last subscriber, for one who comes back.
     :param max_unread: how many messages may wait for a client that does not read; after that it
@@ -40,6 +42,7 @@ class WsLimits:
     max_message_bytes: int = 64 * 1024
     min_interval_s: float = 0.0
     admissions_per_s: float | None = None
+    max_connection_s: float | None = None
     timeout_s: float = 10.0
     linger_s: float = 10.0
     max_unread: int = 16
@@ -50,7 +53,7 @@ class WsLimits:
         least: dict[str, float] = {"min_interval_s": 0, "linger_s": 0, "history": 0}
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is None and field.name == "admissions_per_s":
+            if value is None and field.default is None:
                 continue
             if field.name in least or field.name == "history_bytes":
                 if value < 0:

@@ -122,7 +122,13 @@ def test_right_options_are_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"max_subscriptions": 0}, {"linger_s": -1}, {"admissions_per_s": 0.0}]
+    "wrong",
+    [
+        {"max_subscriptions": 0},
+        {"linger_s": -1},
+        {"admissions_per_s": 0.0},
+        {"max_connection_s": 0},
+    ],
 )
 def test_limits_that_allow_nothing_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="WsLimits"):
