@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from flask_boiler.engine.keys import ViewKey
 from flask_boiler.errors import CyclicViewError
-from flask_boiler.values import Target
 
-__all__ = ["circle_through"]
+__all__ = ["circle_error", "circle_through"]
 
 
 def circle_through(
     key: ViewKey,
-    reads: Iterable[Target],
-    places: Collection[str],
+    places: Iterable[str],
     *,
-    reads_of: Callable[[ViewKey], Iterable[Target]],
-    owner_of: Callable[[str], ViewKey | None],
-) -> CyclicViewError | None:
-    """The circle that a view closes, if it does.
+    readers_of: Callable[[str], Iterable[ViewKey]],
+    places_of: Callable[[ViewKey], Iterable[str]],
+) -> Sequence[ViewKey]:
+    """The circle that a view closes: each of its views once, and it reads the next one.
 
-    :param reads: what the view reads.
-    :param places: where it is kept.
-    :param reads_of: what each other view reads.
-    :param owner_of: the view that is kept at a path.
+    Nothing if there is none. Looks from the view to who reads it: most views are read by no other.
+
+    :param places: where the view is kept.
+    :param readers_of: the views that read the document at a path.
+    :param places_of: where each other view is kept.
     """
-    pending: list[tuple[Iterable[Target], list[ViewKey]]] = [(reads, [key])]
+    pending: list[tuple[Iterable[str], tuple[ViewKey, ...]]] = [(places, (key,))]
     visited: set[ViewKey] = set()
     while pending:
-        targets, trail = pending.pop()
-        for target in targets:
-            if not isinstance(target, str):
-                continue
-            if target in places:
-                names = " reads ".join(map(str, [*trail, key]))
-                return CyclicViewError(
-                    f"views read each other in a circle: {names}; let one of them go"
-                )
-            owner = owner_of(target)
-            if owner is not None and owner not in visited:
-                visited.add(owner)
-                pending.append((reads_of(owner), [*trail, owner]))
-    return None
+        kept_at, trail = pending.pop()
+        for reader in (reader for place in kept_at for reader in readers_of(place)):
+            if reader == key:
+                return [key, *reversed(trail[1:])]
+            if reader not in visited:
+                visited.add(reader)
+                pending.append((places_of(reader), (*trail, reader)))
+    return []
+
+
+def circle_error(circle: Sequence[ViewKey]) -> CyclicViewError:
+    """What is wrong with a circle."""
+    names = " reads ".join(map(str, [*circle, circle[0]]))
+    return CyclicViewError(f"views read each other in a circle: {names}; let one of them go")

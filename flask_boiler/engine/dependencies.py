@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from flask_boiler.engine.keys import ViewKey
-from flask_boiler.values import Target
+from flask_boiler.firestore.query import collection_ids
+from flask_boiler.values import QueryTarget, Target, collection_of
 
 __all__ = ["Dependencies", "Swap"]
 
@@ -40,6 +41,8 @@ class Dependencies:
     def __init__(self) -> None:
         self._readers: dict[Target, set[ViewKey]] = {}
         self._reads: dict[ViewKey, frozenset[Target]] = {}
+        #: By the id of the collections that they ask.
+        self._queries: dict[str, set[QueryTarget]] = {}
 
     def readers(self, target: Target) -> Collection[ViewKey]:
         """The views that read a target."""
@@ -48,6 +51,13 @@ class Dependencies:
     def reads(self, key: ViewKey) -> frozenset[Target]:
         """What a view reads."""
         return self._reads.get(key, frozenset())
+
+    def queries_over(self, path: str) -> Collection[QueryTarget]:
+        """The queries that somebody reads and that a document may be in the result of."""
+        collection_id = collection_of(path).rpartition("/")[2]
+        found = self._queries.get(collection_id, set())
+        of_any = self._queries.get("")
+        return found | of_any if of_any else found
 
     def targets(self) -> int:
         """How many targets are read by somebody."""
@@ -63,6 +73,8 @@ class Dependencies:
         appeared = frozenset(t for t in added if t not in self._readers)
         for target in added:
             self._readers.setdefault(target, set()).add(key)
+        for target in appeared:
+            self._index(target)
         vanished = frozenset(t for t in before - after if self._leave(key, t))
         self._remember(key, after)
         return Swap(added, appeared, vanished)
@@ -73,7 +85,21 @@ class Dependencies:
         if readers:
             return False
         del self._readers[target]
+        if isinstance(target, QueryTarget):
+            self._remove_query(target)
         return True
+
+    def _index(self, target: Target) -> None:
+        if isinstance(target, QueryTarget):
+            for collection_id in collection_ids(target):
+                self._queries.setdefault(collection_id, set()).add(target)
+
+    def _remove_query(self, target: QueryTarget) -> None:
+        for collection_id in collection_ids(target):
+            queries = self._queries[collection_id]
+            queries.discard(target)
+            if not queries:
+                del self._queries[collection_id]
 
     def _remember(self, key: ViewKey, targets: frozenset[Target]) -> None:
         if targets:

@@ -15,10 +15,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 
-from flask_boiler.engine.circles import circle_through
+from flask_boiler.engine.circles import circle_error, circle_through
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.dependencies import Dependencies
 from flask_boiler.engine.keys import Parked, ViewKey
@@ -407,14 +407,17 @@ class Engine:
                 view.dirty = True
             circle = circle_through(
                 view.key,
-                rendering.reads,
                 rendering.documents.keys(),
-                reads_of=self._dependencies.reads,
-                owner_of=self.publisher.owner,
+                readers_of=partial(self._readers_of_document, cut=newest),
+                places_of=self.publisher.owned,
             )
             if circle:
-                self._park(view, circle)
+                self._park(view, circle_error(circle))
                 self._leave(view)
+                # The others are in it, too, and find that out for themselves.
+                for other in circle:
+                    if other not in self._parking:
+                        self._touch(self._views[other])
                 return
             self._enter(view, Phase.PUBLISHING)
         done = partial(self._published, view, rendering)
@@ -458,6 +461,17 @@ class Engine:
             self.feed.release(swap.vanished)
             self._forget_refusals(swap.vanished)
         return swap.added
+
+    def _readers_of_document(self, path: str, *, cut: Cut) -> Iterator[ViewKey]:
+        """The views that read a document: by its path, in a query's result, or as their root."""
+        yield from self._dependencies.readers(path)
+        for target in self._dependencies.queries_over(path):
+            if cut.member(target, path) is not None:
+                yield from self._dependencies.readers(target)
+        for keeper in self._makers:
+            key = ViewKey(keeper, path)
+            if key in self._views:
+                yield key
 
     def _forget_refusals(self, released: Iterable[Target]) -> None:
         for target in released:

@@ -27,7 +27,14 @@ from flask_boiler.values import (
     QueryTarget,
 )
 
-__all__ = ["HasTargets", "compile_query", "describe", "target_of", "targets_of"]
+__all__ = [
+    "HasTargets",
+    "collection_ids",
+    "compile_query",
+    "describe",
+    "target_of",
+    "targets_of",
+]
 
 _FIELD = protocol.StructuredQuery.FieldFilter
 _UNARY = protocol.StructuredQuery.UnaryFilter
@@ -99,6 +106,12 @@ def _relative(parent: str, codec: Codec) -> str:
     if not f"{parent}/".startswith(root):
         raise QueryError(f"the query is of another database: {parent}, not {root.rstrip('/')}")
     return codec.path(f"{parent}/").rstrip("/")
+
+
+def collection_ids(target: QueryTarget) -> list[str]:
+    """The ids of the collections that a query asks; an empty one stands for any."""
+    structured = protocol.StructuredQuery.FromString(target.structured)
+    return [selector.collection_id for selector in structured.from_]
 
 
 def compile_query(spec: QuerySpec, codec: DocumentCodec) -> QueryTarget:

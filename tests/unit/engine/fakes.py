@@ -12,10 +12,17 @@ from flask_boiler.engine.keys import ViewKey
 from flask_boiler.engine.ledger import ledger_path, owner_of
 from flask_boiler.errors import ConflictError, TargetRejectedError, UnavailableError
 from flask_boiler.firestore.codec import Codec
+from flask_boiler.firestore.query import compile_query
 from flask_boiler.ports import CutChange
-from flask_boiler.values import CommitResult, QueryTarget, Snapshot, Target, Write
+from flask_boiler.values import CommitResult, QuerySpec, QueryTarget, Snapshot, Target, Write
 
 CODEC = Codec(None, "projects/p/databases/(default)")
+
+
+def all_of(collection: str) -> QueryTarget:
+    """The query of everything in a collection."""
+    compiled = compile_query(QuerySpec(collection), CODEC)
+    return QueryTarget(compiled.parent, compiled.structured, text=collection)
 
 
 class MemoryDatastore:

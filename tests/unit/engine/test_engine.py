@@ -24,11 +24,10 @@ from flask_boiler.errors import (
     UnavailableError,
     ValidationError,
 )
-from flask_boiler.values import QueryTarget
-from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed
+from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed, all_of
 
 TIMEOUT_S = 5.0
-CITIES = QueryTarget("", b"cities", text="City")
+CITIES = all_of("City")
 
 
 class World:

@@ -17,15 +17,15 @@ from flask_boiler.engine.runtime import Engine
 from flask_boiler.errors import ValidationError
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.store import Store, reference
-from flask_boiler.values import QueryTarget, Snapshot
+from flask_boiler.values import Snapshot
 from flask_boiler.view import ProtocolBase, QueryMediator
 from flask_boiler.view.keeping import Run
 from flask_boiler.view_model import ViewModel
 from tests.unit.declare.memory import MemoryContext
-from tests.unit.engine.fakes import MemoryDatastore, MemoryFeed
+from tests.unit.engine.fakes import MemoryDatastore, MemoryFeed, all_of
 
 TIMEOUT_S = 5.0
-TOWNS = QueryTarget("", b"towns", text="towns")
+TOWNS = all_of("towns")
 
 
 class Town(DomainModel):

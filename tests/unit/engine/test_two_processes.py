@@ -16,11 +16,10 @@ from flask_boiler.engine.population import Population
 from flask_boiler.engine.runtime import Engine
 from flask_boiler.engine.tombstones import KEPT_FOR_NS
 from flask_boiler.errors import ConflictError
-from flask_boiler.values import QueryTarget
-from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed
+from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed, all_of
 
 TIMEOUT_S = 5.0
-CITIES = QueryTarget("", b"cities", text="City")
+CITIES = all_of("City")
 
 
 class Process:

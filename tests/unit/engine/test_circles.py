@@ -1,0 +1,167 @@
+"""Circles of views that only show while running, on a feed and a datastore in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from flask_boiler.engine.cut_reader import CutReader
+from flask_boiler.engine.keys import ViewKey
+from flask_boiler.engine.live_view import LiveView, Rendering
+from flask_boiler.engine.population import Population
+from flask_boiler.engine.runtime import Engine
+from flask_boiler.errors import CyclicViewError
+from flask_boiler.values import Target
+from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed, all_of
+
+TIMEOUT_S = 5.0
+_MOST_ROUNDS = 10
+
+LEFT, RIGHT = all_of("left"), all_of("right")
+
+
+class World:
+    """An engine, and views that add one to the sum of what they read: none is ever right in a
+    circle.
+    """
+
+    def __init__(self) -> None:
+        self.datastore = MemoryDatastore()
+        self.feed = MemoryFeed(self.datastore)
+        datastore: Any = self.datastore
+        self.engine = Engine(self.feed, datastore, workers=1)
+
+    def adding(self, place: str, *targets: Target) -> LiveView:
+        # Held from the start, so that no view waits.
+        self.feed.listen(targets)
+
+        def compute(reader: CutReader) -> Rendering:
+            return Rendering({place: CODEC.encode({"value": 1 + _sum(reader, targets)})})
+
+        return LiveView(ViewKey("adding", place), compute, self.engine.publisher)
+
+    def keep(self, *views: LiveView) -> None:
+        self._deliver()
+        for view in views:
+            self.engine.add(view)
+
+    def run(self) -> None:
+        """Deliver what is published until nothing is published any more."""
+        published = -1
+        for _ in range(_MOST_ROUNDS):
+            if published == self.engine.statistics.published:
+                return
+            published = self.engine.statistics.published
+            self._deliver()
+            self.engine.await_quiet(timeout_s=TIMEOUT_S)
+        pytest.fail(f"still publishing after {_MOST_ROUNDS} rounds")
+
+    def _deliver(self) -> None:
+        stored = [path for path in self.datastore.documents if not path.startswith("_boiler")]
+        documents = [target for target in self.feed.wanted if isinstance(target, str)]
+        members = {
+            target: [path for path in stored if path.startswith(f"{target}/")]
+            for target in self.feed.wanted
+            if not isinstance(target, str)
+        }
+        self.feed.deliver(*documents, members=members)
+
+    @property
+    def parked(self) -> dict[str, Exception]:
+        return {str(parked.key): parked.error for parked in self.engine.parked}
+
+
+def _sum(reader: CutReader, targets: Sequence[Target]) -> int:
+    total = 0
+    for target in targets:
+        found = (
+            reader.documents([target]).values() if isinstance(target, str) else reader.query(target)
+        )
+        total += sum(snapshot.get("value") or 0 for snapshot in found)
+    return total
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    world = World()
+    world.engine.start()
+    yield world
+    world.engine.stop()
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [("right/1", "left/1"), (RIGHT, LEFT), ("right/1", LEFT), (RIGHT, "left/1")],
+)
+def test_views_that_read_each_other_are_parked(world: World, left: Target, right: Target) -> None:
+    world.keep(world.adding("left/1", left), world.adding("right/1", right))
+    world.run()
+    assert world.parked.keys() == {"adding:left/1", "adding:right/1"}
+    for error in world.parked.values():
+        assert isinstance(error, CyclicViewError)
+        assert "adding:left/1 reads adding:right/1" in str(error)
+        assert "adding:right/1 reads adding:left/1" in str(error)
+
+
+@pytest.mark.parametrize("itself", ["left/1", LEFT])
+def test_a_view_that_reads_itself_is_parked(world: World, itself: Target) -> None:
+    world.keep(world.adding("left/1", itself))
+    world.run()
+    assert "adding:left/1 reads adding:left/1" in str(world.parked["adding:left/1"])
+
+
+def test_a_circle_through_the_root_of_a_view_parks_its_views(world: World) -> None:
+    population = Population("of left", [LEFT])
+
+    def make(key: ViewKey) -> LiveView:
+        def compute(reader: CutReader) -> Rendering:
+            root = population.member(key.root, reader.cut)
+            assert root is not None
+            return Rendering({"right/1": CODEC.encode({"value": 1 + root.get("value")})})
+
+        return LiveView(key, compute, world.engine.publisher)
+
+    world.engine.populate(population, make)
+    world.keep(world.adding("left/1", RIGHT))
+    world.run()
+    assert world.parked.keys() == {"adding:left/1", "of left:left/1"}
+
+
+def test_a_long_circle_names_all_of_its_views(world: World) -> None:
+    middle = all_of("middle")
+    world.keep(
+        world.adding("left/1", middle),
+        world.adding("middle/1", RIGHT),
+        world.adding("right/1", LEFT),
+    )
+    world.run()
+    assert world.parked.keys() == {"adding:left/1", "adding:middle/1", "adding:right/1"}
+    assert "adding:left/1 reads adding:middle/1 reads adding:right/1 reads adding:left/1" in str(
+        world.parked["adding:left/1"]
+    )
+
+
+def test_views_that_read_others_of_their_collections_are_no_circle(world: World) -> None:
+    world.datastore.put("source/1", {"value": 1})
+    world.keep(
+        world.adding("right/1", all_of("source")),
+        world.adding("left/1", RIGHT),
+        world.adding("other/1", LEFT, RIGHT),
+    )
+    world.run()
+    assert world.parked == {}
+    assert world.datastore.fields("left/1") == {"value": 3}
+    assert world.datastore.fields("other/1") == {"value": 6}
+
+
+def test_a_circle_that_is_broken_heals(world: World) -> None:
+    world.keep(world.adding("left/1", RIGHT), world.adding("right/1", LEFT))
+    world.run()
+    assert world.parked.keys() == {"adding:left/1", "adding:right/1"}
+    world.engine.discard(ViewKey("adding", "right/1"))
+    world.datastore.put("right/1", {"value": 1})
+    world.run()
+    assert world.parked == {}
+    assert world.datastore.fields("left/1") == {"value": 2}
