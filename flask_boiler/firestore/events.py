@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from flask_boiler.errors import MissingExtraError, ValidationError
 
@@ -47,7 +48,8 @@ def document_event(attributes: Mapping[str, Any], data: Any) -> DocumentEvent:
     if not found or len(path.split("/")) % 2 or not all(path.split("/")):
         raise _malformed("data", f"{name!r} is no document's name")
     claimed = attributes.get("document")
-    if claimed is not None and claimed != path:
+    # In an HTTP header it is percent-encoded, and not every library that takes events decodes it.
+    if claimed is not None and path not in (claimed, unquote(str(claimed))):
         raise _malformed("document", f"{claimed!r} is not the document of the data, {path!r}")
     if gone != (kind == "deleted") and kind != "written":
         raise _malformed("type", f"{kind}, with a document that {'is not' if gone else 'is'} there")

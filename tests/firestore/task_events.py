@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from typing import Any
+from urllib.parse import quote, unquote
 
 from google.events.cloud.firestore_v1 import DocumentEventData
 
@@ -20,12 +21,18 @@ def headers(context: ApplicationContext, path: str, *, kind: str = "written") ->
         "ce-source": f"//firestore.googleapis.com/{database}",
         "ce-specversion": "1.0",
         "ce-type": f"google.cloud.firestore.document.v1.{kind}",
-        "ce-subject": f"documents/{path}",
-        "ce-document": path,
+        "ce-subject": f"documents/{_in_header(path)}",
+        "ce-document": _in_header(path),
         "ce-project": context.project,
         "ce-database": database.rpartition("/")[2],
         "content-type": "application/protobuf",
     }
+
+
+def _in_header(text: str) -> str:
+    """As CloudEvents have it in HTTP: all but printable ASCII as percent signs and digits."""
+    printable = "".join(map(chr, range(0x21, 0x7F)))
+    return quote(text, safe=printable.replace('"', "").replace("%", ""))
 
 
 def message(context: ApplicationContext, path: str, *, kind: str = "written") -> Any:
@@ -67,6 +74,6 @@ def structured_event(
 ) -> tuple[dict[str, str], bytes]:
     """Everything in the body, as JSON."""
     given, body = json_event(context, path, kind=kind)
-    event = {k.removeprefix("ce-"): v for k, v in given.items() if k.startswith("ce-")}
+    event = {k.removeprefix("ce-"): unquote(v) for k, v in given.items() if k.startswith("ce-")}
     event |= {"datacontenttype": "application/json", "data": json.loads(body)}
     return {"content-type": "application/cloudevents+json"}, json.dumps(event).encode()

@@ -59,6 +59,17 @@ def test_an_event_in_any_encoding_has_its_task_applied_once(
     assert account("ben").balance == 5
 
 
+@pytest.mark.parametrize("encode", ENCODINGS)
+@pytest.mark.parametrize("doc_id", ["té", "a b", '"', "50%41", "日本"])
+def test_a_document_may_be_called_anything(
+    boiler: Boiler, client: FlaskClient, encode: EncodedEvent, doc_id: str
+) -> None:
+    open_accounts(ada=100, ben=0)
+    order(doc_id, "ada", "ben", 5)
+    assert post(client, encode(boiler.context, f"transfers/{doc_id}")).status_code == 204
+    assert account("ben").balance == 5
+
+
 def test_the_slash_at_the_end_may_be_missing(boiler: Boiler, client: FlaskClient) -> None:
     headers, body = task_events.json_event(boiler.context, "transfers/gone")
     assert client.post("/triggers", headers=headers, data=body).status_code == 204
