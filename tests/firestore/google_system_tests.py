@@ -1,0 +1,130 @@
+"""Google's own system tests of google-cloud-firestore: fetching them from PyPI, running them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from importlib.metadata import version
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+PACKAGE = "google-cloud-firestore"
+#: They are for the library that is installed.
+VERSION = version(PACKAGE)
+FILES = ("test_system.py", "test_system_async.py", "test_pipeline_acceptance.py")
+
+#: Names the file that the plugin writes: how each test ended.
+ENDINGS = "FLASK_BOILER_SYSTEM_TEST_ENDINGS"
+
+_ROOT = Path(__file__).resolve().parents[2]
+_FOLDER = ("tests", "system")
+# One of their tests takes up to a second, on a busy machine many times that.
+_TEST_TIMEOUT_S = 120
+
+
+class NotFetchedError(Exception):
+    """The tests cannot be had; its text says why."""
+
+
+class Ending(NamedTuple):
+    """How a test ended.
+
+    :param outcome: ``passed``, ``failed`` or ``skipped``.
+    :param message: the end of what pytest says about it.
+    """
+
+    outcome: str
+    message: str
+
+
+def fetched() -> Path:
+    """The folder with the tests, below the user's cache; they are fetched if they are not there.
+
+    :raises NotFetchedError: PyPI cannot be reached, or its source distribution has no tests.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "flask-boiler" / f"{PACKAGE}-{VERSION}"
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+            unpacked = Path(made, "tests")
+            _unpack(_download(Path(made)), unpacked)
+            # Whole or not at all, also for who does the same at the same time.
+            if not folder.exists():
+                unpacked.rename(folder)
+    return folder
+
+
+def _download(folder: Path) -> Path:
+    # There is no telling pip that only the archive is wanted: it also asks it for its metadata.
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    options = ["--no-deps", "--no-binary", PACKAGE, "--dest", str(folder)]
+    done = subprocess.run(
+        [*command, *options, f"{PACKAGE}=={VERSION}"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise NotFetchedError(f"pip could not download {PACKAGE} {VERSION}: {done.stderr[-500:]}")
+    (archive,) = folder.glob("*.tar.gz")
+    return archive
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Write the files of the archive's folder of system tests."""
+    with tarfile.open(archive) as files:
+        for member in files:
+            parts = PurePosixPath(member.name).parts
+            content = files.extractfile(member)
+            if parts[1:3] != _FOLDER or ".." in parts or content is None:
+                continue
+            path = folder.joinpath(*parts[3:])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                shutil.copyfileobj(content, file)
+    if not (folder / FILES[0]).exists():
+        raise NotFetchedError(f"there are no system tests in {archive.name}")
+
+
+def run(folder: Path, host: str, *, endings: Path) -> dict[str, Ending]:
+    """Run all of them on a Firestore; how each ended, by its node id.
+
+    :param endings: a file to be written.
+    """
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")
+    }
+    environment |= {
+        "FIRESTORE_EMULATOR_HOST": host,
+        "GCLOUD_PROJECT": "system-tests",
+        "SYSTEM_TESTS_DATABASE": "named",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONPATH": str(_ROOT),
+        ENDINGS: str(endings),
+    }
+    plugins = [
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "pytest_timeout",
+        "-p",
+        "tests.firestore.google_plugin",
+    ]
+    # No configuration of ours: it makes warnings errors.
+    options = ["-c", os.devnull, "--rootdir", str(folder), f"--timeout={_TEST_TIMEOUT_S}"]
+    files = [name for name in FILES if (folder / name).exists()]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *plugins, *options, *files],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if not endings.exists():
+        raise RuntimeError(f"pytest did not come to its end:\n{done.stdout[-3000:]}")
+    return {test: Ending(*ending) for test, ending in json.loads(endings.read_text()).items()}
