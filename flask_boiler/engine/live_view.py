@@ -96,7 +96,9 @@ class LiveView:
     :param waits_for: targets that it cannot be computed without, not held yet.
     :param at_least_ns: the oldest cut that the next computation may use.
     :param dirty_since_s: when the oldest change that is not yet published was heard, by the
-        monotonic clock; ``None`` while it is clean.
+        engine's clock; ``None`` while it is clean.
+    :param changed_since_s: when the oldest change was heard that came while it was busy, so that
+        it has to be computed once more; ``None`` if none came.
     :param on_parked: told why the view was set aside; the engine's lock is held, so it must not
         wait for anything.
     """
@@ -105,10 +107,10 @@ class LiveView:
     compute: Callable[[CutReader], Rendering]
     sink: Sink
     phase: Phase = Phase.IDLE
-    dirty: bool = False
     waits_for: set[Target] = field(default_factory=set)
     at_least_ns: int = 0
     dirty_since_s: float | None = None
+    changed_since_s: float | None = None
     discarded: bool = False
     on_parked: Callable[[Exception], None] | None = None
 

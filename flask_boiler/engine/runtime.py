@@ -53,13 +53,22 @@ class Engine:
     :param feed: delivers the cuts; started and stopped with the engine.
     :param datastore: where views are written, and the ledger is kept.
     :param workers: threads that run user code; getters that block keep one each.
+    :param clock: by which lag is measured, in seconds.
     """
 
-    def __init__(self, feed: Feed, datastore: Datastore, *, workers: int = 2) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        datastore: Datastore,
+        *,
+        workers: int = 2,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.feed = feed
         self.datastore = datastore
         self.publisher = Publisher(datastore)
         self.statistics = Statistics()
+        self._clock = clock
         self._scheduler = Scheduler(self._compute, workers=workers)
         self._lock = threading.RLock()
         self._quiet = threading.Condition(self._lock)
@@ -105,7 +114,7 @@ class Engine:
         """The age of the oldest change that is not yet published, or 0."""
         with self._lock:
             since = [v.dirty_since_s for v in self._views.values() if v.dirty_since_s is not None]
-        return time.monotonic() - min(since) if since else 0.0
+        return self._clock() - min(since) if since else 0.0
 
     @property
     def views(self) -> int:
@@ -310,15 +319,20 @@ class Engine:
 
     # --- phases ----------------------------------------------------------------------------
 
-    def _touch(self, view: LiveView) -> None:
-        """Something that the view reads changed: compute it, once, as soon as it is free."""
+    def _touch(self, view: LiveView, since_s: float | None = None) -> None:
+        """Something that the view reads changed: compute it, once, as soon as it is free.
+
+        :param since_s: when that was heard; now, if it is not given.
+        """
+        if since_s is None:
+            since_s = self._clock()
         if view.dirty_since_s is None:
-            view.dirty_since_s = time.monotonic()
+            view.dirty_since_s = since_s
         if view.phase in (Phase.IDLE, Phase.WAITING):
             self._enter(view, Phase.QUEUED)
             self._scheduler.put(view)
-        else:
-            view.dirty = True
+        elif view.changed_since_s is None:
+            view.changed_since_s = since_s
 
     def _enter(self, view: LiveView, phase: Phase) -> None:
         was_idle, is_idle = view.phase is Phase.IDLE, phase is Phase.IDLE
@@ -332,10 +346,10 @@ class Engine:
 
     def _leave(self, view: LiveView) -> None:
         """The view is free: compute it again if something changed meanwhile."""
+        since_s, view.changed_since_s = view.changed_since_s, None
         self._enter(view, Phase.IDLE)
-        if view.dirty and not view.discarded:
-            view.dirty = False
-            self._touch(view)
+        if since_s is not None and not view.discarded:
+            self._touch(view, since_s)
 
     def _compute(self, view: LiveView) -> None:
         with self._lock:
@@ -349,7 +363,7 @@ class Engine:
                 self._await_cut(view)
                 return
             self._enter(view, Phase.RUNNING)
-            view.dirty = False
+            view.changed_since_s = None
         reader = CutReader(cut)
         try:
             rendering = view.compute(reader)
@@ -381,8 +395,8 @@ class Engine:
             newest = self.feed.cut
             view.waits_for = {t for t in view.waits_for if not newest.holds(t)}
             refused = next((t for t in view.waits_for if t in self._refused), None)
-            if view.dirty or not view.waits_for:
-                view.dirty = False
+            if view.changed_since_s is not None or not view.waits_for:
+                view.changed_since_s = None
                 self._touch(view)
             elif refused is not None:
                 self._park(view, self._refused[refused])
@@ -404,7 +418,7 @@ class Engine:
             newest = self.feed.cut
             if newest is not cut and any(_differs(cut, newest, target) for target in added):
                 # It changed before this view was registered as its reader.
-                view.dirty = True
+                self._touch(view)
             circle = circle_through(
                 view.key,
                 rendering.documents.keys(),
@@ -439,7 +453,8 @@ class Engine:
                 self._contest(view.key, rendering)
             elif outcome.newer_than_ns is not None:
                 view.at_least_ns = max(view.at_least_ns, outcome.newer_than_ns)
-                view.dirty = True
+                # Nothing was published, so what was dirty still is.
+                view.changed_since_s = view.dirty_since_s
                 self.statistics.lost += 1
             else:
                 self._parking.release(view.key)
@@ -448,7 +463,7 @@ class Engine:
                 self.statistics.published += outcome.written
                 self.statistics.unchanged += not outcome.written
                 self._freed(outcome.freed)
-            if rendering.gone and outcome.error is None and not view.dirty:
+            if rendering.gone and outcome.error is None and view.changed_since_s is None:
                 self._remove(view)
             self._leave(view)
 
