@@ -349,7 +349,7 @@ class Model:
             else:
                 try:
                     values[attribute.attribute_name] = converted = convert(attribute, value)
-                    attribute.check(converted)
+                    attribute.check_input(converted)
                 except Mismatch as mismatch:
                     wrong.update(mismatch.below(name))
         return values

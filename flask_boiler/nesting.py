@@ -16,15 +16,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flask_boiler.attrs.kinds import Mismatch
-from flask_boiler.attrs.relations import NestedRelationAttr
+from flask_boiler.attrs.relations import Link, NestedRelationAttr
 from flask_boiler.context import current_context
+from flask_boiler.errors import StoredDataError, UnknownModelError
 from flask_boiler.ports import Reader
 from flask_boiler.reading import MomentReader, current_reader
+from flask_boiler.values import Snapshot
 
 if TYPE_CHECKING:
     from flask_boiler.domain_model import DomainModel
 
-__all__ = ["Group", "join", "resolve", "with_related"]
+__all__ = ["Group", "join", "require_classes", "resolve", "with_related"]
 
 #: A nested relation of one instance.
 Slot = tuple["DomainModel", NestedRelationAttr[Any]]
@@ -60,6 +62,7 @@ def resolve(instance: DomainModel, attribute: NestedRelationAttr[Any]) -> None:
     """Load one relation that was not loaded yet, through the reader in force.
 
     :raises Incomplete: the reader does not hold all of it yet.
+    :raises Mismatch: it leads to a document of another class.
     """
     group: Group | None = instance._model_state.group
     name = attribute.attribute_name
@@ -70,9 +73,39 @@ def resolve(instance: DomainModel, attribute: NestedRelationAttr[Any]) -> None:
         others = (model for model in group.models if model is not instance)
         slots += [(m, a) for m in others for a in m._nested if a.attribute_name == name]
     reader = current_reader() or MomentReader(current_context().datastore, time_ns)
-    made = _fetch(slots, reader)
+    made = _fetch(slots, reader, asked=instance)
     if reader.fetches:
         _complete(made, reader)
+
+
+def require_classes(links: Iterable[Link]) -> None:
+    """Check that the documents which are there are of the classes that are asked for.
+
+    One that is missing may come later, and is then looked at when it is read.
+
+    :raises Mismatch: naming each link that leads to a document of another class.
+    """
+    known = list(links)
+    if not known:
+        return
+    reader = current_reader() or MomentReader(current_context().datastore)
+    found = reader.documents(list(dict.fromkeys(link.path for link in known)))
+    wrong = {
+        link.name: [f"{link.path} is no {link.target.__name__}."]
+        for link in known
+        if not _fits(found[link.path], link.target)
+    }
+    if wrong:
+        raise Mismatch(wrong)
+
+
+def _fits(snapshot: Snapshot, target: type[DomainModel]) -> bool:
+    try:
+        if snapshot.exists:
+            target._class_of(snapshot.fields, snapshot.path)
+    except (UnknownModelError, StoredDataError):
+        return False
+    return True
 
 
 def with_related(model: DomainModel, only: Iterable[str] | None = None) -> list[DomainModel]:
@@ -103,15 +136,21 @@ def _complete(models: Sequence[DomainModel], reader: Reader) -> None:
         level = _fetch([(m, a) for m in level for a in m._nested], reader)
 
 
-def _fetch(slots: Iterable[Slot], reader: Reader) -> list[DomainModel]:
-    """Load one level; of what was made, the models that have nested relations themselves."""
+def _fetch(
+    slots: Iterable[Slot], reader: Reader, asked: DomainModel | None = None
+) -> list[DomainModel]:
+    """Load one level; of what was made, the models that have nested relations themselves.
+
+    :param asked: the one that is looked at now. What is wrong with the others is said when they
+        are looked at, as of any other attribute.
+    :raises Mismatch: what was asked for leads to a document of another class.
+    """
     wanted: dict[str, None] = {}
     readable: list[Slot] = []
     for model, attribute in slots:
         try:
             wanted.update(dict.fromkeys(attribute.wanted(model)))
         except Mismatch:
-            # It is said where the wrong field is looked at, as of any other attribute.
             continue
         readable.append((model, attribute))
     found = reader.documents(list(wanted)) if wanted else {}
@@ -122,11 +161,15 @@ def _fetch(slots: Iterable[Slot], reader: Reader) -> list[DomainModel]:
         if not found[path].exists:
             return None
         if (path, target) not in made:
-            made[path, target] = target._of_snapshot(found[path])
+            made[path, target] = _model_of(found[path], target)
         return made[path, target]
 
     for model, attribute in readable:
-        _fulfil(model, attribute, find)
+        try:
+            _fulfil(model, attribute, find)
+        except Mismatch:
+            if model is asked:
+                raise
     nesting = [model for model in made.values() if model._nested]
     if not reader.fetches:
         _group(nesting, max((snapshot.read_time_ns for snapshot in found.values()), default=0))
@@ -136,6 +179,13 @@ def _fetch(slots: Iterable[Slot], reader: Reader) -> list[DomainModel]:
 def _fulfil(model: DomainModel, attribute: NestedRelationAttr[Any], find: Any) -> None:
     target: Any = attribute.related_kind.model
     attribute.fulfil(model, lambda path: find(path, target))
+
+
+def _model_of(snapshot: Snapshot, target: type[DomainModel]) -> DomainModel:
+    try:
+        return target._of_snapshot(snapshot)
+    except UnknownModelError as error:
+        raise Mismatch(str(error)) from error
 
 
 def _group(models: Sequence[DomainModel], read_time_ns: int) -> None:

@@ -381,6 +381,10 @@ class Attr(FieldOperators, Generic[T]):
         """Raise :class:`Mismatch` if the value is not valid."""
         self._dump_value(value)
 
+    def check_input(self, value: Any) -> None:
+        """As ``check`` does, for a value from outside; it may read what the value refers to."""
+        self.check(value)
+
     def to_stored(self, value: Any) -> Any:
         """The stored form of a value.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask_boiler import registry
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.attrs.kinds import Mismatch
+from flask_boiler.attrs.kinds import Mismatch, collect
 from flask_boiler.attrs.links import ManyKind, RelationKind
 from flask_boiler.errors import UnknownModelError, ValidationError
 from flask_boiler.firestore.native import BaseDocumentReference, is_transform
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from flask_boiler.domain_model import DomainModel
     from flask_boiler.model import Model
 
-__all__ = ["NestedKind", "NestedRelationAttr", "Related", "RelationAttr", "Revision"]
+__all__ = ["Link", "NestedKind", "NestedRelationAttr", "Related", "RelationAttr", "Revision"]
 
 T = TypeVar("T")
 
@@ -42,6 +43,23 @@ class RelationAttr(Attr[T]):
         references = self.to_stored(value)
         self.put(instance, references)
         return references
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A reference in a value from outside.
+
+    :param name: the dotted way to it.
+    :param target: the class that the document has to be of.
+    """
+
+    name: str
+    path: str
+    target: type[Any]
+
+    def below(self, name: str) -> Link:
+        """As seen from what has the value under ``name``."""
+        return replace(self, name=".".join(filter(None, (name, self.name))))
 
 
 class Revision:
@@ -196,8 +214,8 @@ class NestedRelationAttr(RelationAttr[T]):
     def value_of(self, instance: Any) -> T:
         """The related models; ``None`` for a missing one, which a list or dict leaves out.
 
-        :raises ValidationError: what is stored or assigned leads to no document.
-        :raises UnknownModelError: one is of another class.
+        :raises StoredDataError: what is stored leads to no document, or to one of another class.
+        :raises ValidationError: the same of what was assigned.
         """
         from flask_boiler import nesting
 
@@ -210,13 +228,13 @@ class NestedRelationAttr(RelationAttr[T]):
         if held is None or is_transform(held):
             return held  # type: ignore[no-any-return]
         try:
-            wanted = self.wanted(instance)
+            if self.wanted(instance):
+                nesting.resolve(instance, self)
+            else:
+                self.fulfil(instance, lambda path: None)
         except Mismatch as mismatch:
-            raise self._invalid(instance, mismatch) from mismatch
-        if wanted:
-            nesting.resolve(instance, self)
-        else:
-            self.fulfil(instance, lambda path: None)
+            as_read = self.is_as_read(instance)
+            raise (self._unreadable if as_read else self._invalid)(instance, mismatch) from mismatch
         return instance._model_state.related[self.attribute_name].value  # type: ignore[no-any-return]
 
     def held_by(self, instance: Model) -> Any:
@@ -266,7 +284,10 @@ class NestedRelationAttr(RelationAttr[T]):
         return [kind.path_of(reference) for reference in references]
 
     def fulfil(self, instance: Model, find: Callable[[str], DomainModel | None]) -> None:
-        """Read as what ``find`` gives for the paths that are wanted."""
+        """Read as what ``find`` gives for the paths that are wanted.
+
+        :raises Mismatch: as ``find`` does, with the key of the list or dict.
+        """
         state = instance._model_state
         held = self._current(instance)
         if self.attribute_name in state.related or held is UNSET or is_transform(held):
@@ -279,6 +300,25 @@ class NestedRelationAttr(RelationAttr[T]):
         models = [_is_model(item) for item in _items(held)]
         value = held if models and all(models) else _mapped(held, model_of)
         state.related[self.attribute_name] = Related(held, value)
+
+    def check_input(self, value: Any) -> None:
+        """As ``check`` does; what is referred to has to be of the class, if it is there.
+
+        :raises Mismatch: it is not.
+        """
+        from flask_boiler import nesting
+
+        super().check_input(value)
+        nesting.require_classes(self.links_in(value))
+
+    def links_in(self, value: Any) -> Iterator[Link]:
+        """The references in a value, also those in new models; what was loaded is known to fit."""
+        for key, item in _named_items(value):
+            if _is_model(item):
+                yield from (link.below(key) for link in _links_of(item))
+            elif item is not None and not isinstance(item, Revision) and not is_transform(item):
+                kind = self.related_kind
+                yield Link(key, kind.path_of(item), kind.model)
 
     def is_as_read(self, instance: Model) -> bool:
         """Whether it is what the document says, rather than something that was assigned."""
@@ -294,6 +334,23 @@ class NestedRelationAttr(RelationAttr[T]):
         return [item for item in _items(held) if _is_model(item)]
 
 
+def _links_of(model: Any) -> Iterator[Link]:
+    for attribute in model._nested:
+        # What a related model has assigned to it, and what is not looked at yet, is in its values.
+        held = model._model_state.values.get(attribute.attribute_name)
+        if held is not None and held is not UNSET:
+            yield from (link.below(attribute.attribute_name) for link in attribute.links_in(held))
+
+
+def _named_items(value: Any) -> Iterable[tuple[str, Any]]:
+    """What is in a list or a dict by index or key, or the value alone by no name."""
+    if isinstance(value, Mapping):
+        return value.items()
+    if isinstance(value, list | tuple):
+        return ((str(index), item) for index, item in enumerate(value))
+    return [("", value)]
+
+
 def _items(value: Any) -> list[Any]:
     """What is in a list or a dict, or the value alone."""
     if isinstance(value, Mapping):
@@ -302,13 +359,17 @@ def _items(value: Any) -> list[Any]:
 
 
 def _mapped(value: Any, convert: Callable[[Any], Any]) -> Any:
-    """The same shape of converted values; those that become ``None`` are left out."""
-    if isinstance(value, Mapping):
-        pairs = ((key, convert(item)) for key, item in value.items())
-        return {key: item for key, item in pairs if item is not None}
-    if isinstance(value, list | tuple):
-        return [item for item in map(convert, value) if item is not None]
-    return convert(value)
+    """The same shape of converted values; those that become ``None`` are left out.
+
+    :raises Mismatch: as ``convert`` does, telling which of the values it is about.
+    """
+    if not isinstance(value, Mapping | list | tuple):
+        return convert(value)
+    named = list(_named_items(value))
+    converted = collect(named, convert)
+    pairs = zip(named, converted, strict=True)
+    kept = {name: item for (name, _), item in pairs if item is not None}
+    return kept if isinstance(value, Mapping) else list(kept.values())
 
 
 def _revised(value: Any) -> Any:

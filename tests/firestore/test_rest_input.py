@@ -215,3 +215,9 @@ def test_what_is_stored_wrongly_is_not_the_clients_fault(
     assert "expected int" in caplog.text
     assert client.patch("/jugs/brown", json={"whole": 1}).status_code == 200
     assert Jug.get_or_raise("brown").whole == 1
+
+
+def test_a_nested_relation_takes_documents_of_its_class_only(client: FlaskClient) -> None:
+    refused = problem(client.patch("/jugs/brown", json={"potter": "Jug/brown"}), 422)
+    assert refused["errors"] == {"potter": ["Jug/brown is no Potter."]}
+    assert client.patch("/jugs/brown", json={"potter": {"fullName": "Ada"}}).status_code == 200

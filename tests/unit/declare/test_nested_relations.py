@@ -15,7 +15,7 @@ from flask_boiler.errors import (
     ConflictError,
     CyclicRelationError,
     DeclarationError,
-    UnknownModelError,
+    StoredDataError,
     ValidationError,
 )
 from flask_boiler.firestore.native import DELETE_FIELD
@@ -133,9 +133,26 @@ class TestLoading:
         venue = Party.get_or_raise("h").venue
         assert isinstance(venue, Hall)
         assert venue.seats == 99
-        party.put("Party/w", venue=ref("Guest/g1"))
-        with pytest.raises(UnknownModelError, match="Guest/g1 has the obj_type 'Guest'"):
-            Party.get("w")
+
+    def test_a_stored_reference_to_another_class_is_told_where_it_is_looked_at(
+        self, party: MemoryDatastore
+    ) -> None:
+        guests = {"a": ref("Guest/g1"), "b": ref("Venue/v1")}
+        party.put("Party/w", title="Wrong", venue=ref("Guest/g1"), guests=guests)
+        found = Party.get_or_raise("w")
+        assert found.title == "Wrong"
+        with pytest.raises(StoredDataError, match="Guest/g1 has the obj_type 'Guest'") as told:
+            _ = found.venue
+        assert (told.value.where, [*told.value.messages]) == ("Party/w", ["venue"])
+        with pytest.raises(StoredDataError, match=r"Party/w: guests\.b: Venue/v1 has"):
+            _ = found.guests
+        found.venue = "v1"
+        found.save()
+        assert Party.get_or_raise("w").venue.street == "Main St"
+        found.venue = "Guest/g1"
+        with pytest.raises(ValidationError, match="Guest/g1") as assigned:
+            _ = found.venue
+        assert not isinstance(assigned.value, StoredDataError)
 
     def test_what_several_refer_to_is_one_object(self, party: MemoryDatastore) -> None:
         party.put("Guest/g2", fullName="Bob", home=ref("Venue/v1"))
@@ -539,6 +556,40 @@ class TestForms:
         found = Party.get_or_raise("p")
         found.update_vals(with_raw={"venue": ref("Venue/h1")})
         assert found.venue.street == "High St"
+
+    def test_input_may_not_refer_to_another_class(self, party: MemoryDatastore) -> None:
+        found = Party.get_or_raise("p")
+        party.requests.clear()
+        with pytest.raises(ValidationError) as refused:
+            found.update_vals(
+                with_dict={
+                    "title": "T",
+                    "venue": "Guest/g1",
+                    "guests": ["g1", "Venue/v1", "Guest/x"],
+                }
+            )
+        assert not isinstance(refused.value, StoredDataError)
+        assert refused.value.messages == {
+            "venue": ["Guest/g1 is no Venue."],
+            "guests.1": ["Venue/v1 is no Guest."],
+        }
+        with pytest.raises(ValidationError, match=r"guests\.0\.home: Party/p is no Venue"):
+            found.update_vals(with_dict={"guests": [{"full_name": "A", "home": "Party/p"}]})
+        assert found.title == "New Year"
+        with pytest.raises(ValidationError, match="Guest/g1 is no Venue"):
+            found.update_vals(with_raw={"venue": ref("Guest/g1")})
+        # What is missing may come, and what is below the class is of it.
+        found.update_vals(with_dict={"venue": "h1", "guests": ["Guest/x"]})
+        assert isinstance(found.venue, Hall)
+
+    def test_nor_may_what_a_schema_has_loaded(self, party: MemoryDatastore) -> None:
+        found = Party.get_or_raise("p")
+        loaded = Party.schema(partial=True).load(
+            {"guests": [{"fullName": "A", "home": "Guest/g1"}]}
+        )
+        with pytest.raises(ValidationError) as refused:
+            found.update_vals(with_dict=loaded)
+        assert refused.value.messages == {"guests.0.home": ["Guest/g1 is no Venue."]}
 
     def test_queries_compare_references(self, memory: MemoryDatastore) -> None:
         for given in ("v1", Venue.new("v1"), ref("Venue/v1")):
