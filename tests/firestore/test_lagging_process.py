@@ -1,4 +1,4 @@
-"""A process that lags behind another which runs the same mediator, on both local Firestores."""
+"""A process that lags behind another which runs the same mediator."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from flask_boiler.config import Config
 from flask_boiler.context import Context as CTX
 from flask_boiler.context import current_context
 from flask_boiler.extension import Boiler
+from flask_boiler.ports import LocalFirestore
 from flask_boiler.view import QueryMediator
 from flask_boiler.view_model import ViewModel
 from tests.firestore.cities import City, CityStore
@@ -61,11 +62,11 @@ class Processes:
         return TownView
 
 
-@pytest.fixture(params=["firestore_emulator", "embedded_firestore"])
-def processes(request: pytest.FixtureRequest) -> Iterator[Processes]:
-    server = request.getfixturevalue(request.param)
+@pytest.fixture
+def processes(firestore_emulator: LocalFirestore) -> Iterator[Processes]:
     project = f"test-{uuid.uuid4().hex[:20]}"
-    processes = Processes(Config(testing=True, project=project, emulator_host=server.host))
+    host = firestore_emulator.host
+    processes = Processes(Config(testing=True, project=project, emulator_host=host))
     with processes.prompt.context.activated():
         yield processes
     processes.close()
