@@ -34,10 +34,12 @@ from tests.unit.memory_firestore import (
 class Jobs:
     """What a mediator takes for a query of its own."""
 
+    collections: Sequence[str] = ("jobs",)
+
     def targets(self, codec: Any) -> list[QueryTarget]:
         from flask_boiler.firestore.query import compile_query
 
-        return [compile_query(QuerySpec("jobs"), codec)]
+        return [compile_query(QuerySpec(name), codec) for name in self.collections]
 
 
 @pytest.fixture
@@ -502,6 +504,32 @@ class TestBacklog:
         datastore.drop("jobs/c")
         assert noting.apply_in_order("jobs/a").state is TaskState.DONE
         assert done == ["d", "b", "a"]
+
+    def test_what_several_queries_find_is_read_at_one_time(
+        self,
+        context: ApplicationContext,
+        datastore: MemoryDatastore,
+        noting: Application,
+        done: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        datastore.put("chores/e", who="ada")
+        monkeypatch.setattr(Jobs, "collections", ("jobs", "chores"))
+        ask = datastore.run_query
+
+        def asked_and_added_to(target: QueryTarget, **options: Any) -> Iterator[Snapshot]:
+            found = ask(target, **options)
+            if str(target).startswith("who = ") and "jobs" in str(target):
+                datastore.put("jobs/A", who="ada")
+                datastore.put("chores/B", who="ada")
+            return found
+
+        monkeypatch.setattr(datastore, "run_query", asked_and_added_to)
+        made = application(context, noting._handling.effect, key="who")
+        made.apply_in_order("chores/e")
+        monkeypatch.setattr(datastore, "run_query", ask)
+        made.apply_in_order("chores/B")
+        assert done == ["d", "c", "b", "a", "e", "A", "B"]
 
     def test_who_is_to_stop_leaves_the_rest(self, noting: Application, done: list[str]) -> None:
         result = noting.apply_in_order("jobs/a", stopped=lambda: len(done) >= 2)
