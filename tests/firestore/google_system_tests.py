@@ -62,13 +62,18 @@ def fetched() -> Path:
 
 def _download(folder: Path) -> Path:
     # There is no telling pip that only the archive is wanted: it also asks it for its metadata.
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    options = ["--no-deps", "--no-binary", PACKAGE, "--dest", str(folder)]
+    command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check"]
+    options = ["--retries", "1", "--no-deps", "--no-binary", PACKAGE, "--dest", str(folder)]
     done = subprocess.run(
-        [*command, *options, f"{PACKAGE}=={VERSION}"], capture_output=True, text=True, check=False
+        [*command, *options, f"{PACKAGE}=={VERSION}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     if done.returncode:
-        raise NotFetchedError(f"pip could not download {PACKAGE} {VERSION}: {done.stderr[-500:]}")
+        last = done.stdout.strip().rpartition("\n")[2]
+        raise NotFetchedError(f"pip could not download {PACKAGE} {VERSION}: {last}")
     (archive,) = folder.glob("*.tar.gz")
     return archive
 

@@ -10,6 +10,7 @@ import grpc
 import pytest
 from google.cloud.firestore_v1.vector import Vector
 
+from flask_boiler.embedded.matching import masked, value_at
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.embedded.storage import Storage
 from flask_boiler.embedded.values import check_value, settle_fields
@@ -99,6 +100,17 @@ def test_nothing_is_removed_from_a_vector(storage: Storage) -> None:
     found = operations(WORLD, [write])
     storage.commit(WORLD, lambda staging: apply_all(found, staging))
     assert _read(storage, "v/a") == {"x": Vector([1.0])}
+
+
+def test_a_vector_has_no_fields(storage: Storage) -> None:
+    put(storage, "v/a", x=Vector([1.0]), m={"x": Vector([2.0])})
+    with storage.reading() as reading:
+        stored = reading.document(name_of("v/a"))
+    assert stored is not None
+    assert value_at(stored.message, ("x", "value")) is None
+    assert value_at(stored.message, ("m", "x", "value")) is None
+    assert CODEC.decode_value(value_at(stored.message, ("m", "x"))) == Vector([2.0])
+    assert masked(stored.message, ["x.value"]).fields == {}
 
 
 def _read(storage: Storage, path: str) -> dict[str, Any]:
