@@ -172,6 +172,11 @@ def test_a_parked_task_that_is_deleted_is_parked_no_more(boiler: Boiler, settle:
         task.delete()
         settle()
         assert boiler.parked == []
+        # Or workers would look at what is not there for ever.
+        assert documents("_boiler_tasks") == {}
+        order("t", "ada", "ben", 30)
+        settle()
+        assert len(boiler.parked) == 1
 
 
 def test_a_dropped_task_has_no_effect(boiler: Boiler, settle: Settle) -> None:

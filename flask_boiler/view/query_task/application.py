@@ -21,7 +21,7 @@ from flask_boiler.view.query_task.attempts import (
     written_anew,
 )
 from flask_boiler.view.query_task.backlog import Backlogs, Waiting, in_order
-from flask_boiler.view.query_task.records import is_parked
+from flask_boiler.view.query_task.records import is_parked, says_parked
 from flask_boiler.view.query_task.suspects import Suspects
 
 __all__ = ["PATIENCE", "Application", "Memory"]
@@ -180,6 +180,20 @@ class Application:
             return True
 
         return execute_transaction(forget, context=self._context, max_attempts=self._max_attempts)
+
+    def forget(self, path: str) -> None:
+        """Forget that a task was parked whose document is gone.
+
+        :raises UnavailableError: Firestore could not be reached.
+        """
+
+        def forget(transaction: Transaction) -> None:
+            record_path = self._records.path_of(path)
+            found = transaction.reader.documents([path, record_path])
+            if not found[path].exists and says_parked(found[record_path]):
+                transaction.write(self._records.forgetting(path))
+
+        execute_transaction(forget, context=self._context, max_attempts=self._max_attempts)
 
     def _parked(
         self, path: str, read: Callable[[list[str]], Mapping[str, Snapshot]]

@@ -49,6 +49,8 @@ class _Seen:
     records: dict[str, Snapshot]
     #: Parked tasks by their keys.
     parked_by_key: dict[str, list[Snapshot]]
+    #: Tasks that were parked, and are not there any more.
+    withdrawn: list[Snapshot]
 
 
 class Worker:
@@ -95,6 +97,8 @@ class Worker:
         self._over: dict[str, int] = {}
         # Tasks that are not to be looked at before a cut of this time.
         self._not_before: dict[str, int] = {}
+        # Withdrawn tasks whose records are deleted, though cuts may still show them.
+        self._forgotten: set[str] = set()
         # Tasks that could not even be found out about, until the queue is looked at anew.
         self._troubled: dict[str, Exception] = {}
         self._pauses = 0
@@ -174,15 +178,19 @@ class Worker:
     def _run(self) -> None:
         while (task := self._take()) is not None:
             try:
-                result = self._application.apply_in_order(
-                    task.path, seen=task, stopped=self._stopped.is_set
-                )
+                result = self._see_to(task)
             except UnavailableError as error:
                 self._pause(task, error)
             except Exception as error:
                 self._conclude(task, None, error)
             else:
                 self._conclude(task, result, None)
+
+    def _see_to(self, task: Snapshot) -> Result:
+        if not task.exists:
+            self._application.forget(task.path)
+            return Result(TaskState.GONE)
+        return self._application.apply_in_order(task.path, seen=task, stopped=self._stopped.is_set)
 
     def _take(self) -> Snapshot | None:
         """A task to apply; waits until there is one. ``None`` at the end."""
@@ -211,7 +219,15 @@ class Worker:
         seen = self._see(cut, self._targets)
         self._forget_unseen(seen, cut)
         free = [task for task in seen.tasks.values() if self._may_take(task, seen)]
+        free = free or [task for task in seen.withdrawn if self._may_forget(task)]
         return free[self._rng(len(free))] if free else None
+
+    def _may_forget(self, task: Snapshot) -> bool:
+        return (
+            self._queue.key.name(task) not in self._in_hand
+            and task.path not in self._troubled
+            and task.path not in self._forgotten
+        )
 
     def _may_take(self, task: Snapshot, seen: _Seen) -> bool:
         return (
@@ -231,6 +247,7 @@ class Worker:
         return not any(_comes_after(task, other) for other in parked)
 
     def _forget_unseen(self, seen: _Seen, cut: Cut) -> None:
+        self._forgotten.intersection_update(task.path for task in seen.withdrawn)
         self._over = {
             path: time_ns
             for path, time_ns in self._over.items()
@@ -247,6 +264,8 @@ class Worker:
             self._in_hand.discard(self._queue.key.name(task))
             self._pauses = 0
             self._written = True
+            if not task.exists:
+                self._forgotten.add(task.path)
             if result is None:
                 assert error is not None
                 self._troubled[task.path] = error
@@ -283,11 +302,16 @@ def _seen(cut: Cut, targets: list[QueryTarget], records: QueryTarget, key: TaskK
     tasks = {task.path: task for target in targets for task in cut.query(target) or ()}
     by_task = {task_of(record): record for record in cut.query(records) or ()}
     parked: dict[str, list[Snapshot]] = {}
+    withdrawn = []
     for path, record in by_task.items():
         task = cut.document(path)
-        if task is not None and is_parked(task, record):
+        if task is None or not says_parked(record):
+            continue
+        if not task.exists:
+            withdrawn.append(task)
+        elif is_parked(task, record):
             parked.setdefault(key.name(task), []).append(task)
-    return _Seen(tasks, by_task, parked)
+    return _Seen(tasks, by_task, parked, withdrawn)
 
 
 def _comes_after(task: Snapshot, other: Snapshot) -> bool:
