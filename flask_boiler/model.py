@@ -239,6 +239,20 @@ class Model:
             raise ValidationError(wrong, where=self._where())
         return values
 
+    @classmethod
+    def understood(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Stored values by field name from outside, as the attributes take them.
+
+        Nothing is read for that: what the values refer to is left to :meth:`accepted`.
+
+        :raises ValidationError: a field is unknown or read-only, or its value does not fit.
+        """
+        wrong: dict[str, list[str]] = {}
+        values = cls._checked(fields, cls._by_field(), Attr.load, wrong, reads=False)
+        if wrong:
+            raise ValidationError(wrong, where=cls.__name__)
+        return values
+
     def to_dict(self) -> dict[str, Any]:
         """The stored form, validated: field names, and what names the document and its class.
 
@@ -329,15 +343,19 @@ class Model:
         messages = {name: [_unknown_message(self, name)] for name in names}
         return ValidationError(messages, where=self._where())
 
-    def _by_field(self) -> dict[str, Attr[Any]]:
-        return {attribute.data_key: attribute for attribute in self._attributes.values()}
+    @classmethod
+    def _by_field(cls) -> dict[str, Attr[Any]]:
+        return {attribute.data_key: attribute for attribute in cls._attributes.values()}
 
+    @classmethod
     def _checked(
-        self,
+        cls,
         given: Mapping[str, Any],
         known: Mapping[str, Attr[Any]],
         convert: Callable[[Attr[Any], Any], Any],
         wrong: dict[str, list[str]],
+        *,
+        reads: bool = True,
     ) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for name, value in given.items():
@@ -349,7 +367,7 @@ class Model:
             else:
                 try:
                     values[attribute.attribute_name] = converted = convert(attribute, value)
-                    attribute.check_input(converted)
+                    (attribute.check_input if reads else attribute.check)(converted)
                 except Mismatch as mismatch:
                     wrong.update(mismatch.below(name))
         return values

@@ -194,10 +194,19 @@ def test_a_participant_closes_the_meeting_by_a_document(running: Boiler) -> None
     assert (session_of("bob") or {})["inSession"] is False
 
 
+@pytest.mark.parametrize("proposed", [{"inSession": False}, {"inSession": "no"}, {"status": "x"}])
+def test_who_does_not_take_part_is_not_told_whether_there_is_a_meeting(
+    running: Boiler, proposed: dict[str, Any]
+) -> None:
+    targets = ("planning", "party")
+    told = [propose(running, "cleo", target_meeting_id=of, **proposed)["error"] for of in targets]
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize(
     ("uid", "fields", "status"),
     [
-        ("cleo", {"target_meeting_id": "planning", "inSession": False}, 403),
+        ("cleo", {"target_meeting_id": "planning", "inSession": False}, 404),
         ("ada", {"target_meeting_id": "planning", "inSession": True}, 409),
         ("ada", {"target_meeting_id": "party", "inSession": False}, 404),
         ("ada", {"target_meeting_id": "planning", "attending": []}, 422),

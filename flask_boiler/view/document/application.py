@@ -10,9 +10,8 @@ from flask_boiler.context import ApplicationContext
 from flask_boiler.errors import (
     BoilerError,
     ConflictError,
-    PermissionDeniedError,
+    DocumentNotFoundError,
     RefusedError,
-    StoredDataError,
     UnavailableError,
     ValidationError,
 )
@@ -31,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 #: Whether a patch may be applied to the view that it is for.
 Authorize = Callable[[Patch, Any], bool]
+
+_NOT_FOUND = "There is no such document, or this patch of it is not allowed."
 
 # A document has a size, and a front end may send any number of fields.
 _MOST_ERRORS = 20
@@ -107,17 +108,24 @@ class PatchApplication:
 
     def _carry_out(self, proposal: Proposal) -> None:
         target_id = self._collection.target_id(proposal)
-        view = self._root.open(target_id)
         patch = Patch(
             path=proposal.snapshot.path,
             placeholders=proposal.placeholders,
             target_id=target_id,
-            data=_accepted(view, proposal.fields),
+            # Before anything is read of the target: what is said here says nothing of that.
+            data=_understood(self._root.view_cls, proposal.fields),
             create_time=proposal.snapshot.create_time,
         )
-        if not self._authorize(patch, view):
-            raise PermissionDeniedError("This patch is not allowed.")
+        if not self._is_allowed(patch):
+            raise DocumentNotFoundError(self._root.path_of(target_id), _NOT_FOUND)
         self._mutation_cls.mutate_patch(target_id, patch.data)
+
+    def _is_allowed(self, patch: Patch) -> bool:
+        """Whether there is a view that may be changed so; which of the two fails is not told."""
+        try:
+            return bool(self._authorize(patch, self._root.open(patch.target_id)))
+        except DocumentNotFoundError:
+            return False
 
     def _refuse_uncommitted(self, path: str, attempts: _Attempts, error: BoilerError) -> bool:
         """Mark a patch whose commit was refused, unless it has changed meanwhile."""
@@ -168,11 +176,9 @@ class _FieldsError(ValidationError):
     """Input that is wrong, by field rather than by attribute."""
 
 
-def _accepted(view: ViewModel, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _understood(view_cls: type[ViewModel], fields: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return view.accepted(with_raw=fields)
-    except StoredDataError:
-        raise
+        return view_cls.understood(fields)
     except ValidationError as error:
         raise _FieldsError(error.messages, where=error.where) from error
 

@@ -59,9 +59,10 @@ class DocumentMediator(PopulatedMediator):
     :param patches: the path of their collection, which may have placeholders, or
         :class:`Patches`, which say more.
     :param authorize: whether a patch may be applied to a view, both as of one time; what it reads
-        is part of the transaction. It may raise ``PermissionDeniedError`` with a reason. Without
-        it, whoever may write into the collection may propose anything: so say who may, here or
-        by Firestore's rules.
+        is part of the transaction. Who is refused is told the same as if there were no such view.
+        It may raise ``PermissionDeniedError`` with a reason instead, which tells that there is
+        one. Without it, whoever may write into the collection may propose anything: so say who
+        may, here or by Firestore's rules.
     :param name: what it is remembered by from one run to the next. Two mediators of one name
         cannot run together.
     :raises ConfigurationError: the parameters do not make a mediator.
@@ -97,7 +98,8 @@ class DocumentMediator(PopulatedMediator):
     def authorize(self, patch: Patch, view: Any) -> bool:
         """Whether a patch may be applied; a subclass may say so here instead of by a parameter.
 
-        :raises PermissionDeniedError: it may not, for the reason that the error tells.
+        :raises PermissionDeniedError: it may not, for the reason that the error tells; whoever is
+            told one knows that there is such a view.
         """
         return True if self._authorize is None else self._authorize(patch, view)
 

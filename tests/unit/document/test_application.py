@@ -10,6 +10,7 @@ import pytest
 from flask_boiler.context import ApplicationContext
 from flask_boiler.errors import (
     ConflictError,
+    DocumentNotFoundError,
     PermissionDeniedError,
     RefusedError,
     UnavailableError,
@@ -164,7 +165,7 @@ def test_somebody_who_leaves_meanwhile_is_refused(
     datastore.mishaps.append(remove_first)
     assert application(context).apply(PATH)
     assert salon(datastore)["guests"] == 0
-    assert mark(datastore)["status"] == 403
+    assert mark(datastore)["status"] == 404
 
 
 def test_a_refusal_is_as_of_one_time_with_what_it_is_about(
@@ -280,7 +281,7 @@ def test_whoever_is_not_said_to_be_allowed_is_not(
 ) -> None:
     propose(datastore, addGuests=2)
     assert application(context, authorize=lambda patch, view: answer).apply(PATH)
-    assert mark(datastore)["detail"] == "This patch is not allowed."
+    assert mark(datastore)["status"] == 404
     assert salon(datastore)["guests"] == 0
 
 
@@ -375,3 +376,31 @@ def test_a_missing_target_is_not_found(
     propose(datastore, target_salon_id="nowhere", isOpen=True)
     assert application(context).apply(PATH)
     assert mark(datastore)["status"] == 404
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"addGuests": 2}, {"addGuests": "two"}, {"guests": 5, "motto": "Oro"}, {"title": None}, {}],
+)
+def test_a_stranger_is_not_told_whether_there_is_a_view(
+    context: ApplicationContext, datastore: MemoryDatastore, fields: dict[str, Any]
+) -> None:
+    told = []
+    for target in ("s1", "nowhere"):
+        propose(datastore, target_salon_id=target, **fields)
+        assert application(context, authorize=lambda patch, view: False).apply(PATH)
+        told.append(mark(datastore))
+    assert told[0] == told[1]
+    assert "s1" not in str(told[0])
+
+
+def test_what_authorize_does_not_find_is_no_hint_either(
+    context: ApplicationContext, datastore: MemoryDatastore
+) -> None:
+    def authorize(patch: Patch, view: SalonView) -> bool:
+        raise DocumentNotFoundError("members/bob")
+
+    propose(datastore, addGuests=2)
+    assert application(context, authorize=authorize).apply(PATH)
+    assert mark(datastore)["status"] == 404
+    assert "bob" not in str(mark(datastore))
