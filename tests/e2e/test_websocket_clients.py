@@ -240,7 +240,7 @@ def test_who_may_see_no_more_sees_no_more_when_it_has_to_come_back(
     firestore_emulator: LocalFirestore, language: str
 ) -> None:
     with (
-        serving_boards(firestore_emulator, max_connection_s=1.0) as served,
+        serving_boards(firestore_emulator, max_connection_s=2.0) as served,
         Holder.of(served.address, NAMESPACE, language, updates="json-patch") as holder,
     ):
         assert holder.await_return() == "full"

@@ -81,7 +81,7 @@ def some_server(answer: bytes) -> Iterator[str]:
 
 
 def answer_of(host: str) -> bytes:
-    with closing(http.client.HTTPConnection(host, timeout=5)) as connection:
+    with closing(http.client.HTTPConnection(host, timeout=30)) as connection:
         connection.request("GET", "/")
         return connection.getresponse().read()
 

@@ -19,7 +19,7 @@ from flask_boiler.view_model import ViewModel
 from tests.firestore.cities import City, CityStore
 from tests.firestore.places import recorded_places
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 30.0
 
 
 class Processes:

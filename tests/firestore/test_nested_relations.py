@@ -23,7 +23,7 @@ from flask_boiler.view import QueryMediator
 from flask_boiler.view_model import ViewModel
 from tests.firestore.wire import Call, Wire
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 30.0
 
 
 class Harbour(DomainModel):

@@ -20,7 +20,7 @@ from flask_boiler.view_model import ViewModel
 from tests.firestore.cities import City, CityStore, CityView, Mayor, city_views
 from tests.firestore.places import recorded_places
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 30.0
 
 
 def stored(path: str) -> dict[str, Any] | None:
