@@ -13,7 +13,7 @@ Two values are equal for Firestore, as 1 and 1.0 are, exactly if their encodings
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import isnan
 from struct import Struct
@@ -201,16 +201,20 @@ def _field_step(name: str) -> bytes:
 
 def index_suffixes(document: Any) -> set[bytes]:
     """The index entries of a document, without the collection before and the name after."""
-    return set(_entries(document.fields, b""))
+    found: set[bytes] = set()
+    _add_entries(found, document.fields, b"")
+    return found
 
 
-def _entries(fields: Any, prefix: bytes) -> Iterator[bytes]:
-    for name, value in fields.items():
+def _add_entries(found: set[bytes], fields: Any, prefix: bytes) -> None:
+    # All that is written comes by here: the message's own iterator is the fastest.
+    for name in fields:
+        value = fields[name]
         path = prefix + _field_step(name)
         kind = value.WhichOneof("value_type")
-        yield path + _WHOLE + _ENCODERS[kind](value)
+        found.add(path + _WHOLE + _ENCODERS[kind](value))
         if kind == "array_value":
-            for element in value.array_value.values:
-                yield path + _ELEMENT + encode_value(element)
+            start = path + _ELEMENT
+            found.update([start + encode_value(element) for element in value.array_value.values])
         elif kind == "map_value" and not is_vector(value.map_value.fields):
-            yield from _entries(value.map_value.fields, path)
+            _add_entries(found, value.map_value.fields, path)

@@ -62,7 +62,9 @@ def check_value(value: Any) -> None:
 
 
 def _settle(fields: Any, place: _Place) -> None:
-    for name, value in fields.items():
+    # All that is written comes by here: the message's own iterator is the fastest.
+    for name in fields:
+        value = fields[name]
         if not name:
             raise invalid("The property.name is the empty string.")
         if name.startswith("__") and is_reserved(name):

@@ -53,6 +53,8 @@ class Operation:
             case _:
                 self.name = _verified_name(write)
         check_document(self.name)
+        #: The database that the document is in.
+        self.world = split_name(self.name)[0]
         if self._transforms:
             check_transforms(self._transforms)
         self._condition: str | None = write.current_document.WhichOneof("condition_type")
@@ -60,11 +62,6 @@ class Operation:
             raise invalid("Only timestamps past epoch are supported.")
         if self.kind == "verify" and self._condition is None:
             raise invalid("a verify must contain a precondition")
-
-    @property
-    def world(self) -> str:
-        """The database that the document is in."""
-        return split_name(self.name)[0]
 
     @property
     def is_delete(self) -> bool:
@@ -101,9 +98,9 @@ class Operation:
                 set_timestamp(result.update_time, before.updated)
         else:
             after = self._outcome(before)
-            result.transform_results.extend(
-                [apply_transform(after, transform, staging.time) for transform in self._transforms]
-            )
+            for transform in self._transforms:
+                value = apply_transform(after, transform, staging.time)
+                result.transform_results.append(value)
             set_timestamp(result.update_time, staging.put(after).updated)
         return result
 
