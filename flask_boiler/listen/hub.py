@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import threading
@@ -34,6 +35,8 @@ from flask_boiler.ports import CutChange
 from flask_boiler.values import Target
 
 __all__ = ["Hub", "Statistics"]
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,7 +411,10 @@ class Hub:
         with self._lock:
             due = self._agenda.take_due(self._clock())
         for task in due:
-            task()
+            try:
+                task()
+            except Exception:
+                _logger.exception("a task of the Listen client failed; the others go on")
         checked_at = self._stream.check(self._clock())
         with self._lock:
             return min(checked_at, self._agenda.next_at())

@@ -83,10 +83,8 @@ class Connection(Protocol):
         """Get a new access token."""
         ...
 
-    def get(
-        self, paths: Iterable[str], *, mask: tuple[str, ...], patience_s: float
-    ) -> dict[str, Snapshot]:
-        """Read documents, of their fields only ``mask``, waiting no longer than that."""
+    def get(self, paths: Iterable[str], *, mask: tuple[str, ...]) -> dict[str, Snapshot]:
+        """Read documents, of their fields only ``mask``."""
         ...
 
     def run_query(self, target: QueryTarget) -> Iterator[Snapshot]:

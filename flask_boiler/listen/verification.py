@@ -16,6 +16,7 @@ from typing import Protocol, TypeAlias
 
 from flask_boiler.errors import BoilerError, UnavailableError
 from flask_boiler.firestore import protocol
+from flask_boiler.firestore.patience import waiting_at_most
 from flask_boiler.listen.stream import Connection
 from flask_boiler.values import QueryTarget, Target
 
@@ -100,17 +101,21 @@ class Verifier:
             targets = [t for t in self._waiting if self._listeners.is_listened_to(t)]
             self._waiting.clear()
             self._doubts += 1
-        suspects = self._suspects(targets)
-        with self._lock:
-            if suspects:
-                again = partial(self._compare_again, suspects)
-                self._listeners.do_later(object(), _DOUBT_FOR_S, again)
-            else:
-                self._doubts -= 1
+        suspects: Suspects = {}
+        try:
+            suspects = self._suspects(targets)
+        finally:
+            with self._lock:
+                if suspects:
+                    again = partial(self._compare_again, suspects)
+                    self._listeners.do_later(object(), _DOUBT_FOR_S, again)
+                else:
+                    self._doubts -= 1
 
     def _suspects(self, targets: Sequence[Target]) -> Suspects:
         try:
-            stored = _stored_update_times(self._connection, targets)
+            with waiting_at_most(_PATIENCE_S):
+                stored = _stored_update_times(self._connection, targets)
         except UnavailableError as error:
             _logger.info("%d targets are verified later: %s", len(targets), error)
             with self._lock:
@@ -142,7 +147,7 @@ def _stored_update_times(connection: Connection, targets: Iterable[Target]) -> U
             }
         else:
             paths.append(target)
-    documents = connection.get(paths, mask=(_NAME,), patience_s=_PATIENCE_S) if paths else {}
+    documents = connection.get(paths, mask=(_NAME,)) if paths else {}
     for path, snapshot in documents.items():
         found[path] = {path: snapshot.update_time_ns} if snapshot.exists else {}
     return found

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from flask_boiler.firestore import protocol
+from flask_boiler.firestore.patience import current_patience
 from flask_boiler.listen import Hub, StreamPolicy
 from flask_boiler.listen.events import Event, Raised
 from flask_boiler.listen.stream import Outbox, Party, Stream
@@ -143,6 +144,16 @@ class RecordedStream(Stream):
         return float("inf")
 
 
+class StillTimekeeper:
+    """Never calls: the spec says when time passes, on its own thread."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def wake_by(self, at: float) -> None: ...
+
+
 class StoredDocuments:
     """A connection without a server; what it reads can be set."""
 
@@ -152,6 +163,7 @@ class StoredDocuments:
     def __init__(self) -> None:
         self.update_times_ns: dict[str, int] = {}
         self.gets: list[list[str]] = []
+        self.patience_s: list[float] = []
         self.failures: list[Exception] = []
 
     def listen(self, requests: Iterator[Any]) -> Any:
@@ -160,16 +172,16 @@ class StoredDocuments:
     def refresh_credentials(self) -> None:
         raise NotImplementedError
 
-    def get(
-        self, paths: Iterable[str], *, mask: tuple[str, ...], patience_s: float
-    ) -> dict[str, Snapshot]:
+    def get(self, paths: Iterable[str], *, mask: tuple[str, ...]) -> dict[str, Snapshot]:
         wanted = list(paths)
         self.gets.append(wanted)
+        current_patience().ask(self.patience_s.append)
         if self.failures:
             raise self.failures.pop()
         return {path: self._snapshot(path) for path in wanted}
 
     def run_query(self, target: QueryTarget) -> Iterator[Snapshot]:
+        current_patience().ask(self.patience_s.append)
         return iter([self._snapshot(path) for path in self.update_times_ns])
 
     def _snapshot(self, path: str) -> Snapshot:
@@ -195,6 +207,8 @@ class HubSpec:
         stream = self.hub._stream
         assert isinstance(stream, RecordedStream)
         self.stream = stream
+        timekeeper: Any = StillTimekeeper()
+        self.hub._timekeeper = timekeeper
         if started:
             self.start()
 

@@ -674,6 +674,36 @@ def test_what_cannot_be_verified_now_is_verified_later() -> None:
     spec.hub.stop()
 
 
+def test_nobody_waits_long_for_a_verification() -> None:
+    spec = _verifying()
+    target_ids = spec.listen("City/SF", CITIES)
+    spec.say(*map(current, target_ids), marker(10))
+    spec.pass_time(0.1)
+
+    assert len(spec.connection.patience_s) == 2
+    assert max(spec.connection.patience_s) <= 5
+    spec.hub.stop()
+
+
+def test_an_unforeseen_error_while_verifying_leaves_no_doubt_and_holds_up_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    spec = _verifying()
+    spec.connection.failures.append(ZeroDivisionError("a bug"))
+    _hold(spec, "City/SF", 5, 10)
+    (refused_id,) = spec.listen("City/LA")
+    spec.say(removed(refused_id, code=7, message="no"))
+
+    # The server is asked again for what it refused, in the same breath.
+    spec.pass_time(61)
+
+    assert "a bug" in caplog.text
+    assert not spec.is_doubtful()
+    assert spec.sent.additions(1)[0].documents.documents[0].endswith("City/LA")
+    assert len(spec.stream.checked) == 1
+    spec.hub.stop()
+
+
 def test_what_cannot_be_verified_at_all_is_believed(caplog: pytest.LogCaptureFixture) -> None:
     spec = _verifying()
     spec.connection.failures.append(QueryError("never"))
