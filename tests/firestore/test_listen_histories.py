@@ -7,6 +7,7 @@ would have answered at that time; and what a change does not name must not have 
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterator
 
 import grpc
@@ -18,7 +19,7 @@ from flask_boiler.embedded.matching import Query
 from flask_boiler.firestore import protocol
 from flask_boiler.ports import Cut, CutChange
 from flask_boiler.values import QueryTarget, Target, Write
-from tests.firestore.listening import Listener, collection, listening
+from tests.firestore.listening import PATIENCE_S, Listener, collection, listening
 
 PATHS = [f"{kind}/{number}" for kind in ("City", "Town") for number in range(8)]
 STEPS = 60
@@ -58,8 +59,26 @@ class Oracle:
         self.released: set[Target] = set()
         self.compared = 0
         self.complaints: list[str] = []
+        self._condition = threading.Condition()
+        self._done_until_ns = 0
 
     def __call__(self, change: CutChange) -> None:
+        try:
+            self._compare_all(change)
+        finally:
+            with self._condition:
+                self._done_until_ns = change.cut.read_time_ns
+                self._condition.notify_all()
+
+    def await_comparison(self, cut: Cut) -> None:
+        """Wait until everything up to a cut was delivered and compared."""
+        with self._condition:
+            done = self._condition.wait_for(
+                lambda: self._done_until_ns >= cut.read_time_ns, PATIENCE_S
+            )
+        assert done, f"{cut} was not delivered"
+
+    def _compare_all(self, change: CutChange) -> None:
         seen: dict[Target, Seen] = {}
         for target in TARGETS:
             found = _seen(change.cut, target)
@@ -215,6 +234,7 @@ def test_every_cut_is_what_was_stored_at_its_time(server: EmbeddedFirestore, see
                     _seen(listener.hub.cut, target) == expected
                 )
             )
+        oracle.await_comparison(listener.hub.cut)
         assert oracle.complaints == []
         assert subscription.errors == 0, subscription.last_error
         assert oracle.compared
