@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from flask_boiler.context import Context as CTX
+from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.extension import Boiler
 from flask_boiler.ports import LocalFirestore
 from tests.firestore.task_fleet import POINTS, Effect, Purse, moves, prepare
@@ -23,6 +24,7 @@ from tests.firestore.task_fleet import POINTS, Effect, Purse, moves, prepare
 TASKS = int(os.environ.get("FLASK_BOILER_TASKS", "30"))
 SOAKING = TASKS >= 1_000
 PURSES = 20
+MOST_IN_A_LEDGER = 300
 KILLS_AT_EACH_POINT = max(1, TASKS // 80)
 WORKERS = 4 if SOAKING else 3
 #: Each way to mark tasks, in any order and in that of a key; and whether it is killed at the odd
@@ -53,9 +55,9 @@ def run_fleet(
     return result
 
 
-def assert_every_effect_once() -> None:
+def assert_every_effect_once(tasks: int) -> None:
     assert {effect.doc_id: effect.count for effect in Effect.all()} == {
-        f"m{number}": 1 for number in range(TASKS)
+        f"m{number}": 1 for number in range(tasks)
     }
 
 
@@ -67,15 +69,15 @@ def in_order(snapshots: Iterable[Any]) -> dict[str, list[str]]:
     return by_source
 
 
-def assert_marked(mark: str) -> None:
+def assert_marked(mark: str, tasks: int) -> None:
     states = {
         name: Counter(document.get("state") for document in CTX.db.collection(name).stream())
         for name in ("moves", "_boiler_tasks")
     }
     assert states == {
         "delete": {"moves": {}, "_boiler_tasks": {}},
-        "field": {"moves": {"done": TASKS}, "_boiler_tasks": {}},
-        "ledger": {"moves": {"open": TASKS}, "_boiler_tasks": {"done": TASKS}},
+        "field": {"moves": {"done": tasks}, "_boiler_tasks": {}},
+        "ledger": {"moves": {"open": tasks}, "_boiler_tasks": {"done": tasks}},
     }.get(mark)
 
 
@@ -86,7 +88,11 @@ def test_every_effect_happens_once_however_workers_die(
 ) -> None:
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
-    prepare(TASKS, purses=PURSES, rng=random.Random(seed))
+    tasks = TASKS
+    if mark == "ledger" and not isinstance(firestore_emulator, EmbeddedFirestore):
+        # Google's emulator sends the whole ledger with each change, and runs out of memory.
+        tasks = min(TASKS, MOST_IN_A_LEDGER)
+    prepare(tasks, purses=PURSES, rng=random.Random(seed))
     promised = in_order(CTX.db.collection("moves").stream())
     kills = dict.fromkeys(POINTS if SOAKING else POINTS[part::2], KILLS_AT_EACH_POINT)
     began = time.monotonic()
@@ -100,24 +106,24 @@ def test_every_effect_happens_once_however_workers_die(
         mark=mark,
         key=key,
     )
-    report(result, time.monotonic() - began, f"mark {mark}, key {key}, with kills")
+    report(result, tasks, time.monotonic() - began, f"mark {mark}, key {key}, with kills")
     assert result["killed"] == kills
     boiler.add(moves(mark, key))
     assert boiler.parked == []
-    assert_every_effect_once()
-    assert_marked(mark)
+    assert_every_effect_once(tasks)
+    assert_marked(mark, tasks)
     purses = list(Purse.all())
     assert sum(purse.amount for purse in purses) == 100 * PURSES
-    assert sum(purse.moves for purse in purses) == 2 * TASKS
+    assert sum(purse.moves for purse in purses) == 2 * tasks
     if key is not None:
         assert {purse.doc_id: purse.paid for purse in purses} == promised
 
 
-def report(result: dict[str, Any], took_s: float, what: str) -> None:
+def report(result: dict[str, Any], tasks: int, took_s: float, what: str) -> None:
     attempts, done = (sum(r[name] for r in result["reports"]) for name in ("attempts", "done"))
     print(
         f"{what}: {attempts / max(1, done):.2f} attempts per task of those who survived, "
-        f"{TASKS / took_s:.0f} tasks/s"
+        f"{tasks / took_s:.0f} tasks/s"
     )
 
 
@@ -138,8 +144,8 @@ def test_workers_seldom_try_what_another_has_done(
         mark="delete",
         key=None,
     )
-    report(result, time.monotonic() - began, "4 workers")
-    assert_every_effect_once()
+    report(result, TASKS, time.monotonic() - began, "4 workers")
+    assert_every_effect_once(TASKS)
     attempts = sum(report["attempts"] for report in result["reports"])
     assert sum(report["done"] for report in result["reports"]) == TASKS
     # What a small queue does to the figure is chance.
