@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flask_boiler.attrs.kinds import Mismatch
+from flask_boiler.attrs.kinds import Mismatch, StoredMismatch
 from flask_boiler.errors import ValidationError
 from flask_boiler.firestore.field_path import field_path
 from flask_boiler.firestore.native import contains_transform, copied, same_value
@@ -160,6 +160,8 @@ def _dumped(model: Model, held: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in held.items():
         try:
             values[name] = model.attributes()[name].dump_held(value)
+        except StoredMismatch as mismatch:
+            raise mismatch.error(name, where=model._where()) from mismatch
         except Mismatch as mismatch:
             wrong.update(mismatch.below(name))
     if wrong:

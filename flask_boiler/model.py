@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 from flask_boiler import registry
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.declarations import ObjectType
-from flask_boiler.attrs.kinds import Mismatch
+from flask_boiler.attrs.kinds import Mismatch, StoredMismatch
 from flask_boiler.attrs.relations import NestedRelationAttr
 from flask_boiler.declaration import (
     declared_attributes,
@@ -225,6 +225,7 @@ class Model:
         """Values from outside as the attributes take them; nothing is assigned.
 
         :raises ValidationError: as ``update_vals`` does.
+        :raises StoredDataError: what a dict is to change is stored wrongly.
         """
 
         def adopt(attribute: Attr[Any], value: Any) -> Any:
@@ -279,14 +280,14 @@ class Model:
         try:
             value = self._attributes[name].dump(self)
         except Mismatch as mismatch:
-            raise ValidationError(mismatch.below(name), where=self._where()) from mismatch
+            raise mismatch.error(name, where=self._where()) from mismatch
         return None if value is UNSET else value
 
     def _identity(self) -> dict[str, Any]:
         return {"obj_type": self._type_name}
 
     def _where(self) -> str:
-        return self._model_state.path or type(self).__name__
+        return self._model_state.path or self._model_state.part_of or type(self).__name__
 
     def _dump_all(self, *, bare: bool = False) -> dict[str, Any]:
         wrong: dict[str, list[str]] = {}
@@ -296,6 +297,8 @@ class Model:
                 continue
             try:
                 value = attribute.dump(self, bare=bare)
+            except StoredMismatch as mismatch:
+                raise mismatch.error(name, where=self._where()) from mismatch
             except Mismatch as mismatch:
                 wrong.update(mismatch.below(name))
                 continue
@@ -368,6 +371,8 @@ class Model:
                 try:
                     values[attribute.attribute_name] = converted = convert(attribute, value)
                     (attribute.check_input if reads else attribute.check)(converted)
+                except StoredMismatch as mismatch:
+                    raise mismatch.error(name, where=cls.__name__) from mismatch
                 except Mismatch as mismatch:
                     wrong.update(mismatch.below(name))
         return values

@@ -38,6 +38,7 @@ class ModelState:
         "deleted",
         "extra",
         "group",
+        "part_of",
         "path",
         "pending",
         "related",
@@ -58,6 +59,8 @@ class ModelState:
         self.path = path
         #: Of the document as it was read or written; ``None`` if it was not.
         self.update_time_ns = update_time_ns
+        #: The document that it was read as a part of, and where in it; empty if it was not.
+        self.part_of = ""
         #: By attribute: what was converted from ``stored``, or assigned; ``UNSET`` if deleted.
         self.values: dict[str, Any] = {}
         #: By attribute: the stored form of a default that was given out. It counts as a change
@@ -76,3 +79,8 @@ class ModelState:
         self.related: dict[str, Any] = {}
         #: What was read together with it and as of one time, a ``nesting.Group``.
         self.group: Any = None
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether a document has the fields, so that they are no input."""
+        return self.update_time_ns is not None or bool(self.part_of)

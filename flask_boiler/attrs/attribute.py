@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 import marshmallow
 
-from flask_boiler.attrs.kinds import AnyKind, Kind, Mismatch, OptionalKind, flattened
+from flask_boiler.attrs.kinds import (
+    AnyKind,
+    Kind,
+    Mismatch,
+    OptionalKind,
+    StoredMismatch,
+    flattened,
+)
 from flask_boiler.attrs.operators import FieldOperators, NestedField, nested
 from flask_boiler.attrs.typed import TypeSource
-from flask_boiler.errors import DeclarationError, QueryError, StoredDataError, ValidationError
+from flask_boiler.errors import DeclarationError, QueryError, ValidationError
 from flask_boiler.firestore.native import DELETE_FIELD, copied, is_transform
 from flask_boiler.model_state import UNSET, ModelState
 from flask_boiler.naming import is_reserved_field
@@ -271,10 +278,10 @@ class Attr(FieldOperators, Generic[T]):
         try:
             value = self._current(instance)
         except Mismatch as mismatch:
-            raise self._unreadable(instance, mismatch) from mismatch
+            raise self._error(instance, mismatch) from mismatch
         if value is UNSET:
             if self.required:
-                raise self._unreadable(instance, Mismatch(MISSING))
+                raise self._error(instance, self._missing_in(instance))
             return None  # type: ignore[return-value]
         return value  # type: ignore[no-any-return]
 
@@ -299,7 +306,7 @@ class Attr(FieldOperators, Generic[T]):
         try:
             return self._current(instance) is UNSET
         except Mismatch as mismatch:
-            raise self._invalid(instance, mismatch) from mismatch
+            raise self._error(instance, mismatch) from mismatch
 
     def put(self, instance: Model, value: Any) -> None:
         """Set the value that lies under a getter or a setter."""
@@ -351,7 +358,10 @@ class Attr(FieldOperators, Generic[T]):
         :param bare: leave out what the framework adds to embedded models.
         :raises Mismatch: the value is not of the declared type, or fails a validator.
         """
-        return self.dump_held(self.held_by(instance), bare=bare)
+        held = self.held_by(instance)
+        if held is UNSET and self.required:
+            raise self._missing_in(instance)
+        return self.dump_held(held, bare=bare)
 
     def held_by(self, instance: Model) -> Any:
         """What the instance has now, by its getter if there is one; ``UNSET`` if it has nothing.
@@ -393,7 +403,7 @@ class Attr(FieldOperators, Generic[T]):
         try:
             return self._dump_value(value)
         except Mismatch as mismatch:
-            raise ValidationError(mismatch.below(self.attribute_name)) from mismatch
+            raise mismatch.error(self.attribute_name) from mismatch
 
     def _current(self, instance: Model) -> Any:
         state = instance._model_state
@@ -402,10 +412,29 @@ class Attr(FieldOperators, Generic[T]):
         value = state.values.get(self.attribute_name)
         if value is None and self.attribute_name not in state.values:
             stored = state.stored.get(self.data_key, UNSET)
-            value = UNSET if stored is UNSET else self.load(stored)
+            value = UNSET if stored is UNSET else self._load_for(instance, stored)
             if value is not UNSET:
                 state.values[self.attribute_name] = value
         return self._default(state) if value is UNSET else value
+
+    def _load_for(self, instance: Model, stored: Any) -> Any:
+        """As ``load`` does; of a document, what is wrong is known as stored so, also in parts."""
+        state = instance._model_state
+        if not state.is_stored:
+            return self.load(stored)
+        try:
+            value = self.load(stored)
+        except Mismatch as mismatch:
+            raise StoredMismatch(mismatch.messages) from mismatch
+        for part in self.kind.models_in(value):
+            part._model_state.part_of = f"{instance._where()}, {self.attribute_name}"
+        return value
+
+    def _missing_in(self, instance: Model) -> Mismatch:
+        state = instance._model_state
+        # It may be input that took away what the document has.
+        as_stored = state.is_stored and self.attribute_name not in state.values
+        return (StoredMismatch if as_stored else Mismatch)(MISSING)
 
     def _default(self, state: ModelState) -> Any:
         options = self.options
@@ -435,14 +464,8 @@ class Attr(FieldOperators, Generic[T]):
             _run(self.options.validators, value)
         return stored
 
-    def _unreadable(self, instance: Model, mismatch: Mismatch) -> ValidationError:
-        error = self._invalid(instance, mismatch)
-        if instance._model_state.update_time_ns is None:
-            return error
-        return StoredDataError(error.messages, where=error.where)
-
-    def _invalid(self, instance: Model, mismatch: Mismatch) -> ValidationError:
-        return ValidationError(mismatch.below(self.attribute_name), where=instance._where())
+    def _error(self, instance: Model, mismatch: Mismatch) -> ValidationError:
+        return mismatch.error(self.attribute_name, where=instance._where())
 
     # -- queries
 

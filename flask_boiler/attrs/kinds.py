@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import marshmallow
 
+from flask_boiler.errors import StoredDataError, ValidationError
 from flask_boiler.firestore.native import (
     BaseDocumentReference,
     GeoPoint,
@@ -31,9 +32,11 @@ __all__ = [
     "Mismatch",
     "OptionalKind",
     "ScalarKind",
+    "StoredMismatch",
     "TupleKind",
     "UnionKind",
     "collect",
+    "mismatch_of",
 ]
 
 
@@ -55,9 +58,32 @@ class Mismatch(Exception):
         """The messages as seen from what has the value under ``name``."""
         return {f"{name}.{key}" if key else str(name): t for key, t in self.messages.items()}
 
+    def error(self, name: object, *, where: str = "") -> ValidationError:
+        """What is told of it to who does not know of kinds.
+
+        :param name: that of the attribute that has the value.
+        """
+        return ValidationError(self.below(name), where=where)
+
+
+class StoredMismatch(Mismatch):
+    """A value that a document has is not of the declared kind: no fault of any input."""
+
+    def error(self, name: object, *, where: str = "") -> ValidationError:
+        """A :class:`~flask_boiler.errors.StoredDataError`."""
+        return StoredDataError(self.below(name), where=where)
+
+
+def mismatch_of(error: ValidationError) -> Mismatch:
+    """What is wrong with a part, as seen from what has it."""
+    kind = StoredMismatch if isinstance(error, StoredDataError) else Mismatch
+    return kind(error.messages)
+
 
 def collect(items: Sequence[tuple[Any, Any]], convert: Callable[[Any], Any]) -> list[Any]:
     """Every value converted, or one :class:`Mismatch` that tells all that is wrong.
+
+    Of what is stored wrongly, the first is told.
 
     :param items: names, for the messages, and values.
     """
@@ -66,6 +92,8 @@ def collect(items: Sequence[tuple[Any, Any]], convert: Callable[[Any], Any]) -> 
     for name, value in items:
         try:
             results.append(convert(value))
+        except StoredMismatch as mismatch:
+            raise StoredMismatch(mismatch.below(name)) from mismatch
         except Mismatch as mismatch:
             wrong.update(mismatch.below(name))
     if wrong:
@@ -127,6 +155,10 @@ class Kind:
         :raises Mismatch: nothing can be made of it.
         """
         return value
+
+    def models_in(self, value: Any) -> Iterable[Any]:
+        """The embedded models in a value that ``load`` gave."""
+        return ()
 
     def item(self) -> Kind:
         """The kind of the elements of an array.
@@ -276,6 +308,10 @@ class OptionalKind(Kind):
         """As the inner kind does."""
         return None if value is None else self.inner.adopt(value)
 
+    def models_in(self, value: Any) -> Iterable[Any]:
+        """The inner kind's."""
+        return self.inner.models_in(value)
+
     def item(self) -> Kind:
         """The inner kind's."""
         return self.inner.item()
@@ -304,10 +340,17 @@ class UnionKind(Kind):
         """By the first kind that can."""
         return self._first(value, lambda kind: kind.dump(value, bare=bare))
 
+    def models_in(self, value: Any) -> Iterable[Any]:
+        """Those of whichever kind it is."""
+        return (model for kind in self.kinds for model in kind.models_in(value))
+
     def _first(self, value: Any, convert: Callable[[Kind], Any]) -> Any:
         for kind in self.kinds:
             try:
                 return convert(kind)
+            except StoredMismatch:
+                # It is of this kind; what is wrong lies in it.
+                raise
             except Mismatch:
                 continue
         raise self.refuse(value)
@@ -375,6 +418,11 @@ class ListKind(Kind):
             raise self.refuse(value)
         return collect(list(enumerate(value)), lambda item: self.of.dump(item, bare=bare))
 
+    def models_in(self, value: Any) -> Iterable[Any]:
+        """Those of all items."""
+        items = value if isinstance(value, list | tuple) else ()
+        return (model for item in items for model in self.of.models_in(item))
+
     def same(self, value: Any, stored: Any) -> bool:
         """Whether that holds for every item."""
         if not isinstance(value, list | tuple) or not isinstance(stored, list):
@@ -426,6 +474,11 @@ class DictKind(Kind):
         if wrong:
             raise Mismatch(f"a key must be a string that is not empty, not {shown(wrong[0])}")
         return self._map(value, lambda v: v if is_transform(v) else self.of.dump(v, bare=bare))
+
+    def models_in(self, value: Any) -> Iterable[Any]:
+        """Those of all values."""
+        items = value.values() if isinstance(value, Mapping) else ()
+        return (model for item in items for model in self.of.models_in(item))
 
     def same(self, value: Any, stored: Any) -> bool:
         """Whether that holds for every value."""

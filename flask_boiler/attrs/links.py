@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flask_boiler.attrs.kinds import DictKind, Kind, ListKind, Mismatch, shown
+from flask_boiler.attrs.kinds import DictKind, Kind, ListKind, Mismatch, mismatch_of, shown
 from flask_boiler.errors import DeclarationError, UnknownModelError, ValidationError
 from flask_boiler.firestore.native import BaseDocumentReference
 from flask_boiler.values import HasPath, document_path
@@ -82,7 +82,11 @@ class EmbedKind(_ModelKind):
         try:
             return value.to_view_dict() if bare else value.to_dict()
         except ValidationError as error:
-            raise Mismatch(error.messages) from error
+            raise mismatch_of(error) from error
+
+    def models_in(self, value: Any) -> Iterable[Any]:
+        """The model itself."""
+        return [value] if isinstance(value, self.model) else ()
 
     def same(self, value: Any, stored: Any) -> bool:
         """Whether nothing in it was changed; that does not need all of it to be valid."""
@@ -100,7 +104,7 @@ class EmbedKind(_ModelKind):
             instance = self.model.new()
             instance.update_vals(with_dict=value)
         except ValidationError as error:
-            raise Mismatch(error.messages) from error
+            raise mismatch_of(error) from error
         return instance
 
     def part(self, name: str) -> tuple[str, Kind]:
@@ -191,6 +195,10 @@ class ManyKind(Kind):
     def adopt(self, value: Any) -> Any:
         """As the inner kind does, one by one."""
         return self._shape(value).adopt(value)
+
+    def models_in(self, value: Any) -> Iterable[Any]:
+        """Those of both shapes."""
+        return (self._dict if isinstance(value, Mapping) else self._list).models_in(value)
 
     def declare_owner(self, owner: type) -> None:
         """Pass it on."""

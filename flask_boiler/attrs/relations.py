@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask_boiler import registry
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.attrs.kinds import Mismatch, collect
+from flask_boiler.attrs.kinds import Mismatch, StoredMismatch, collect, mismatch_of
 from flask_boiler.attrs.links import ManyKind, RelationKind
 from flask_boiler.errors import UnknownModelError, ValidationError
 from flask_boiler.firestore.native import BaseDocumentReference, is_transform
@@ -96,7 +96,7 @@ class NestedKind(RelationKind):
         try:
             return model.to_view_dict()
         except ValidationError as error:
-            raise Mismatch(error.messages) from error
+            raise mismatch_of(error) from error
 
     def adopt(self, value: Any) -> Any:
         """A new instance from a dict by attribute names, which is checked like any input."""
@@ -107,7 +107,7 @@ class NestedKind(RelationKind):
             instance = self.model._class_of({"obj_type": given.pop("obj_type", None)}).new()
             instance.update_vals(with_dict=given)
         except ValidationError as error:
-            raise Mismatch(error.messages) from error
+            raise mismatch_of(error) from error
         except UnknownModelError as error:
             raise Mismatch({"obj_type": [str(error)]}) from error
         except ValueError as error:
@@ -125,7 +125,7 @@ class NestedKind(RelationKind):
         try:
             return Revision(held, held.accepted(with_dict=given))
         except ValidationError as error:
-            raise Mismatch(error.messages) from error
+            raise mismatch_of(error) from error
 
     def path_of(self, value: Any) -> str:
         """The path that a reference, a path or an id means.
@@ -233,8 +233,9 @@ class NestedRelationAttr(RelationAttr[T]):
             else:
                 self.fulfil(instance, lambda path: None)
         except Mismatch as mismatch:
-            as_read = self.is_as_read(instance)
-            raise (self._unreadable if as_read else self._invalid)(instance, mismatch) from mismatch
+            if self.is_as_read(instance) and instance._model_state.is_stored:
+                mismatch = StoredMismatch(mismatch.messages)
+            raise mismatch.error(self.attribute_name, where=instance._where()) from mismatch
         return instance._model_state.related[self.attribute_name].value  # type: ignore[no-any-return]
 
     def held_by(self, instance: Model) -> Any:

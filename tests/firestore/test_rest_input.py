@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from flask_boiler.context import Context as CTX
 from flask_boiler.extension import Boiler
-from tests.firestore.kinds import Jug, create_jugs_app, save_a_jug
+from tests.firestore.kinds import Jug, JugMutation, create_jugs_app, save_a_jug
 from tests.firestore.test_rest import problem
 
 
@@ -221,3 +221,29 @@ def test_a_nested_relation_takes_documents_of_its_class_only(client: FlaskClient
     refused = problem(client.patch("/jugs/brown", json={"potter": "Jug/brown"}), 422)
     assert refused["errors"] == {"potter": ["Jug/brown is no Potter."]}
     assert client.patch("/jugs/brown", json={"potter": {"fullName": "Ada"}}).status_code == 200
+
+
+def test_what_is_stored_wrongly_in_a_part_is_not_the_clients_fault(client: FlaskClient) -> None:
+    marks = [{"obj_type": "Mark", "colour": 7, "size": 1}]
+    CTX.db.document("Jug/brown").update({"mark": marks[0], "marks": marks})
+    problem(client.get("/jugs/brown"), 500)
+    # The write is made, for it does not touch them; what it leads to cannot be shown.
+    assert "was made" in problem(client.patch("/jugs/brown", json={"whole": 3}), 500)["detail"]
+    refused = problem(client.patch("/jugs/brown", json={"mark": {"colour": 7}}), 422)
+    assert set(refused["errors"]) == {"mark.colour"}
+    mended = {"mark": {"colour": "red"}, "marks": []}
+    assert client.patch("/jugs/brown", json=mended).status_code == 200
+
+
+def test_a_setter_that_changes_a_part_which_is_stored_wrongly_is_a_500(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CTX.db.document("Jug/brown").update({"mark": {"obj_type": "Mark", "colour": 7, "size": 1}})
+
+    def grow(cls: type, doc_id: str, data: Any) -> Any:
+        jug = Jug.get_or_raise(doc_id)
+        jug.mark.size = data["whole"]
+        jug.save()
+
+    monkeypatch.setattr(JugMutation, "mutate_patch", classmethod(grow))
+    problem(client.patch("/jugs/brown", json={"whole": 3}), 500)
