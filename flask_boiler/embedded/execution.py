@@ -80,8 +80,9 @@ def _select(scan: Scan) -> str:
             f" ORDER BY key {direction}"
         )
     # An entry of another equality has the same end as the one that is read.
+    key = "e.key" if scan.prefix else "d.key"
     also = "".join(
-        " AND EXISTS (SELECT 1 FROM entries o WHERE o.key = CAST(? || substr(e.key, ?) AS BLOB))"
+        f" AND EXISTS (SELECT 1 FROM entries o WHERE o.key = CAST(? || substr({key}, ?) AS BLOB))"
         for _ in scan.also
     )
     return (
@@ -91,7 +92,8 @@ def _select(scan: Scan) -> str:
 
 
 def _parameters(scan: Scan, interval: Interval) -> list[Any]:
-    return [*interval, *chain.from_iterable((p, len(scan.prefix) + 1) for p in scan.also)]
+    end = len(scan.prefix or scope_prefix(0)) + 1
+    return [*interval, *chain.from_iterable((prefix, end) for prefix in scan.also)]
 
 
 def _present(reading: Reading, scan: Scan, most: int | None = None) -> Iterator[StoredDocument]:

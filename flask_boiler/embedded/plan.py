@@ -70,7 +70,8 @@ class Scan:
     :param in_documents: whether the keys are those of the documents themselves.
     :param also: what the keys of entries begin with that must exist as well, in place of the
         ``prefix`` of the one that is read.
-    :param prefix: what all keys begin with, when ``also`` is given.
+    :param prefix: what all keys begin with, up to the document's end, when ``also`` is given;
+        empty, when they begin with different values: the documents' own keys have that end.
     :param is_backwards: whether they are read from the end.
     :param is_exact: whether every document found is in the result.
     :param sorted_fields: by how many of the query's criteria the result is sorted already; all
@@ -208,6 +209,11 @@ class _Planner:
             sorted_fields=len(self._query.orders) if by_name else 0,
         )
 
+    @staticmethod
+    def _is_one(leaf: Leaf) -> bool:
+        """Whether an entry that begins with its value tells that it holds."""
+        return leaf.is_equality and leaf.names != NAME_FIELD and len(leaf.intervals) == 1
+
     def _prefix(self, leaf: Leaf) -> bytes:
         start = contains_prefix if leaf.is_contains else field_prefix
         return self._scope.number + start(leaf.names)
@@ -225,11 +231,13 @@ class _Planner:
         orders = self._query.orders
         is_sorted = self._is_plain and len(orders) == 2
         others = [leaf for leaf in self._leaves if leaf.names != self._first or leaf.is_contains]
+        equal = [] if self._scope.is_group else [leaf for leaf in others if self._is_one(leaf)]
         return self._made(
             self._scope.number + field_prefix(self._first),
             intervals,
+            also=tuple(self._prefix(leaf) + leaf.intervals[0][0] for leaf in equal),
             is_backwards=self._is_backwards,
-            is_exact=not others and self._are_exact(self._first),
+            is_exact=len(equal) == len(others) and self._are_exact(self._first),
             sorted_fields=len(orders) if is_sorted else 1,
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from flask_boiler.embedded import plan
 from flask_boiler.embedded.aggregation import aggregations
 from flask_boiler.embedded.document import StoredDocument
 from flask_boiler.embedded.execution import aggregate, run
@@ -123,9 +124,14 @@ def _by_looking_at_all(query: Query, present: dict[str, Any]) -> list[str]:
     return [message.name for message in found[query.offset : end]]
 
 
+@pytest.mark.parametrize("few", [plan.FEW, 0])
 def test_any_query_at_any_time_finds_what_there_was(
     history: tuple[Storage, list[tuple[int, dict[str, Any]]]],
+    few: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Whether an equality finds few documents, and they are sorted, or many, and they are not."""
+    monkeypatch.setattr(plan, "FEW", few)
     storage, states = history
     rng = random.Random(9)
     valid = found = 0
@@ -308,8 +314,9 @@ def test_counting_reads_no_documents(large: Storage) -> None:
     assert steps.count < 10 * counted.integer_value
 
 
-def test_a_result_is_not_decoded(large: Storage) -> None:
-    query = Query(f"{WORLD}/documents", _query(orders=("-n",)))
+@pytest.mark.parametrize("which", ["the greatest", "an equality, in another order"])
+def test_a_result_is_not_decoded(large: Storage, which: str) -> None:
+    query = Query(f"{WORLD}/documents", CHEAP[which])
     with large.reading() as reading:
         found = list(run(reading, query))
     assert all(stored._message is None for stored in found)
