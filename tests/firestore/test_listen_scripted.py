@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -15,7 +18,7 @@ from flask_boiler.errors import UnavailableError
 from flask_boiler.listen import StreamPolicy
 from flask_boiler.listen.backoff import BackoffPolicy
 from flask_boiler.ports import CutChange
-from flask_boiler.values import Write
+from flask_boiler.values import Target, Write
 from tests.firestore.listening import HASTY, PATIENCE_S, Listener, collection, listening
 from tests.scripted_firestore import ScriptServer
 from tests.scripted_firestore.messages import added, changed, current, document, marker
@@ -344,14 +347,53 @@ def test_reads_give_up_with_our_own_error_when_the_server_is_gone() -> None:
         listener.datastore.get(["City/SF"], patience_s=0.2)
 
 
+def _threads() -> list[str]:
+    """The threads of the Listen client."""
+    return [t.name for t in threading.enumerate() if t.name.startswith("flask-boiler")]
+
+
+@pytest.mark.parametrize("target", ["City/SF", CITIES])
 def test_stopping_does_not_wait_long_for_a_verification_that_cannot_be(
-    server: EmbeddedFirestore,
+    server: EmbeddedFirestore, target: Target
 ) -> None:
     with listening(server.host, verify_targets=True) as listener:
-        listener.listen("City/SF")
+        listener.listen(target)
+        assert "flask-boiler-timekeeper" in _threads()
         server.stop()
+        began_s = time.monotonic()
         listener.hub.stop()
-        assert not [t for t in threading.enumerate() if t.name == "boiler-timekeeper"]
+        assert time.monotonic() - began_s < PATIENCE_S
+        assert _threads() == []
+
+
+@pytest.mark.parametrize("repetition", range(5))
+def test_stopping_amid_changes_ends_every_thread(
+    server: EmbeddedFirestore, repetition: int
+) -> None:
+    numbers = itertools.count()
+    stopped = threading.Event()
+    with listening(server.host) as listener, ThreadPoolExecutor(3) as pool:
+
+        def write(city: str) -> None:
+            while not stopped.is_set():
+                listener.set(f"City/{city}", n=next(numbers))
+                listener.hub.refresh()
+
+        def come_and_go() -> None:
+            while not stopped.is_set():
+                listener.hub.listen([CITIES, "City/LA"])
+                listener.hub.release([CITIES, "City/LA"])
+
+        busy = [pool.submit(write, "SF"), pool.submit(write, "LA"), pool.submit(come_and_go)]
+        try:
+            listener.listen("City/SF")
+            server.faults.drop_streams()
+            listener.hub.stop()
+            assert _threads() == []
+        finally:
+            stopped.set()
+        for each in busy:
+            each.result(PATIENCE_S)
 
 
 def test_an_existence_filter_that_is_wrong_is_seen_through(
