@@ -286,3 +286,22 @@ def test_what_was_computed_before_the_oldest_tombstone_has_lost(world: World) ->
     go_on()
     world.await_loss()
     assert world.view is None
+
+
+def test_what_is_written_once_more_for_want_of_a_tombstone_goes_when_it_is_heard(
+    world: World,
+) -> None:
+    world.both_keep()
+    world.store(1)
+    go_on = world.lag("City/SF")
+    world.publish(1)
+    world.delete()
+    # Somebody's hand emptied the ledger.
+    world.datastore.drop(ledger_path("views/SF"))
+    go_on()
+    world.lagging.quiet()
+    assert world.view == {"value": 1}
+    world.lagging.hear(gone="City/SF")
+    world.lagging.quiet()
+    assert world.view is None
+    assert world.datastore.recorded_owner("views/SF") is None
