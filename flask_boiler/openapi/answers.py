@@ -65,7 +65,8 @@ REQUEST_HEADERS: dict[str, JsonSchema] = {
     "IfNoneMatch": {
         "name": "If-None-Match",
         "in": "header",
-        "description": "The tags that the client has: one that still holds is answered with 304.",
+        "description": "The tags that the client has: one that still holds is answered with 304, "
+        "and with a write by 412; * stands for any.",
         "schema": _TEXT,
     },
     "IfModifiedSince": {

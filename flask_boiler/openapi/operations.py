@@ -71,7 +71,7 @@ def _list_get(schemas: Schemas, route: Route) -> JsonSchema:
         "summary": f"A page of {view_cls.__name__} views",
         "parameters": [*_filters(schemas, route), *_paging(route)],
         "responses": {
-            "200": response("The views, by the ids of their roots.", schema=page),
+            "200": response("The views, by the ids of their roots.", "CacheControl", schema=page),
             **problems(400, 500, 503),
         },
     }
@@ -120,7 +120,7 @@ def _change(schemas: Schemas, route: Route, summary: str, body: JsonSchema) -> J
     shown = schemas.view(route.mediator.view_model_cls)
     return {
         "summary": summary,
-        "parameters": _headers("IfMatch"),
+        "parameters": _headers("IfMatch", "IfNoneMatch"),
         "requestBody": _body(body),
         "responses": {
             "200": response("The view as it now stands.", *_OF_A_WRITE, schema=shown),
@@ -132,7 +132,7 @@ def _change(schemas: Schemas, route: Route, summary: str, body: JsonSchema) -> J
 def _instance_delete(schemas: Schemas, route: Route) -> JsonSchema:
     return {
         "summary": f"Delete the root of a {route.mediator.view_model_cls.__name__}",
-        "parameters": _headers("IfMatch"),
+        "parameters": _headers("IfMatch", "IfNoneMatch"),
         "responses": {
             "204": response("It is gone.", "ReadTime"),
             **problems(404, 409, 412, 500, 503),

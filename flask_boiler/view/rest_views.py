@@ -284,28 +284,32 @@ class ListPost(RestView):
 
 
 class _InstanceWrite(RestView):
-    """A write to one view, on condition that it still has the tag of ``If-Match``."""
+    """A write to one view, on condition of its tag: ``If-Match``, ``If-None-Match``."""
 
     writes = True
 
     def conditionally(
         self, doc_id: str, write: Callable[[], R], check_input: Callable[[], None] | None = None
     ) -> R:
-        """What ``write`` returns; with ``If-Match``, checked and written in one transaction.
+        """What ``write`` returns; a condition is checked in the transaction that writes.
 
         :param check_input: raises what ``write`` would raise of any view.
         """
-        if not request.headers.get("If-Match"):
+        if not (request.headers.get("If-Match") or request.headers.get("If-None-Match")):
             return write()
 
         def checked() -> R:
             with _as_stored(doc_id):
                 shown = Representation.of_view(self.root.open(doc_id))
-            if not request.if_match.contains(shown.etag):
+            if not _holds_of(request, shown.etag):
                 if check_input is not None:
                     # By RFC 9110, what would be refused anyway is refused for that reason.
                     check_input()
-                raise Refusal(412, "The view has changed: get it again, and repeat the change.")
+                raise Refusal(
+                    412,
+                    "The view does not have the tag that the request is on condition of: get it "
+                    "again, and repeat the change.",
+                )
             return write()
 
         return self.mutation_cls.atomically(checked)
@@ -386,6 +390,14 @@ def _time_after() -> int:
     """A time of the server's that is later than all that was written before."""
     # Deleting what is not there changes nothing; only a commit of something tells its time.
     nothing = Write("delete", f"_boiler_clock/{new_id()}")
+def _holds_of(asked: Request, etag: str) -> bool:
+    """Whether a write is wanted of a view that is there and has this tag."""
+    if asked.headers.get("If-Match") and not asked.if_match.contains(etag):
+        return False
+    unwanted = bool(asked.headers.get("If-None-Match")) and asked.if_none_match.contains_weak(etag)
+    return not unwanted
+
+
     return current_context().datastore.commit([nothing]).commit_time_ns
 
 

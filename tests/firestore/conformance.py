@@ -119,7 +119,8 @@ def _settings(known: Mapping[str, Sequence[str]]) -> dict[str, Any]:
 
 def _of_conditions(case: Case[Any], response: Response) -> bool:
     """The view is not as the client knows it."""
-    return response.status_code == HTTPStatus.PRECONDITION_FAILED and "If-Match" in case.headers
+    refused = response.status_code == HTTPStatus.PRECONDITION_FAILED
+    return refused and not {"If-Match", "If-None-Match"}.isdisjoint(case.headers)
 
 
 def _of_page_tokens(case: Case[Any], response: Response) -> bool:
