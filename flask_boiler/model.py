@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 from flask_boiler import registry
-from flask_boiler.attrs.attribute import Attr
+from flask_boiler.attrs.attribute import READ_ONLY, Attr
 from flask_boiler.attrs.declarations import ObjectType
 from flask_boiler.attrs.kinds import Mismatch, StoredMismatch
 from flask_boiler.attrs.relations import NestedRelationAttr
@@ -366,7 +366,7 @@ class Model:
             if attribute is None:
                 wrong[name] = [f"Unknown field{nearest(name, known)}"]
             elif attribute.read_only:
-                wrong[name] = ["Read-only field: input may not set it."]
+                wrong[name] = [READ_ONLY]
             else:
                 try:
                     values[attribute.attribute_name] = converted = convert(attribute, value)

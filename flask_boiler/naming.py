@@ -64,7 +64,9 @@ def is_reserved_field(field_name: str) -> bool:
 def id_fault(doc_id: str) -> str | None:
     """What keeps Firestore from having a document of this id; ``None`` if nothing does."""
     if not doc_id or "/" in doc_id or doc_id in (".", ".."):
-        return f"{doc_id!r:.60} names no document: an id is not empty and has no slash"
+        return (
+            f"{doc_id!r:.60} names no document: an id is not empty, '.' or '..', and has no slash"
+        )
     if _RESERVED.fullmatch(doc_id):
         return f"{doc_id!r:.60} is reserved by Firestore"
     try:

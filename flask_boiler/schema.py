@@ -32,10 +32,11 @@ import marshmallow
 from marshmallow import fields, validate
 
 from flask_boiler.attrs import kinds, links, relations
-from flask_boiler.attrs.attribute import Attr
+from flask_boiler.attrs.attribute import READ_ONLY, Attr
 from flask_boiler.attrs.typed import BYTES, GEO_POINT, TIMESTAMP, VECTOR
 from flask_boiler.errors import UnknownModelError, ValidationError
 from flask_boiler.firestore.native import BaseDocumentReference, GeoPoint, Vector, copied
+from flask_boiler.model_options import nearest
 from flask_boiler.model_state import UNSET
 from flask_boiler.naming import is_reserved_field
 from flask_boiler.values import document_path
@@ -93,7 +94,31 @@ class ModelSchema(marshmallow.Schema):
         self, error: marshmallow.ValidationError, data: Any, *, many: bool, **options: Any
     ) -> None:
         """Raise the error as ours too."""
+        if isinstance(error.messages, dict):
+            said = error.messages
+            error.messages = (
+                {index: self._explained(of_one) for index, of_one in said.items()}
+                if many
+                else self._explained(said)
+            )
         raise InvalidInputError(error, self.model.__name__) from error
+
+    def _explained(self, said: Any) -> Any:
+        """What is said of fields, with the reason why one of them is not taken."""
+        if not isinstance(said, dict):
+            return said
+        unknown = [self.error_messages["unknown"]]
+        return {name: self._why_not(name) if s == unknown else s for name, s in said.items()}
+
+    def _why_not(self, name: str) -> list[str]:
+        if name in _keys(self.dump_fields):
+            return [READ_ONLY]
+        hint = nearest(name, _keys(self.load_fields)) if isinstance(name, str) else ""
+        return [f"Unknown field{hint or '.'}"]
+
+
+def _keys(known: Mapping[str, fields.Field[Any]]) -> list[str]:
+    return [field.data_key or name for name, field in known.items()]
 
 
 def schema_of(model: type[Model]) -> type[ModelSchema]:

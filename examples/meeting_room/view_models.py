@@ -117,7 +117,7 @@ class MeetingSession(ViewModel):
         """
         user = _find_user(user_id)
         if user is None:
-            raise RefusedError(f"There is no user {user_id:.60}.")
+            raise RefusedError(f"There is no user {user_id!r:.60}.")
         if user_id in {known.id for known in self.meeting.users}:
             raise RefusedError(f"{user.display_name} takes part already.")
         ticket = Ticket.new(user=user)

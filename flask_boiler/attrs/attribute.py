@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 MISSING = "Missing data for required field."
 NULL = "Field may not be null."
+READ_ONLY = "Read-only field: input may not set it."
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,11 +75,13 @@ def _refuse_unrouted() -> Response | None:
         refused = NotFound()
     match refused:
         case MethodNotAllowed() if _is_of_a_route(refused):
-            answer = problem_of(refused, {})
-            answer.headers["Allow"] = ", ".join(sorted(refused.valid_methods or ()))
+            allowed = ", ".join(sorted(refused.valid_methods or ()))
+            said = f"{request.method:.20} is not allowed here; allowed are {allowed}."
+            answer = problem_of(MethodNotAllowed(description=said), {})
+            answer.headers["Allow"] = allowed
             return answer
         case NotFound() if _is_below_a_route():
-            return problem_of(refused, {})
+            return problem_of(NotFound("No route has this path."), {})
     return None
 
 

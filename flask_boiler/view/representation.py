@@ -19,7 +19,10 @@ from flask_boiler.ports import Reader
 from flask_boiler.values import QueryTarget, Snapshot
 from flask_boiler.view_model import ViewModel
 
-__all__ = ["DatedReader", "Representation"]
+__all__ = ["REVALIDATE", "DatedReader", "Representation"]
+
+#: A view changes at any time: a client may keep it, and asks each time if it still holds.
+REVALIDATE = "no-cache"
 
 
 class Representation:
@@ -77,8 +80,7 @@ class Representation:
         answer.set_etag(self.etag)
         if self._dated:
             answer.last_modified = datetime.fromtimestamp(self.newest_ns / 1e9, UTC)
-        # A view changes at any time: a client may keep it, and asks each time if it still holds.
-        answer.headers["Cache-Control"] = "no-cache"
+        answer.headers["Cache-Control"] = REVALIDATE
         return answer
 
 

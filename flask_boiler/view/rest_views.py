@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,8 +19,8 @@ from flask_boiler.collection import new_id
 from flask_boiler.context import current_context
 from flask_boiler.errors import (
     BoilerError,
-    DocumentNotFoundError,
     ConfigurationError,
+    DocumentNotFoundError,
     MaterializationError,
     ValidationError,
 )
@@ -31,7 +32,7 @@ from flask_boiler.values import Snapshot, Target, Write
 from flask_boiler.view.listing import ListQuery, filterable
 from flask_boiler.view.places import stored_place
 from flask_boiler.view.problems import Refusal, problem_details, problem_of
-from flask_boiler.view.representation import DatedReader, Representation
+from flask_boiler.view.representation import REVALIDATE, DatedReader, Representation
 from flask_boiler.view_root import ViewRoot
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ class RestView(View):
             if doc_id is not None:
                 self.root.path_of(doc_id)
         except ValidationError as error:
-            raise Refusal(404, f"There is no such document: {error}") from error
+            said = "; ".join(itertools.chain(*error.messages.values()))
+            raise Refusal(404, f"There is no such document: {said}.") from error
 
     def answer(self, *parts: Any, **arguments: Any) -> Response:
         """The answer to the current request, whose route has these arguments."""
@@ -231,7 +233,9 @@ class ListGet(RestView):
                 doc_id: problem_details(error, self._fields)
                 for doc_id, error in views.failed.items()
             }
-        return Response(json.dumps(body), mimetype="application/json")
+        response = Response(json.dumps(body), mimetype="application/json")
+        response.headers["Cache-Control"] = REVALIDATE
+        return response
 
     def _represent_all(self, roots: Sequence[Snapshot]) -> _Views:
         """The views by id; what any of them misses is asked for together."""
@@ -355,14 +359,6 @@ class InstanceDelete(_InstanceWrite):
         return response
 
 
-@contextmanager
-def _as_stored(what: str) -> Iterator[None]:
-    """Tell values that are stored wrongly from such that the client sent."""
-    try:
-        yield
-    except ValidationError as error:
-        raise MaterializationError(f"{what} cannot be shown: {error}", key=what) from error
-
 def _bound() -> AbstractContextManager[None]:
     """Waiting for Firestore no longer than the configuration says."""
     try:
@@ -371,6 +367,14 @@ def _bound() -> AbstractContextManager[None]:
         # Told to whatever asks Firestore; an answer that does not needs no configuration.
         return nullcontext()
 
+
+@contextmanager
+def _as_stored(what: str) -> Iterator[None]:
+    """Tell values that are stored wrongly from such that the client sent."""
+    try:
+        yield
+    except ValidationError as error:
+        raise MaterializationError(f"{what} cannot be shown: {error}", key=what) from error
 
 
 @contextmanager
@@ -386,10 +390,6 @@ def _each_by_itself(what: str) -> Iterator[None]:
         raise MaterializationError(said, key=what) from error
 
 
-def _time_after() -> int:
-    """A time of the server's that is later than all that was written before."""
-    # Deleting what is not there changes nothing; only a commit of something tells its time.
-    nothing = Write("delete", f"_boiler_clock/{new_id()}")
 def _holds_of(asked: Request, etag: str) -> bool:
     """Whether a write is wanted of a view that is there and has this tag."""
     if asked.headers.get("If-Match") and not asked.if_match.contains(etag):
@@ -398,6 +398,10 @@ def _holds_of(asked: Request, etag: str) -> bool:
     return not unwanted
 
 
+def _time_after() -> int:
+    """A time of the server's that is later than all that was written before."""
+    # Deleting what is not there changes nothing; only a commit of something tells its time.
+    nothing = Write("delete", f"_boiler_clock/{new_id()}")
     return current_context().datastore.commit([nothing]).commit_time_ns
 
 
@@ -414,8 +418,11 @@ def _read_time(asked: Request) -> int | None:
 def _json_body(asked: Request) -> Any:
     kind = asked.mimetype
     if kind != "application/json" and not (kind.startswith("application/") and "+json" in kind):
-        raise Refusal(415, f"Expected application/json, not {kind or 'no content type'}.")
+        given = f"not {kind}" if kind else "and no content type is given"
+        raise Refusal(415, f"Expected application/json, {given}.")
     data = _body(asked)
+    if not data:
+        raise Refusal(400, "Expected a JSON object; the body is empty.")
     try:
         # By itself, json would let pass what no text is encoded as.
         text = data.decode(json.detect_encoding(data))

@@ -123,7 +123,7 @@ def test_a_participant_is_added_with_a_ticket(running: Boiler, client: FlaskClie
         refused = client.patch(MEETING, json={"addParticipant": nobody})
         assert (refused.status_code, refused.json and refused.json["detail"]) == (
             409,
-            f"There is no user {nobody}.",
+            f"There is no user {nobody!r}.",
         )
 
 

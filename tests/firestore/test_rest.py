@@ -668,3 +668,48 @@ def test_no_request_leaves_a_listener(
     client.patch("/towns/ulm", json={"wrong": 4})
     client.delete("/towns/ulm")
     assert calls["_listen"] == 0
+
+
+# -- what somebody is told who does not know the routes
+
+
+def test_a_write_with_if_none_match_is_for_a_view_that_is_another_one(
+    client: FlaskClient, ulm: Town
+) -> None:
+    tag = client.get("/towns/ulm").headers["ETag"]
+    for condition in ("*", tag, f'"other", {tag}', f"W/{tag}"):
+        headers = {"If-None-Match": condition}
+        problem(client.patch("/towns/ulm", json={"population": 7}, headers=headers), 412)
+        problem(client.put("/towns/ulm", json=WHOLE, headers=headers), 412)
+        problem(client.delete("/towns/ulm", headers=headers), 412)
+    assert Town.get_or_raise("ulm").population == 3
+    other = {"If-None-Match": '"other"'}
+    assert client.patch("/towns/ulm", json={"population": 7}, headers=other).status_code == 200
+    problem(client.patch("/towns/none", json={}, headers={"If-None-Match": "*"}), 404)
+
+
+def test_a_field_that_is_not_taken_is_told_why(client: FlaskClient, ulm: Town) -> None:
+    sent = {"leaderName": "Ada", "popluation": 7, "zzz": 1}
+    assert problem(client.patch("/towns/ulm", json=sent), 422)["errors"] == {
+        "leaderName": ["Read-only field: input may not set it."],
+        "popluation": ["Unknown field; did you mean 'population'?"],
+        "zzz": ["Unknown field."],
+    }
+
+
+def test_refusals_say_what_would_be_taken(client: FlaskClient, ulm: Town) -> None:
+    json_type = {"Content-Type": "application/json"}
+    empty = problem(client.patch("/towns/ulm", headers=json_type), 400)
+    assert empty["detail"] == "Expected a JSON object; the body is empty."
+    untyped = problem(client.patch("/towns/ulm", data=b"{}"), 415)
+    assert untyped["detail"] == "Expected application/json, and no content type is given."
+    deleted = problem(client.delete("/towns"), 405)
+    assert deleted["detail"] == "DELETE is not allowed here; allowed are GET, HEAD, OPTIONS, POST."
+    assert problem(client.get("/towns/ulm/"), 404)["detail"] == "No route has this path."
+    said = problem(client.get("/towns/__x__"), 404)["detail"]
+    assert said == "There is no such document: '__x__' is reserved by Firestore."
+
+
+@pytest.mark.usefixtures("towns")
+def test_a_list_is_asked_for_each_time(client: FlaskClient) -> None:
+    assert client.get("/towns").headers["Cache-Control"] == "no-cache"
