@@ -12,7 +12,8 @@
     │  ├─ CyclicRelationError
     │  └─ CyclicViewError
     ├─ ValidationError             .messages {attribute: [..]}       HTTP 422
-    │  └─ StoredDataError                                            HTTP 500
+    │  ├─ StoredDataError                                            HTTP 500
+    │  └─ UnstorableError                                            HTTP 422
     ├─ RefusedError                                                  HTTP 409
     ├─ QueryError
     │  └─ MissingIndexError        .create_url
@@ -59,6 +60,7 @@ __all__ = [
     "UnauthenticatedError",
     "UnavailableError",
     "UnknownModelError",
+    "UnstorableError",
     "ValidationError",
 ]
 
@@ -132,6 +134,13 @@ class StoredDataError(ValidationError):
     """What is stored in a document does not have the declared shape: no fault of any input."""
 
     http_status = 500
+
+
+class UnstorableError(ValidationError):
+    """Firestore cannot store what it was sent: a document that is too large, say.
+
+    The messages are the server's own, which may name more than who sent the values should know.
+    """
 
 
 class RefusedError(BoilerError):

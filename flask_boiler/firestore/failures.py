@@ -19,7 +19,7 @@ from flask_boiler.errors import (
     QueryError,
     UnauthenticatedError,
     UnavailableError,
-    ValidationError,
+    UnstorableError,
 )
 
 __all__ = ["TRANSIENT", "translated"]
@@ -72,7 +72,7 @@ def _translate(error: Any, what: str, writing: bool) -> BoilerError:
 
 def _too_large(text: str, writing: bool) -> BoilerError:
     if writing:
-        return ValidationError({"commit": [f"{text} (write less at once)"]})
+        return UnstorableError({"commit": [f"{text} (write less at once)"]})
     return DatastoreError(f"{text} (read less at once)")
 
 
@@ -89,7 +89,7 @@ def _refused_commit(code: grpc.StatusCode, text: str, details: str) -> BoilerErr
         case grpc.StatusCode.NOT_FOUND:
             return DocumentNotFoundError(path or "", text)
         case grpc.StatusCode.INVALID_ARGUMENT:
-            return ValidationError({"document": [text]}, where=path or "")
+            return UnstorableError({"document": [text]}, where=path or "")
         case _:
             return _refused_anyhow(code, text)
 

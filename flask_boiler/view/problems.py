@@ -18,6 +18,7 @@ from flask_boiler.errors import (
     RefusedError,
     StoredDataError,
     UnavailableError,
+    UnstorableError,
     ValidationError,
 )
 from flask_boiler.schema import InvalidInputError
@@ -31,6 +32,7 @@ PROBLEM_TYPE = "application/problem+json"
 _ASKERS = (AuthError, DocumentNotFoundError, RefusedError, ValidationError)
 _RETRY_AFTER_S = 1
 _AWAY = "Firestore is away for the moment; try again."
+_UNSTORABLE = "What it amounts to cannot be stored: it may be too large."
 _UNKNOWN = "Firestore did not answer; look whether the change was made before you repeat it."
 
 
@@ -73,6 +75,9 @@ def problem_details(
         return _details(status, error.description or "")
     if isinstance(error, Refusal):
         return _details(error.status, str(error), error.errors)
+    if isinstance(error, UnstorableError):
+        logger.warning("a request cannot be stored: %s", error)
+        return _details(error.http_status, _UNSTORABLE)
     if isinstance(error, ValidationError) and not isinstance(error, StoredDataError):
         errors = error.messages
         if not isinstance(error, InvalidInputError):

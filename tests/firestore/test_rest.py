@@ -713,3 +713,13 @@ def test_refusals_say_what_would_be_taken(client: FlaskClient, ulm: Town) -> Non
 @pytest.mark.usefixtures("towns")
 def test_a_list_is_asked_for_each_time(client: FlaskClient) -> None:
     assert client.get("/towns").headers["Cache-Control"] == "no-cache"
+
+
+def test_what_cannot_be_stored_is_told_without_the_servers_words(
+    client: FlaskClient, ulm: Town, caplog: pytest.LogCaptureFixture
+) -> None:
+    too_large = {"name": "x" * 1_048_500}
+    refused = problem(client.patch("/towns/ulm", json=too_large), 422)
+    assert refused["detail"] == "What it amounts to cannot be stored: it may be too large."
+    assert "errors" not in refused
+    assert "1 write(s)" in caplog.text

@@ -40,7 +40,7 @@ SURFACE = {
         *("MissingExtraError", "MissingIndexError", "PermissionDeniedError", "QueryError"),
         *("RefusedError", "StoredDataError"),
         *("TargetRejectedError", "UnauthenticatedError", "UnavailableError", "UnknownModelError"),
-        "ValidationError",
+        *("UnstorableError", "ValidationError"),
     ],
     "flask_boiler.extension": ["Boiler", "Mediator"],
     "flask_boiler.form": ["Form", "PROBLEM_FIELD"],
