@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from collections.abc import Callable
@@ -15,8 +16,9 @@ from flask_boiler.config import Config
 from flask_boiler.context import ApplicationContext, register_resolver
 from flask_boiler.engine.keys import Parked, ViewKey
 from flask_boiler.engine.runtime import Engine
-from flask_boiler.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError, UnavailableError
 from flask_boiler.mutation import Mutation
+from flask_boiler.ports import Datastore
 from flask_boiler.transaction import Transaction, execute_transaction, transaction
 from flask_boiler.values import Write
 from flask_boiler.view.cycles import refuse_cycles
@@ -30,6 +32,8 @@ from flask_boiler.view_model import ViewModel
 __all__ = ["Boiler", "Mediator"]
 
 R = TypeVar("R")
+
+logger = logging.getLogger(__name__)
 
 _EXTENSION = "boiler"
 
@@ -272,7 +276,7 @@ class Boiler:
         try:
             self.engine.settle(canary, write, timeout_s=timeout_s)
         finally:
-            datastore.commit([Write("delete", canary)])
+            _remove_canary(datastore, canary)
 
     def run_transaction(
         self,
@@ -342,6 +346,14 @@ class Boiler:
     def _engine_if_running(self, ask: Callable[[Engine], R], otherwise: R) -> R:
         live = live_views(self.context)
         return ask(live.engine) if live.running else otherwise
+
+
+def _remove_canary(datastore: Datastore, canary: str) -> None:
+    try:
+        datastore.commit([Write("delete", canary)])
+    except UnavailableError as error:
+        # Nothing reads it any more, so what was waited for is not to fail over it.
+        logger.warning("%s is left: %s", canary, error)
 
 
 def _context_of_current_app() -> ApplicationContext | None:

@@ -9,11 +9,13 @@ from functools import partial
 
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.statistics import Statistics
+from flask_boiler.errors import UnavailableError
 from flask_boiler.ports import CutChange, Feed
 
 __all__ = ["Settling"]
 
 _POLL_S = 0.01
+_RETRY_S = 0.1
 _NAMED = 10
 
 
@@ -52,6 +54,7 @@ class Settling:
         :param canary: the path of that document.
         :param write: changes it, and gives the commit's time in nanoseconds.
         :raises TimeoutError: naming what is still busy.
+        :raises UnavailableError: Firestore was away when the time was over.
         """
         deadline = time.monotonic() + timeout_s
         with self._quiet:
@@ -90,9 +93,20 @@ class Settling:
         return self._done_so_far() == before and not doubtful
 
     def _hear_of(self, canary: str, write: Callable[[], int], deadline: float) -> None:
-        committed_ns = write()
+        committed_ns = self._written(write, deadline)
         heard = partial(self._has_heard, canary, committed_ns)
         self._await(heard, deadline, "changes are not heard")
+
+    def _written(self, write: Callable[[], int], deadline: float) -> int:
+        """The time of the canary's commit, which may be repeated: it means nothing to anybody."""
+        while True:
+            try:
+                return write()
+            except UnavailableError:
+                if time.monotonic() + _RETRY_S > deadline:
+                    raise
+            with self._quiet:
+                self._quiet.wait(_RETRY_S)
 
     def _has_heard(self, canary: str, committed_ns: int) -> bool:
         return self._canaries[canary] >= committed_ns

@@ -41,8 +41,10 @@ def read_at(host: str) -> Any:
     return found
 
 
-def test_those_who_ask_for_the_same_share_it_until_the_last_of_them_ends() -> None:
-    first, second = start_local_firestore(EMBEDDED), start_local_firestore(EMBEDDED)
+def test_those_who_ask_for_the_same_share_it_until_the_last_of_them_ends(tmp_path: Path) -> None:
+    # Other tests of this process share one without a file.
+    config = EMBEDDED.but(firestore_file=str(tmp_path / "data.db"))
+    first, second = start_local_firestore(config), start_local_firestore(config)
     assert first.host == second.host
     assert first.owned
     written_at(first.host, 1)
@@ -51,8 +53,8 @@ def test_those_who_ask_for_the_same_share_it_until_the_last_of_them_ends() -> No
     assert read_at(second.host).get("n") == 1
     second.stop()
     assert refusal_of(second.host) is not None
-    with start_local_firestore(EMBEDDED) as third:
-        assert not read_at(third.host).exists
+    with start_local_firestore(config) as third:
+        assert read_at(third.host).get("n") == 1
 
 
 def test_two_contexts_without_configuration_see_the_same_documents() -> None:
@@ -93,8 +95,9 @@ def test_a_process_of_its_own_is_had_by_configuration() -> None:
         assert read_at(local.host).get("n") == 1
 
 
-def test_its_port_can_be_chosen_and_one_that_is_taken_is_named() -> None:
-    with start_local_firestore(EMBEDDED) as local:
+def test_its_port_can_be_chosen_and_one_that_is_taken_is_named(tmp_path: Path) -> None:
+    config = EMBEDDED.but(firestore_file=str(tmp_path / "data.db"))
+    with start_local_firestore(config) as local:
         port = int(local.host.partition(":")[2])
         with pytest.raises(ConfigurationError, match=f"cannot listen at 127.0.0.1:{port}"):
             start_local_firestore(EMBEDDED.but(firestore_port=port))

@@ -35,7 +35,7 @@ def test_tests_are_skipped_with_the_reason_where_nothing_can_be_started(
     pytester: pytest.Pytester,
 ) -> None:
     pytester.makepyfile(NEEDS_ONE)
-    result = pytester.runpytest("-rs")
+    result = pytester.runpytest_subprocess("-rs")
     result.assert_outcomes(skipped=1, passed=1)
     result.stdout.fnmatch_lines(["*SKIPPED*no local Firestore can be started here*"])
 
@@ -46,7 +46,7 @@ def test_a_skip_is_a_failure_where_everything_is_required(
 ) -> None:
     monkeypatch.setenv("FLASK_BOILER_REQUIRE_ALL", "1")
     pytester.makepyfile(NEEDS_ONE)
-    result = pytester.runpytest()
+    result = pytester.runpytest_subprocess()
     result.assert_outcomes(errors=1, passed=1)
     result.stdout.fnmatch_lines(
         ["FLASK_BOILER_REQUIRE_ALL is set*no local Firestore can be started here*"]

@@ -31,6 +31,7 @@ from flask_boiler.view.problems import Refusal, problem_details
 from flask_boiler.view.representation import Representation
 from flask_boiler.view.websocket.admission import Admission
 from flask_boiler.view.websocket.arguments import ViewArguments
+from flask_boiler.view.websocket.connections import end_connection, send_away, unread_by
 from flask_boiler.view.websocket.departures import Departures
 from flask_boiler.view.websocket.options import SubscriptionOptions, WsLimits
 from flask_boiler.view.websocket.shared_view import Message, Room
@@ -236,7 +237,7 @@ class WsMediator:
             answer = self._dispatch("connect", sid, *given)
             if self._stopping.is_set():
                 # Told no, the client would not come again, here or to another process.
-                self._end_connection(sid)
+                end_connection(self.server, self.namespace, sid)
                 answer = False
         finally:
             if answer is False:
@@ -403,8 +404,8 @@ class WsMediator:
 
     def is_ready(self, sid: str) -> bool:
         """Whether a client reads what it is sent."""
-        socket = self._connection(sid)
-        return socket is None or socket.queue.qsize() < self._limits.max_unread
+        unread = unread_by(self.server, self.namespace, sid)
+        return unread is None or unread < self._limits.max_unread
 
     def _send(self, event: str, data: Any, sids: list[str]) -> None:
         # To the clients of this process alone: each process tells its own, so a message queue
@@ -414,16 +415,6 @@ class WsMediator:
 
     # --- clients ---------------------------------------------------------------------------
 
-    def _connection(self, sid: str) -> Any:
-        """The Engine.IO connection of a client, if there is one."""
-        try:
-            connection = self.server.manager.eio_sid_from_sid(sid, self.namespace)
-        except KeyError:
-            # The last client of the namespace is leaving at this moment; nothing reaches it.
-            return None
-        # There is none in Flask-SocketIO's test client, which takes everything at once.
-        return self.server.eio.sockets.get(connection)
-
     def _is_deaf(self, sid: str) -> bool:
         """Whether a client asks on and on and does not read the answers; it is sent away then.
 
@@ -432,8 +423,8 @@ class WsMediator:
         client = self._clients.get(sid)
         if client is None:
             return False
-        connection = self._connection(sid)
-        if connection is None or connection.queue.qsize() <= self._limits.most_unread_answers:
+        unread = unread_by(self.server, self.namespace, sid)
+        if unread is None or unread <= self._limits.most_unread_answers:
             return client.expelled
         with client.lock:
             expelled, client.expelled = client.expelled, True
@@ -441,25 +432,13 @@ class WsMediator:
             logger.warning(
                 "a client of %s asked on without reading %d messages: it is sent away",
                 self.namespace,
-                connection.queue.qsize(),
+                unread,
             )
             self._send_away(sid)
         return True
 
     def _send_away(self, sid: str) -> None:
-        if not self._end_connection(sid):
-            self.server.disconnect(sid, namespace=self.namespace, ignore_queue=True)
-
-    def _end_connection(self, sid: str) -> bool:
-        """End a client's connection, not waiting for it to read a farewell; if there is one.
-
-        The connection, with what waits on it, and not only its being in the namespace: clients come
-        back by themselves if they lose a connection, and do not if they are told to leave.
-        """
-        connection = self._connection(sid)
-        if connection is not None:
-            connection.close(wait=False, abort=True, reason=self.server.reason.SERVER_DISCONNECT)
-        return connection is not None
+        send_away(self.server, self.namespace, sid)
 
     def _dispatch(self, event: str, *args: Any) -> Any:
         parent: Any = super()

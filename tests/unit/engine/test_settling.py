@@ -11,6 +11,7 @@ from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.keys import ViewKey
 from flask_boiler.engine.live_view import LiveView, Rendering
 from flask_boiler.engine.runtime import Engine
+from flask_boiler.errors import UnavailableError
 from flask_boiler.values import Target
 from tests.unit.engine.fakes import MemoryDatastore, MemoryFeed
 
@@ -39,6 +40,8 @@ class World:
         self.effects: list[Callable[[], object]] = []
         self.unheard: list[str] = []
         self.rounds = 0
+        #: How often Firestore is away before it takes a canary.
+        self.away = 0
 
     def handling(self, source: str) -> LiveView:
         """A view that publishes nothing, as a handler of documents does."""
@@ -57,14 +60,17 @@ class World:
         self.unheard.append(path)
 
     def write_canary(self) -> int:
+        if self.away > 0:
+            self.away -= 1
+            raise UnavailableError("away")
         self.rounds += 1
         written = self.datastore.put(CANARY, {})
         heard, self.unheard = self.unheard, []
         self.feed.deliver(CANARY, *heard)
         return written.update_time_ns
 
-    def settle(self) -> None:
-        self.engine.settle(CANARY, self.write_canary, timeout_s=TIMEOUT_S)
+    def settle(self, timeout_s: float = TIMEOUT_S) -> None:
+        self.engine.settle(CANARY, self.write_canary, timeout_s=timeout_s)
 
 
 @pytest.fixture
@@ -90,3 +96,15 @@ def test_what_a_handler_writes_is_waited_for_though_it_publishes_nothing(world: 
     world.settle()
     assert world.unheard == []
     assert world.rounds == 3
+
+
+def test_a_canary_is_written_again_while_firestore_is_away(world: World) -> None:
+    world.away = 3
+    world.settle()
+    assert (world.away, world.rounds) == (0, 1)
+
+
+def test_firestore_that_stays_away_ends_it_with_the_reason(world: World) -> None:
+    world.away = 1_000_000
+    with pytest.raises(UnavailableError, match="away"):
+        world.settle(timeout_s=0.3)
