@@ -35,7 +35,7 @@ def test_all_views_are_kept(counts: Any) -> None:
 
 
 def test_they_share_one_stream(counts: Any) -> None:
-    assert (counts["listen_streams_opened"], counts["listen_streams_open"]) == (1, 1)
+    assert (counts["listen_streams_at_once"], counts["listen_streams_open"]) == (1, 1)
 
 
 def test_they_share_a_few_threads(counts: Any) -> None:
