@@ -4,25 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import pytest
 
 from flask_boiler.config import Config, FirestoreKind
 from flask_boiler.emulator import Installation, find_installation
 from flask_boiler.errors import LocalFirestoreNotFoundError
 from flask_boiler.local_firestore import start_local_firestore
 from flask_boiler.ports import LocalFirestore
-from flask_boiler.testing.plugin import skip_unless_required
+from flask_boiler.testing.plugin import is_all_required, skip_unless_required
 
 __all__ = ["FIRESTORES", "google_installation", "running"]
 
-FIRESTORES: tuple[FirestoreKind, ...] = ("embedded", "google-emulator")
+#: Why a test is skipped, in a line: hundreds may be.
+_NO_EMULATOR = "no Google emulator can be started here: CONTRIBUTING.md tells what it needs"
 
 
 def google_installation() -> Installation:
     """Google's emulator; the test that asks for it is skipped where it is not installed."""
     try:
         return find_installation()
-    except LocalFirestoreNotFoundError as error:
-        skip_unless_required(str(error))
+    except LocalFirestoreNotFoundError:
+        skip_unless_required(_NO_EMULATOR)
+
+
+def _firestores() -> list[Any]:
+    kinds: list[FirestoreKind] = ["embedded", "google-emulator"]
+    try:
+        find_installation()
+    except LocalFirestoreNotFoundError:
+        if not is_all_required():
+            # By a mark, they are summed up in a line for each file.
+            skipped = pytest.param("google-emulator", marks=pytest.mark.skip(reason=_NO_EMULATOR))
+            return ["embedded", skipped]
+    return [*kinds]
+
+
+#: What fixtures of tests on both are parametrized with.
+FIRESTORES = _firestores()
 
 
 @contextmanager

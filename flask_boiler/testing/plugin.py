@@ -33,6 +33,7 @@ __all__ = [
     "boiler",
     "embedded_firestore",
     "firestore_emulator",
+    "is_all_required",
     "settle",
     "skip_unless_required",
 ]
@@ -51,9 +52,14 @@ class Settle(Protocol):
         ...
 
 
+def is_all_required() -> bool:
+    """Whether no test may be skipped for want of something, as on a build server."""
+    return bool(os.environ.get(_REQUIRE_ALL))
+
+
 def skip_unless_required(reason: str) -> NoReturn:
     """Skip the running test for want of something; fail it where everything is required."""
-    if os.environ.get(_REQUIRE_ALL):
+    if is_all_required():
         pytest.fail(f"{_REQUIRE_ALL} is set, and something is missing: {reason}", pytrace=False)
     pytest.skip(reason)
 

@@ -57,7 +57,7 @@ SURFACE = {
     "flask_boiler.testing": [],
     "flask_boiler.testing.plugin": [
         *("Settle", "boiler", "embedded_firestore", "firestore_emulator", "settle"),
-        "skip_unless_required",
+        *("is_all_required", "skip_unless_required"),
     ],
     "flask_boiler.transaction": [
         *("Transaction", "current_transaction", "execute_transaction", "joined_transaction"),
