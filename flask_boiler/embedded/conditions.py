@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 _FIELD = protocol.StructuredQuery.FieldFilter
+_LISTS = (_FIELD.IN, _FIELD.NOT_IN, _FIELD.ARRAY_CONTAINS_ANY)
 _UNARY = protocol.StructuredQuery.UnaryFilter
 _COMPOSITE = protocol.StructuredQuery.CompositeFilter
 
@@ -62,6 +63,8 @@ class Leaf(NamedTuple):
     #: Whether it compares with null or NaN, which nothing fulfils: Firestore leaves such a
     #: filter out before it looks at the others.
     is_void: bool = False
+    #: Whether it compares with several values, as ``in`` does.
+    is_list: bool = False
 
     def accepts(self, encoded: bytes) -> bool:
         """Whether an encoded value is in one of the intervals."""
@@ -101,13 +104,12 @@ def leaf_of(where: Any) -> Leaf:
 
 
 def _operands(part: Any) -> Sequence[Any]:
-    many = part.op in (_FIELD.IN, _FIELD.NOT_IN, _FIELD.ARRAY_CONTAINS_ANY)
-    return part.value.array_value.values if many else [part.value]
+    return part.value.array_value.values if part.op in _LISTS else [part.value]
 
 
 def _leaf(names: tuple[str, ...], part: Any, operands: list[bytes]) -> Leaf:
     if _is_void(part.op, operands):
-        return Leaf(names, (), is_void=True)
+        return Leaf(names, (), is_void=True, is_list=part.op in _LISTS)
     match part.op:
         case _FIELD.EQUAL | _FIELD.IN:
             return Leaf(names, _points(operands), is_equality=True)

@@ -299,11 +299,8 @@ def _check_keys(query: Any, required: Sequence[tuple[str, ...]]) -> None:
     orders = criteria(query)
     if any(order.field == NAME for order in orders[:-1]):
         raise invalid("order by clause cannot contain more fields after the key")
-    conjunctions = [
-        conjunction
-        for conjunction in disjunction(query.where)
-        if not any(leaf.is_void for leaf in conjunction)
-    ]
+    asked = disjunction(query.where)
+    conjunctions = [c for c in asked if not any(leaf.is_void for leaf in c)]
     unequal = any(
         not leaf.is_equality and leaf.names != NAME_FIELD
         for conjunction in conjunctions
@@ -320,7 +317,9 @@ def _check_keys(query: Any, required: Sequence[tuple[str, ...]]) -> None:
             "not appear in inequalities."
         )
     more = set(required) - {field_names(order.field) for order in orders}
-    if more and named:
+    # Lists that nothing fulfils are left out only after the index was chosen.
+    indexed = [c for c in asked if not any(leaf.is_void and not leaf.is_list for leaf in c)]
+    if more and any(_is_key(leaf) for conjunction in indexed for leaf in conjunction):
         raise _unsupported_index(more)
     if orders[0] == Criterion(NAME, True) and not all(
         any(leaf.is_equality and not _is_key(leaf) for leaf in conjunction)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from google.cloud import firestore
+from google.cloud.firestore_v1.base_query import And, FieldFilter
 from google.cloud.firestore_v1.types import ListenRequest
 
 from tests.firestore.differential_listeners import refusal_of_request
@@ -162,6 +163,14 @@ def _asks(where: Json | None = None, *, below: str = "", **query: Any) -> Call:
     return call
 
 
+def _sums_below_a_name(client: firestore.Client) -> Any:
+    filters = [
+        FieldFilter("n", "in", [None]),
+        FieldFilter("__name__", "<", client.document("a/x")),
+    ]
+    return client.collection("a").where(filter=And(filters)).sum("n").get()
+
+
 def _aggregates(*aggregations: Json) -> Call:
     def call(client: firestore.Client) -> Any:
         asked = {
@@ -313,6 +322,7 @@ INVALID: dict[str, Call] = {
     "a query of a path": _asks(from_=[{"collection_id": "a/b"}]),
     "a cursor with more values than orders": _asks(start_at={"values": [ONE]}),
     "a cursor with a number as a name": _asks(order_by=_by("__name__"), start_at={"values": [ONE]}),
+    "a sum of what is below a name, beside a list that nothing fulfils": _sums_below_a_name,
     "no aggregations": _aggregates(),
     "an aggregation of nothing": _aggregates({}),
     "two aggregations of one name": _aggregates(*[{"alias": "a", "count": {}}] * 2),
