@@ -164,7 +164,7 @@ def _asks(where: Json | None = None, *, below: str = "", **query: Any) -> Call:
 
 
 def _sums_below_a_name(client: firestore.Client) -> Any:
-    filters = [
+    filters: list[Any] = [
         FieldFilter("n", "in", [None]),
         FieldFilter("__name__", "<", client.document("a/x")),
     ]
