@@ -168,7 +168,8 @@ def _sums_below_a_name(client: firestore.Client) -> Any:
         FieldFilter("n", "in", [None]),
         FieldFilter("__name__", "<", client.document("a/x")),
     ]
-    return client.collection("a").where(filter=And(filters)).sum("n").get()
+    query: Any = client.collection("a").where(filter=And(filters))
+    return query.sum("n").get()
 
 
 def _aggregates(*aggregations: Json) -> Call:
