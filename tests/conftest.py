@@ -16,6 +16,13 @@ from tests.processes import is_gone, with_environment
 
 _MARK = "FLASK_BOILER_TEST_SESSION"
 _TIME_TO_END_S = 10.0
+_LONG = {
+    "test_embedded_differential.py",
+    "test_google_system_tests.py",
+    "test_histories.py",
+    "test_scale.py",
+    "test_task_crashes.py",
+}
 
 # How long an example takes says how busy the machine is, and nothing of the code.
 hypothesis.settings.register_profile(
@@ -31,6 +38,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # Inherited by every process that a test starts, also by one whose parent is gone.
     if not _is_worker(config):
         os.environ[_MARK] = uuid.uuid4().hex
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, lest one worker be left alone with it at the end."""
+    items.sort(key=lambda item: item.path.name not in _LONG)
 
 
 @pytest.fixture(scope="session")
