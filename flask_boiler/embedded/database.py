@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -192,7 +194,20 @@ def _locked(path: str) -> IO[bytes]:
     except OSError as error:
         lock.close()
         raise _unusable(path, "another process has it open") from error
+    _locks.add(lock)
     return lock
+
+
+_locks: weakref.WeakSet[IO[bytes]] = weakref.WeakSet()
+
+
+def _leave_locks() -> None:
+    # The kernel lets go of a lock when nobody has its file open any more, and a forked child has.
+    for lock in list(_locks):
+        lock.close()
+
+
+os.register_at_fork(after_in_child=_leave_locks)
 
 
 def _unusable(path: str, why: object) -> StorageFailure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -69,9 +70,9 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApplicationContext]:
 
 
 @pytest.mark.timeout(60)
-def test_the_port_of_an_embedded_firestore_is_the_parents_alone() -> None:
-    """A child that lives on must not hold the port of a server that is gone."""
-    server = EmbeddedFirestore().start()
+def test_port_and_file_of_an_embedded_firestore_are_the_parents_alone(tmp_path: Path) -> None:
+    """A child that lives on must not hold what a server had that is gone."""
+    server = EmbeddedFirestore(tmp_path / "data.db").start()
     address, _, port = server.host.partition(":")
     reads, writes = os.pipe()
     pid = os.fork()
@@ -82,7 +83,8 @@ def test_the_port_of_an_embedded_firestore_is_the_parents_alone() -> None:
     os.close(reads)
     try:
         server.stop()
-        with EmbeddedFirestore(address=address, port=int(port)) as again:
+        file = tmp_path / "data.db"
+        with EmbeddedFirestore(file, address=address, port=int(port)) as again:
             assert again.host == server.host
     finally:
         os.close(writes)
