@@ -8,6 +8,7 @@ them is meant. What is HTTP/2 is passed on as it comes, without being looked at.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import threading
@@ -18,10 +19,14 @@ from flask_boiler.errors import ConfigurationError
 
 __all__ = ["Gateway"]
 
+_log = logging.getLogger(__name__)
+
 #: How every HTTP/2 connection begins, and no request of HTTP/1.1.
 _PREFACE = b"PRI"
 _BUFFER = 256 * 1024
 _BACKLOG = 512
+#: Before it is tried again to accept, where that is impossible for now.
+_PAUSE_S = 0.5
 
 #: Serves a connection of HTTP/1.1 until it ends.
 ServeHttp = Callable[[socket.socket, tuple[str, int]], None]
@@ -41,7 +46,7 @@ class Gateway:
         self._grpc_address = grpc_address
         self._serve_http = serve_http
         self._lock = threading.Lock()
-        self._is_closed = False
+        self._closing = threading.Event()
         self._sockets: set[socket.socket] = set()
         self._threads: set[threading.Thread] = set()
         try:
@@ -59,7 +64,7 @@ class Gateway:
     def close(self) -> None:
         """End all connections; returns when their threads are gone."""
         with self._lock:
-            self._is_closed = True
+            self._closing.set()
             sockets = [*self._sockets, self._listening]
         for one in sockets:
             _shut(one)
@@ -86,23 +91,44 @@ class Gateway:
         thread = threading.Thread(target=run, name=f"embedded-gateway-{name}", daemon=True)
         with self._lock:
             self._threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            with self._lock:
+                self._threads.discard(thread)
+            raise
 
     def _accept(self) -> None:
         while True:
             try:
                 connection, peer = self._listening.accept()
-            except OSError:
-                # It was shut: nobody is to be accepted any more.
-                return
+            except OSError as error:
+                if self._closing.is_set():
+                    return
+                # As a rule, too many files are open: others have to go first.
+                self._pause(error)
+                continue
             if not self._keep(connection):
                 return
-            self._start(lambda c=connection, p=peer: self._serve(c, p), "serves")  # type: ignore[misc]
+            try:
+                self._start(lambda c=connection, p=peer: self._serve(c, p), "serves")  # type: ignore[misc]
+            except RuntimeError as error:
+                # The system gives this process no more threads.
+                self._forget(connection)
+                self._pause(error)
+
+    def _pause(self, error: Exception) -> None:
+        _log.error(
+            "the embedded Firestore cannot take a connection: %s. Those that wait are taken when "
+            "others have ended",
+            error,
+        )
+        self._closing.wait(_PAUSE_S)
 
     def _keep(self, connection: socket.socket) -> bool:
         """Remember a connection, so that it can be ended; whether there is still time for it."""
         with self._lock:
-            if not self._is_closed:
+            if not self._closing.is_set():
                 self._sockets.add(connection)
                 return True
         connection.close()

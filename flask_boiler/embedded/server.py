@@ -181,7 +181,9 @@ class EmbeddedFirestore:
                 "by allow_remote=True"
             )
         self._path = path
-        self._address = address
+        bare = address.strip("[]")
+        #: As it stands before a port: else nobody knows where an address of IPv6 ends.
+        self._address = f"[{bare}]" if ":" in bare else bare
         self._port = port
         self._retention_s = retention_s
         self._faults = faults

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
+import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +21,7 @@ from google.cloud.firestore_v1.base_query import FieldFilter, Or
 from google.cloud.firestore_v1.vector import Vector
 
 from flask_boiler.embedded import EmbeddedFirestore
+from flask_boiler.emulator import AttachedFirestore
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore.clients import close_client, local_client
 
@@ -237,10 +240,61 @@ def test_it_listens_for_this_machine_alone() -> None:
         EmbeddedFirestore(address="0.0.0.0")
 
 
+@pytest.mark.parametrize("address", ["::1", "[::1]", "localhost"])
+def test_it_is_reached_at_any_address_of_this_machine(address: str) -> None:
+    if "::1" in address and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with EmbeddedFirestore(address=address) as server:
+        client = local_client(server.host, project="demo", database="(default)")
+        client.document("a/b").set({"n": 1}, retry=None, timeout=30)
+        close_client(client)
+
+
+def has_ipv6() -> bool:
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
 def test_a_port_that_is_taken_is_a_clear_error(server: EmbeddedFirestore) -> None:
     port = int(server.host.rpartition(":")[2])
     with pytest.raises(ConfigurationError, match=rf"cannot listen at 127\.0\.0\.1:{port}"):
         EmbeddedFirestore(port=port).start()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it counts its open files in /proc")
+def test_it_takes_connections_again_when_there_was_no_room_for_more() -> None:
+    room = 20
+    program = (
+        "import os, resource\n"
+        "from flask_boiler.embedded import EmbeddedFirestore\n"
+        "with EmbeddedFirestore() as server:\n"
+        f"    most = len(os.listdir('/proc/self/fd')) + {room}\n"
+        "    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))\n"
+        "    print(server.host, flush=True)\n"
+        "    input()\n"
+    )
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+        contextlib.ExitStack() as connections,
+    ):
+        assert process.stdout is not None
+        assert process.stderr is not None
+        host = process.stdout.readline().strip()
+        address, _, port = host.partition(":")
+        for _ in range(2 * room):
+            connections.enter_context(socket.create_connection((address, int(port))))
+        assert any("cannot take a connection" in line for line in process.stderr)
+        connections.close()
+        AttachedFirestore(host)  # it answers
+        process.communicate("\n")
+    assert process.returncode == 0
 
 
 def test_a_program_that_does_not_stop_it_ends_all_the_same() -> None:
