@@ -321,10 +321,12 @@ def _check_keys(query: Any, required: Sequence[tuple[str, ...]]) -> None:
     indexed = [c for c in asked if not any(leaf.is_void and not leaf.is_list for leaf in c)]
     if more and any(_is_key(leaf) for conjunction in indexed for leaf in conjunction):
         raise _unsupported_index(more)
-    if orders[0] == Criterion(NAME, True) and not all(
+    in_an_index = [
         any(leaf.is_equality and not _is_key(leaf) for leaf in conjunction)
         for conjunction in conjunctions
-    ):
+    ]
+    # One alternative that is answered from an index is enough for all.
+    if orders[0] == Criterion(NAME, True) and in_an_index and not any(in_an_index):
         raise failed_precondition("Firestore does not support descending key scans")
     if more and any(order.field.field_path == NAME for order in query.order_by):
         raise _unsupported_index(more)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from google.cloud import firestore
-from google.cloud.firestore_v1.base_query import And, FieldFilter
+from google.cloud.firestore_v1.base_query import And, FieldFilter, Or
 from google.cloud.firestore_v1.types import ListenRequest
 
 from tests.firestore.differential_listeners import refusal_of_request
@@ -161,6 +161,16 @@ def _asks(where: Json | None = None, *, below: str = "", **query: Any) -> Call:
         return list(_call(client, "run_query", parent=parent, structured_query=structured))
 
     return call
+
+
+def _names_downwards(client: firestore.Client) -> Any:
+    filters: list[Any] = [
+        FieldFilter("n", "==", 1),
+        FieldFilter("__name__", "<", client.document("a/x")),
+    ]
+    query: Any = client.collection("a").where(filter=Or(filters))
+    found = query.order_by("__name__", direction="DESCENDING").get()
+    assert "x" in [snapshot.id for snapshot in found]
 
 
 def _sums_below_a_name(client: firestore.Client) -> Any:
@@ -347,6 +357,7 @@ MISSING: dict[str, Call] = {
 }
 
 TAKEN: dict[str, Call] = {
+    "names downwards, where one alternative has an index": _names_downwards,
     "a document's id has 1500 bytes": _writes_to("a/" + "é" * 750),
     "a number as an id": _writes_to(f"a/__id{-(2**63)}__"),
     "a field's name has 1500 bytes": _sets(ONE, field="é" * 750),
