@@ -55,7 +55,8 @@ class EmbeddedProgram:
         """The command line that serves Firestore at ``address:port``."""
         command = [sys.executable, "-m", "flask_boiler.embedded"]
         if self.file is not None:
-            command += ["--file", self.file]
+            # It runs in a directory of its own.
+            command += ["--file", os.path.abspath(self.file)]
         return [*command, "--address", address, "--port", str(port)]
 
 

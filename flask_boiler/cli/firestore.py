@@ -24,6 +24,9 @@ __all__ = ["firestore_commands"]
 
 firestore_commands = AppGroup("firestore", help="Run the embedded Firestore, and see to its data.")
 
+#: Where Flask looks for an application that is not named.
+_APP_FILES = ("wsgi.py", "app.py")
+
 _path = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -59,7 +62,7 @@ def start(
         # It is told to whoever looks at the terminal.
         logging.getLogger("flask_boiler.embedded").setLevel(logging.ERROR)
         server = EmbeddedFirestore(
-            file or config.firestore_file or MEMORY,
+            file or _configured_file(config) or MEMORY,
             address=address,
             port=config.firestore_port if port is None else port,
             allow_remote=allow_remote,
@@ -119,9 +122,13 @@ def clear(
 
 def _config(context: click.Context) -> Config:
     """The application's configuration, or, where there is no application, the file's."""
+    info = context.ensure_object(ScriptInfo)
     try:
-        app = context.ensure_object(ScriptInfo).load_app()
+        app = info.load_app()
     except NoAppException:
+        # One that is meant and cannot be loaded is configured in ways that nobody knows.
+        if info.app_import_path is not None or any(Path(name).exists() for name in _APP_FILES):
+            raise
         return Config.load()
     boiler = app.extensions.get("boiler")
     return boiler.context.config if boiler is not None else Config.from_mapping(app.config)
@@ -135,12 +142,16 @@ def _data(config: Config, host: str | None, file: Path | None) -> StoredData:
         return DataAtRest(file)
     if found := host or config.emulator_host or os.environ.get("FIRESTORE_EMULATOR_HOST"):
         return DataServed(found)
-    if config.firestore_file is not None:
-        return DataAtRest(Path(config.firestore_file).expanduser())
+    if (configured := _configured_file(config)) is not None:
+        return DataAtRest(configured)
     raise click.UsageError(
         "whose data? Give --host (or FIRESTORE_EMULATOR_HOST) of one that runs, or --file (or the "
         "configuration key firestore_file) of one that does not"
     )
+
+
+def _configured_file(config: Config) -> Path | None:
+    return None if config.firestore_file is None else Path(config.firestore_file).expanduser()
 
 
 @contextmanager

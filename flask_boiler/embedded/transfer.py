@@ -40,6 +40,8 @@ __all__ = [
 
 _KIND = "flask_boiler export"
 _FORMAT = 1
+#: How SQLite's files begin.
+_DATABASE = b"SQLite format 3\0"
 
 
 def clear(storage: Storage, world: str) -> int:
@@ -135,13 +137,29 @@ def _line(message: Any) -> str:
 def replacing(target: Path) -> Iterator[TextIO]:
     """A file that takes the place of another when it is complete and on the disk.
 
-    :raises ConfigurationError: it cannot be written.
+    :raises ConfigurationError: it cannot be written, or the other is no plain file or a database.
     """
     try:
-        with _replacing(target) as file:
+        _check_replaceable(target)
+        # Where it is a link, it stays one.
+        with _replacing(target.resolve()) as file:
             yield file
     except OSError as error:
         raise ConfigurationError(f"cannot export to {target}: {error}") from error
+
+
+def _check_replaceable(target: Path) -> None:
+    if not target.exists():
+        return
+    if not target.is_file():
+        raise ConfigurationError(f"cannot export to {target}: it is no plain file; name another")
+    with target.open("rb") as file:
+        # Who exports to it has mistaken it for what is exported.
+        if file.read(len(_DATABASE)) == _DATABASE:
+            raise ConfigurationError(
+                f"cannot export to {target}: it is a database, which would be lost; name another "
+                "file"
+            )
 
 
 @contextmanager
@@ -191,5 +209,6 @@ def _document(where: str, line: str) -> Any:
         check_document(message.name)
         settle_fields(message)
     except (json_format.ParseError, Refusal) as error:
-        raise ConfigurationError(f"cannot import {where}: {error}. Nothing was imported") from error
+        why = str(error).rstrip(".")
+        raise ConfigurationError(f"cannot import {where}: {why}. Nothing was imported") from error
     return message

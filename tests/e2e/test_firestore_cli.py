@@ -140,6 +140,46 @@ def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
     assert "firestore must be one of embedded" in run("start", status=1)
 
 
+def test_an_application_that_cannot_be_loaded_is_not_passed_over(tmp_path: Path) -> None:
+    """What would be cleared is what the file names, and the application may name another."""
+    (tmp_path / "boiler.yaml").write_text("firestore_file: data.db\n")
+    said = run("clear", "--yes", status=2, environment={"FLASK_APP": "citties"})
+    assert "Could not import 'citties'" in said
+    (tmp_path / "app.py").write_text("cities = None\n")
+    assert "Failed to find Flask application or factory in module 'app'" in run(
+        "clear", "--yes", status=2
+    )
+
+
+def test_a_file_in_the_home_directory_is_found(tmp_path: Path) -> None:
+    with started(BOILER_FIRESTORE_FILE="~/data.db", HOME=str(tmp_path)) as host:
+        put(host, "cities/SF")
+    assert (tmp_path / "data.db").exists()
+
+
+def test_a_database_is_not_exported_over_itself(tmp_path: Path) -> None:
+    with EmbeddedFirestore(tmp_path / "data.db") as server:
+        put(server.host, "cities/SF")
+        said = run("export", "data.db", "--host", server.host, status=1)
+        assert "cannot export to data.db: it is a database, which would be lost" in said
+    said = run("export", "data.db", "--file", "data.db", status=1)
+    assert "it is a database" in said
+    with EmbeddedFirestore(tmp_path / "data.db") as server:
+        assert ids(server.host) == ["SF"]
+
+
+def test_what_is_no_plain_file_is_not_replaced_by_an_export(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("all.jsonl")
+    with EmbeddedFirestore() as server:
+        said = run("export", "pipe", "--host", server.host, status=1)
+        assert "cannot export to pipe: it is no plain file" in said
+        run("export", "link", "--host", server.host)
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "all.jsonl").exists()
+
+
 def test_googles_emulator_is_cleared_and_does_not_export() -> None:
     with FirestoreProcess(google_installation()) as emulator:
         put(emulator.host, "cities/SF")

@@ -89,6 +89,14 @@ def test_one_in_a_process_of_its_own_survives_being_killed(tmp_path: Path) -> No
             assert read_at(host).get("n") == n
 
 
+def test_the_file_of_a_process_of_its_own_is_where_its_starter_means(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = EmbeddedProgram("data.db").command(address="127.0.0.1", port=0)
+    assert str(tmp_path / "data.db") in command
+
+
 def test_a_process_of_its_own_is_had_by_configuration() -> None:
     with start_local_firestore(EMBEDDED.but(firestore_own_process=True)) as local:
         written_at(local.host, 1)
