@@ -88,7 +88,8 @@ def _config_of_session() -> Config:
     """What the application's configuration says of a local Firestore, and nothing else of it."""
     from flask_boiler.config import Config
 
-    configured = Config.load()
+    # The section for testing counts, whatever the shell is otherwise set to.
+    configured = Config.load(environ={**os.environ, "BOILER_RUNTIME": "testing"})
     wants_googles = configured.firestore == "google-emulator"
     return Config(
         testing=True,

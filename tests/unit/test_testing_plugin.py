@@ -73,6 +73,19 @@ def test_without_java_and_without_configuration_there_is_the_embedded_one(
     pytester.runpytest("-W", "error").assert_outcomes(passed=1)
 
 
+@pytest.mark.usefixtures("bare_machine")
+def test_the_files_section_for_testing_counts_whatever_else_the_shell_is_set_to(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BOILER_FIRESTORE")
+    monkeypatch.setenv("BOILER_RUNTIME", "production")
+    pytester.makefile(".yaml", boiler="testing:\n  firestore: google-emulator\n")
+    pytester.makepyfile(NEEDS_ONE)
+    result = pytester.runpytest_subprocess("-rs")
+    result.assert_outcomes(skipped=1, passed=1)
+    result.stdout.fnmatch_lines(["*SKIPPED*no local Firestore can be started here*"])
+
+
 def test_loading_the_plugin_imports_nothing_that_costs_time() -> None:
     program = (
         "import sys, json, pytest; before = set(sys.modules)\n"
