@@ -23,11 +23,13 @@ class Swap:
 
     :param added: targets that this view did not read before.
     :param appeared: those of them that nobody read before: listen to them.
-    :param vanished: targets that nobody reads any more: release them.
+    :param dropped: targets that this view does not read any more.
+    :param vanished: those of them that nobody reads any more: release them.
     """
 
     added: frozenset[Target] = field(default=frozenset())
     appeared: frozenset[Target] = field(default=frozenset())
+    dropped: frozenset[Target] = field(default=frozenset())
     vanished: frozenset[Target] = field(default=frozenset())
 
 
@@ -75,9 +77,10 @@ class Dependencies:
             self._readers.setdefault(target, set()).add(key)
         for target in appeared:
             self._index(target)
-        vanished = frozenset(t for t in before - after if self._leave(key, t))
+        dropped = before - after
+        vanished = frozenset(t for t in dropped if self._leave(key, t))
         self._remember(key, after)
-        return Swap(added, appeared, vanished)
+        return Swap(added, appeared, dropped, vanished)
 
     def _leave(self, key: ViewKey, target: Target) -> bool:
         readers = self._readers[target]

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable
 
 from flask_boiler.engine.keys import Parked, ViewKey
+from flask_boiler.errors import CyclicViewError
 
 __all__ = ["Parking"]
 
@@ -18,6 +19,7 @@ class Parking:
 
     def __init__(self) -> None:
         self._parked: dict[ViewKey, Parked] = {}
+        self._in_circles: set[ViewKey] = set()
         self._contested: dict[str, set[ViewKey]] = {}
 
     def __contains__(self, key: ViewKey) -> bool:
@@ -29,14 +31,23 @@ class Parking:
 
     def set_aside(self, key: ViewKey, error: Exception) -> None:
         """Park a view, visibly; one that fails again keeps the time of its first failure."""
-        before = self._parked.pop(key, None)
+        before = self._parked.get(key)
+        self.release(key)
         since = before.since if before else datetime.datetime.now(datetime.UTC)
         self._parked[key] = Parked(key, error, since)
+        if isinstance(error, CyclicViewError):
+            self._in_circles.add(key)
         logger.error("%s is parked: %s", key, error, exc_info=error)
 
     def release(self, key: ViewKey) -> None:
         """It is well again, or gone."""
         self._parked.pop(key, None)
+        self._in_circles.discard(key)
+
+    @property
+    def in_circles(self) -> frozenset[ViewKey]:
+        """The views that are set aside because they read each other."""
+        return frozenset(self._in_circles)
 
     def contest(self, key: ViewKey, places: Iterable[str]) -> None:
         """The view would be kept at these places if they were free."""

@@ -475,7 +475,15 @@ class Engine:
         if swap.vanished:
             self.feed.release(swap.vanished)
             self._forget_refusals(swap.vanished)
+        if swap.dropped:
+            self._retry_circles(view)
         return swap.added
+
+    def _retry_circles(self, loosened: LiveView) -> None:
+        """A view reads less: have those tried again that its circle kept from being right."""
+        # No document need change by that, so nobody else tells them.
+        for key in self._parking.in_circles - {loosened.key}:
+            self._touch(self._views[key])
 
     def _readers_of_document(self, path: str, *, cut: Cut) -> Iterator[ViewKey]:
         """The views that read a document: by its path, in a query's result, or as their root."""

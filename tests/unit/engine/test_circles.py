@@ -165,3 +165,30 @@ def test_a_circle_that_is_broken_heals(world: World) -> None:
     world.run()
     assert world.parked == {}
     assert world.datastore.fields("left/1") == {"value": 2}
+
+
+def test_a_circle_heals_when_one_of_its_views_goes_and_no_document_changes(world: World) -> None:
+    world.keep(world.adding("left/1", RIGHT), world.adding("right/1", LEFT))
+    world.run()
+    world.engine.discard(ViewKey("adding", "right/1"))
+    world.engine.await_quiet(timeout_s=TIMEOUT_S)
+    assert world.parked == {}
+
+
+def test_a_circle_heals_when_one_of_its_views_reads_less_and_stays_as_it_is(world: World) -> None:
+    world.datastore.put("switch/1", {"on": True})
+    world.feed.listen(["switch/1", RIGHT])
+
+    def compute(reader: CutReader) -> Rendering:
+        if reader.documents(["switch/1"])["switch/1"].get("on"):
+            reader.query(RIGHT)
+        return Rendering({"left/1": CODEC.encode({"value": 1})})
+
+    key = ViewKey("constant", "left/1")
+    world.keep(LiveView(key, compute, world.engine.publisher), world.adding("right/1", LEFT))
+    world.run()
+    assert "adding:right/1" in world.parked
+    world.datastore.put("switch/1", {"on": False})
+    world.run()
+    assert world.parked == {}
+    assert world.datastore.fields("right/1") == {"value": 2}
