@@ -22,7 +22,7 @@ from flask_boiler.errors import (
     UnstorableError,
 )
 
-__all__ = ["TRANSIENT", "translated"]
+__all__ = ["TRANSIENT", "is_vendors", "translated"]
 
 #: Codes after which it is not known whether the server did what it was asked.
 TRANSIENT = frozenset(
@@ -54,6 +54,11 @@ def translated(what: str, *, writing: bool = False) -> Iterator[None]:
         yield
     except grpc.RpcError as error:
         raise _translate(error, what, writing) from error
+
+
+def is_vendors(error: BoilerError) -> bool:
+    """Whether Firestore said so, rather than this package or an application."""
+    return isinstance(error.__cause__, grpc.RpcError)
 
 
 def _translate(error: Any, what: str, writing: bool) -> BoilerError:

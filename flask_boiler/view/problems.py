@@ -21,6 +21,7 @@ from flask_boiler.errors import (
     UnstorableError,
     ValidationError,
 )
+from flask_boiler.firestore.failures import is_vendors
 from flask_boiler.schema import InvalidInputError
 
 __all__ = ["PROBLEM_TYPE", "Refusal", "is_askers", "problem_details", "problem_of"]
@@ -83,10 +84,12 @@ def problem_details(
         if not isinstance(error, InvalidInputError):
             errors = {_renamed(name, fields): said for name, said in errors.items()}
         return _details(error.http_status, "The input is not valid.", errors)
-    if error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
+    if error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR or _is_about_process(error):
         # What went wrong inside is for the log: it may name what the client must not know.
         logger.error("a request failed: %s", error, exc_info=error)
-        return _details(error.http_status, "The server failed to answer; the error was logged.")
+        return _details(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed to answer; the error was logged."
+        )
     if error.http_status == HTTPStatus.SERVICE_UNAVAILABLE:
         # The same goes for the address of a server, which is in what went wrong.
         logger.warning("a request was refused for the moment: %s", error)
@@ -96,9 +99,16 @@ def problem_details(
 
 def is_askers(error: BoilerError) -> bool:
     """Whether an error is about what was asked for, rather than about how things are run."""
-    # What Firestore does not allow this process is no fault of any command's.
-    of_process = isinstance(error, AuthError) and error.__cause__ is not None
-    return isinstance(error, _ASKERS) and not isinstance(error, StoredDataError) and not of_process
+    return (
+        isinstance(error, _ASKERS)
+        and not isinstance(error, StoredDataError)
+        and not _is_about_process(error)
+    )
+
+
+def _is_about_process(error: BoilerError) -> bool:
+    """Whether Firestore does not allow this process something: no fault of a client's."""
+    return isinstance(error, AuthError) and is_vendors(error)
 
 
 def _is_open(error: Exception) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import grpc
 import pytest
 
 from flask_boiler.context import ApplicationContext
@@ -267,7 +268,7 @@ def test_what_firestore_does_not_allow_the_process_is_not_told(
     propose(datastore, addGuests=2)
 
     def refuse(act: Act) -> CommitResult:
-        raise PermissionDeniedError("check the service account") from OSError("denied")
+        raise PermissionDeniedError("check the service account") from grpc.RpcError()
 
     datastore.mishaps.append(refuse)
     with pytest.raises(PermissionDeniedError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Self
 
+import grpc
 import pytest
 
 from flask_boiler import attrs
@@ -74,7 +75,7 @@ class ParcelForm(Form):
         if value == "badly asked":
             raise QueryError("a query that there is not")
         if value == "not for this process":
-            raise PermissionDeniedError("check the roles") from RuntimeError("what gRPC says")
+            raise PermissionDeniedError("check the roles") from grpc.RpcError()
         if value == "secret":
             raise PermissionDeniedError("not from you")
         self.store.parcel.label = value  # type: ignore[union-attr]
