@@ -22,6 +22,7 @@ from flask_boiler.errors import (
     ConfigurationError,
     DocumentNotFoundError,
     MaterializationError,
+    QueryError,
     ValidationError,
 )
 from flask_boiler.firestore.patience import waiting_at_most
@@ -130,7 +131,7 @@ class RestView(View):
             with reading_through(reader):
                 return Representation.of_view(self.root.open(doc_id), reader)
 
-        with _as_stored(doc_id):
+        with _as_views_own(self.root.path_of(doc_id)):
             return compute_once(represent, context.datastore)
 
     def answer_written(self, doc_id: str, status: int = 200) -> Response:
@@ -303,7 +304,7 @@ class _InstanceWrite(RestView):
             return write()
 
         def checked() -> R:
-            with _as_stored(doc_id):
+            with _as_views_own(self.root.path_of(doc_id)):
                 shown = Representation.of_view(self.root.open(doc_id))
             if not _holds_of(request, shown.etag):
                 if check_input is not None:
@@ -369,25 +370,36 @@ def _bound() -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _as_stored(what: str) -> Iterator[None]:
-    """Tell values that are stored wrongly from such that the client sent."""
+def _as_views_own(path: str) -> Iterator[None]:
+    """Tell what is wrong with a view from what is wrong with the request for it.
+
+    :param path: of its root. That this one is missing is what the client is to be told.
+    """
     try:
         yield
-    except ValidationError as error:
-        raise MaterializationError(f"{what} cannot be shown: {error}", key=what) from error
+    except DocumentNotFoundError as error:
+        if error.path == path:
+            raise
+        raise _not_shown(path, error) from error
+    except (QueryError, ValidationError) as error:
+        raise _not_shown(path, error) from error
 
 
 @contextmanager
-def _each_by_itself(what: str) -> Iterator[None]:
+def _each_by_itself(path: str) -> Iterator[None]:
     """Have whatever goes wrong with one of several be known as that one's."""
     try:
-        with _as_stored(what):
+        with _as_views_own(path):
             yield
     except BoilerError:
         raise
     except Exception as error:
-        said = f"{what} cannot be shown: {type(error).__name__}: {error}"
-        raise MaterializationError(said, key=what) from error
+        raise _not_shown(path, error) from error
+
+
+def _not_shown(path: str, error: Exception) -> MaterializationError:
+    said = f"{path} cannot be shown: {type(error).__name__}: {error}"
+    return MaterializationError(said, key=path)
 
 
 def _holds_of(asked: Request, etag: str) -> bool:

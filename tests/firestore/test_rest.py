@@ -22,7 +22,9 @@ from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import (
     ConfigurationError,
     ConflictError,
+    DocumentNotFoundError,
     MaterializationError,
+    QueryError,
     UnavailableError,
 )
 from flask_boiler.extension import Boiler
@@ -502,12 +504,17 @@ def test_a_list_of_failures_is_answered_and_says_each_ones_reason(
             assert town is not None
             if town.name == "gone":
                 Party.get_or_raise("p9")
+            if town.name == "badly asked":
+                raise QueryError("what no query can ask")
             return town.name[9]
 
-    view.RestMediator(StrictView, app=app).add_list_get("/strict")
+    mediator = view.RestMediator(StrictView, app=app)
+    mediator.add_list_get("/strict")
+    mediator.add_instance_get("/strict/<string:doc_id>")
     stored: dict[str, dict[str, Any]] = {
         "raises": {"name": "Ulm"},
         "gone": {"name": "gone"},
+        "badly": {"name": "badly asked"},
         "undeclared": {"name": "Bonn", "more": 1},
     }
     for doc_id, fields in stored.items():
@@ -515,10 +522,28 @@ def test_a_list_of_failures_is_answered_and_says_each_ones_reason(
     body = json.loads(client.get("/strict").data)
     assert body["results"] == {}
     assert {doc_id: details["status"] for doc_id, details in body["errors"].items()} == {
-        "gone": 404,
+        "badly": 500,
+        "gone": 500,
         "raises": 500,
         "undeclared": 500,
     }
+    for doc_id in ("gone", "badly"):
+        # It is there, and what its getter missed is no business of the client's.
+        assert problem(client.get(f"/strict/{doc_id}"), 500) == body["errors"][doc_id]
+        assert "p9" not in str(body["errors"][doc_id])
+
+
+@pytest.mark.usefixtures("ulm")
+def test_a_write_that_is_made_is_no_404_because_a_getter_misses_a_document(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(view: TownView) -> None:
+        raise DocumentNotFoundError("Party/p9")
+
+    monkeypatch.setattr(TownView, "to_document", fail)
+    refused = problem(client.patch("/towns/ulm", json={"population": 5}), 500)
+    assert "The change was made" in refused["detail"]
+    assert Town.get_or_raise("ulm").population == 5
 
 
 @pytest.mark.usefixtures("towns")
