@@ -131,12 +131,15 @@ class DataServed:
             try:
                 connection.request(method, path, body, {"Content-Length": str(length)})
                 answer = connection.getresponse()
-                if answer.status != http.HTTPStatus.OK:
+                # Lines of JSON as well. Other servers may answer anything with a page.
+                is_ours = answer.getheader("Content-Type", "").startswith("application/json")
+                if answer.status != http.HTTPStatus.OK or not is_ours:
                     raise ConfigurationError(self._refusal(answer))
                 yield answer
             finally:
                 connection.close()
-        except (OSError, http.client.HTTPException) as error:
+        # A name that is none is a UnicodeError.
+        except (OSError, UnicodeError, http.client.HTTPException) as error:
             raise ConfigurationError(
                 f"no Firestore answers at {self._host} ({error}). Start it, or name the file "
                 "that it keeps its data in with --file"

@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 _PREFACE = b"PRI"
 _BUFFER = 256 * 1024
 _BACKLOG = 512
+_PORTS = range(2**16)
 #: Before it is tried again to accept, where that is impossible for now.
 _PAUSE_S = 0.5
 
@@ -51,7 +52,7 @@ class Gateway:
         self._threads: set[threading.Thread] = set()
         try:
             self._listening = _listening_socket(address.strip("[]"), port)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise ConfigurationError(
                 f"the embedded Firestore cannot listen at {address}:{port}: {error}. "
                 "Stop what listens there, or choose another port"
@@ -176,6 +177,9 @@ os.register_at_fork(after_in_child=_abandon_all)
 
 
 def _listening_socket(address: str, port: int) -> socket.socket:
+    if port not in _PORTS:
+        # The system would take another one, without a word.
+        raise OSError("a port is a number from 0 to 65535")
     family, _, _, _, found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
     return socket.create_server(found[:2], family=family, backlog=_BACKLOG)
 

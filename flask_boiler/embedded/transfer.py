@@ -193,7 +193,7 @@ def _read(source: str, lines: Iterator[str]) -> dict[str, list[Any]]:
 def _header(source: str, line: str) -> dict[str, Any]:
     try:
         header = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict) or header.get("kind") != _KIND:
         raise ConfigurationError(

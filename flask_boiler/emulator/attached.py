@@ -72,7 +72,7 @@ def refusal_of(host: str) -> str | None:
             answer = connection.getresponse().read(100)
         finally:
             connection.close()
-    except http.client.InvalidURL as error:
+    except (http.client.InvalidURL, UnicodeError) as error:
         return f"{host!r} is not HOST:PORT: {error}"
     except http.client.HTTPException:
         return None  # it speaks HTTP/2 alone, as a Firestore may

@@ -6,8 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -178,6 +181,35 @@ def test_what_is_no_plain_file_is_not_replaced_by_an_export(tmp_path: Path) -> N
     assert (tmp_path / "pipe").is_fifo()
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "all.jsonl").exists()
+
+
+class Page(BaseHTTPRequestHandler):
+    """Answers anything with a page, as servers of single-page applications do."""
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", "4")
+        self.end_headers()
+        self.wfile.write(b"page")
+
+    do_POST = do_DELETE = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_a_server_of_pages_is_not_taken_for_a_firestore(tmp_path: Path) -> None:
+    (tmp_path / "all.jsonl").write_text('{"kind": "flask_boiler export", "format": 1}\n')
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = f"127.0.0.1:{server.server_port}"
+        for arguments in (["export", "x"], ["import", "all.jsonl"], ["clear", "--yes"]):
+            said = run(*arguments, "--host", host, status=1)
+            assert "it is not the embedded Firestore" in said
+        server.shutdown()
+    assert not (tmp_path / "x").exists()
 
 
 def test_googles_emulator_is_cleared_and_does_not_export() -> None:

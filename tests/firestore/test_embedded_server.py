@@ -256,6 +256,13 @@ def has_ipv6() -> bool:
     return False
 
 
+@pytest.mark.parametrize(("address", "port"), [("127.0.0.1", 65_536), ("a..b", 0)])
+def test_a_place_that_is_none_is_a_clear_error(address: str, port: int) -> None:
+    server = EmbeddedFirestore(address=address, port=port, allow_remote=True)
+    with pytest.raises(ConfigurationError, match=rf"cannot listen at {address}:{port}"):
+        server.start()
+
+
 def test_a_port_that_is_taken_is_a_clear_error(server: EmbeddedFirestore) -> None:
     port = int(server.host.rpartition(":")[2])
     with pytest.raises(ConfigurationError, match=rf"cannot listen at 127\.0\.0\.1:{port}"):

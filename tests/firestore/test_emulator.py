@@ -173,7 +173,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
-    ("host", "complaint"), [("127.0.0.1:1", "refused"), ("127.0.0.1:http", "is not HOST:PORT")]
+    ("host", "complaint"),
+    [
+        ("127.0.0.1:1", "refused"),
+        ("127.0.0.1:http", "is not HOST:PORT"),
+        ("a..b:1", "is not HOST:PORT"),
+    ],
 )
 def test_a_named_firestore_that_does_not_answer_is_refused(
     monkeypatch: pytest.MonkeyPatch, host: str, complaint: str
