@@ -36,6 +36,8 @@ _DEFAULT_FILE = "boiler.yaml"
 _CERTIFICATE = frozenset({"certificate_path", "certificate_filename"})
 #: Relative to the configuration file.
 _PATHS = _CERTIFICATE | {"firestore_file"}
+#: What else SQLite would take for one, or the system for a directory.
+_NO_FILES = frozenset({"", ":memory:"})
 _PORTS = range(2**16)
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
@@ -112,6 +114,11 @@ class Config:
         if self.firestore_port not in _PORTS:
             raise ConfigurationError(
                 f"firestore_port is {self.firestore_port}: a port is a number from 0 to 65535"
+            )
+        if self.firestore_file is not None and Path(self.firestore_file).name in _NO_FILES:
+            raise ConfigurationError(
+                f"firestore_file is {self.firestore_file!r}, which is no file: name one, or remove "
+                "firestore_file to have the data in memory alone"
             )
         if self.firestore_file is not None and self.chosen_firestore != "embedded":
             raise ConfigurationError(

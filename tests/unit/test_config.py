@@ -282,6 +282,8 @@ def test_which_firestore_it_is(values: dict[str, Any], chosen: str) -> None:
         ({"firestore": "mongo"}, "must be one of embedded, google-emulator, cloud, not 'mongo'"),
         ({"firestore_port": 70_000}, "a port is a number from 0 to 65535"),
         ({"firestore_file": "a.db", "firestore": "cloud"}, "firestore is cloud: only the embedded"),
+        ({"firestore_file": "", "runtime": "production"}, "firestore_file is '', which is no file"),
+        ({"firestore_file": ":memory:"}, "firestore_file is ':memory:', which is no file"),
         ({"firestore": "cloud", "emulator_host": "h:1"}, "emulator_host is h:1: remove one"),
         ({"firestore": "embedded", "runtime": "production"}, "would lose its data"),
         ({"firestore": "google-emulator", "runtime": "production"}, "would lose its data"),
