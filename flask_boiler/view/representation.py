@@ -9,17 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response
 
+from flask_boiler.errors import (
+    DocumentNotFoundError,
+    MaterializationError,
+    QueryError,
+    ValidationError,
+)
 from flask_boiler.ports import Reader
 from flask_boiler.values import QueryTarget, Snapshot
 from flask_boiler.view_model import ViewModel
 
-__all__ = ["REVALIDATE", "DatedReader", "Representation"]
+__all__ = ["REVALIDATE", "DatedReader", "Representation", "as_views_own", "not_shown"]
 
 #: A view changes at any time: a client may keep it, and asks each time if it still holds.
 REVALIDATE = "no-cache"
@@ -117,3 +124,28 @@ class DatedReader:
         self.complete = False
         self.newest_ns = max([self.newest_ns, *(snapshot.update_time_ns for snapshot in found)])
         return found
+
+
+@contextmanager
+def as_views_own(path: str) -> Iterator[None]:
+    """Tell what is wrong with a view from what is wrong with the request for it.
+
+    :param path: of its root. That this one is missing is what the client is to be told.
+    """
+    try:
+        yield
+    except DocumentNotFoundError as error:
+        if error.path == path:
+            raise
+        raise not_shown(path, error) from error
+    except (QueryError, ValidationError) as error:
+        raise not_shown(path, error) from error
+
+
+def not_shown(path: str, error: Exception) -> MaterializationError:
+    """The failure of a view.
+
+    :param path: of its root.
+    """
+    said = f"{path} cannot be shown: {type(error).__name__}: {error}"
+    return MaterializationError(said, key=path)

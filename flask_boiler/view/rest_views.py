@@ -21,8 +21,6 @@ from flask_boiler.errors import (
     BoilerError,
     ConfigurationError,
     DocumentNotFoundError,
-    MaterializationError,
-    QueryError,
     ValidationError,
 )
 from flask_boiler.firestore.patience import waiting_at_most
@@ -32,8 +30,14 @@ from flask_boiler.snapshot_cut import compute_once
 from flask_boiler.values import Snapshot, Target, Write
 from flask_boiler.view.listing import ListQuery, filterable
 from flask_boiler.view.places import stored_place
-from flask_boiler.view.problems import Refusal, problem_details, problem_of
-from flask_boiler.view.representation import REVALIDATE, DatedReader, Representation
+from flask_boiler.view.problems import WRITTEN, Refusal, problem_details, problem_of
+from flask_boiler.view.representation import (
+    REVALIDATE,
+    DatedReader,
+    Representation,
+    as_views_own,
+    not_shown,
+)
 from flask_boiler.view_root import ViewRoot
 
 if TYPE_CHECKING:
@@ -58,10 +62,6 @@ R = TypeVar("R")
 #: Carries a time of the server's: a view that is asked for with it is not older.
 READ_TIME_HEADER = "Boiler-Read-Time"
 
-_WRITTEN = (
-    "The change was made, but the view that it leads to cannot be shown; the error was logged. Do "
-    "not repeat the request."
-)
 _DELETED = (
     "It was deleted, but Firestore did not say when; the error was logged. Do not repeat the "
     "request."
@@ -131,7 +131,7 @@ class RestView(View):
             with reading_through(reader):
                 return Representation.of_view(self.root.open(doc_id), reader)
 
-        with _as_views_own(self.root.path_of(doc_id)):
+        with as_views_own(self.root.path_of(doc_id)):
             return compute_once(represent, context.datastore)
 
     def answer_written(self, doc_id: str, status: int = 200) -> Response:
@@ -148,7 +148,7 @@ class RestView(View):
             raise
         except BoilerError:
             logger.exception("%s was written, but cannot be shown", doc_id)
-            return problem_of(Refusal(500, _WRITTEN), self._fields)
+            return problem_of(Refusal(500, WRITTEN), self._fields)
         response = shown.response(status)
         response.headers[READ_TIME_HEADER] = str(shown.newest_ns)
         return response
@@ -304,7 +304,7 @@ class _InstanceWrite(RestView):
             return write()
 
         def checked() -> R:
-            with _as_views_own(self.root.path_of(doc_id)):
+            with as_views_own(self.root.path_of(doc_id)):
                 shown = Representation.of_view(self.root.open(doc_id))
             if not _holds_of(request, shown.etag):
                 if check_input is not None:
@@ -370,36 +370,15 @@ def _bound() -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _as_views_own(path: str) -> Iterator[None]:
-    """Tell what is wrong with a view from what is wrong with the request for it.
-
-    :param path: of its root. That this one is missing is what the client is to be told.
-    """
-    try:
-        yield
-    except DocumentNotFoundError as error:
-        if error.path == path:
-            raise
-        raise _not_shown(path, error) from error
-    except (QueryError, ValidationError) as error:
-        raise _not_shown(path, error) from error
-
-
-@contextmanager
 def _each_by_itself(path: str) -> Iterator[None]:
     """Have whatever goes wrong with one of several be known as that one's."""
     try:
-        with _as_views_own(path):
+        with as_views_own(path):
             yield
     except BoilerError:
         raise
     except Exception as error:
-        raise _not_shown(path, error) from error
-
-
-def _not_shown(path: str, error: Exception) -> MaterializationError:
-    said = f"{path} cannot be shown: {type(error).__name__}: {error}"
-    return MaterializationError(said, key=path)
+        raise not_shown(path, error) from error
 
 
 def _holds_of(asked: Request, etag: str) -> bool:

@@ -455,6 +455,15 @@ def test_mutations_are_acknowledged_with_their_result(world: World, settle: Sett
     assert put["value"]["title"] == "Sea"
 
 
+def test_a_mutation_that_is_made_says_so_though_its_view_cannot_be_shown(world: World) -> None:
+    Pond.get_or_raise("a").update(fish=0)
+    command = {"operation": "patch", "doc_id": "a", "data": {"title": "Lake"}}
+    details = world.client().emit("mutate", command)["error"]
+    assert details["status"] == 500
+    assert "The change was made" in details["detail"]
+    assert Pond.get_or_raise("a").title == "Lake"
+
+
 def test_without_a_mutation_there_is_nothing_to_mutate(make: Callable[..., World]) -> None:
     client = make(WsMediator(PondView, namespace="/read-only")).client()
     assert client.emit("mutate", {"operation": "delete", "doc_id": "a"})["error"]["status"] == 409

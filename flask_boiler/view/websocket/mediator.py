@@ -21,14 +21,15 @@ from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import (
     BoilerError,
     ConfigurationError,
+    DocumentNotFoundError,
     MissingExtraError,
     RefusedError,
     ValidationError,
 )
 from flask_boiler.mutation import Mutation
 from flask_boiler.snapshot_cut import compute_once
-from flask_boiler.view.problems import Refusal, problem_details
-from flask_boiler.view.representation import Representation
+from flask_boiler.view.problems import WRITTEN, Refusal, problem_details
+from flask_boiler.view.representation import Representation, as_views_own
 from flask_boiler.view.websocket.admission import Admission
 from flask_boiler.view.websocket.arguments import ViewArguments
 from flask_boiler.view.websocket.connections import end_connection, send_away, unread_by
@@ -368,11 +369,25 @@ class WsMediator:
             mutation.mutate_put(str(doc_id), values)
         else:
             mutation.mutate_patch(str(doc_id), values)
-        written = str(doc_id)
-        body = compute_once(
-            lambda: Representation.of_view(root.open(written)).body, current_context().datastore
-        )
-        return {"doc_id": doc_id, "value": body}
+        return {"doc_id": doc_id, "value": self._written(root, str(doc_id))}
+
+    def _written(self, root: ViewRoot[Any], doc_id: str) -> dict[str, Any]:
+        """The view as it now stands, after a write.
+
+        :raises Refusal: it cannot be shown. That the write was made is said all the same.
+        :raises DocumentNotFoundError: the root is gone again.
+        """
+        try:
+            with as_views_own(root.path_of(doc_id)):
+                return compute_once(
+                    lambda: Representation.of_view(root.open(doc_id)).body,
+                    current_context().datastore,
+                )
+        except DocumentNotFoundError:
+            raise
+        except BoilerError as error:
+            logger.exception("%s was written, but cannot be shown", doc_id)
+            raise Refusal(500, WRITTEN) from error
 
     def _refuse_event(self, event: Any) -> dict[str, Any]:
         known = ", ".join(sorted(name[3:] for name in dir(self) if name.startswith("on_")))

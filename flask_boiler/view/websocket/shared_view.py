@@ -152,9 +152,11 @@ class SharedView:
         """Build the view and its JSON. That its root is missing is an answer, and no failure."""
         with self._context.activated(), reading_through(reader):
             try:
-                self._newest = Representation.of_view(self._build()).body
+                view = self._build()
             except DocumentNotFoundError as error:
                 self._newest = error
+            else:
+                self._newest = Representation.of_view(view).body
         return Rendering({})
 
     def submit(self, view: LiveView, rendering: Rendering, done: Callable[[Outcome], None]) -> None:

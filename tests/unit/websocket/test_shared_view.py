@@ -370,3 +370,25 @@ def test_what_is_not_delivered_any_more_counts_as_done() -> None:
     stage.view.submit(live, Rendering({}), stage.outcomes.append)
     stage.view.drop()
     assert stage.outcomes == [Outcome()]
+
+
+def test_a_getter_that_misses_a_document_is_a_failure_and_not_a_view_that_is_gone() -> None:
+    class Lacking(ViewModel):
+        @attrs.computed
+        def line(self) -> str:
+            raise DocumentNotFoundError("secret/1")
+
+    def build() -> ViewModel:
+        return Lacking.new()
+
+    context: Any = type("Context", (), {"activated": staticmethod(nullcontext)})
+    view = SharedView(context, build, WsLimits(), Clients(), lambda: None)
+    reader: Any = None
+    with pytest.raises(DocumentNotFoundError) as missing:
+        view.compute(reader)
+    # The engine parks it.
+    view.fail(missing.value)
+    view.deliver(100.0)
+    with pytest.raises(BoilerError) as told:
+        view.await_first(0.0)
+    assert told.value.http_status == 500
