@@ -19,6 +19,7 @@ from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.embedded.database import MEMORY
 from flask_boiler.embedded.running import run_until_ended
 from flask_boiler.errors import BoilerError
+from flask_boiler.extension import Boiler
 
 __all__ = ["firestore_commands"]
 
@@ -131,7 +132,11 @@ def _config(context: click.Context) -> Config:
             raise
         return Config.load()
     boiler = app.extensions.get("boiler")
-    return boiler.context.config if boiler is not None else Config.from_mapping(app.config)
+    if not isinstance(boiler, Boiler):
+        return Config.from_mapping(app.config)
+    # What it opened while it was loaded has the file, or the port, that is meant.
+    boiler.close()
+    return boiler.context.config
 
 
 def _data(config: Config, host: str | None, file: Path | None) -> StoredData:

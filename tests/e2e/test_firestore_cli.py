@@ -154,6 +154,22 @@ def test_an_application_that_cannot_be_loaded_is_not_passed_over(tmp_path: Path)
     )
 
 
+def test_an_application_that_writes_while_it_is_loaded_is_not_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "from flask import Flask\n"
+        "from flask_boiler.context import Context as CTX\n"
+        "from flask_boiler.extension import Boiler\n"
+        "app = Flask(__name__)\n"
+        "app.config['BOILER_FIRESTORE_FILE'] = 'data.db'\n"
+        "boiler = Boiler(app)\n"
+        "with app.app_context():\n"
+        "    CTX.db.document('cities/SF').set({'n': 1})\n"
+    )
+    assert "exported 1 document(s)" in run("export", "all.jsonl")
+    with started() as host:
+        assert ids(host) == ["SF"]
+
+
 def test_a_file_in_the_home_directory_is_found(tmp_path: Path) -> None:
     with started(BOILER_FIRESTORE_FILE="~/data.db", HOME=str(tmp_path)) as host:
         put(host, "cities/SF")
