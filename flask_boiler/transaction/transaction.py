@@ -226,7 +226,8 @@ class Transaction:
                 return self._times(writes, self._send(writes))
             except UnavailableError as error:
                 if not error.outcome_unknown:
-                    raise
+                    # The second was not taken, but the first may still be on its way.
+                    raise error if unknown is None else unknown
                 unknown = error
             except (ConflictError, DocumentNotFoundError, ValidationError) as error:
                 if unknown is None:

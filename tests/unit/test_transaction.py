@@ -715,6 +715,27 @@ class TestLostAnswers:
         assert caught.value.outcome_unknown
         assert datastore.fields("a/x") == {"v": 50}
 
+    def test_it_may_arrive_still_when_the_second_sending_is_refused_for_the_moment(
+        self, datastore: MemoryDatastore
+    ) -> None:
+        """So nobody is told that a repetition does no harm."""
+        datastore.put("a/x", v=1)
+        late: list[Callable[[], CommitResult]] = []
+
+        def delayed(act: Callable[[], CommitResult]) -> CommitResult:
+            late.append(act)
+            raise UnavailableError("lost", outcome_unknown=True)
+
+        def refused(act: Callable[[], CommitResult]) -> CommitResult:
+            raise UnavailableError("quota")
+
+        datastore.mishaps = [delayed, refused]
+        with pytest.raises(UnavailableError) as caught:
+            self.increment()
+        late[0]()
+        assert datastore.fields("a/x") == {"v": 2}
+        assert caught.value.outcome_unknown
+
     def test_another_document_of_the_commit_may_tell(self, datastore: MemoryDatastore) -> None:
         datastore.put("a/x", v=1)
 
