@@ -226,8 +226,10 @@ class Transaction:
                 return self._times(writes, self._send(writes))
             except UnavailableError as error:
                 if not error.outcome_unknown:
-                    # The second was not taken, but the first may still be on its way.
-                    raise error if unknown is None else unknown
+                    if unknown is None:
+                        raise
+                    # This sending was not taken, but the first may still be on its way.
+                    raise unknown from error
                 unknown = error
             except (ConflictError, DocumentNotFoundError, ValidationError) as error:
                 if unknown is None:
