@@ -121,6 +121,9 @@ class ApplicationContext:
         Whoever uses the context afterwards opens them anew.
         """
         opened, self._connections = self._connections, _Connections()
+        if opened.local_firestore is None:
+            # It is the parent's, and still the one that holds the data.
+            self._connections.local_host = opened.local_host
         with opened.lock:
             if opened.client is not None:
                 from flask_boiler.firestore.clients import close_client

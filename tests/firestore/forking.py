@@ -102,6 +102,8 @@ def test_the_local_firestore_starts_by_itself_and_children_share_it(
         assert local.datastore.get(["a/parent"])["a/parent"].get("v") == 1
         local.datastore.commit([Write("set", "a/child", {"v": 2})])
         local.close()
+        assert local.datastore.get(["a/parent"])["a/parent"].get("v") == 1
+        local.close()
 
     assert in_child(work) == 0
     found = local.datastore.get(["a/parent", "a/child"])
