@@ -109,7 +109,9 @@ def _operands(part: Any) -> Sequence[Any]:
 
 def _leaf(names: tuple[str, ...], part: Any, operands: list[bytes]) -> Leaf:
     if _is_void(part.op, operands):
-        return Leaf(names, (), is_void=True, is_list=part.op in _LISTS)
+        is_list = part.op in _LISTS
+        is_equality = is_list and part.op != _FIELD.NOT_IN
+        return Leaf(names, (), is_void=True, is_list=is_list, is_equality=is_equality)
     match part.op:
         case _FIELD.EQUAL | _FIELD.IN:
             return Leaf(names, _points(operands), is_equality=True)

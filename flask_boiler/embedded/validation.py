@@ -299,8 +299,12 @@ def _check_keys(query: Any, required: Sequence[tuple[str, ...]]) -> None:
     orders = criteria(query)
     if any(order.field == NAME for order in orders[:-1]):
         raise invalid("order by clause cannot contain more fields after the key")
-    asked = disjunction(query.where)
-    conjunctions = [c for c in asked if not any(leaf.is_void for leaf in c)]
+    # Lists that nothing fulfils are left out only after all of this was looked at.
+    conjunctions = [
+        conjunction
+        for conjunction in disjunction(query.where)
+        if not any(leaf.is_void and not leaf.is_list for leaf in conjunction)
+    ]
     unequal = any(
         not leaf.is_equality and leaf.names != NAME_FIELD
         for conjunction in conjunctions
@@ -316,18 +320,16 @@ def _check_keys(query: Any, required: Sequence[tuple[str, ...]]) -> None:
             "Equality on key is not allowed if there are other inequality fields and key does "
             "not appear in inequalities."
         )
-    more = set(required) - {field_names(order.field) for order in orders}
-    # Lists that nothing fulfils are left out only after the index was chosen.
-    indexed = [c for c in asked if not any(leaf.is_void and not leaf.is_list for leaf in c)]
-    if more and any(_is_key(leaf) for conjunction in indexed for leaf in conjunction):
-        raise _unsupported_index(more)
     in_an_index = [
-        any(leaf.is_equality and not _is_key(leaf) for leaf in conjunction)
+        any((leaf.is_equality or leaf.is_void) and not _is_key(leaf) for leaf in conjunction)
         for conjunction in conjunctions
     ]
     # One alternative that is answered from an index is enough for all.
     if orders[0] == Criterion(NAME, True) and in_an_index and not any(in_an_index):
         raise failed_precondition("Firestore does not support descending key scans")
+    more = set(required) - {field_names(order.field) for order in orders}
+    if more and named:
+        raise _unsupported_index(more)
     if more and any(order.field.field_path == NAME for order in query.order_by):
         raise _unsupported_index(more)
 

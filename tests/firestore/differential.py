@@ -100,6 +100,11 @@ DIRECTION = st.sampled_from(["ASCENDING", "DESCENDING"])
 _comparisons = st.sampled_from(["<", "<=", "==", "==", "!=", ">=", ">"])
 
 
+def _may_be_fulfilled(operands: list[Any]) -> bool:
+    """Whether there is more in a list than null and NaN, which nothing equals."""
+    return any(operand is not None and operand == operand for operand in operands)  # noqa: PLR0124
+
+
 @st.composite
 def filters(draw: st.DrawFn) -> Any:
     """A filter as (field, operator, operand)."""
@@ -112,7 +117,8 @@ def filters(draw: st.DrawFn) -> Any:
     )
     operands = st.builds(Reference, paths) if field == "__name__" else scalars
     if operator in ("in", "not-in", "array_contains_any"):
-        return field, operator, draw(st.lists(operands, min_size=1, max_size=3))
+        listed = st.lists(operands, min_size=1, max_size=3)
+        return field, operator, draw(listed.filter(_may_be_fulfilled))
     return field, operator, draw(operands if field == "__name__" else values)
 
 
