@@ -12,7 +12,8 @@ from flask_boiler.values import Precondition, Write
 __all__ = ["KEPT_FOR_NS", "Tombstones", "remove_tombstones"]
 
 #: For so long after a place was given up, its tombstone tells older computations that they have
-#: lost. What was computed on a cut that is older than that is not published in any case.
+#: lost. One that is refused has lost, too, if its cut is older than that. What nothing refuses,
+#: for want of a tombstone, goes when its process hears of the deletion.
 KEPT_FOR_NS = 3600 * 1_000_000_000
 _MOST_AT_ONCE = 500
 

@@ -36,12 +36,21 @@ class Departures:
         #: By client, in the order of time, as all may stay equally long.
         self._due: dict[str, float] = {}
         self._timekeeper: Timekeeper | None = None
+        self._stopped = False
+
+    def start(self) -> None:
+        """Expect clients again; before the first stop it does so anyway."""
+        with self._lock:
+            self._stopped = False
 
     def expect(self, sid: str) -> None:
         """Send a client away when its time has come, from now on."""
         if self._after_s is None:
             return
         with self._lock:
+            if self._stopped:
+                # It connected as all are sent away: nobody would end a thread that waits for it.
+                return
             at = self._due[sid] = self._clock() + self._after_s
             if self._timekeeper is None:
                 self._timekeeper = Timekeeper(self._tick, self._clock, name="flask-boiler-doorman")
@@ -56,6 +65,7 @@ class Departures:
     def stop(self) -> None:
         """Send nobody away any more, and end the thread."""
         with self._lock:
+            self._stopped = True
             self._due.clear()
             timekeeper, self._timekeeper = self._timekeeper, None
         if timekeeper is not None:

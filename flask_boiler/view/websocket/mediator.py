@@ -170,6 +170,7 @@ class WsMediator:
 
     def start(self) -> None:
         """Take subscriptions (again); a mediator that was never stopped takes them anyway."""
+        self._departures.start()
         self._stopping.clear()
 
     def stop(self) -> None:

@@ -24,13 +24,26 @@ def test_each_is_sent_away_in_its_turn_but_who_is_gone() -> None:
     assert [gone.get(timeout=TIMEOUT_S) for _ in range(3)] == ["a", "b", "c"]
     departures.stop()
     assert threads() == []
-    # It goes on after a stop. The one who is gone would have come first.
+    # The one who is gone would have come first.
     slow = Departures(0.2, gone.put)
     for sid in "de":
         slow.expect(sid)
     slow.cancel("d")
     assert gone.get(timeout=TIMEOUT_S) == "e"
     slow.stop()
+
+
+def test_who_comes_after_the_end_is_expected_only_if_it_begins_again() -> None:
+    gone: queue.SimpleQueue[str] = queue.SimpleQueue()
+    departures = Departures(0.01, gone.put)
+    departures.stop()
+    departures.expect("a")
+    assert threads() == []
+    departures.start()
+    departures.expect("b")
+    assert gone.get(timeout=TIMEOUT_S) == "b"
+    departures.stop()
+    assert threads() == []
 
 
 def test_who_cannot_be_sent_away_keeps_nobody(caplog: pytest.LogCaptureFixture) -> None:
