@@ -32,6 +32,7 @@ from flask_boiler.view.problems import WRITTEN, Refusal, problem_details
 from flask_boiler.view.representation import Representation, as_views_own
 from flask_boiler.view.websocket.admission import Admission
 from flask_boiler.view.websocket.arguments import ViewArguments
+from flask_boiler.view.websocket.commands import parts_of
 from flask_boiler.view.websocket.connections import end_connection, send_away, unread_by
 from flask_boiler.view.websocket.departures import Departures
 from flask_boiler.view.websocket.options import SubscriptionOptions, WsLimits
@@ -49,8 +50,6 @@ logger = logging.getLogger(__name__)
 
 #: How far this process may be behind another that a client was connected to before.
 _CATCH_UP_S = 2.0
-
-_OPERATIONS = ("create", "put", "patch", "delete")
 
 
 @dataclass(slots=True)
@@ -351,7 +350,7 @@ class WsMediator:
             raise RefusedError(f"A {self.view_model_cls.__name__} cannot be changed here.")
         if not isinstance(command, dict) or rest:
             raise ValidationError({"": ["Expected one JSON object."]})
-        operation, doc_id, data = _command(command)
+        operation, doc_id, data = parts_of(command)
         self.authorize_mutation(operation, doc_id, data)
         values: dict[str, Any] = (
             {} if data is None else self.view_model_cls.schema(partial=True).load(data)
@@ -526,27 +525,6 @@ def mounted_mediators(app: Flask) -> list[WsMediator]:
     io = app.extensions.get("socketio")
     handlers = () if io is None else io.server.namespace_handlers.values()
     return [handler for handler in handlers if isinstance(handler, WsMediator)]
-
-
-def _command(command: dict[str, Any]) -> tuple[str, str | None, dict[str, Any] | None]:
-    """The parts of a ``mutate``.
-
-    :raises ValidationError: naming each that is unknown, missing or wrong.
-    """
-    known = ("operation", "doc_id", "data")
-    wrong = {
-        name: [f"Unknown; there are {', '.join(known)}."] for name in command if name not in known
-    }
-    operation, doc_id, data = (command.get(name) for name in known)
-    if operation not in _OPERATIONS:
-        wrong["operation"] = [f"Expected one of {', '.join(_OPERATIONS)}."]
-    elif not (isinstance(doc_id, str) or (doc_id is None and operation == "create")):
-        wrong["doc_id"] = ["Expected the id of a document."]
-    if not (isinstance(data, dict) or (data is None and operation in ("create", "delete"))):
-        wrong["data"] = ["Expected a JSON object."]
-    if wrong:
-        raise ValidationError(wrong)
-    return str(operation), doc_id, data
 
 
 def _sid() -> str:
