@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -142,13 +142,17 @@ def compare(folder: Path, plan: Plan, say: Say) -> dict[str, Any]:
         "start_s": _medians(starts),
         "rates_per_s": _medians(rates.found),
         "server_cpu_ms": rates.cpu_ms(),
-        "fanout_ms": _medians(fanouts),
+        "fanout_ms": _medians(fanouts.taken_ms),
+        "fanout_cpu_ms": {
+            "server": _medians(fanouts.server_cpu_ms),
+            "client": _medians(fanouts.client_cpu_ms),
+        },
         "memory_mb": memory,
         "speed_to_emulator": {
             name: {
                 **_ratios(starts[EMULATOR], starts[name]),
                 **_ratios(rates.found[name], rates.found[EMULATOR]),
-                **_ratios(fanouts[EMULATOR], fanouts[name]),
+                **_ratios(fanouts.taken_ms[EMULATOR], fanouts.taken_ms[name]),
             }
             for name in (MEMORY, FILE)
         },
@@ -210,6 +214,28 @@ class Rates:
         }
 
 
+class Fanouts:
+    """How long a write takes until all have heard of it, and the processor time that it takes."""
+
+    def __init__(self) -> None:
+        self.taken_ms, self.server_cpu_ms, self.client_cpu_ms = (
+            _by_side_and_fanout() for _ in range(3)
+        )
+
+    def measure(self, side: Side, name: str) -> None:
+        writes = _HELD_WRITES if "10,000" in name else _FANOUT_WRITES
+        with closing(Fanout(side.host, side.listened, name)) as fanout:
+            server_s, client_s = side.cpu_s(), time.process_time()
+            self.taken_ms[side.name][name].append(fanout.measure_ms(writes))
+            used_s = (side.cpu_s() - server_s, time.process_time() - client_s)
+        for found, each_s in zip((self.server_cpu_ms, self.client_cpu_ms), used_s, strict=True):
+            found[side.name][name].append(1000 * each_s / writes)
+
+
+def _by_side_and_fanout() -> Found:
+    return {side: {fanout: [] for fanout in FANOUTS} for side in SIDES}
+
+
 def _load(sides: Sequence[Side], documents: int, rates: Rates, say: Say) -> None:
     size = documents // _LOAD_TURNS
     for turn in range(_LOAD_TURNS):
@@ -221,10 +247,10 @@ def _load(sides: Sequence[Side], documents: int, rates: Rates, say: Say) -> None
     say(f"loaded: {_medians(rates.found)}")
 
 
-def _measure_rounds(sides: Sequence[Side], plan: Plan, rates: Rates, say: Say) -> Found:
-    """Fill in the rates, and give how long fan-outs take."""
+def _measure_rounds(sides: Sequence[Side], plan: Plan, rates: Rates, say: Say) -> Fanouts:
+    """Fill in the rates, and give what fan-outs take."""
     measures = {side.name: side.load.measures() for side in sides}
-    fanouts: Found = {side.name: {fanout: [] for fanout in FANOUTS} for side in sides}
+    fanouts = Fanouts()
     for measure in measures[EMULATOR]:
         for side in sides:
             measures[side.name][measure](_WARM_UP_S)
@@ -238,19 +264,12 @@ def _measure_rounds(sides: Sequence[Side], plan: Plan, rates: Rates, say: Say) -
                 rates.measure(side, measure, partial(measures[side.name][measure], _TURN_S))
         for fanout in FANOUTS:
             for side in _order(sides, turn):
-                fanouts[side.name][fanout].append(_measure_fanout(side, fanout))
+                fanouts.measure(side, fanout)
         say(f"round {turn + 1} of {plan.rounds}")
         for side in sides:
-            say(f"  {side.name}: {_last({**rates.found[side.name], **fanouts[side.name]})}")
+            last = {**rates.found[side.name], **fanouts.taken_ms[side.name]}
+            say(f"  {side.name}: {_last(last)}")
     return fanouts
-
-
-def _measure_fanout(side: Side, name: str) -> float:
-    fanout = Fanout(side.host, side.listened, name)
-    try:
-        return fanout.measure_ms(_HELD_WRITES if "10,000" in name else _FANOUT_WRITES)
-    finally:
-        fanout.close()
 
 
 def _fsync_ms(folder: Path) -> float:
