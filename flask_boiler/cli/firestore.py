@@ -117,8 +117,12 @@ def clear(
         world = f"projects/{project}/databases/{database or config.database}"
         if not yes:
             click.confirm(f"Delete all documents of {world} in {data}?", abort=True)
-        data.clear(world)
-    click.echo(f"cleared {world}")
+        count = data.clear(world)
+    if count == 0:
+        click.echo(f"{world} has no documents in {data}; --project and --database name another")
+    else:
+        deleted = "all documents" if count is None else f"{count} document(s)"
+        click.echo(f"deleted {deleted} of {world}")
 
 
 def _config(context: click.Context) -> Config:

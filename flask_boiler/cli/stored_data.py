@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Protocol
 from urllib.parse import quote
@@ -44,8 +44,8 @@ class StoredData(Protocol):
         """
         ...
 
-    def clear(self, world: str) -> None:
-        """Delete the documents of a database.
+    def clear(self, world: str) -> int | None:
+        """Delete the documents of a database; how many there were, if that is known.
 
         :param world: ``projects/P/databases/D``.
         """
@@ -68,10 +68,10 @@ class DataAtRest:
         with self._opened(or_made=True) as storage:
             return import_documents(storage, source)
 
-    def clear(self, world: str) -> None:
-        """Delete the documents of a database."""
+    def clear(self, world: str) -> int | None:
+        """Delete the documents of a database; how many there were."""
         with self._opened() as storage:
-            clear(storage, world)
+            return clear(storage, world)
 
     def __str__(self) -> str:
         return str(self._path)
@@ -113,10 +113,12 @@ class DataServed:
         except OSError as error:
             raise ConfigurationError(f"cannot import {source}: {error}") from error
 
-    def clear(self, world: str) -> None:
-        """Delete the documents of a database."""
-        with self._answer("DELETE", f"/emulator/v1/{quote(world, safe='/()')}/documents"):
-            """Its answer says nothing."""
+    def clear(self, world: str) -> int | None:
+        """Delete the documents of a database; how many there were, which Google's does not say."""
+        path = f"/emulator/v1/{quote(world, safe='/()')}/documents"
+        with self._answer("DELETE", path) as answer:
+            count: int | None = json.load(answer).get("documents")
+            return count
 
     def __str__(self) -> str:
         return self._host
@@ -126,8 +128,7 @@ class DataServed:
         self, method: str, path: str, body: IO[bytes] | None = None
     ) -> Iterator[http.client.HTTPResponse]:
         length = 0 if body is None else os.fstat(body.fileno()).st_size
-        try:
-            connection = http.client.HTTPConnection(self._host, timeout=_TIMEOUT_S)
+        with closing(self._connected()) as connection:
             try:
                 connection.request(method, path, body, {"Content-Length": str(length)})
                 answer = connection.getresponse()
@@ -136,14 +137,23 @@ class DataServed:
                 if answer.status != http.HTTPStatus.OK or not is_ours:
                     raise ConfigurationError(self._refusal(answer))
                 yield answer
-            finally:
-                connection.close()
+            except (OSError, http.client.HTTPException) as error:
+                raise ConfigurationError(
+                    f"{self._host} ended the connection before it had answered ({error}): what "
+                    "was asked for may or may not be done. See whether it runs, and try again"
+                ) from error
+
+    def _connected(self) -> http.client.HTTPConnection:
+        try:
+            connection = http.client.HTTPConnection(self._host, timeout=_TIMEOUT_S)
+            connection.connect()
         # A name that is none is a UnicodeError.
         except (OSError, UnicodeError, http.client.HTTPException) as error:
             raise ConfigurationError(
                 f"no Firestore answers at {self._host} ({error}). Start it, or name the file "
                 "that it keeps its data in with --file"
             ) from error
+        return connection
 
     def _refusal(self, answer: http.client.HTTPResponse) -> str:
         text = answer.read().decode(errors="replace")

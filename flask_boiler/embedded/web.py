@@ -151,8 +151,8 @@ class _Request(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND, "Not found\n")
 
     def _clear(self, world: str) -> None:
-        clear(self._web.service.storage, world)
-        self._answer(HTTPStatus.OK, "{}", "application/json")
+        count = clear(self._web.service.storage, world)
+        self._answer(HTTPStatus.OK, json_of({"documents": count}), "application/json")
 
     def _export(self) -> None:
         # Whoever reads slowly must not hold back commits.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -99,13 +100,17 @@ def test_what_is_exported_while_it_runs_is_imported_into_a_file_and_back(tmp_pat
         assert ids(host) == ["LA", "SF"]
         assert ids(host, "another") == ["BJ"]
         named = {"FIRESTORE_EMULATOR_HOST": host}
-        assert f"cleared projects/{PROJECT}/" in run("clear", "--yes", environment=named)
+        said = run("clear", "--yes", environment=named)
+        assert said == f"deleted 2 document(s) of projects/{PROJECT}/databases/(default)\n"
         assert (ids(host), ids(host, "another")) == ([], ["BJ"])
         assert "3 document(s)" in run("import", "again.jsonl", environment=named)
         assert ids(host) == ["LA", "SF"]
-    assert "cleared projects/another/" in run(
-        "clear", "--yes", "--project=another", environment=configured
-    )
+    another = ("clear", "--yes", "--project=another")
+    assert "deleted 1 document(s) of projects/another/" in run(*another, environment=configured)
+    # As when a name is mistyped.
+    said = run(*another, environment=configured)
+    assert said.startswith("projects/another/databases/(default) has no documents in ")
+    assert "--project and --database name another" in said
 
 
 def test_nothing_is_cleared_that_nobody_confirmed() -> None:
@@ -228,10 +233,34 @@ def test_a_server_of_pages_is_not_taken_for_a_firestore(tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
+def test_a_server_that_ends_before_it_has_answered_is_told_from_one_that_is_not_there(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "all.jsonl").write_text('{"kind": "flask_boiler export", "format": 1}\n')
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        host = f"127.0.0.1:{listening.getsockname()[1]}"
+        threading.Thread(target=hang_up_on_all, args=(listening,), daemon=True).start()
+        for arguments in (["export", "x"], ["import", "all.jsonl"], ["clear", "--yes"]):
+            said = run(*arguments, "--host", host, status=1)
+            assert f"{host} ended the connection before it had answered" in said
+        listening.shutdown(socket.SHUT_RDWR)
+    said = run("import", "all.jsonl", "--host", host, status=1)
+    assert f"no Firestore answers at {host}" in said
+
+
+def hang_up_on_all(listening: socket.socket) -> None:
+    with suppress(OSError):
+        while True:
+            connection, _ = listening.accept()
+            connection.recv(1024)
+            connection.close()
+
+
 def test_googles_emulator_is_cleared_and_does_not_export() -> None:
     with FirestoreProcess(google_installation()) as emulator:
         put(emulator.host, "cities/SF")
         said = run("export", "x", "--host", emulator.host, status=1)
         assert "it is not the embedded Firestore" in said
-        run("clear", "--yes", "--host", emulator.host)
+        said = run("clear", "--yes", "--host", emulator.host)
+        assert said == f"deleted all documents of projects/{PROJECT}/databases/(default)\n"
         assert ids(emulator.host) == []
