@@ -7,8 +7,7 @@ import os
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from flask import Blueprint, Flask, current_app, has_app_context
 
@@ -17,6 +16,7 @@ from flask_boiler.context import ApplicationContext, register_resolver
 from flask_boiler.engine.keys import Parked, ViewKey
 from flask_boiler.engine.runtime import Engine
 from flask_boiler.errors import ConfigurationError, UnavailableError
+from flask_boiler.lifecycle import Startable
 from flask_boiler.mutation import Mutation
 from flask_boiler.ports import Datastore
 from flask_boiler.transaction import Transaction, execute_transaction, transaction
@@ -53,7 +53,7 @@ class Mediator(Protocol):
 M = TypeVar("M", bound=Mediator)
 
 
-class Boiler:
+class Boiler(Startable):
     """Configuration, context and mediators of one application.
 
     ::
@@ -310,18 +310,6 @@ class Boiler:
         :raises MissingExtraError: ``flask-boiler[triggers]`` is not installed.
         """
         return trigger_blueprint(name, lambda: self.context, self._queues)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _require_app(self, wanted: str) -> Flask:
         if self._app is None:

@@ -11,12 +11,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol, Self
 
 from flask_boiler.config import Config
 from flask_boiler.emulator import AttachedFirestore, FirestoreProcess, find_installation
 from flask_boiler.errors import ConfigurationError
+from flask_boiler.lifecycle import Stoppable
 from flask_boiler.ports import LocalFirestore
 
 __all__ = ["EmbeddedProgram", "start_local_firestore"]
@@ -141,7 +141,7 @@ class _Running:
             self._started.pop(wanted).stop()
 
 
-class _Lease:
+class _Lease(Stoppable):
     """One user's part in a local Firestore of this process."""
 
     def __init__(self, running: _Running, wanted: _Wanted) -> None:
@@ -160,17 +160,6 @@ class _Lease:
         give_back, self._give_back = self._give_back, None
         if give_back is not None:
             give_back()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         return f"<local Firestore at {self._host}>"

@@ -8,7 +8,6 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeAlias, cast
 
 import grpc
@@ -26,6 +25,7 @@ from flask_boiler.embedded.web import Web
 from flask_boiler.embedded.webchannel import WebChannels
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore import protocol
+from flask_boiler.lifecycle import Startable
 
 __all__ = ["EmbeddedFirestore", "Handler", "conversing", "streaming", "unary"]
 
@@ -146,7 +146,7 @@ class _Running(NamedTuple):
         self.pool.shutdown()
 
 
-class EmbeddedFirestore:
+class EmbeddedFirestore(Startable):
     """A Firestore in this process, at :attr:`host`; a context manager that stops it at the end.
 
     It speaks gRPC, and WebChannel with browsers, on one port.
@@ -295,17 +295,6 @@ class EmbeddedFirestore:
             running.stop(self._faults)
         if storage is not None:
             storage.close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         where = f"{self._address}:{self._port}" if self._running else "not running"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import http.client
 import threading
 import time
-from types import TracebackType
-from typing import Self
 
 from flask_boiler.errors import ConfigurationError
+from flask_boiler.lifecycle import Stoppable
 
 __all__ = ["AttachedFirestore", "pause", "refusal_of"]
 
@@ -16,7 +15,7 @@ _POLL_S = 0.05
 _ATTACH_TIMEOUT_S = 5.0
 
 
-class AttachedFirestore:
+class AttachedFirestore(Stoppable):
     """Somebody else's Firestore, which answers, and which ``stop`` leaves alone.
 
     :param host: its ``HOST:PORT``.
@@ -47,17 +46,6 @@ class AttachedFirestore:
 
     def stop(self) -> None:
         """Leave it as it is."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         return f"AttachedFirestore({self._host!r})"

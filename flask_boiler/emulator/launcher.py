@@ -9,13 +9,13 @@ import os
 import socket
 import time
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from flask_boiler.emulator.attached import AttachedFirestore, pause, refusal_of
 from flask_boiler.emulator.installation import find_installation
 from flask_boiler.emulator.supervised import SupervisedProcess
 from flask_boiler.errors import ConfigurationError
+from flask_boiler.lifecycle import Startable
 from flask_boiler.ports import LocalFirestore
 
 __all__ = ["FirestoreProcess", "Program", "start_google_emulator"]
@@ -64,7 +64,7 @@ def start_google_emulator(
     return started
 
 
-class FirestoreProcess:
+class FirestoreProcess(Startable):
     """A Firestore in a process of its own, at ``host``; a context manager that runs it.
 
     :param program: what to start.
@@ -174,18 +174,6 @@ class FirestoreProcess:
     def _forget(self) -> None:
         self._process = None
         atexit.unregister(self.stop)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         return f"FirestoreProcess({self._host or 'not started'})"

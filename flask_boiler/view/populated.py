@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from flask_boiler.context import ApplicationContext, current_context
 from flask_boiler.engine.keys import ViewKey
@@ -14,6 +13,7 @@ from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.runtime import Engine
 from flask_boiler.errors import ConfigurationError
+from flask_boiler.lifecycle import Startable
 from flask_boiler.ports import provided
 from flask_boiler.values import Target
 from flask_boiler.view.keeping import Keeper, Run, collecting
@@ -41,7 +41,7 @@ class _Running(NamedTuple):
     close: Callable[[], None]
 
 
-class PopulatedMediator:
+class PopulatedMediator(Startable):
     """Keeps something for each document of a population, while it runs.
 
     :param name: what it is remembered by from one run to the next.
@@ -90,18 +90,6 @@ class PopulatedMediator:
             obj.save()
         else:
             collected.append(obj)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _targets(self, context: ApplicationContext) -> Sequence[Target]:
         """What the population consists of."""

@@ -83,6 +83,7 @@ INTERNAL = {
         "declaration",
         "engine",
         "firestore",
+        "lifecycle",
         "listen",
         "model",
         "model_options",

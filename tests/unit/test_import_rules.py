@@ -13,7 +13,7 @@ from tests.sources import Source, package_sources
 FLOORS = {
     "ground": [
         *("errors", "values", "ports", "signals", "firestore", "naming", "reading"),
-        "path_pattern",
+        *("path_pattern", "lifecycle"),
     ],
     "declare": [
         *("attrs", "schema", "registry", "model", "model_state", "domain_model", "query"),

@@ -10,8 +10,7 @@ import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from flask_boiler.context import ApplicationContext, current_context
 from flask_boiler.engine.keys import Parked, ViewKey
@@ -19,6 +18,7 @@ from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.runtime import Engine
 from flask_boiler.errors import BoilerError, ConfigurationError
 from flask_boiler.form import Form
+from flask_boiler.lifecycle import Startable
 from flask_boiler.ports import provided
 from flask_boiler.view.query_task.application import Application, Memory
 from flask_boiler.view.query_task.attempts import Handling, Result, Statistics
@@ -34,7 +34,7 @@ from flask_boiler.view_model import ViewModel
 __all__ = ["QueryTaskMediator"]
 
 
-class QueryTaskMediator:
+class QueryTaskMediator(Startable):
     """Applies every document of a query's result as a task, exactly once.
 
     ::
@@ -218,18 +218,6 @@ class QueryTaskMediator:
         if task is not None and not self._runs_here():
             application.resume(task)
         return task is not None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def _view_key(self) -> ViewKey:
