@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from flask_boiler.errors import QueryError
 from flask_boiler.ports import Datastore, Incomplete
 from flask_boiler.reading import reading_through
 from flask_boiler.values import QueryTarget, Snapshot, Target
@@ -30,6 +31,7 @@ class SnapshotCut:
         self._transaction: bytes | None = None
         self._documents: dict[str, Snapshot] = {}
         self._queries: dict[QueryTarget, list[Snapshot]] = {}
+        self._refused: dict[QueryTarget, QueryError] = {}
 
     def documents(self, paths: Sequence[str]) -> Mapping[str, Snapshot]:
         """The documents as of the transaction.
@@ -45,13 +47,19 @@ class SnapshotCut:
         """The query's result as of the transaction.
 
         :raises Incomplete: it has not been fetched yet.
+        :raises QueryError: Firestore cannot answer it.
         """
+        if target in self._refused:
+            raise self._refused[target]
         if target not in self._queries:
             raise Incomplete([target])
         return self._queries[target]
 
     def fetch(self, targets: frozenset[Target]) -> None:
-        """Read what is missing: all documents in one request, and each query in one."""
+        """Read what is missing: all documents in one request, and each query in one.
+
+        A query that Firestore refuses fails whoever asks it, and nobody else.
+        """
         if self._transaction is None:
             self._transaction = self._datastore.begin(read_only=True)
         paths = [target for target in targets if isinstance(target, str)]
@@ -59,9 +67,15 @@ class SnapshotCut:
             self._documents |= self._datastore.get(paths, transaction=self._transaction)
         for target in targets:
             if isinstance(target, QueryTarget):
-                self._queries[target] = list(
-                    self._datastore.run_query(target, transaction=self._transaction)
-                )
+                self._run(target)
+
+    def _run(self, target: QueryTarget) -> None:
+        try:
+            found = list(self._datastore.run_query(target, transaction=self._transaction))
+        except QueryError as error:
+            self._refused[target] = error
+        else:
+            self._queries[target] = found
 
 
 def compute_once(function: Callable[[], R], datastore: Datastore) -> R:

@@ -24,12 +24,14 @@ from flask_boiler.errors import (
     ConflictError,
     DocumentNotFoundError,
     MaterializationError,
+    MissingIndexError,
     QueryError,
     UnavailableError,
 )
 from flask_boiler.extension import Boiler
 from flask_boiler.store import Store, reference
 from flask_boiler.testing.plugin import Settle
+from flask_boiler.values import QueryTarget
 from flask_boiler.view import QueryMediator
 from flask_boiler.view.rest import ListGet
 from flask_boiler.view.rest_views import READ_TIME_HEADER, RestView
@@ -531,6 +533,49 @@ def test_a_list_of_failures_is_answered_and_says_each_ones_reason(
         # It is there, and what its getter missed is no business of the client's.
         assert problem(client.get(f"/strict/{doc_id}"), 500) == body["errors"][doc_id]
         assert "p9" not in str(body["errors"][doc_id])
+
+
+def test_a_query_that_has_no_index_fails_the_views_that_ask_it_and_no_others(
+    app: Flask, client: FlaskClient, boiler: Boiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Street(DomainModel):
+        name: Attr[str]
+
+    class Quarter(DomainModel):
+        name: Attr[str]
+
+    class QuarterStore(Store):
+        quarter = reference(Quarter)
+
+    class QuarterView(ViewModel):
+        store: QuarterStore
+
+        @attrs.computed
+        def streets(self) -> list[str]:
+            quarter = self.store.quarter
+            assert quarter is not None
+            if quarter.name == "none":
+                return []
+            return [street.name for street in Street.where(name=quarter.name)]
+
+    mediator = view.RestMediator(QuarterView, app=app)
+    mediator.add_list_get("/quarters")
+    mediator.add_instance_get("/quarters/<string:doc_id>")
+    for name in ("none", "north", "south"):
+        Quarter.new(doc_id=name, name=name).save()
+    datastore = boiler.context.datastore
+    run_query = datastore.run_query
+
+    # A mock, as neither Firestore here has indexes that could be missing.
+    def miss_an_index(target: QueryTarget, **options: Any) -> Any:
+        if "Street" in str(target) and "north" in str(target):
+            raise MissingIndexError("The query requires an index.", create_url=None)
+        return run_query(target, **options)
+
+    monkeypatch.setattr(datastore, "run_query", miss_an_index)
+    body = json.loads(client.get("/quarters").data)
+    assert list(body["results"]) == ["none", "south"]
+    assert body["errors"] == {"north": problem(client.get("/quarters/north"), 500)}
 
 
 @pytest.mark.usefixtures("ulm")
