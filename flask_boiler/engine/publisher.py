@@ -26,6 +26,7 @@ from flask_boiler.errors import (
     DocumentNotFoundError,
     UnavailableError,
 )
+from flask_boiler.firestore.patience import waiting_at_most
 from flask_boiler.ports import Datastore
 from flask_boiler.values import Snapshot
 
@@ -38,6 +39,8 @@ _MOST_WRITES = 500
 # on top of the documents. What turns out too large all the same is split.
 _MOST_BYTES = 3 * 1024 * 1024
 _FIRST_PAUSE_S = 0.05
+#: Whoever publishes, or stops, does not wait longer for what could as well be done later.
+_PRUNING_PATIENCE_S = 5.0
 _LONGEST_PAUSE_S = 5.0
 # After so many failures of its own a publication is suspected to be the cause of them.
 _PATIENCE = 5
@@ -274,7 +277,8 @@ class Publisher:
         if not served:
             return
         try:
-            remove_tombstones(self._datastore, served)
+            with waiting_at_most(_PRUNING_PATIENCE_S):
+                remove_tombstones(self._datastore, served)
         except Exception as error:
             # They harm nobody, and the next start finds them again.
             logger.warning("%d tombstone(s) could not be removed: %s", len(served), error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -15,7 +15,8 @@ from flask_boiler.engine.live_view import LiveView, Rendering
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.runtime import Engine
 from flask_boiler.engine.tombstones import KEPT_FOR_NS
-from flask_boiler.errors import ConflictError
+from flask_boiler.errors import ConflictError, UnavailableError
+from flask_boiler.firestore.patience import current_patience
 from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed, all_of
 
 TIMEOUT_S = 5.0
@@ -272,6 +273,28 @@ def test_a_failure_to_prune_harms_nobody(world: World) -> None:
     world.publish(2)
     assert world.view == {"value": 2}
     assert world.prompt.engine.parked == []
+
+
+def test_pruning_does_not_hold_up_who_stops_while_firestore_is_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.prompt.keep()
+    world.publish(1)
+    world.delete()
+    world.datastore.advance(KEPT_FOR_NS)
+    get = world.datastore.get
+    waited_at_most_s: list[float] = []
+
+    def never_answer(paths: Sequence[str], **options: Any) -> Any:
+        if list(paths) == [ledger_path("views/SF")]:
+            current_patience().ask(waited_at_most_s.append)
+            raise UnavailableError("nobody answers")
+        return get(paths, **options)
+
+    monkeypatch.setattr(world.datastore, "get", never_answer)
+    world.publish(1, place="views/other")
+    world.prompt.stop()
+    assert waited_at_most_s == [5.0]
 
 
 def test_what_was_computed_before_the_oldest_tombstone_has_lost(world: World) -> None:
