@@ -6,7 +6,7 @@ import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 from urllib.parse import quote
 
@@ -19,11 +19,9 @@ from flask_boiler.collection import new_id
 from flask_boiler.context import current_context
 from flask_boiler.errors import (
     BoilerError,
-    ConfigurationError,
     DocumentNotFoundError,
     ValidationError,
 )
-from flask_boiler.firestore.patience import waiting_at_most
 from flask_boiler.ports import Incomplete
 from flask_boiler.reading import DirectReader, current_reader, reading_through
 from flask_boiler.snapshot_cut import compute_once
@@ -38,6 +36,7 @@ from flask_boiler.view.representation import (
     as_views_own,
     not_shown,
 )
+from flask_boiler.view.waiting import waiting_as_requests_do
 from flask_boiler.view_root import ViewRoot
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ class RestView(View):
             # A rule such as <int:doc_id> gives what the text in the path means.
             arguments["doc_id"] = str(arguments["doc_id"])
         try:
-            with _bound():
+            with waiting_as_requests_do():
                 self._check_id(arguments.get("doc_id"))
                 return self.answer(**arguments)
         except (BoilerError, HTTPException) as error:
@@ -358,15 +357,6 @@ class InstanceDelete(_InstanceWrite):
         response = Response(status=204)
         response.headers[READ_TIME_HEADER] = str(time_ns)
         return response
-
-
-def _bound() -> AbstractContextManager[None]:
-    """Waiting for Firestore no longer than the configuration says."""
-    try:
-        return waiting_at_most(current_context().config.request_timeout_s)
-    except ConfigurationError:
-        # Told to whatever asks Firestore; an answer that does not needs no configuration.
-        return nullcontext()
 
 
 @contextmanager

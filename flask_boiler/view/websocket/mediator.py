@@ -30,6 +30,7 @@ from flask_boiler.mutation import Mutation
 from flask_boiler.snapshot_cut import compute_once
 from flask_boiler.view.problems import WRITTEN, Refusal, problem_details
 from flask_boiler.view.representation import Representation, as_views_own
+from flask_boiler.view.waiting import waiting_as_requests_do
 from flask_boiler.view.websocket.admission import Admission
 from flask_boiler.view.websocket.arguments import ViewArguments
 from flask_boiler.view.websocket.commands import parts_of
@@ -259,7 +260,8 @@ class WsMediator:
 
     def on_mutate(self, *given: Any) -> dict[str, Any]:
         """Mutate a view: ``({"operation", "doc_id", "data"})``."""
-        return self._answer("mutate", _sid(), lambda: self._mutate(*given))
+        with waiting_as_requests_do():
+            return self._answer("mutate", _sid(), lambda: self._mutate(*given))
 
     # --- what the events do ----------------------------------------------------------------
 

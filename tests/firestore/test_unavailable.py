@@ -1,22 +1,25 @@
-"""REST while Firestore is away: answers within a bound, and nothing done twice."""
+"""REST and WebSocket while Firestore is away: answers within a bound, and nothing done twice."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import flask_socketio
 import grpc
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from flask_boiler.config import Config
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.extension import Boiler
+from flask_boiler.view import WsMediator
 from flask_boiler.view.rest_views import READ_TIME_HEADER
 from tests.firestore.test_rest import WHOLE, problem
-from tests.firestore.towns import Town, create_towns_app, save_a_town
+from tests.firestore.towns import Town, TownMutation, TownView, create_towns_app, save_a_town
 
 TIMEOUT_S = 0.5
 #: Far beyond the bound, and far from the minute that others wait.
@@ -96,6 +99,38 @@ def test_a_write_of_unknown_outcome_is_given_up_in_time_and_not_to_be_repeated(
         answer = client.patch("/towns/ulm", json={"population": 4})
     assert "before you repeat it" in problem(answer, 503)["detail"]
     assert "Retry-After" not in answer.headers
+
+
+@pytest.fixture
+def mutate(boiler: Boiler) -> Iterator[Callable[..., Any]]:
+    """Has a client of a WebSocket mediator mutate something; the answer."""
+    mediator = WsMediator(TownView, TownMutation, namespace="/towns")
+    app = Flask("towns")
+    boiler.init_app(app)
+    io = flask_socketio.SocketIO(app, async_mode="threading")
+    io.on_namespace(mediator)
+    client = io.test_client(app, namespace="/towns")
+
+    def mutate(operation: str, data: Any = None) -> Any:
+        command = {"operation": operation, "doc_id": "ulm", "data": data}
+        return client.emit("mutate", command, callback=True, namespace="/towns")
+
+    yield mutate
+    mediator.stop()
+
+
+def test_a_mutation_by_websocket_is_given_up_in_time(
+    mutate: Callable[..., Any], embedded_firestore: EmbeddedFirestore
+) -> None:
+    with silent(embedded_firestore, "Commit"):
+        error = mutate("patch", {"population": 4})["error"]
+    assert error["status"] == 503
+    assert "before you repeat it" in error["detail"]
+    assert mutate("patch", {"population": 5})["value"]["population"] == 5
+    embedded_firestore.stop()
+    began_s = time.monotonic()
+    assert mutate("delete")["error"]["status"] == 503
+    assert time.monotonic() - began_s < SOON_S
 
 
 def test_a_write_whose_answer_was_lost_is_looked_up(
