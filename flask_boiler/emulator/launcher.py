@@ -78,6 +78,8 @@ class FirestoreProcess(Startable):
         self._program = program
         self._timeout_s = timeout_s
         self._host = host
+        # Who listens at the port that was asked for still does so the next moment.
+        self._attempts = _ATTEMPTS if host is None else 1
         self._process: SupervisedProcess | None = None
 
     @property
@@ -103,16 +105,21 @@ class FirestoreProcess(Startable):
     def start(self) -> None:
         """Start it and wait until it answers; nothing happens if it runs already.
 
-        :raises ConfigurationError: it died, or does not answer in time.
+        :raises ConfigurationError: it died, does not answer in time, or its port is taken.
         """
         if self._process is not None:
             return
-        for _ in range(_ATTEMPTS):
+        for _ in range(self._attempts):
             host = self._host or _free_host()
             if self._start_at(host):
                 self._host = host
                 _log.info("local Firestore at %s (process %s)", host, self.pid)
                 return
+        if self._attempts == 1:
+            raise ConfigurationError(
+                f"the local Firestore cannot listen at {host}: the port is taken. Stop what "
+                "listens there, or choose another port"
+            )
         raise ConfigurationError(
             f"the local Firestore found its port taken {_ATTEMPTS} times, last {host}. "
             "Stop what listens there, or try again."

@@ -232,9 +232,13 @@ def test_another_emulator_that_was_quicker_is_not_taken_for_ours(
     programmed: Callable[[str], Installation],
 ) -> None:
     with some_server(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOk") as quicker:
-        ours = FirestoreProcess(programmed(BIND_FAILS), host=quicker)
-        with pytest.raises(ConfigurationError, match=f"taken 5 times, last {quicker}"):
+        program = f"memory.open('a').write('tried '); {BIND_FAILS}"
+        installation = programmed(program)
+        ours = FirestoreProcess(installation, host=quicker)
+        with pytest.raises(ConfigurationError, match=f"cannot listen at {quicker}: the port is t"):
             ours.start()
+        # There is no other that would do.
+        assert (installation.java.parent / "memory").read_text() == "tried "
 
 
 def test_an_emulator_that_dies_shows_the_last_that_it_said(
