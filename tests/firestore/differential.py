@@ -276,8 +276,10 @@ def comparable(found: Any) -> Any:
             return [comparable(value) for value in found]
         case firestore.DocumentReference():
             return f"-> {found.path}"
-        case Vector() | GeoPoint():
+        case Vector():
             return repr(found)
+        case GeoPoint():
+            return f"at {found.latitude}, {found.longitude}"
         case datetime.datetime():
             # What a server's clock said cannot be compared; it is later than any that was given.
             return found if found < DAY + datetime.timedelta(days=1) else SERVER_TIME

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from google.cloud import firestore
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -47,6 +48,8 @@ CHECKERS = pytest.mark.parametrize("refused_by", [refused_by_mypy, refused_by_py
 
 @CHECKERS
 def test_accepted(refused_by: Checker) -> None:
+    if not (Path(firestore.__file__).parent / "py.typed").exists():
+        pytest.skip("this release of google-cloud-firestore has no types, which accept.py is about")
     assert refused_by(HERE / "accept.py") == {}
 
 

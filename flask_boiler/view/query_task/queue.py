@@ -100,7 +100,7 @@ class FieldKey(TaskKey):
 
 
 def _spelled(value: Any) -> str:
-    """The same for equal values, which ``repr`` is not for references and maps."""
+    """The same for equal values, which ``repr`` is not for references, maps and points."""
     match value:
         case HasPath():
             return value.path
@@ -109,6 +109,8 @@ def _spelled(value: Any) -> str:
             return f"{{{', '.join(items)}}}"
         case list():
             return f"[{', '.join(map(_spelled, value))}]"
+        case object(latitude=latitude, longitude=longitude):
+            return f"GeoPoint(latitude={latitude}, longitude={longitude})"
         case _:
             return repr(value)
 

@@ -30,7 +30,10 @@ def storage() -> Iterator[Storage]:
 
 
 def _vector(**fields: Any) -> Any:
-    return protocol.Value(map_value={"fields": {"__type__": TYPE, **fields}})
+    value = protocol.Value()
+    for name, each in {"__type__": TYPE, **fields}.items():
+        value.map_value.fields[name].CopyFrom(protocol.Value(**each))
+    return value
 
 
 def _array(*values: Any) -> dict[str, Any]:
