@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,11 +42,15 @@ def worker(emulator: LocalFirestore, project: str) -> Iterator[subprocess.Popen[
 def save_cities(count: int, *, suffix: str = "") -> None:
     """Cities in commits of 50, as an importer would."""
     for start in range(0, count, 50):
-        batch = CTX.db.batch()
-        for number in range(start, min(start + 50, count)):
-            city = City.new(doc_id=f"c{number}", city_name=f"city {number}{suffix}", population=1)
-            batch.set(CTX.db.document(f"cities/c{number}"), city.to_dict())
-        batch.commit()
+        save_some_cities(range(start, min(start + 50, count)), suffix)
+
+
+def save_some_cities(numbers: Iterable[int], suffix: str = "") -> None:
+    batch = CTX.db.batch()
+    for number in numbers:
+        city = City.new(doc_id=f"c{number}", city_name=f"city {number}{suffix}", population=1)
+        batch.set(CTX.db.document(f"cities/c{number}"), city.to_dict())
+    batch.commit()
 
 
 def views() -> dict[str, Any]:
@@ -82,20 +86,35 @@ def assert_right(count: int, *, suffix: str = "") -> None:
 def test_a_worker_killed_in_a_burst_loses_nothing(
     boiler: Boiler, settle: Settle, firestore_emulator: LocalFirestore
 ) -> None:
+    saved = 0
+    is_killed = threading.Event()
+
+    def burst() -> None:
+        # However quick the worker is, it is killed while there is more to come.
+        nonlocal saved
+        while True:
+            is_last = is_killed.is_set()
+            save_some_cities(range(saved, saved + 50))
+            saved += 50
+            if is_last:
+                return
+
     with (
         views_appearing(60) as seen,
         worker(firestore_emulator, boiler.context.project) as process,
     ):
-        burst = threading.Thread(target=lambda: in_context(boiler, save_cities, 500))
-        burst.start()
+        bursting = threading.Thread(target=lambda: in_context(boiler, burst))
+        bursting.start()
         assert seen.wait(TIMEOUT_S)
         process.kill()
-        burst.join()
-    assert len(views()) < 500, "the worker was killed too late to show anything"
+        process.wait()
+        is_killed.set()
+        bursting.join()
+    assert len(views()) < saved
     boiler.add(city_views())
     boiler.start()
     settle(TIMEOUT_S)
-    assert_right(500)
+    assert_right(saved)
 
 
 def test_a_worker_killed_amid_changes_leaves_no_old_value(
