@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from flask_boiler.errors import QueryError
+from flask_boiler.errors import MissingIndexError, QueryError, UnavailableError
 from flask_boiler.ports import Datastore, Incomplete
 from flask_boiler.reading import reading_through
 from flask_boiler.values import QueryTarget, Snapshot, Target
@@ -50,7 +50,8 @@ class SnapshotCut:
         :raises QueryError: Firestore cannot answer it.
         """
         if target in self._refused:
-            raise self._refused[target]
+            # Raised once more as it is, it would carry the traces of all who asked before.
+            raise self._refused[target].with_traceback(None)
         if target not in self._queries:
             raise Incomplete([target])
         return self._queries[target]
@@ -59,6 +60,8 @@ class SnapshotCut:
         """Read what is missing: all documents in one request, and each query in one.
 
         A query that Firestore refuses fails whoever asks it, and nobody else.
+
+        :raises UnavailableError: the transaction is lost, as it is when the server restarts.
         """
         if self._transaction is None:
             self._transaction = self._datastore.begin(read_only=True)
@@ -73,9 +76,20 @@ class SnapshotCut:
         try:
             found = list(self._datastore.run_query(target, transaction=self._transaction))
         except QueryError as error:
+            self._require_fault_of_its_own(target, error)
             self._refused[target] = error
         else:
             self._queries[target] = found
+
+    def _require_fault_of_its_own(self, target: QueryTarget, error: QueryError) -> None:
+        """Firestore says of a transaction that it does not know what it says of a query."""
+        if isinstance(error, MissingIndexError):
+            return
+        try:
+            next(iter(self._datastore.run_query(target)), None)
+        except QueryError:
+            return
+        raise UnavailableError(f"the read-only transaction was lost: {error}") from error
 
 
 def compute_once(function: Callable[[], R], datastore: Datastore) -> R:

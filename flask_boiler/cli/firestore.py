@@ -110,6 +110,10 @@ def clear(
     yes: bool,
 ) -> None:
     """Delete all documents of one database."""
+    for option, name in (("--project", project), ("--database", database)):
+        # As a variable that is not set makes it.
+        if name == "":
+            raise click.UsageError(f"{option} is empty: leave it out to mean the application's")
     with _errors_shown():
         config = _config(context)
         data = _data(config, host, file)
@@ -118,11 +122,12 @@ def clear(
         if not yes:
             click.confirm(f"Delete all documents of {world} in {data}?", abort=True)
         count = data.clear(world)
-    if count == 0:
+    if count is None:
+        click.echo(f"{data} has deleted what {world} had; it does not say how much that was")
+    elif count == 0:
         click.echo(f"{world} has no documents in {data}; --project and --database name another")
     else:
-        deleted = "all documents" if count is None else f"{count} document(s)"
-        click.echo(f"deleted {deleted} of {world}")
+        click.echo(f"deleted {count} document(s) of {world}")
 
 
 def _config(context: click.Context) -> Config:

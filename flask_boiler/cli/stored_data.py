@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from flask_boiler.errors import ConfigurationError
 __all__ = ["DataAtRest", "DataServed", "StoredData"]
 
 _TIMEOUT_S = 600.0
+_PIECE = 64 * 1024
 
 
 class StoredData(Protocol):
@@ -99,26 +99,25 @@ class DataServed:
     def export(self, target: Path) -> None:
         """Write them to a file, as of one time."""
         with self._answer("GET", EXPORT) as answer, replacing(target) as file:
-            expected = answer.length
-            shutil.copyfileobj(answer, file.buffer)
-            # Reading in pieces does not notice by itself that the last ones are missing.
-            if file.buffer.tell() != expected:
-                raise ConfigurationError(f"{self._host} ended while it exported; try again")
+            for piece in self._pieces(answer):
+                file.buffer.write(piece)
 
     def add(self, source: Path) -> int:
         """Write the documents of an exported file; how many there are."""
         try:
             with source.open("rb") as file, self._answer("POST", IMPORT, file) as answer:
-                return int(json.load(answer)["documents"])
+                count = self._count(answer)
         except OSError as error:
             raise ConfigurationError(f"cannot import {source}: {error}") from error
+        if count is None:
+            raise ConfigurationError(self._stranger("says not what it imported"))
+        return count
 
     def clear(self, world: str) -> int | None:
         """Delete the documents of a database; how many there were, which Google's does not say."""
         path = f"/emulator/v1/{quote(world, safe='/()')}/documents"
         with self._answer("DELETE", path) as answer:
-            count: int | None = json.load(answer).get("documents")
-            return count
+            return self._count(answer)
 
     def __str__(self) -> str:
         return self._host
@@ -137,11 +136,42 @@ class DataServed:
                 if answer.status != http.HTTPStatus.OK or not is_ours:
                     raise ConfigurationError(self._refusal(answer))
                 yield answer
+            except http.client.RemoteDisconnected as error:
+                raise self._ended(error) from error
+            except http.client.BadStatusLine as error:
+                # What it said is for no terminal.
+                raise ConfigurationError(self._stranger("speaks no HTTP")) from error
             except (OSError, http.client.HTTPException) as error:
-                raise ConfigurationError(
-                    f"{self._host} ended the connection before it had answered ({error}): what "
-                    "was asked for may or may not be done. See whether it runs, and try again"
-                ) from error
+                raise self._ended(error) from error
+
+    def _ended(self, error: Exception) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self._host} ended the connection before it had answered ({error}): what was asked "
+            "for may or may not be done. See whether it runs, and try again"
+        )
+
+    def _pieces(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+        """All that is exported."""
+        left = answer.length
+        try:
+            while piece := answer.read(_PIECE):
+                yield piece
+                left = None if left is None else left - len(piece)
+        except (OSError, http.client.HTTPException) as error:
+            raise ConfigurationError(
+                f"{self._host} ended while it exported ({error}); try again"
+            ) from error
+        # Reading in pieces does not notice by itself that the last ones are missing.
+        if left:
+            raise ConfigurationError(f"{self._host} ended while it exported; try again")
+
+    def _count(self, answer: http.client.HTTPResponse) -> int | None:
+        """How many documents it was about, if the answer says so."""
+        try:
+            count = json.load(answer).get("documents")
+        except (ValueError, AttributeError) as error:
+            raise ConfigurationError(self._stranger("answers with what is no object")) from error
+        return count if isinstance(count, int) else None
 
     def _connected(self) -> http.client.HTTPConnection:
         try:
@@ -160,7 +190,7 @@ class DataServed:
         try:
             return f"{self._host}: {json.loads(text)['error']['message']}"
         except (ValueError, LookupError, TypeError):
-            return (
-                f"what runs at {self._host} does not know this ({answer.status} "
-                f"{answer.reason}): it is not the embedded Firestore"
-            )
+            return self._stranger(f"does not know this ({answer.status} {answer.reason})")
+
+    def _stranger(self, does: str) -> str:
+        return f"what runs at {self._host} {does}: it is not the embedded Firestore"

@@ -78,8 +78,6 @@ class FirestoreProcess(Startable):
         self._program = program
         self._timeout_s = timeout_s
         self._host = host
-        # Who listens at the port that was asked for still does so the next moment.
-        self._attempts = _ATTEMPTS if host is None else 1
         self._process: SupervisedProcess | None = None
 
     @property
@@ -109,21 +107,25 @@ class FirestoreProcess(Startable):
         """
         if self._process is not None:
             return
-        for _ in range(self._attempts):
-            host = self._host or _free_host()
+        if self._host is not None:
+            self._start_at_own(self._host)
+            return
+        for _ in range(_ATTEMPTS):
+            host = _free_host()
             if self._start_at(host):
-                self._host = host
-                _log.info("local Firestore at %s (process %s)", host, self.pid)
                 return
-        if self._attempts == 1:
-            raise ConfigurationError(
-                f"the local Firestore cannot listen at {host}: the port is taken. Stop what "
-                "listens there, or choose another port"
-            )
         raise ConfigurationError(
             f"the local Firestore found its port taken {_ATTEMPTS} times, last {host}. "
             "Stop what listens there, or try again."
         )
+
+    def _start_at_own(self, host: str) -> None:
+        # Who listens at this very port still does so the next moment.
+        if not self._start_at(host):
+            raise ConfigurationError(
+                f"the local Firestore cannot listen at {host}: the port is taken. Stop what "
+                "listens there, or choose another port"
+            )
 
     def _start_at(self, host: str) -> bool:
         """Whether it answers at this host; ``False`` if another process has the port."""
@@ -136,7 +138,8 @@ class FirestoreProcess(Startable):
         except BaseException:
             process.stop()
             raise
-        self._process = process
+        self._process, self._host = process, host
+        _log.info("local Firestore at %s (process %s)", host, process.pid)
         atexit.register(self.stop)
         return True
 

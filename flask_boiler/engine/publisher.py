@@ -39,9 +39,9 @@ _MOST_WRITES = 500
 # on top of the documents. What turns out too large all the same is split.
 _MOST_BYTES = 3 * 1024 * 1024
 _FIRST_PAUSE_S = 0.05
-#: Whoever publishes, or stops, does not wait longer for what could as well be done later.
-_PRUNING_PATIENCE_S = 5.0
 _LONGEST_PAUSE_S = 5.0
+#: Whoever publishes, or stops, waits no longer for an answer that could as well come later.
+_PRUNING_PATIENCE_S = 5.0
 # After so many failures of its own a publication is suspected to be the cause of them.
 _PATIENCE = 5
 

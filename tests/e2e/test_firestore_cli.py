@@ -248,12 +248,54 @@ def test_a_server_that_ends_before_it_has_answered_is_told_from_one_that_is_not_
     assert f"no Firestore answers at {host}" in said
 
 
-def hang_up_on_all(listening: socket.socket) -> None:
+def hang_up_on_all(listening: socket.socket, answer: bytes = b"") -> None:
     with suppress(OSError):
         while True:
             connection, _ = listening.accept()
-            connection.recv(1024)
-            connection.close()
+            with connection:
+                connection.recv(1024)
+                connection.sendall(answer)
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "arguments", "complaint"),
+    [
+        # What a store of keys says, and what speaks HTTP/2 alone.
+        (b"-ERR unknown command 'DELETE'\r\n", ["clear", "--yes"], "speaks no HTTP"),
+        (b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", ["export", "x"], "speaks no HTTP"),
+        (OK + b"Content-Length: 2\r\n\r\n[]", ["clear", "--yes"], "is no object"),
+        (OK + b"Content-Length: 0\r\n\r\n", ["import", "all.jsonl"], "is no object"),
+        (OK + b"Content-Length: 2\r\n\r\n{}", ["import", "all.jsonl"], "not what it imported"),
+        (OK + b"Content-Length: 9\r\n\r\n{}", ["export", "x"], "ended while it exported"),
+    ],
+)
+def test_a_server_that_answers_strangely_is_told_from_one_that_is_not_there(
+    tmp_path: Path, answer: bytes, arguments: list[str], complaint: str
+) -> None:
+    (tmp_path / "all.jsonl").write_text('{"kind": "flask_boiler export", "format": 1}\n')
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        host = f"127.0.0.1:{listening.getsockname()[1]}"
+        hanging_up = threading.Thread(target=hang_up_on_all, args=(listening, answer))
+        hanging_up.start()
+        said = run(*arguments, "--host", host, status=1)
+        listening.shutdown(socket.SHUT_RDWR)
+    hanging_up.join()
+    assert f"Error: {host}" in said or f"Error: what runs at {host}" in said
+    assert complaint in said
+    assert "\x00" not in said
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_empty_name_is_not_taken_for_the_applications_own() -> None:
+    with EmbeddedFirestore() as server:
+        put(server.host, "cities/SF")
+        for option in ("--project", "--database"):
+            said = run("clear", "--yes", f"{option}=", "--host", server.host, status=2)
+            assert f"{option} is empty" in said
+        assert ids(server.host) == ["SF"]
 
 
 def test_googles_emulator_is_cleared_and_does_not_export() -> None:
@@ -262,5 +304,5 @@ def test_googles_emulator_is_cleared_and_does_not_export() -> None:
         said = run("export", "x", "--host", emulator.host, status=1)
         assert "it is not the embedded Firestore" in said
         said = run("clear", "--yes", "--host", emulator.host)
-        assert said == f"deleted all documents of projects/{PROJECT}/databases/(default)\n"
+        assert said.startswith(f"{emulator.host} has deleted what projects/{PROJECT}/databases/")
         assert ids(emulator.host) == []

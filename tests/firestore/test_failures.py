@@ -105,11 +105,13 @@ def test_a_worker_killed_in_a_burst_loses_nothing(
     ):
         bursting = threading.Thread(target=lambda: in_context(boiler, burst))
         bursting.start()
-        assert seen.wait(TIMEOUT_S)
-        process.kill()
-        process.wait()
-        is_killed.set()
-        bursting.join()
+        try:
+            assert seen.wait(TIMEOUT_S)
+            process.kill()
+            process.wait()
+        finally:
+            is_killed.set()
+            bursting.join()
     assert len(views()) < saved
     boiler.add(city_views())
     boiler.start()

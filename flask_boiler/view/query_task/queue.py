@@ -110,7 +110,8 @@ def _spelled(value: Any) -> str:
         case list():
             return f"[{', '.join(map(_spelled, value))}]"
         case object(latitude=latitude, longitude=longitude):
-            return f"GeoPoint(latitude={latitude}, longitude={longitude})"
+            # Adding zero leaves no negative one, which is equal.
+            return f"GeoPoint(latitude={latitude + 0.0}, longitude={longitude + 0.0})"
         case _:
             return repr(value)
 

@@ -369,8 +369,14 @@ class TestOrder:
         ],
     )
     def test_whatever_can_be_stored_makes_a_key(
-        self, context: ApplicationContext, datastore: MemoryDatastore, one: Any
+        self,
+        context: ApplicationContext,
+        datastore: MemoryDatastore,
+        one: Any,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        # As in older releases of google-cloud-firestore.
+        monkeypatch.delattr(GeoPoint, "__repr__", raising=False)
         done: list[str] = []
         datastore.drop("jobs/j")
         for name in ("z", "y"):
