@@ -68,7 +68,7 @@ class DataAtRest:
         with self._opened(or_made=True) as storage:
             return import_documents(storage, source)
 
-    def clear(self, world: str) -> int | None:
+    def clear(self, world: str) -> int:
         """Delete the documents of a database; how many there were."""
         with self._opened() as storage:
             return clear(storage, world)
@@ -110,7 +110,7 @@ class DataServed:
         except OSError as error:
             raise ConfigurationError(f"cannot import {source}: {error}") from error
         if count is None:
-            raise ConfigurationError(self._stranger("says not what it imported"))
+            raise ConfigurationError(self._stranger("does not say what it imported"))
         return count
 
     def clear(self, world: str) -> int | None:
@@ -152,17 +152,15 @@ class DataServed:
 
     def _pieces(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
         """All that is exported."""
-        left = answer.length
         try:
             while piece := answer.read(_PIECE):
                 yield piece
-                left = None if left is None else left - len(piece)
         except (OSError, http.client.HTTPException) as error:
             raise ConfigurationError(
                 f"{self._host} ended while it exported ({error}); try again"
             ) from error
         # Reading in pieces does not notice by itself that the last ones are missing.
-        if left:
+        if answer.length:
             raise ConfigurationError(f"{self._host} ended while it exported; try again")
 
     def _count(self, answer: http.client.HTTPResponse) -> int | None:

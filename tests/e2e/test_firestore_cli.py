@@ -268,7 +268,11 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
         (b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", ["export", "x"], "speaks no HTTP"),
         (OK + b"Content-Length: 2\r\n\r\n[]", ["clear", "--yes"], "is no object"),
         (OK + b"Content-Length: 0\r\n\r\n", ["import", "all.jsonl"], "is no object"),
-        (OK + b"Content-Length: 2\r\n\r\n{}", ["import", "all.jsonl"], "not what it imported"),
+        (
+            OK + b"Content-Length: 2\r\n\r\n{}",
+            ["import", "all.jsonl"],
+            "does not say what it imported",
+        ),
         (OK + b"Content-Length: 9\r\n\r\n{}", ["export", "x"], "ended while it exported"),
     ],
 )
