@@ -6,8 +6,9 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import grpc
 import pytest
@@ -372,21 +373,29 @@ def test_stopping_amid_changes_ends_every_thread(
 ) -> None:
     numbers = itertools.count()
     stopped = threading.Event()
+    all_at_it = threading.Barrier(4)
     with listening(server.host) as listener, ThreadPoolExecutor(3) as pool:
 
-        def write(city: str) -> None:
+        def repeat(act: Callable[[], None]) -> None:
+            act()
+            all_at_it.wait(PATIENCE_S)
             while not stopped.is_set():
-                listener.set(f"City/{city}", n=next(numbers))
-                listener.hub.refresh()
+                act()
+
+        def write(city: str) -> None:
+            listener.set(f"City/{city}", n=next(numbers))
+            listener.hub.refresh()
 
         def come_and_go() -> None:
-            while not stopped.is_set():
-                listener.hub.listen([CITIES, "City/LA"])
-                listener.hub.release([CITIES, "City/LA"])
+            listener.hub.listen([CITIES, "City/LA"])
+            listener.hub.release([CITIES, "City/LA"])
 
-        busy = [pool.submit(write, "SF"), pool.submit(write, "LA"), pool.submit(come_and_go)]
+        # Before they begin: who comes and goes all the time leaves hardly a time to show all of.
+        listener.listen("City/SF")
+        acts = (partial(write, "SF"), partial(write, "LA"), come_and_go)
+        busy = [pool.submit(repeat, act) for act in acts]
         try:
-            listener.listen("City/SF")
+            all_at_it.wait(PATIENCE_S)
             server.faults.drop_streams()
             listener.hub.stop()
             assert _threads() == []
