@@ -3,7 +3,8 @@
 A session is a stream of the service. The client says what it has to say in POST requests, and
 hears the answers in one GET that stays open; when that is lost, it asks again, tells the number of
 the last answer that it has got, and is given what came later. So answers are kept until the client
-has acknowledged them, and the stream is not read on while too many are.
+has acknowledged them, and the stream is not read on while too many are. A client that only listens
+acknowledges with its next GET alone; so a GET ends after some amount, and the client asks again.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ _NOOP_AFTER_S = 15.0
 #: A session whose client hears nothing for so long is over.
 _ABANDONED_AFTER_S = 90.0
 _MOST_UNACKNOWLEDGED = 8 * 1024 * 1024
+#: After so much a back channel ends, to have the client ask again and thereby acknowledge: a page
+#: that only listens has nothing to post. Far below what is kept, so that nobody waits for it.
+_MOST_ON_A_CHANNEL = 1024 * 1024
 
 CHANNELS = ("Listen", "Write")
 
@@ -98,6 +102,8 @@ class Session:
     def answers(self, *, last_id: int, at_once: bool) -> Iterator[bytes]:
         """A back channel: frames of answers, from the first that the client has not got.
 
+        It ends after some amount, also when there is more: the client asks again.
+
         :param at_once: end after the first frame.
         """
         self.acknowledge(last_id)
@@ -108,11 +114,14 @@ class Session:
             self._condition.notify_all()
         if not at_once:
             self._say(["noop"])
+        left = _MOST_ON_A_CHANNEL
         try:
-            while arrays := self._next_arrays(channel, last_id):
+            while arrays := self._next_arrays(channel, last_id, left):
                 last_id = arrays[-1][0]
-                yield frame([text for _, text in arrays])
-                if at_once:
+                said = frame([text for _, text in arrays])
+                left -= len(said)
+                yield said
+                if at_once or left <= 0:
                     return
         finally:
             with self._condition:
@@ -129,8 +138,11 @@ class Session:
         if self._thread is not threading.current_thread():
             self._thread.join()
 
-    def _next_arrays(self, channel: int, last_id: int) -> list[tuple[int, str]]:
-        """What is to be said next; nothing, if it is not this channel that says it."""
+    def _next_arrays(self, channel: int, last_id: int, most: int) -> list[tuple[int, str]]:
+        """What is to be said next; nothing, if it is not this channel that says it.
+
+        :param most: how many bytes it may be; one answer that is larger is said all the same.
+        """
         while True:
             with self._condition:
                 in_time = self._condition.wait_for(
@@ -140,7 +152,7 @@ class Session:
                 if self._channel != channel:
                     return []
                 if self._last_id > last_id:
-                    return [kept for kept in self._kept if kept[0] > last_id]
+                    return _first_of((k for k in self._kept if k[0] > last_id), most)
                 if in_time:
                     return []
             self._say(["noop"])
@@ -291,6 +303,17 @@ class WebChannels:
             sessions, self._sessions = list(self._sessions.values()), {}
         for session in sessions:
             session.close()
+
+
+def _first_of(arrays: Iterator[tuple[int, str]], most: int) -> list[tuple[int, str]]:
+    """As many as fit in some bytes, and at least the first."""
+    found: list[tuple[int, str]] = []
+    for number, text in arrays:
+        most -= len(text)
+        if found and most < 0:
+            break
+        found.append((number, text))
+    return found
 
 
 def _number(fields: Mapping[str, str], name: str) -> int:

@@ -144,6 +144,14 @@ def test_a_page_sees_what_others_write(page: Page, client: Any) -> None:
     wait_shown(page, "one", None)
 
 
+def test_a_page_that_only_listens_is_told_without_end(page: Page, client: Any) -> None:
+    text = "x" * 100_000
+    page.evaluate("watch('one', fs.doc(db, 'c/a'))")
+    for n in range(150):
+        client.document("c/a").set({"n": n, "text": text})
+        page.wait_for_function(f"last('one').data?.n === {n}")
+
+
 def test_others_see_what_a_page_writes(page: Page, client: Any) -> None:
     page.evaluate("watch('all', fs.collection(db, 'c'))")
     wait_shown(page, "all", [])

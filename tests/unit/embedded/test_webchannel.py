@@ -37,8 +37,8 @@ def channels(storage: Storage) -> Iterator[WebChannels]:
     made.close()
 
 
-def listening_to(path: str) -> str:
-    target = {"targetId": 2, "documents": {"documents": [name_of(path)]}}
+def listening_to(*paths: str) -> str:
+    target = {"targetId": 2, "documents": {"documents": [name_of(path) for path in paths]}}
     return json.dumps({"database": WORLD, "addTarget": target})
 
 
@@ -85,6 +85,43 @@ def test_answers_are_said_again_until_they_are_acknowledged(
     (polled,) = islice(session.answers(last_id=3, at_once=True), 2)
     assert arrays(polled)[0][0] == 4
     assert json.loads(session.state())[0] == 0
+
+
+def test_a_page_that_only_listens_hears_more_than_is_kept(
+    storage: Storage, channels: WebChannels
+) -> None:
+    text = "x" * 100_000
+    put(storage, "c/a", text=text)
+    session = opened(channels, "Listen", listening_to("c/a"))
+    last_id, heard, sizes = 0, 0, []
+    # It acknowledges only when it asks again, as the web SDK does.
+    while heard < 150:
+        size = 0
+        for said in session.answers(last_id=last_id, at_once=False):
+            size += len(said)
+            for number, answer in arrays(said):
+                last_id = number
+                if "documentChange" in answer[0]:
+                    heard += 1
+                    put(storage, "c/a", text=text, n=heard)
+            if heard == 150:
+                channels.end(session)
+        sizes.append(size)
+    assert len(sizes) > 10
+    assert max(sizes) < 1_400_000
+
+
+def test_what_is_kept_is_said_again_in_pieces(storage: Storage, channels: WebChannels) -> None:
+    for name in "abcd":
+        put(storage, f"c/{name}", text="x" * 500_000)
+    session = opened(channels, "Listen", listening_to("c/a", "c/b", "c/c", "c/d"))
+    last_id, heard, sizes = 0, 0, []
+    while heard < 4:
+        (said,) = session.answers(last_id=last_id, at_once=True)
+        sizes.append(len(said))
+        last_id = arrays(said)[-1][0]
+        heard += said.count(b"documentChange")
+    assert max(sizes) < 1_100_000
 
 
 def test_a_newer_back_channel_replaces_the_older(channels: WebChannels) -> None:
