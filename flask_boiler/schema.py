@@ -266,7 +266,7 @@ class BooleanField(fields.Boolean):
 
 
 class IntegerField(fields.Integer):
-    """An integer of 64 bits, and neither a boolean nor a text."""
+    """An integer of 64 bits, and neither a boolean nor a text; ``3.0`` is one in JSON."""
 
     default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
         "too_large": "Number too large."
@@ -275,7 +275,7 @@ class IntegerField(fields.Integer):
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
         if isinstance(value, bool | str):
             raise self.make_error("invalid", input=value)
-        number = super()._deserialize(value, *args, **options)
+        number = super()._deserialize(kinds.as_integer(value), *args, **options)
         if number is not None and not INT64[0] <= number <= INT64[1]:
             raise self.make_error("too_large", input=value)
         return number

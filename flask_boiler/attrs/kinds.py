@@ -25,6 +25,7 @@ __all__ = [
     "DictKind",
     "EnumKind",
     "FieldKind",
+    "IntegerKind",
     "Kind",
     "ListKind",
     "LiteralKind",
@@ -35,6 +36,7 @@ __all__ = [
     "StoredMismatch",
     "TupleKind",
     "UnionKind",
+    "as_integer",
     "collect",
     "mismatch_of",
 ]
@@ -278,6 +280,32 @@ class ScalarKind(Kind):
         return f"<ScalarKind {self.label}>"
 
 
+class IntegerKind(ScalarKind):
+    """Integers; an integral double is one, too.
+
+    Firestore makes doubles of integers: an ``Increment`` on a double does, and so do languages
+    that have one type for both.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("int", int)
+
+    def load(self, stored: Any) -> Any:
+        """The integer."""
+        return super().load(as_integer(stored))
+
+    def dump(self, value: Any, *, bare: bool = False) -> Any:
+        """The integer."""
+        return super().dump(as_integer(value), bare=bare)
+
+
+def as_integer(value: Any) -> Any:
+    """The integer that a double is; any other value, and one beyond 64 bits, as it is."""
+    if isinstance(value, float) and value.is_integer() and -(2.0**63) <= value < 2.0**63:
+        return int(value)
+    return value
+
+
 class OptionalKind(Kind):
     """A kind, or ``None``."""
 
@@ -322,7 +350,7 @@ class OptionalKind(Kind):
 
 
 class UnionKind(Kind):
-    """Any of several kinds; the first that fits is taken."""
+    """Any of several kinds; the one whose own the value is, or else the first that fits."""
 
     def __init__(self, kinds: Sequence[Kind]) -> None:
         self.kinds = tuple(kinds)
@@ -333,11 +361,15 @@ class UnionKind(Kind):
         return " or ".join(kind.label for kind in self.kinds)
 
     def load(self, stored: Any) -> Any:
-        """By the first kind that can."""
+        """By the first kind that can, unless the value is another one's own."""
+        if any(type(stored) in kind.taken_as_is for kind in self.kinds):
+            return stored
         return self._first(stored, lambda kind: kind.load(stored))
 
     def dump(self, value: Any, *, bare: bool = False) -> Any:
-        """By the first kind that can."""
+        """By the first kind that can, unless the value is another one's own."""
+        if any(type(value) in kind.stored_as_is for kind in self.kinds):
+            return value
         return self._first(value, lambda kind: kind.dump(value, bare=bare))
 
     def models_in(self, value: Any) -> Iterable[Any]:
@@ -364,14 +396,15 @@ class LiteralKind(Kind):
         self.label = "one of " + ", ".join(repr(value) for value in self.values)
 
     def load(self, stored: Any) -> Any:
-        """The stored value itself."""
+        """The literal."""
         return self.dump(stored)
 
     def dump(self, value: Any, *, bare: bool = False) -> Any:
-        """The value itself."""
-        # 1 == True == 1.0, but they are not the same literal.
-        if any(value == known and type(value) is type(known) for known in self.values):
-            return value
+        """The literal; an integral double is an integer here, too."""
+        # 1 == True, but they are not the same literal.
+        for candidate in (value, as_integer(value)):
+            if any(candidate == known and type(candidate) is type(known) for known in self.values):
+                return candidate
         raise self.refuse(value)
 
 

@@ -20,6 +20,7 @@ from flask_boiler.attrs.kinds import (
     DictKind,
     EnumKind,
     FieldKind,
+    IntegerKind,
     Kind,
     ListKind,
     LiteralKind,
@@ -53,7 +54,7 @@ VECTOR = ScalarKind("Vector", Vector)
 
 _SCALARS: dict[Any, Kind] = {
     str: ScalarKind("str", str),
-    int: ScalarKind("int", int),
+    int: IntegerKind(),
     float: ScalarKind("float", float, int),
     bool: ScalarKind("bool", bool),
     bytes: BYTES,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from google.cloud.firestore_v1 import transforms
@@ -20,6 +20,7 @@ __all__ = [
     "Vector",
     "contains_transform",
     "copied",
+    "equal_value",
     "is_transform",
     "same_value",
 ]
@@ -53,30 +54,54 @@ def copied(value: Any) -> Any:
 
 def same_value(one: Any, other: Any) -> bool:
     """Whether Firestore stores both alike: ``1``, ``1.0`` and ``True`` are three values."""
+    return _alike(one, other, _same_number)
+
+
+def equal_value(one: Any, other: Any) -> bool:
+    """Whether a query for one finds the other: ``1`` and ``1.0`` are equal, ``True`` is not."""
+    return _alike(one, other, _equal_number)
+
+
+def _alike(one: Any, other: Any, numbers: Callable[[Any, Any], bool]) -> bool:
     if one is other:
         return True
     if isinstance(one, Mapping):
-        return isinstance(other, Mapping) and _same_map(one, other)
+        return isinstance(other, Mapping) and _alike_maps(one, other, numbers)
     if isinstance(one, list | tuple):
-        return isinstance(other, list | tuple) and _same_array(one, other)
+        return isinstance(other, list | tuple) and _alike_arrays(one, other, numbers)
     if isinstance(one, _NUMBERS) or isinstance(other, _NUMBERS):
-        return type(one) is type(other) and (one == other or _both_nan(one, other))
+        return numbers(one, other)
     if isinstance(one, BaseDocumentReference):
         # Google compares clients too, and the same database can have several.
         return isinstance(other, BaseDocumentReference) and one.path == other.path
     return bool(one == other)
 
 
-def _same_map(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _alike_maps(
+    one: Mapping[str, Any], other: Mapping[str, Any], numbers: Callable[[Any, Any], bool]
+) -> bool:
     return len(one) == len(other) and all(
-        name in other and same_value(item, other[name]) for name, item in one.items()
+        name in other and _alike(item, other[name], numbers) for name, item in one.items()
     )
 
 
-def _same_array(one: list[Any] | tuple[Any, ...], other: list[Any] | tuple[Any, ...]) -> bool:
+def _alike_arrays(
+    one: Sequence[Any], other: Sequence[Any], numbers: Callable[[Any, Any], bool]
+) -> bool:
     return len(one) == len(other) and all(
-        same_value(left, right) for left, right in zip(one, other, strict=True)
+        _alike(left, right, numbers) for left, right in zip(one, other, strict=True)
     )
+
+
+def _same_number(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and (one == other or _both_nan(one, other))
+
+
+def _equal_number(one: Any, other: Any) -> bool:
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    numbers = isinstance(one, _NUMBERS) and isinstance(other, _NUMBERS)
+    return numbers and (bool(one == other) or _both_nan(one, other))
 
 
 def _both_nan(one: Any, other: Any) -> bool:

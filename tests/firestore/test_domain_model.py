@@ -327,3 +327,11 @@ def test_every_legal_attribute_name_can_be_stored_and_asked_for() -> None:
         found = next(iter(odd.where(odd.attributes()[name] == 1)))
         found.update(**{name: 2})
         assert getattr(odd.get("o"), name) == 2
+
+
+def test_an_increment_of_a_double_leaves_an_integer_that_queries_find() -> None:
+    CTX.db.document("vehicles/v").set({"obj_type": "Vehicle", "maxSpeed": 2.0})
+    CTX.db.document("vehicles/v").update({"maxSpeed": Increment(1)})
+    assert repr(stored("vehicles/v")["maxSpeed"]) == "3.0"
+    assert [v.max_speed for v in Vehicle.where(max_speed=3)] == [3]
+    assert [type(v.max_speed) for v in Vehicle.where(Vehicle.max_speed.in_([2, 3]))] == [int]

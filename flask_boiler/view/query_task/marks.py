@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 from flask_boiler.errors import ConfigurationError, DocumentNotFoundError
 from flask_boiler.firestore.field_path import field_path
-from flask_boiler.firestore.native import DELETE_FIELD, contains_transform
+from flask_boiler.firestore.native import DELETE_FIELD, contains_transform, equal_value
 from flask_boiler.transaction import Transaction
 from flask_boiler.values import Precondition, Snapshot, Write
 from flask_boiler.view.query_task.records import TaskRecords, is_done
@@ -125,7 +125,7 @@ def _has(fields: Mapping[str, Any], name: str, value: Any) -> bool:
         return name not in fields
     if contains_transform(value):
         return fields.get(name) is not None
-    return name in fields and bool(fields[name] == value)
+    return name in fields and equal_value(fields[name], value)
 
 
 class LedgerMark:

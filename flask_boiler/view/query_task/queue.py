@@ -109,6 +109,8 @@ def _spelled(value: Any) -> str:
             return f"{{{', '.join(items)}}}"
         case list():
             return f"[{', '.join(map(_spelled, value))}]"
+        case float() if value.is_integer():
+            return repr(int(value))
         case object(latitude=latitude, longitude=longitude):
             # Adding zero leaves no negative one, which is equal.
             return f"GeoPoint(latitude={latitude + 0.0}, longitude={longitude + 0.0})"

@@ -106,7 +106,7 @@ class TestReading:
         ("field", "foreign"),
         [
             ("number", True),
-            ("number", 1.0),
+            ("number", 1.5),
             ("number", None),
             ("ratio", True),
             ("flag", 1),

@@ -82,6 +82,19 @@ def test_a_task_without_the_field_is_not_marked_with_none(
     assert states == [TaskState.DONE, TaskState.GONE]
 
 
+@pytest.mark.parametrize(
+    ("stored", "marked"),
+    [(1, True), (1.0, True), (True, False), ("1", False), (None, False), (1.5, False)],
+)
+def test_a_task_is_marked_by_what_a_query_for_the_mark_finds(
+    context: ApplicationContext, datastore: MemoryDatastore, stored: Any, marked: bool
+) -> None:
+    datastore.put("jobs/j", add=1, state=stored, deep={"list": [stored]})
+    mark = {"state": 1, "deep": {"list": [1]}}
+    applied = application(context, mark=mark).apply("jobs/j").state
+    assert applied is (TaskState.GONE if marked else TaskState.DONE)
+
+
 def add(task: Snapshot, transaction: Transaction) -> None:
     total = transaction.reader.documents(["sums/all"])["sums/all"].get("total")
     transaction.write(Write("set", "sums/all", {"total": total + task.get("add")}))
@@ -393,6 +406,18 @@ class TestOrder:
         assert applying.apply_in_order("jobs/j").state is TaskState.PARKED
         [parked] = TaskRecords("adding", datastore.codec).parked(datastore)
         assert len(parked.key) < 10_000
+
+    def test_a_number_is_one_key_whether_it_is_a_double_or_an_integer(
+        self, context: ApplicationContext, datastore: MemoryDatastore
+    ) -> None:
+        done: list[str] = []
+        datastore.drop("jobs/j")
+        for name, who in (("d", 3), ("c", 3.0), ("b", {"n": [3]}), ("a", {"n": [3.0]})):
+            datastore.put(f"jobs/{name}", who=who)
+        applying = application(context, lambda task, _: done.append(task.id), key="who")
+        applying.apply_in_order("jobs/c")
+        applying.apply_in_order("jobs/a")
+        assert done == ["d", "c", "b", "a"]
 
     def test_a_task_waits_for_a_parked_one(
         self, context: ApplicationContext, datastore: MemoryDatastore
