@@ -2,8 +2,9 @@
 
 Later sources win::
 
-    defaults  <  boiler.yaml  <  its section for the runtime  <  environment (BOILER_*)
-    defaults  <  app.config["BOILER_*"]                       <  environment (BOILER_*)
+    defaults  <  boiler.yaml  <  app.config["BOILER_*"]  <  environment (BOILER_*)
+
+In the file and in ``app.config``, the section for the runtime wins over what stands beside it.
 
 ``Config(...)`` itself is taken as it stands. A key that does not exist is an error wherever
 it is written, and so is a value of the wrong type.
@@ -23,6 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias, get_args, get_origin
 
+from flask_boiler.addresses import normalized_host
 from flask_boiler.errors import ConfigurationError
 
 __all__ = ["Config", "FirestoreKind", "Runtime"]
@@ -31,6 +33,8 @@ Runtime: TypeAlias = Literal["development", "testing", "production"]
 FirestoreKind: TypeAlias = Literal["embedded", "google-emulator", "cloud"]
 
 _PREFIX = "BOILER_"
+_YAML_NULL = "tag:yaml.org,2002:null"
+_YAML_TRUTH = "tag:yaml.org,2002:bool"
 _FILE_VARIABLE = "FB_CONFIG_FILENAME"
 _DEFAULT_FILE = "boiler.yaml"
 _CERTIFICATE = frozenset({"certificate_path", "certificate_filename"})
@@ -108,6 +112,9 @@ class Config:
                 "certificate_path and certificate_filename are both set, and name one and the "
                 "same thing: keep one of them"
             )
+        if self.emulator_host is not None:
+            host = normalized_host(self.emulator_host, named_by="emulator_host")
+            object.__setattr__(self, "emulator_host", host)
         self._check_firestore()
 
     def _check_firestore(self) -> None:
@@ -144,35 +151,42 @@ class Config:
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] = os.environ
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        over: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> Self:
         """The configuration in a file, with the environment's variables over it.
 
         :param path: a YAML file; by default the one that ``FB_CONFIG_FILENAME`` names, else
             ``boiler.yaml`` in the working directory, if it is there.
+        :param over: a mapping such as ``app.config``, read as by :meth:`from_mapping`, which wins
+            over the file, and the environment over both.
+        :param environ: the variables; without it, those of this process.
         :raises ConfigurationError: with the file and line, or the variable, and what to write.
         """
-        named = path or environ.get(_FILE_VARIABLE)
-        return cls._assembled(_read_file(Path(named)) if named else _read_default_file(), environ)
+        variables = os.environ if environ is None else environ
+        named = path or variables.get(_FILE_VARIABLE)
+        sources = [_read_file(Path(named)) if named else _read_default_file()]
+        if over is not None:
+            sources.append(_read_mapping(over))
+        return cls._assembled(sources, variables)
 
     @classmethod
     def from_mapping(
-        cls, mapping: Mapping[str, Any], *, environ: Mapping[str, str] = os.environ
+        cls, mapping: Mapping[str, Any], *, environ: Mapping[str, str] | None = None
     ) -> Self:
         """The ``BOILER_*`` keys of a mapping such as ``app.config``, the environment over them.
 
-        ``TESTING`` and ``DEBUG`` of the mapping count where the ``BOILER_`` key is not there.
+        ``TESTING`` and ``DEBUG`` of the mapping count where the ``BOILER_`` key is not there. No
+        file is read.
 
+        :param environ: the variables; without it, those of this process.
         :raises ConfigurationError: naming the key.
         """
-        found = _Settings("the application's configuration")
-        for plain in ("TESTING", "DEBUG"):
-            if mapping.get(plain):
-                found.put(plain.lower(), True, plain)
-        for name, value in mapping.items():
-            if name.startswith(_PREFIX):
-                found.take(name.removeprefix(_PREFIX).lower(), value, f"app.config[{name!r}]")
-        return cls._assembled(found, environ)
+        variables = os.environ if environ is None else environ
+        return cls._assembled([_read_mapping(mapping)], variables)
 
     @classmethod
     def keys(cls) -> Mapping[str, str]:
@@ -208,16 +222,19 @@ class Config:
         return Path(given).expanduser() if given else None
 
     @classmethod
-    def _assembled(cls, found: _Settings, environ: Mapping[str, str]) -> Self:
+    def _assembled(cls, sources: list[_Settings], environ: Mapping[str, str]) -> Self:
+        """What the sources say, of which later ones win, and the environment over all."""
         from_environment = _Settings("the environment")
         for variable, text in environ.items():
             if variable.startswith(_PREFIX):
                 from_environment.take_text(variable, text)
-        chosen = {**found.values, **from_environment.values}
+        sources = [*sources, from_environment]
+        chosen = {name: value for source in sources for name, value in source.values.items()}
         runtime = chosen.get("runtime", "testing" if chosen.get("testing") else "development")
-        values = found.values
-        for winner in (found.sections.get(runtime, {}), from_environment.values):
-            values = _overridden(values, winner)
+        values: dict[str, Any] = {}
+        for source in sources:
+            for winner in (source.values, source.sections.get(runtime, {})):
+                values = _overridden(values, winner)
         return cls(**{**values, "runtime": runtime})
 
 
@@ -234,7 +251,7 @@ class _Settings:
         self.values[name] = _checked(name, value, where)
 
     def take(self, name: str, value: Any, where: str) -> None:
-        if name not in get_args(Runtime):
+        if not _is_section(name, isinstance(value, bool)):
             self.put(name, value, where)
             return
         if not isinstance(value, Mapping):
@@ -262,6 +279,11 @@ class _Settings:
             for name in _PATHS:
                 if values.get(name):
                     values[name] = str(directory / Path(values[name]).expanduser())
+
+
+def _is_section(name: str, holds_truth: bool) -> bool:
+    # 'testing' is both: true or false of the application, and what holds under test.
+    return name in get_args(Runtime) and not (holds_truth and name in _types())
 
 
 def _overridden(values: dict[str, Any], winner: dict[str, Any]) -> dict[str, Any]:
@@ -348,6 +370,17 @@ def _parsed_number(kind: Callable[[str], Any], name: str, text: str, where: str)
         raise ConfigurationError(f"{where}: {name} must be {_WORDS[kind]}") from None  # type: ignore[index]
 
 
+def _read_mapping(mapping: Mapping[str, Any]) -> _Settings:
+    found = _Settings("the application's configuration")
+    for plain in ("TESTING", "DEBUG"):
+        if mapping.get(plain):
+            found.put(plain.lower(), True, plain)
+    for name, value in mapping.items():
+        if name.startswith(_PREFIX):
+            found.take(name.removeprefix(_PREFIX).lower(), value, f"app.config[{name!r}]")
+    return found
+
+
 def _read_default_file() -> _Settings:
     path = Path(_DEFAULT_FILE)
     if path.exists():
@@ -384,7 +417,7 @@ def _read_file(path: Path) -> _Settings:
 def _collect(loader: Any, root: Any, path: Path) -> _Settings:
     settings = _Settings(str(path))
     for name, node, where in _entries(loader, root, path):
-        if name in get_args(Runtime):
+        if _is_section(name, node.tag == _YAML_TRUTH):
             section = _entries(loader, node, path)
             settings.take_section(
                 name, [(n, loader.construct_object(v, deep=True), w) for n, v, w in section]
@@ -395,18 +428,35 @@ def _collect(loader: Any, root: Any, path: Path) -> _Settings:
 
 
 def _entries(loader: Any, node: Any, path: Path) -> list[tuple[Any, Any, str]]:
-    if node is None or node.tag == "tag:yaml.org,2002:null":
+    if node is None or node.tag == _YAML_NULL:
         return []
     if node.id != "mapping":
         raise ConfigurationError(
             f"{path}, line {node.start_mark.line + 1}: expected keys and values, 'project: my-id'"
         )
+    _refuse_duplicates(node, path)
     loader.flatten_mapping(node)
     return [
-        (
-            loader.construct_object(key, deep=True),
-            value,
-            f"{path}, line {key.start_mark.line + 1}",
-        )
+        (loader.construct_object(key, deep=True), value, _place(key, path))
         for key, value in node.value
     ]
+
+
+def _refuse_duplicates(node: Any, path: Path) -> None:
+    # YAML forbids them, and the parser takes the last. Asked before what '<<' merges is among them,
+    # which may be overridden.
+    first: dict[str, Any] = {}
+    for key, _ in node.value:
+        if key.id != "scalar":
+            raise ConfigurationError(f"{_place(key, path)}: a key is one word, as in 'project: x'")
+        name = key.value
+        if name in first:
+            raise ConfigurationError(
+                f"{_place(key, path)}: {name!r} is there already, in line "
+                f"{first[name].start_mark.line + 1}: keep one of them"
+            )
+        first[name] = key
+
+
+def _place(key: Any, path: Path) -> str:
+    return f"{path}, line {key.start_mark.line + 1}"

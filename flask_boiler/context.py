@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from flask_boiler.addresses import EMULATOR_VARIABLE, emulator_host
 from flask_boiler.config import Config
 from flask_boiler.errors import ConfigurationError, MissingExtraError
 from flask_boiler.ports import LocalFirestore, provided
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ApplicationContext", "Context", "ContextProxy", "current_context", "register_resolver"]
 
-_EMULATOR_VARIABLE = "FIRESTORE_EMULATOR_HOST"
 _PROJECT_VARIABLES = ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT")
 
 
@@ -165,11 +165,11 @@ class ApplicationContext:
 
     def _named_host(self) -> str | None:
         """A running local Firestore that the configuration or the environment names."""
-        of_environment = os.environ.get(_EMULATOR_VARIABLE)
+        of_environment = emulator_host()
         if of_environment and self.config.firestore == "cloud":
             # Google's client would go there whatever it is told.
             raise ConfigurationError(
-                f"firestore is cloud, and {_EMULATOR_VARIABLE} is {of_environment}: unset one of "
+                f"firestore is cloud, and {EMULATOR_VARIABLE} is {of_environment}: unset one of "
                 "them"
             )
         return self.config.emulator_host or of_environment

@@ -106,7 +106,7 @@ class Boiler(Startable):
         app.extensions[_EXTENSION] = self
         self._app = app
         if self._context is None:
-            self._context = ApplicationContext(self._config or Config.from_mapping(app.config))
+            self._context = ApplicationContext(self._config or Config.load(over=app.config))
 
     @property
     def context(self) -> ApplicationContext:

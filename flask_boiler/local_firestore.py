@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
+from flask_boiler.addresses import emulator_host
 from flask_boiler.config import Config
 from flask_boiler.emulator import AttachedFirestore, FirestoreProcess, find_installation
 from flask_boiler.errors import ConfigurationError
@@ -37,7 +38,7 @@ def start_local_firestore(config: Config) -> LocalFirestore:
     """
     if config.emulator_host:
         return AttachedFirestore(config.emulator_host, named_by="emulator_host")
-    if host := os.environ.get("FIRESTORE_EMULATOR_HOST"):
+    if host := emulator_host():
         return AttachedFirestore(host)
     return _Lease(_running, _Wanted.of(config))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup, NoAppException, ScriptInfo
 
+from flask_boiler.addresses import emulator_host, normalized_host
 from flask_boiler.cli.stored_data import DataAtRest, DataServed, StoredData
 from flask_boiler.config import Config
 from flask_boiler.context import ApplicationContext
@@ -142,7 +142,7 @@ def _config(context: click.Context) -> Config:
         return Config.load()
     boiler = app.extensions.get("boiler")
     if not isinstance(boiler, Boiler):
-        return Config.from_mapping(app.config)
+        return Config.load(over=app.config)
     # What it opened while it was loaded has the file, or the port, that is meant.
     boiler.close()
     return boiler.context.config
@@ -154,7 +154,8 @@ def _data(config: Config, host: str | None, file: Path | None) -> StoredData:
         raise click.UsageError("--host names one that runs, --file one that does not: give one")
     if file is not None:
         return DataAtRest(file)
-    if found := host or config.emulator_host or os.environ.get("FIRESTORE_EMULATOR_HOST"):
+    named = None if host is None else normalized_host(host, named_by="--host")
+    if found := named or config.emulator_host or emulator_host():
         return DataServed(found)
     if (configured := _configured_file(config)) is not None:
         return DataAtRest(configured)

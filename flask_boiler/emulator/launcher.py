@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
+from flask_boiler.addresses import emulator_host
 from flask_boiler.emulator.attached import AttachedFirestore, pause, refusal_of
 from flask_boiler.emulator.installation import find_installation
 from flask_boiler.emulator.supervised import SupervisedProcess
@@ -56,7 +57,7 @@ def start_google_emulator(
     :raises LocalFirestoreNotFoundError: there is none, with what to install.
     :raises ConfigurationError: it does not answer, with the end of its own output.
     """
-    if host := os.environ.get("FIRESTORE_EMULATOR_HOST"):
+    if host := emulator_host():
         return AttachedFirestore(host)
     installation = dataclasses.replace(find_installation(emulator_jar), max_heap=max_heap)
     started = FirestoreProcess(installation, timeout_s=timeout_s)

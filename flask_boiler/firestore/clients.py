@@ -90,7 +90,8 @@ def _default_credentials() -> tuple[google.auth.credentials.Credentials, str | N
     except DefaultCredentialsError as error:
         raise ConfigurationError(
             "there are no Google credentials: set certificate_path, or run "
-            "'gcloud auth application-default login'; to use a local Firestore, name no project "
-            f"or set emulator_host ({error})"
+            "'gcloud auth application-default login'; for a local Firestore set "
+            'firestore="embedded" (BOILER_FIRESTORE=embedded), name no project, or set '
+            f"emulator_host to one that runs ({error})"
         ) from error
     return credentials, project

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import pydoc
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,54 @@ production:
 def test_testing_alone_chooses_the_testing_runtime(tmp_path: Path) -> None:
     config = load(tmp_path, "testing:\n  project: for-tests\n", BOILER_TESTING="1")
     assert (config.runtime, config.project) == ("testing", "for-tests")
+
+
+def test_testing_is_a_key_of_the_file_too(tmp_path: Path) -> None:
+    config = load(tmp_path, "project: x\ntesting: true\n")
+    assert (config.testing, config.runtime, config.project) == (True, "testing", "x")
+    assert load(tmp_path, "testing: false\n").runtime == "development"
+    in_section = load(tmp_path, "production:\n  testing: true\n", BOILER_RUNTIME="production")
+    assert (in_section.testing, in_section.runtime) == (True, "production")
+
+
+@pytest.mark.parametrize("runtime", ["development", "production"])
+def test_other_runtimes_are_no_keys(tmp_path: Path, runtime: str) -> None:
+    assert "line 1: expected keys and values" in refusal(tmp_path, f"{runtime}: true\n")
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    message = refusal(tmp_path, "project: one\ndebug: true\nproject: two\n")
+    assert "boiler.yaml, line 3: 'project' is there already, in line 1: keep one" in message
+    message = refusal(tmp_path, "production:\n  project: one\n  project: two\n")
+    assert "boiler.yaml, line 3: 'project' is there already, in line 2" in message
+    assert "line 2: 'testing' is there" in refusal(tmp_path, "testing: true\ntesting: {debug: on}")
+
+
+def test_a_key_is_a_word(tmp_path: Path) -> None:
+    assert "line 1: a key is one word" in refusal(tmp_path, "? [project]\n: x\n")
+
+
+def test_a_mapping_wins_over_the_file_and_the_environment_over_both(tmp_path: Path) -> None:
+    text = "project: file\napp_name: file\nproduction:\n  database: file\n  app_name: section\n"
+    path = write(tmp_path, text)
+    mapping = {"BOILER_APP_NAME": "mapping", "BOILER_RUNTIME": "production"}
+    config = Config.load(path, over=mapping, environ={})
+    assert (config.project, config.database, config.app_name) == ("file", "file", "mapping")
+    config = Config.load(path, over=mapping, environ={"BOILER_APP_NAME": "environment"})
+    assert config.app_name == "environment"
+
+
+def test_a_mapping_has_the_certificate_instead_of_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "certificate_filename: a.json\n")
+    config = Config.load(path, over={"BOILER_CERTIFICATE_PATH": "/b.json"}, environ={})
+    assert config.certificate == Path("/b.json")
+
+
+def test_help_shows_no_variable_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_SECRET", "hidden")
+    for function in (Config.load, Config.from_mapping):
+        assert "hidden" not in pydoc.render_doc(function)
+    assert "environ" not in repr(inspect.signature(Config.load).parameters["environ"].default)
 
 
 def test_the_environment_wins(tmp_path: Path) -> None:

@@ -184,6 +184,10 @@ def test_googles_variable_names_an_emulator_too(
     assert started == []
     made.close()
     configured.close()
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", " http://localhost:7/ ")
+    made = ApplicationContext(Config())
+    assert made.db._emulator_host == "localhost:7"
+    made.close()
 
 
 def test_production_never_starts_a_local_one(started: list[LocalFirestore]) -> None:
@@ -197,8 +201,9 @@ def test_production_never_starts_a_local_one(started: list[LocalFirestore]) -> N
 
 def test_a_project_without_credentials_says_what_to_do() -> None:
     made = ApplicationContext(Config(project="real"))
-    with pytest.raises(ConfigurationError, match="gcloud auth application-default login"):
+    with pytest.raises(ConfigurationError, match="gcloud auth application-default login") as caught:
         _ = made.db
+    assert 'set firestore="embedded" (BOILER_FIRESTORE=embedded)' in str(caught.value)
 
 
 def test_a_project_of_the_environment_counts_in_production_only(

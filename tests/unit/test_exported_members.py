@@ -88,7 +88,16 @@ INTERNAL = {
         "model",
         "model_options",
     ),
-    *("model_state", "naming", "nesting", "reading", "registry", "snapshot_cut", "stored_view"),
+    *(
+        "addresses",
+        "model_state",
+        "naming",
+        "nesting",
+        "reading",
+        "registry",
+        "snapshot_cut",
+        "stored_view",
+    ),
     "path_pattern",
     "view_root",
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from flask_boiler.config import Config
 from flask_boiler.errors import ConfigurationError
@@ -34,6 +36,17 @@ class Noting:
 @pytest.fixture
 def boiler() -> Boiler:
     return Boiler(config=Config(project="p", testing=True))
+
+
+def test_an_application_reads_boiler_yaml_below_its_own_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("boiler.yaml").write_text("app_name: of-the-file\nproject: of-the-file\n")
+    app = Flask(__name__)
+    app.config["BOILER_APP_NAME"] = "of-the-app"
+    config = Boiler(app).context.config
+    assert (config.app_name, config.project) == ("of-the-app", "of-the-file")
 
 
 def test_the_last_to_start_is_the_first_to_stop(boiler: Boiler) -> None:

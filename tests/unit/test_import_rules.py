@@ -12,7 +12,7 @@ from tests.sources import Source, package_sources
 # A room is a module or package directly below flask_boiler.
 FLOORS = {
     "ground": [
-        *("errors", "values", "ports", "signals", "firestore", "naming", "reading"),
+        *("errors", "values", "ports", "signals", "firestore", "naming", "reading", "addresses"),
         *("path_pattern", "lifecycle"),
     ],
     "declare": [

@@ -1,0 +1,82 @@
+"""Addresses of local Firestores: how people write them, and the one form that is worked with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from flask_boiler.errors import ConfigurationError
+
+__all__ = ["EMULATOR_VARIABLE", "emulator_host", "is_loopback", "normalized_host"]
+
+#: The variable by which Google's tools and clients are told of a Firestore emulator.
+EMULATOR_VARIABLE = "FIRESTORE_EMULATOR_HOST"
+
+_LOOPBACK = "127.0.0.1"
+
+
+def emulator_host(environ: Mapping[str, str] | None = None) -> str | None:
+    """The ``HOST:PORT`` that ``FIRESTORE_EMULATOR_HOST`` names; ``None`` if it is not set.
+
+    :param environ: the variables; without it, those of this process.
+    :raises ConfigurationError: it is set, and names no address.
+    """
+    text = (os.environ if environ is None else environ).get(EMULATOR_VARIABLE, "")
+    return normalized_host(text, named_by=EMULATOR_VARIABLE) if text.strip() else None
+
+
+def normalized_host(text: str, *, named_by: str) -> str:
+    """The address ``HOST:PORT`` that a text means.
+
+    Blanks around it, ``http://`` before it and a slash after it go; a port alone, ``8080`` or
+    ``:8080``, is one of this machine.
+
+    :param named_by: the setting or option that has the text, for the error.
+    :raises ConfigurationError: it is no such address.
+    """
+    bare = text.strip()
+    if bare.lower().startswith("https://"):
+        raise _refused(text, named_by, "a local Firestore speaks no TLS")
+    if bare.lower().startswith("http://"):
+        bare = bare[len("http://") :]
+    bare = bare.removesuffix("/")
+    if bare.isascii() and bare.isdecimal():
+        bare = f":{bare}"
+    try:
+        parts = urlsplit(f"//{bare}")
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise _refused(text, named_by, str(error)) from error
+    if not bare.isprintable() or " " in bare or parts.netloc != bare or "@" in bare:
+        raise _refused(text, named_by, "there is more to it")
+    if not port:
+        raise _refused(text, named_by, "it names no port")
+    if host is None:
+        host = _LOOPBACK
+    elif ":" in host and not bare.startswith("["):
+        raise _refused(text, named_by, f"write [{host}]:{port} for an address of IPv6")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``HOST:PORT`` is on this machine, by what it is called.
+
+    Names other than ``localhost`` and those below it are not looked up.
+    """
+    name = (urlsplit(f"//{host}").hostname or "").removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return False
+    # What all addresses of a machine are called leads to its own.
+    return address.is_loopback or address.is_unspecified
+
+
+def _refused(text: str, named_by: str, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{named_by} is {text!r}, which is not HOST:PORT ({why}): write it as in 127.0.0.1:8080"
+    )
