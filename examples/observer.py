@@ -1,8 +1,7 @@
-"""Another client: it knows nothing of flask_boiler and sees only documents."""
+"""Another client, google's own: it sees only documents."""
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -11,7 +10,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from google.cloud import firestore
+from flask_boiler.config import Config
+from flask_boiler.context import ApplicationContext
 
 __all__ = ["Kind", "Observer", "Sighting", "listed"]
 
@@ -69,9 +69,8 @@ class Observer:
     """
 
     def __init__(self, *, host: str, project: str, collection: str, group: bool = False) -> None:
-        # The client takes the address of a local Firestore from the environment alone.
-        os.environ["FIRESTORE_EMULATOR_HOST"] = host
-        self._client = firestore.Client(project=project)
+        self._context = ApplicationContext(Config(emulator_host=host, project=project))
+        self._client = self._context.db
         self._collection = collection
         self._query = (
             self._client.collection_group(collection)
@@ -116,7 +115,7 @@ class Observer:
         traceback: TracebackType | None,
     ) -> None:
         self._watch.unsubscribe()
-        self._client.close()
+        self._context.close()
 
     def _on_snapshot(self, documents: Any, changes: Sequence[Any], read_time: Any) -> None:
         at_s = time.perf_counter()

@@ -35,6 +35,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell has what it runs in the background ignore Ctrl-C, and so would what tests start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Clients of others that tests start, as channels that tests open, ask a proxy for everything.
+    for variable in ("no_proxy", "NO_PROXY"):
+        others = os.environ.get(variable)
+        os.environ[variable] = ",".join(filter(None, [others, "localhost", "127.0.0.1", "[::1]"]))
     # Inherited by every process that a test starts, also by one whose parent is gone.
     if not _is_worker(config):
         os.environ[_MARK] = uuid.uuid4().hex

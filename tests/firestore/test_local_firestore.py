@@ -19,6 +19,7 @@ from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore.clients import close_client, local_client
 from flask_boiler.local_firestore import EmbeddedProgram, start_local_firestore
 from tests.firestores import google_installation
+from tests.ports import ClosedPort
 
 EMBEDDED = Config(testing=True)
 
@@ -55,6 +56,18 @@ def test_those_who_ask_for_the_same_share_it_until_the_last_of_them_ends(tmp_pat
     assert refusal_of(second.host) is not None
     with start_local_firestore(config) as third:
         assert read_at(third.host).get("n") == 1
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "https_proxy", "grpc_proxy"])
+def test_a_proxy_of_the_environment_is_not_asked_for_what_is_on_this_machine(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with ClosedPort() as nobody, start_local_firestore(EMBEDDED) as local:
+        monkeypatch.setenv(variable, f"http://{nobody}")
+        written_at(local.host, 3)
+        assert read_at(local.host).get("n") == 3
 
 
 def test_two_contexts_without_configuration_see_the_same_documents() -> None:
