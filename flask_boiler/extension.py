@@ -23,7 +23,9 @@ from flask_boiler.transaction import Transaction, execute_transaction, transacti
 from flask_boiler.values import Write
 from flask_boiler.view.cycles import refuse_cycles
 from flask_boiler.view.exposing import Exposure, mount, socket_io_of
+from flask_boiler.view.keys import require_secret_key
 from flask_boiler.view.live import live_views
+from flask_boiler.view.mounting import is_prepared
 from flask_boiler.view.query_task import QueryTaskMediator
 from flask_boiler.view.triggers import trigger_blueprint
 from flask_boiler.view.websocket import WsMediator
@@ -96,7 +98,8 @@ class Boiler(Startable):
     def init_app(self, app: Flask) -> None:
         """Configure from the application, and be found from its context.
 
-        :raises ConfigurationError: the application has a Boiler already.
+        :raises ConfigurationError: the application has a Boiler already; or it serves REST
+            mediators in production without a ``SECRET_KEY``.
         """
         if _EXTENSION in app.extensions:
             raise ConfigurationError(
@@ -107,6 +110,8 @@ class Boiler(Startable):
         self._app = app
         if self._context is None:
             self._context = ApplicationContext(self._config or Config.load(over=app.config))
+        if is_prepared(app):
+            require_secret_key(app)
 
     @property
     def context(self) -> ApplicationContext:

@@ -99,6 +99,13 @@ class Mutation(Generic[V]):
         return view
 
     @classmethod
+    def can_create(cls) -> bool:
+        """Whether :meth:`mutate_create` makes views; the default makes those that it can build."""
+        own: Any = cls.mutate_create
+        default: Any = Mutation.mutate_create
+        return own.__func__ is not default.__func__ or cls._root().built_from_model
+
+    @classmethod
     def mutate_put(cls, doc_id: str, data: Mapping[str, Any]) -> V:
         """The view after its writable, shown attributes were all set.
 
@@ -107,16 +114,6 @@ class Mutation(Generic[V]):
         :raises ConflictError: every attempt lost to somebody else.
         """
         return cls._change(doc_id, data, _replaceable(cls.view_model_cls))
-
-    @classmethod
-    def check_put(cls, data: Mapping[str, Any]) -> None:
-        """Whether data is enough for :meth:`mutate_put`.
-
-        :raises ValidationError: naming each attribute that is missing.
-        """
-        missing = {n: [MISSING] for n in _replaceable(cls.view_model_cls) if n not in data}
-        if missing:
-            raise ValidationError(missing, where=cls.view_model_cls.__name__)
 
     @classmethod
     def mutate_patch(cls, doc_id: str, data: Mapping[str, Any]) -> V:

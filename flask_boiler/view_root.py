@@ -56,6 +56,10 @@ class ViewRoot(Generic[V]):
         """
         return self.model._path_of(doc_id, None, None)
 
+    def exists(self, doc_id: str) -> bool:
+        """Whether the root with this id is there, read through what is in force."""
+        return _read(self.path_of(doc_id)).exists
+
     def open(self, doc_id: str) -> V:
         """The view of the root with this id, read through what is in force.
 

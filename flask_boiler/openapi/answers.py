@@ -66,7 +66,7 @@ REQUEST_HEADERS: dict[str, JsonSchema] = {
         "name": "If-None-Match",
         "in": "header",
         "description": "The tags that the client has: one that still holds is answered with 304, "
-        "and with a write by 412; * stands for any.",
+        "and with a write by 412. * stands for any: a PUT with it makes a new view.",
         "schema": _TEXT,
     },
     "IfModifiedSince": {
@@ -95,7 +95,7 @@ _PROBLEMS: dict[int, tuple[str, str]] = {
         "It is there already; the present state does not allow it; or every attempt to commit "
         "lost to somebody else.",
     ),
-    412: ("PreconditionFailed", "The view is not as If-Match says."),
+    412: ("PreconditionFailed", "The view is not as If-Match or If-None-Match says."),
     413: ("ContentTooLarge", "The body is too large."),
     415: ("UnsupportedMediaType", "The body is of another content type."),
     422: ("UnprocessableContent", "The input is not valid; the fields are named."),

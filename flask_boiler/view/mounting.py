@@ -22,12 +22,13 @@ from werkzeug.exceptions import (
 from werkzeug.routing import Rule
 
 from flask_boiler.openapi import swagger
+from flask_boiler.view.keys import require_secret_key
 from flask_boiler.view.problems import PROBLEM_TYPE, problem_of
 
 if TYPE_CHECKING:
     from flask_boiler.view.rest import Route
 
-__all__ = ["mark", "mounted_routes", "prepare"]
+__all__ = ["is_prepared", "mark", "mounted_routes", "prepare"]
 
 _MARK = "boiler_route"
 _EXTENSION = "boiler_rest"
@@ -47,15 +48,25 @@ def mounted_routes(app: Flask) -> Iterator[tuple[Rule, Route]]:
 
 
 def prepare(app: Flask | Blueprint) -> None:
-    """Have the application, or the one that the blueprint is registered with, know the routes."""
+    """Have the application, or the one that the blueprint is registered with, know the routes.
+
+    :raises ConfigurationError: it has no ``SECRET_KEY``, and runs in production.
+    """
     if isinstance(app, Blueprint):
         app.record_once(_prepare_registered)
-    elif _EXTENSION not in app.extensions:
+        return
+    require_secret_key(app)
+    if _EXTENSION not in app.extensions:
         app.extensions[_EXTENSION] = None
         app.before_request(_refuse_unrouted)
         app.after_request(_as_problem)
         app.before_request_funcs.setdefault(swagger.FLASGGER, []).append(swagger.before_request)
         app.after_request_funcs.setdefault(swagger.FLASGGER, []).append(swagger.without_web_fonts)
+
+
+def is_prepared(app: Flask) -> bool:
+    """Whether it has routes of mediators."""
+    return _EXTENSION in app.extensions
 
 
 def _prepare_registered(state: BlueprintSetupState) -> None:

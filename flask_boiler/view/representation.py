@@ -1,13 +1,14 @@
 """A view as HTTP shows it: its JSON, its entity tag, and when it last changed.
 
-The tag is of the content. So a stored view and the same view computed anew have one tag, and
-``If-Match`` notices a change that was committed and is not published yet, which the update time
-of the stored document would not.
+The tag is of the content and its root, keyed with the application's key: who does not see a view
+cannot tell what its tag is, and so learns nothing from one that is refused. A stored view and the
+same view computed anew have one tag, and ``If-Match`` notices a change that was committed and is
+not published yet, which the update time of the stored document would not.
 """
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response
+from werkzeug.datastructures import ETags
 
 from flask_boiler.errors import (
     DocumentNotFoundError,
@@ -24,9 +26,10 @@ from flask_boiler.errors import (
 )
 from flask_boiler.ports import Reader
 from flask_boiler.values import QueryTarget, Snapshot
+from flask_boiler.view.keys import current_keys
 from flask_boiler.view_model import ViewModel
 
-__all__ = ["REVALIDATE", "DatedReader", "Representation", "as_views_own", "not_shown"]
+__all__ = ["REVALIDATE", "DatedReader", "Representation", "as_views_own", "named_tag", "not_shown"]
 
 #: A view changes at any time: a client may keep it, and asks each time if it still holds.
 REVALIDATE = "no-cache"
@@ -37,6 +40,7 @@ class Representation:
 
     :param view_cls: its class, whose schema says what JSON looks like.
     :param fields: its stored form.
+    :param root: the path of its root.
     :param newest_ns: when the newest document that it shows last changed.
     :param dated: whether that tells when the view last changed.
     """
@@ -46,6 +50,7 @@ class Representation:
         view_cls: type[ViewModel],
         fields: Mapping[str, Any],
         *,
+        root: str = "",
         newest_ns: int = 0,
         dated: bool = False,
     ) -> None:
@@ -57,29 +62,44 @@ class Representation:
         #: What ``json.dumps`` takes.
         self.body: dict[str, Any] = view_cls.schema().dump(values)
         self.newest_ns = newest_ns
+        self._root = root
         self._dated = dated
 
     @classmethod
-    def of_snapshot(cls, view_cls: type[ViewModel], snapshot: Snapshot) -> Representation:
+    def of_snapshot(
+        cls, view_cls: type[ViewModel], snapshot: Snapshot, *, root: str = ""
+    ) -> Representation:
         """That of a stored view document."""
-        return cls(view_cls, snapshot.fields, newest_ns=snapshot.update_time_ns, dated=True)
+        newest_ns = snapshot.update_time_ns
+        return cls(view_cls, snapshot.fields, root=root, newest_ns=newest_ns, dated=True)
 
     @classmethod
-    def of_view(cls, view: ViewModel, reader: DatedReader | None = None) -> Representation:
+    def of_view(
+        cls, view: ViewModel, reader: DatedReader | None = None, *, root: str = ""
+    ) -> Representation:
         """That of a computed view.
 
         :param reader: what it was read through.
         """
         fields = view.to_document()
         if reader is None:
-            return cls(type(view), fields)
-        return cls(type(view), fields, newest_ns=reader.newest_ns, dated=reader.complete)
+            return cls(type(view), fields, root=root)
+        newest_ns, dated = reader.newest_ns, reader.complete
+        return cls(type(view), fields, root=root, newest_ns=newest_ns, dated=dated)
 
     @property
     def etag(self) -> str:
-        """The same for equal content, whoever computed it and when."""
+        """The same for equal content of one root, whoever computed it and when."""
+        return self.etags[0]
+
+    @property
+    def etags(self) -> list[str]:
+        """The tag, and those that it had by the application's older keys.
+
+        :raises ConfigurationError: the application has no key.
+        """
         text = json.dumps(self.body, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return current_keys().tags(self._root.encode(), text.encode())
 
     def response(self, status: int = 200) -> Response:
         """The answer that shows the view."""
@@ -124,6 +144,22 @@ class DatedReader:
         self.complete = False
         self.newest_ns = max([self.newest_ns, *(snapshot.update_time_ns for snapshot in found)])
         return found
+
+
+def named_tag(condition: ETags, tags: Sequence[str], *, weak: bool) -> str | None:
+    """The tag that a condition names, ``*`` being any; ``None`` if it names none of them.
+
+    How long that takes tells nothing of the tags.
+
+    :param weak: whether ``W/`` before a tag makes no difference.
+    """
+    if condition.star_tag:
+        return tags[0]
+    given = [each.encode() for each in condition.as_set(include_weak=weak)]
+    named = [
+        tag for tag in tags if any([hmac.compare_digest(tag.encode(), each) for each in given])
+    ]
+    return named[0] if named else None
 
 
 @contextmanager

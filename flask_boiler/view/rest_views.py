@@ -19,6 +19,7 @@ from flask_boiler.collection import new_id
 from flask_boiler.context import current_context
 from flask_boiler.errors import (
     BoilerError,
+    ConflictError,
     DocumentNotFoundError,
     ValidationError,
 )
@@ -26,6 +27,7 @@ from flask_boiler.ports import Incomplete
 from flask_boiler.reading import DirectReader, current_reader, reading_through
 from flask_boiler.snapshot_cut import compute_once
 from flask_boiler.values import Snapshot, Target, Write
+from flask_boiler.view.keys import require_secret_key
 from flask_boiler.view.listing import ListQuery, filterable
 from flask_boiler.view.places import stored_place
 from flask_boiler.view.problems import WRITTEN, Refusal, problem_details, problem_of
@@ -34,6 +36,7 @@ from flask_boiler.view.representation import (
     DatedReader,
     Representation,
     as_views_own,
+    named_tag,
     not_shown,
 )
 from flask_boiler.view.waiting import waiting_as_requests_do
@@ -100,6 +103,7 @@ class RestView(View):
             # A rule such as <int:doc_id> gives what the text in the path means.
             arguments["doc_id"] = str(arguments["doc_id"])
         try:
+            require_secret_key(current_app)
             with waiting_as_requests_do():
                 self._check_id(arguments.get("doc_id"))
                 return self.answer(**arguments)
@@ -125,12 +129,14 @@ class RestView(View):
         """
         context = current_context()
 
+        path = self.root.path_of(doc_id)
+
         def represent() -> Representation:
             reader = DatedReader(current_reader() or DirectReader(context.datastore))
             with reading_through(reader):
-                return Representation.of_view(self.root.open(doc_id), reader)
+                return Representation.of_view(self.root.open(doc_id), reader, root=path)
 
-        with as_views_own(self.root.path_of(doc_id)):
+        with as_views_own(path):
             return compute_once(represent, context.datastore)
 
     def answer_written(self, doc_id: str, status: int = 200) -> Response:
@@ -151,6 +157,14 @@ class RestView(View):
         response = shown.response(status)
         response.headers[READ_TIME_HEADER] = str(shown.newest_ns)
         return response
+
+    def location(self, doc_id: str) -> str:
+        """Where the view can be found; below the path of the request, if no route shows it."""
+        endpoint = self.mediator.instance_endpoint
+        if endpoint is None:
+            return f"{request.path.rstrip('/')}/{quote(doc_id, safe='')}"
+        relative = f".{endpoint}" if request.blueprint else endpoint
+        return url_for(relative, **{**(request.view_args or {}), "doc_id": doc_id})
 
     def input(self) -> dict[str, Any]:
         """The body's values by attribute name.
@@ -177,10 +191,13 @@ class InstanceGet(RestView):
         """200, or 304 if what the client has is still what there is."""
         strong = _read_time(request) is not None
         shown = (None if strong else self._stored(doc_id)) or self.compute(doc_id)
-        if request.headers.get("If-Match") and not request.if_match.contains(shown.etag):
+        tags = shown.etags
+        if not _is_matched(request, tags):
             raise Refusal(412, "The view is another one by now.")
+        if request.headers.get("If-None-Match"):
+            return _unless_held(shown.response(), tags)
         # Werkzeug's own look at If-Match would answer with the view, and refuses a *.
-        left_out = {"HTTP_IF_MATCH"}
+        left_out = {"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"}
         if strong:
             # The date that the client has may be that of a stored view, which can be later than
             # the write that it does not show yet.
@@ -198,7 +215,8 @@ class InstanceGet(RestView):
         if not snapshot.exists or kind not in (None, view_cls.type_name()):
             return None
         try:
-            return Representation.of_snapshot(view_cls, snapshot)
+            root = self.root.path_of(doc_id)
+            return Representation.of_snapshot(view_cls, snapshot, root=root)
         except ValidationError:
             # Stored by an older declaration, say: what it is now can be computed.
             return None
@@ -276,15 +294,8 @@ class ListPost(RestView):
         created = self.mutation_cls.mutate_create(data=self.input())
         doc_id = self.root.of(created).doc_id
         response = self.answer_written(doc_id, 201)
-        response.headers["Location"] = self._location(doc_id)
+        response.headers["Location"] = self.location(doc_id)
         return response
-
-    def _location(self, doc_id: str) -> str:
-        endpoint = self.mediator.instance_endpoint
-        if endpoint is None:
-            return f"{request.path.rstrip('/')}/{quote(doc_id, safe='')}"
-        relative = f".{endpoint}" if request.blueprint else endpoint
-        return url_for(relative, **{**(request.view_args or {}), "doc_id": doc_id})
 
 
 class _InstanceWrite(RestView):
@@ -292,45 +303,92 @@ class _InstanceWrite(RestView):
 
     writes = True
 
-    def conditionally(
-        self, doc_id: str, write: Callable[[], R], check_input: Callable[[], None] | None = None
-    ) -> R:
+    def conditionally(self, doc_id: str, write: Callable[[], R]) -> R:
         """What ``write`` returns; a condition is checked in the transaction that writes.
 
-        :param check_input: raises what ``write`` would raise of any view.
+        The condition is about the view as it is before, and is looked at when ``write`` is done:
+        what that refuses is refused whether or not the condition holds. So who may not change a
+        view learns nothing of it, not even whether it is there.
+
+        :raises Refusal: 412, and nothing is written.
         """
         if not (request.headers.get("If-Match") or request.headers.get("If-None-Match")):
             return write()
 
         def checked() -> R:
-            with as_views_own(self.root.path_of(doc_id)):
-                shown = Representation.of_view(self.root.open(doc_id))
-            if not _holds_of(request, shown.etag):
-                if check_input is not None:
-                    # By RFC 9110, what would be refused anyway is refused for that reason.
-                    check_input()
+            before = self._before(doc_id)
+            written = write()
+            if isinstance(before, BoilerError):
+                raise before
+            if not (_is_matched(request, before) and _is_unheld(request, before)):
                 raise Refusal(
                     412,
                     "The view does not have the tag that the request is on condition of: get it "
                     "again, and repeat the change.",
                 )
-            return write()
+            return written
 
         return self.mutation_cls.atomically(checked)
 
+    def _before(self, doc_id: str) -> list[str] | BoilerError:
+        """The tags of the view, none if there is no view; or why it has no tag that could be told.
+
+        :raises BoilerError: it is to be tried again.
+        """
+        path = self.root.path_of(doc_id)
+        try:
+            with _each_by_itself(path):
+                return Representation.of_view(self.root.open(doc_id), root=path).etags
+        except DocumentNotFoundError:
+            return []
+        except BoilerError as error:
+            if error.retryable:
+                raise
+            return error
+
 
 class InstancePut(_InstanceWrite):
-    """All writable attributes of a view."""
+    """All writable attributes of a view; on condition that there is none, a new view."""
 
     def answer(self, *, doc_id: str, **arguments: Any) -> Response:
-        """200, with the view as it now stands."""
+        """200, with the view as it now stands; 201 if it is new, with where it is."""
         data = self.input()
-        self.conditionally(
-            doc_id,
-            lambda: self.mutation_cls.mutate_put(doc_id, data),
-            lambda: self.mutation_cls.check_put(data),
-        )
+        if self._makes_a_new_one():
+            self._create(doc_id, data)
+            response = self.answer_written(doc_id, 201)
+            response.headers["Location"] = self.location(doc_id)
+            return response
+        self.conditionally(doc_id, lambda: self.mutation_cls.mutate_put(doc_id, data))
         return self.answer_written(doc_id)
+
+    def location(self, doc_id: str) -> str:
+        """Where the view can be found; the path of the request, if no route shows it."""
+        return request.path if self.mediator.instance_endpoint is None else super().location(doc_id)
+
+    def _makes_a_new_one(self) -> bool:
+        """Whether the request is on condition that there is no such view."""
+        only = request.if_none_match.star_tag and not request.headers.get("If-Match")
+        return only and self.mutation_cls.can_create()
+
+    def _create(self, doc_id: str, data: dict[str, Any]) -> None:
+        """Create the view, if its root is not there; of several who try at once, one does.
+
+        :raises Refusal: 412: it is there, and the mutation would have created it otherwise.
+        """
+
+        def create() -> None:
+            there = self.root.exists(doc_id)
+            try:
+                self.mutation_cls.mutate_create(doc_id=doc_id, data=data)
+            except ConflictError as error:
+                if there:
+                    # No lost race, which would be tried again.
+                    raise _is_there(doc_id) from error
+                raise
+            if there:
+                raise _is_there(doc_id)
+
+        self.mutation_cls.atomically(create)
 
 
 class InstancePatch(_InstanceWrite):
@@ -371,12 +429,32 @@ def _each_by_itself(path: str) -> Iterator[None]:
         raise not_shown(path, error) from error
 
 
-def _holds_of(asked: Request, etag: str) -> bool:
-    """Whether a write is wanted of a view that is there and has this tag."""
-    if asked.headers.get("If-Match") and not asked.if_match.contains(etag):
-        return False
-    unwanted = bool(asked.headers.get("If-None-Match")) and asked.if_none_match.contains_weak(etag)
-    return not unwanted
+def _is_matched(asked: Request, tags: Sequence[str]) -> bool:
+    """Whether a view with these tags is what ``If-Match`` asks for; one without is not there."""
+    if not asked.headers.get("If-Match"):
+        return True
+    return bool(tags) and named_tag(asked.if_match, tags, weak=False) is not None
+
+
+def _is_unheld(asked: Request, tags: Sequence[str]) -> bool:
+    """Whether a view with these tags is none that ``If-None-Match`` names."""
+    if not asked.headers.get("If-None-Match"):
+        return True
+    return not tags or named_tag(asked.if_none_match, tags, weak=True) is None
+
+
+def _unless_held(response: Response, tags: Sequence[str]) -> Response:
+    """The response, or that the client holds what it would show."""
+    held = named_tag(request.if_none_match, tags, weak=True)
+    if held is not None:
+        # Of an older key it may be; by another tag, the client would not find what it holds.
+        response.set_etag(held)
+        response.status_code = 304
+    return response
+
+
+def _is_there(doc_id: str) -> Refusal:
+    return Refusal(412, f"There is a {doc_id} already: get it, and change it with If-Match.")
 
 
 def _time_after() -> int:

@@ -379,6 +379,24 @@ def test_writers_of_different_fields_do_not_lose_each_other(
     assert (town.name, town.population) == ("Neu-Ulm", 10)
 
 
+def test_of_those_who_make_a_view_under_one_id_only_one_does(
+    app: Flask, client: FlaskClient, boiler: Boiler
+) -> None:
+    new = {"If-None-Match": "*"}
+    statuses = concurrently(
+        boiler,
+        [
+            lambda n=n: app.test_client().put(  # type: ignore[misc]
+                "/towns/new", json={**WHOLE, "leader": None, "population": n}, headers=new
+            )
+            for n in range(4)
+        ],
+    )
+    assert sorted(statuses) == [201, 412, 412, 412]
+    made = Town.get_or_raise("new")
+    assert made.population == statuses.index(201)
+
+
 def concurrently(boiler: Boiler, requests: list[Callable[[], TestResponse]]) -> list[int]:
     barrier = threading.Barrier(len(requests))
     statuses: list[int] = [0] * len(requests)
@@ -756,6 +774,19 @@ def test_a_write_with_if_none_match_is_for_a_view_that_is_another_one(
     other = {"If-None-Match": '"other"'}
     assert client.patch("/towns/ulm", json={"population": 7}, headers=other).status_code == 200
     problem(client.patch("/towns/none", json={}, headers={"If-None-Match": "*"}), 404)
+
+
+def test_a_put_makes_a_view_under_the_clients_own_id(client: FlaskClient, boiler: Boiler) -> None:
+    new = {"If-None-Match": "*"}
+    made = client.put("/towns/new", json={"name": "New"}, headers=new)
+    assert made.status_code == 201, made.text
+    assert made.headers["Location"] == "/towns/new"
+    found = client.get(made.headers["Location"], headers={"If-Match": made.headers["ETag"]})
+    assert (found.status_code, found.json) == (200, made.json)
+    assert READ_TIME_HEADER in made.headers
+    problem(client.put("/towns/new", json={"name": "Newer"}, headers=new), 412)
+    problem(client.put("/towns/__x__", json={"name": "Newer"}, headers=new), 404)
+    assert Town.get_or_raise("new").name == "New"
 
 
 def test_a_field_that_is_not_taken_is_told_why(client: FlaskClient, ulm: Town) -> None:

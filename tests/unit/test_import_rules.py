@@ -43,6 +43,7 @@ EDGES = {
     "flasgger": [*FLOORS["expose"], *FLOORS["operate"]],
     "cloudevents": ["view"],
     "sqlalchemy": ["sql"],
+    "cryptography": ["view"],
 }
 
 
