@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["end_connection", "send_away", "unread_by"]
+__all__ = ["connection_refusal", "end_connection", "send_away", "unread_by"]
 
 
 def unread_by(server: Any, namespace: str, sid: str) -> int | None:
     """How many messages wait until a client reads; ``None`` if nothing can wait for it."""
     connection = _connection(server, namespace, sid)
     return None if connection is None else int(connection.queue.qsize())
+
+
+def connection_refusal() -> type[Exception]:
+    """The error that says that a client is not let in; it takes a text, and data, to tell it."""
+    from flask_socketio import ConnectionRefusedError as SocketIORefusal
+
+    refusal: type[Exception] = SocketIORefusal
+    return refusal
 
 
 def send_away(server: Any, namespace: str, sid: str) -> None:

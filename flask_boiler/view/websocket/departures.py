@@ -33,7 +33,7 @@ class Departures:
         self._clock = clock
         # Guards what is below. Nobody is sent away while it is held, for that ends in `cancel`.
         self._lock = threading.Lock()
-        #: By client, in the order of time, as all may stay equally long.
+        #: By client.
         self._due: dict[str, float] = {}
         self._timekeeper: Timekeeper | None = None
         self._stopped = False
@@ -43,15 +43,23 @@ class Departures:
         with self._lock:
             self._stopped = False
 
-    def expect(self, sid: str) -> None:
-        """Send a client away when its time has come, from now on."""
+    def now(self) -> float:
+        """The time as :meth:`expect` takes it."""
+        return self._clock()
+
+    def expect(self, sid: str, *, since: float | None = None) -> None:
+        """Send a client away when its time has come.
+
+        :param since: when it came, if that was before now.
+        """
         if self._after_s is None:
             return
         with self._lock:
             if self._stopped:
                 # It connected as all are sent away: nobody would end a thread that waits for it.
                 return
-            at = self._due[sid] = self._clock() + self._after_s
+            came = self._clock() if since is None else since
+            at = self._due[sid] = came + self._after_s
             if self._timekeeper is None:
                 self._timekeeper = Timekeeper(self._tick, self._clock, name="flask-boiler-doorman")
                 self._timekeeper.start()
@@ -78,7 +86,7 @@ class Departures:
             except Exception:
                 logger.exception("a WebSocket client could not be sent away; the others are")
         with self._lock:
-            return next(iter(self._due.values()), math.inf)
+            return min(self._due.values(), default=math.inf)
 
     def _take_due(self) -> list[str]:
         with self._lock:

@@ -34,8 +34,20 @@ from flask_boiler.view.waiting import waiting_as_requests_do
 from flask_boiler.view.websocket.admission import Admission
 from flask_boiler.view.websocket.arguments import ViewArguments
 from flask_boiler.view.websocket.commands import parts_of
-from flask_boiler.view.websocket.connections import end_connection, send_away, unread_by
+from flask_boiler.view.websocket.connections import (
+    connection_refusal,
+    end_connection,
+    send_away,
+    unread_by,
+)
 from flask_boiler.view.websocket.departures import Departures
+from flask_boiler.view.websocket.handlers import (
+    RESERVED,
+    event_names,
+    is_connecting,
+    is_disconnecting,
+    takes,
+)
 from flask_boiler.view.websocket.options import SubscriptionOptions, WsLimits
 from flask_boiler.view.websocket.shared_view import Message, Room
 from flask_boiler.view.websocket.sharing import Share, Shares
@@ -51,6 +63,9 @@ logger = logging.getLogger(__name__)
 
 #: How far this process may be behind another that a client was connected to before.
 _CATCH_UP_S = 2.0
+
+#: Under this name a connection's WSGI environment has when it came to a namespace of ours.
+_CONNECTED_AT = "flask_boiler.connected_at"
 
 
 @dataclass(slots=True)
@@ -138,6 +153,7 @@ class WsMediator:
         self._admission = Admission(self._limits.admissions_per_s)
         self._departures = Departures(self._limits.max_connection_s, self._send_away)
         self._fields = {name: a.data_key for name, a in view_model_cls.attributes().items()}
+        self._events = event_names(type(self))
         self._clients: dict[str, _Client] = {}
         self._lock = threading.Lock()
         self._shares: tuple[int, Shares] | None = None
@@ -216,27 +232,24 @@ class WsMediator:
         parent._set_server(server)
 
     def trigger_event(self, event: Any, *args: Any) -> Any:
-        """Dispatch an event; one that nobody handles is answered with an error."""
-        sid = args[0]
-        if event == "connect":
-            return self._connect(*args)
-        if event == "disconnect":
-            try:
-                return self._dispatch(event, *args)
-            finally:
-                self._forget(sid)
+        """Dispatch an event; one that nobody handles, or may send, is answered with an error."""
+        sid, given = args[0], args[1:]
+        if event == "connect" and is_connecting(self.server, self.namespace, sid, *given):
+            return self._connect(sid, *given)
+        if event == "disconnect" and is_disconnecting(self.server, self.namespace, sid):
+            return self._disconnect(sid, *given)
         if self._is_deaf(sid):
             return None
-        if isinstance(event, str) and hasattr(self, f"on_{event}"):
-            return self._dispatch(event, *args)
+        if isinstance(event, str) and event in self._events:
+            return self._answer(event, sid, lambda: self._handle(event, sid, *given))
         return self._answer(str(event), sid, lambda: self._refuse_event(event))
 
-    def _connect(self, sid: str, *given: Any) -> Any:
+    def _connect(self, sid: str, environ: dict[str, Any], *auth: Any) -> Any:
         with self._lock:
             self._clients.setdefault(sid, _Client())
         answer: Any = False
         try:
-            answer = self._dispatch("connect", sid, *given)
+            answer = self._admitted(sid, environ, *auth)
             if self._stopping.is_set():
                 # Told no, the client would not come again, here or to another process.
                 end_connection(self.server, self.namespace, sid)
@@ -245,20 +258,54 @@ class WsMediator:
             if answer is False:
                 self._forget(sid)
         if answer is not False:
-            self._departures.expect(sid)
+            # Who leaves the namespace and comes back in one connection has not come anew: what
+            # says who it is is that of the connection.
+            now = self._departures.now()
+            self._departures.expect(sid, since=environ.setdefault(_CONNECTED_AT, now))
         return answer
 
-    def on_subscribe_view_model(self, *given: Any) -> dict[str, Any]:
+    def _admitted(self, sid: str, environ: dict[str, Any], *auth: Any) -> Any:
+        """What ``on_connect`` answers, if there is one; an error of it refuses the client.
+
+        The client is told of it as of all errors, in its ``connect_error``. It is not left to the
+        error handlers of ``SocketIO``: what they return might let the client in.
+        """
+        handler: Any = getattr(self, "on_connect", None)
+        if handler is None:
+            return None
+        refusal = connection_refusal()
+
+        def guarded(given: Any = None) -> Any:
+            try:
+                return handler(given) if takes(handler, given) else handler()
+            except refusal:
+                raise
+            except Exception as error:
+                details = self._details_of("connect", error)
+                raise refusal(details["detail"], details) from error
+
+        return self.socketio._handle_event(guarded, "connect", self.namespace, sid, environ, *auth)
+
+    def _disconnect(self, sid: str, *given: Any) -> None:
+        try:
+            self._dispatch("disconnect", sid, *given)
+        except Exception:
+            # Raised, it would keep Socket.IO from forgetting the client.
+            logger.exception("on_disconnect of %s failed; the client is gone", self.namespace)
+        finally:
+            self._forget(sid)
+
+    def on_subscribe_view_model(self, *given: Any) -> Any:
         """Subscribe to a view: ``(arguments, options={})``."""
         sid = _sid()
         return self._answer("subscribe_view_model", sid, lambda: self._subscribe(sid, *given))
 
-    def on_unsubscribe_view_model(self, *given: Any) -> dict[str, Any]:
+    def on_unsubscribe_view_model(self, *given: Any) -> Any:
         """End a subscription: ``(subscription_id)``."""
         sid = _sid()
         return self._answer("unsubscribe_view_model", sid, lambda: self._unsubscribe(sid, *given))
 
-    def on_mutate(self, *given: Any) -> dict[str, Any]:
+    def on_mutate(self, *given: Any) -> Any:
         """Mutate a view: ``({"operation", "doc_id", "data"})``."""
         with waiting_as_requests_do():
             return self._answer("mutate", _sid(), lambda: self._mutate(*given))
@@ -391,22 +438,33 @@ class WsMediator:
             logger.exception("%s was written, but cannot be shown", doc_id)
             raise Refusal(500, WRITTEN) from error
 
+    def _handle(self, event: str, sid: str, *given: Any) -> Any:
+        if not takes(getattr(self, f"on_{event}"), *given):
+            raise ValidationError({"": [f"{event} does not take {len(given)} arguments."]})
+        return self._dispatch(event, sid, *given)
+
     def _refuse_event(self, event: Any) -> dict[str, Any]:
-        known = ", ".join(sorted(name[3:] for name in dir(self) if name.startswith("on_")))
+        if event in RESERVED:
+            raise Refusal(400, f"No client sends {event!r}: Socket.IO keeps that name for itself.")
+        known = ", ".join(sorted(self._events))
         raise Refusal(404, f"There is no event {str(event)!r:.60}; there are {known}.")
 
-    def _answer(self, event: str, sid: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _answer(self, event: str, sid: str, work: Callable[[], Any]) -> Any:
         """What is acknowledged; a failure is told in an event as well, for who asked for none."""
         try:
             return work()
-        except (BoilerError, HTTPException) as error:
-            details = problem_details(error, self._fields)
         except Exception as error:
-            logger.exception("the event %.60s on %s failed", event, self.namespace)
-            details = problem_details(BoilerError(str(error)), {})
+            details = self._details_of(event, error)
         told = {**details, "event": event[:60]}
         self._send("error", told, [sid])
         return {"error": details}
+
+    def _details_of(self, event: str, error: Exception) -> dict[str, Any]:
+        """What a client is told of what went wrong with its event; the rest is logged."""
+        if isinstance(error, BoilerError | HTTPException):
+            return problem_details(error, self._fields)
+        logger.error("the event %.60s on %s failed", event, self.namespace, exc_info=error)
+        return problem_details(BoilerError(str(error)), {})
 
     # --- how clients are told --------------------------------------------------------------
 
