@@ -23,7 +23,7 @@ from flask_boiler.errors import (
 from flask_boiler.extension import Boiler
 from flask_boiler.store import Store, reference
 from flask_boiler.view import WsLimits, WsMediator
-from flask_boiler.view.websocket.handlers import RESERVED
+from flask_boiler.view.websocket.namespace import RESERVED
 from flask_boiler.view_model import ViewModel
 from tests.e2e.sockets import CLOSED_FROM_BOTH_SIDES, RawClient, eventually
 from tests.e2e.test_websocket_clients import serving

@@ -21,19 +21,15 @@ from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import (
     BoilerError,
     ConfigurationError,
-    DocumentNotFoundError,
-    MissingExtraError,
     RefusedError,
     ValidationError,
 )
 from flask_boiler.mutation import Mutation
-from flask_boiler.snapshot_cut import compute_once
-from flask_boiler.view.problems import WRITTEN, Refusal, problem_details
-from flask_boiler.view.representation import Representation, as_views_own
+from flask_boiler.view.problems import Refusal, problem_details
 from flask_boiler.view.waiting import waiting_as_requests_do
 from flask_boiler.view.websocket.admission import Admission
 from flask_boiler.view.websocket.arguments import ViewArguments
-from flask_boiler.view.websocket.commands import parts_of
+from flask_boiler.view.websocket.commands import apply_command, parts_of
 from flask_boiler.view.websocket.connections import (
     connection_refusal,
     end_connection,
@@ -41,8 +37,9 @@ from flask_boiler.view.websocket.connections import (
     unread_by,
 )
 from flask_boiler.view.websocket.departures import Departures
-from flask_boiler.view.websocket.handlers import (
+from flask_boiler.view.websocket.namespace import (
     RESERVED,
+    as_namespace,
     event_names,
     is_connecting,
     is_disconnecting,
@@ -52,7 +49,6 @@ from flask_boiler.view.websocket.options import SubscriptionOptions, WsLimits
 from flask_boiler.view.websocket.shared_view import Message, Room
 from flask_boiler.view.websocket.sharing import Share, Shares
 from flask_boiler.view_model import ViewModel
-from flask_boiler.view_root import ViewRoot
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -122,7 +118,7 @@ class WsMediator:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """An instance of the class that is a Socket.IO namespace, too."""
-        mounted: type[Self] = _mounted(cls)
+        mounted: type[Self] = as_namespace(cls)
         return super().__new__(mounted)
 
     def __init__(
@@ -401,42 +397,7 @@ class WsMediator:
             raise ValidationError({"": ["Expected one JSON object."]})
         operation, doc_id, data = parts_of(command)
         self.authorize_mutation(operation, doc_id, data)
-        values: dict[str, Any] = (
-            {} if data is None else self.view_model_cls.schema(partial=True).load(data)
-        )
-        root: ViewRoot[Any] = ViewRoot(self.view_model_cls)
-        if doc_id is not None:
-            root.path_of(doc_id)
-        mutation = self.mutation_cls
-        if operation == "delete":
-            mutation.mutate_delete(str(doc_id))
-            return {"doc_id": doc_id, "value": None}
-        if operation == "create":
-            view = mutation.mutate_create(doc_id, values)
-            doc_id = root.of(view).doc_id
-        elif operation == "put":
-            mutation.mutate_put(str(doc_id), values)
-        else:
-            mutation.mutate_patch(str(doc_id), values)
-        return {"doc_id": doc_id, "value": self._written(root, str(doc_id))}
-
-    def _written(self, root: ViewRoot[Any], doc_id: str) -> dict[str, Any]:
-        """The view as it now stands, after a write.
-
-        :raises Refusal: it cannot be shown. That the write was made is said all the same.
-        :raises DocumentNotFoundError: the root is gone again.
-        """
-        try:
-            with as_views_own(root.path_of(doc_id)):
-                return compute_once(
-                    lambda: Representation.of_view(root.open(doc_id)).body,
-                    current_context().datastore,
-                )
-        except DocumentNotFoundError:
-            raise
-        except BoilerError as error:
-            logger.exception("%s was written, but cannot be shown", doc_id)
-            raise Refusal(500, WRITTEN) from error
+        return apply_command(self.view_model_cls, self.mutation_cls, operation, doc_id, data)
 
     def _handle(self, event: str, sid: str, *given: Any) -> Any:
         if not takes(getattr(self, f"on_{event}"), *given):
@@ -592,21 +553,3 @@ def _sid() -> str:
 
     sid: str = request.sid  # type: ignore[attr-defined]
     return sid
-
-
-def _mounted(cls: type[Any]) -> type[Any]:
-    """The class below ``cls`` that is a Socket.IO namespace as well; made once."""
-    made: type[Any] | None = vars(cls).get("_as_namespace")
-    if made is not None:
-        return made
-    try:
-        from flask_socketio import Namespace
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in ("flask_socketio", "socketio"):
-            raise
-        raise MissingExtraError("websocket", cls.__name__) from error
-    members = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
-    made = type(cls.__name__, (cls, Namespace), members)
-    made._as_namespace = made
-    cls._as_namespace = made
-    return made

@@ -1,7 +1,7 @@
-"""The handlers of a namespace's events, and what tells a server's own events from a client's.
+"""The Socket.IO namespace that a mediator is, and which of its events are the server's own.
 
-Socket.IO hands both to a namespace in one way: that a client has come or gone, and whatever a
-client sends, which may be called ``connect`` or ``disconnect``, too.
+Socket.IO hands those and a client's to a namespace in one way: that a client has come or gone, and
+whatever a client sends, which may be called ``connect`` or ``disconnect``, too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["RESERVED", "event_names", "is_connecting", "is_disconnecting", "takes"]
+from flask_boiler.errors import MissingExtraError
+
+__all__ = ["RESERVED", "as_namespace", "event_names", "is_connecting", "is_disconnecting", "takes"]
 
 #: What clients may not call their events. Socket.IO's client libraries keep these for themselves,
 #: and refuse to send them; but whoever speaks the protocol may.
@@ -71,3 +73,21 @@ def takes(handler: Callable[..., Any], *given: Any) -> bool:
     except TypeError:
         return False
     return True
+
+
+def as_namespace(cls: type[Any]) -> type[Any]:
+    """The class below ``cls`` that is a Socket.IO namespace as well; made once."""
+    made: type[Any] | None = vars(cls).get("_as_namespace")
+    if made is not None:
+        return made
+    try:
+        from flask_socketio import Namespace
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in ("flask_socketio", "socketio"):
+            raise
+        raise MissingExtraError("websocket", cls.__name__) from error
+    members = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
+    made = type(cls.__name__, (cls, Namespace), members)
+    made._as_namespace = made
+    cls._as_namespace = made
+    return made
