@@ -14,6 +14,7 @@ from flask_boiler.model_state import ModelState
 from flask_boiler.ports import Reader
 from flask_boiler.reading import DirectReader, current_reader
 from flask_boiler.transaction import Transaction, current_transaction
+from flask_boiler.transaction.transaction import TransactionReader
 from flask_boiler.values import HasPath, Precondition, Snapshot, Write
 
 if TYPE_CHECKING:
@@ -150,10 +151,7 @@ class DomainModel(CollectionModel):
         :raises DocumentNotFoundError: it is the snapshot of a missing document.
         :raises UnknownModelError: the document is of no class at or below this one.
         """
-        model = cls._of_snapshot(snapshot)
-        if model._nested:
-            nesting.join([model], _read_time_ns(snapshot), current_reader())
-        return model
+        return cls._together([snapshot], current_reader())[0]
 
     @classmethod
     def from_snapshots(cls, snapshots: Sequence[Any]) -> list[Self]:
@@ -241,6 +239,8 @@ class DomainModel(CollectionModel):
             setattr(self, name, value)
         blind = force or known is None
         condition = Precondition(exists=True) if blind else Precondition(update_time_ns=known)
+        if transaction is not None and not blind:
+            transaction.require_current(self.doc_path, self._baseline(transaction) or {})
         own = changes.only(self, fields, self._baseline(transaction) or {}, condition)
         related = self._related_changes(fields, transaction, create=False, force=force)
         _commit([(self, own), *related], transaction)
@@ -254,7 +254,7 @@ class DomainModel(CollectionModel):
         transaction = transaction or current_transaction()
         _write(Write("delete", self.doc_path), transaction, lambda _: self._forget_stored())
         if transaction is not None:
-            self._model_state.pending = (transaction, None)
+            self._note_pending(transaction, None)
 
     def _change(
         self, transaction: Transaction | None, *, create: bool, force: bool
@@ -265,7 +265,10 @@ class DomainModel(CollectionModel):
             return changes.whole(self, Precondition(exists=False) if create else None)
         known = self._model_state.update_time_ns
         unchanged = None if force or known is None else Precondition(update_time_ns=known)
-        return changes.changed(self, baseline, unchanged)
+        change = changes.changed(self, baseline, unchanged)
+        if change is not None and transaction is not None and not force:
+            transaction.require_current(self.doc_path, baseline)
+        return change
 
     def _related_changes(
         self,
@@ -284,6 +287,10 @@ class DomainModel(CollectionModel):
                 new = create and model._baseline(transaction) is None
                 savings.append((model, model._change(transaction, create=new, force=force)))
         return savings
+
+    def _note_pending(self, transaction: Transaction, stored: Mapping[str, Any] | None) -> None:
+        self._model_state.pending = (transaction, stored)
+        transaction.identities.note_saved(self.doc_path, self, stored)
 
     def _is_deleted(self, transaction: Transaction | None) -> bool:
         state = self._model_state
@@ -322,26 +329,52 @@ class DomainModel(CollectionModel):
     @classmethod
     def _together(cls, snapshots: Sequence[Any], reader: Reader | None) -> list[Self]:
         """The objects of snapshots that were read together, with what they refer to."""
-        models = [cls._of_snapshot(snapshot) for snapshot in snapshots]
+        models = [cls._of_snapshot(snapshot, reader) for snapshot in snapshots]
         if any(model._nested for model in models):
             nesting.join(models, max(map(_read_time_ns, snapshots)), reader)
         return models
 
     @classmethod
-    def _of_snapshot(cls, snapshot: Any) -> Self:
+    def _of_snapshot(cls, snapshot: Any, reader: Reader | None) -> Self:
+        """The object of a snapshot; in a transaction the one that is there already.
+
+        :param reader: what it was read through.
+        """
         if not isinstance(snapshot, Snapshot):
-            return cls._from_google(snapshot)
-        if snapshot.raw is None:
-            raise DocumentNotFoundError(snapshot.path)
-        return cls._from_document(snapshot.fields, snapshot.path, snapshot.update_time_ns)
+            path, fields, time_ns = _of_google(snapshot)
+        else:
+            path, fields, time_ns = _of_ours(snapshot)
+        name = fields.get("obj_type")
+        model = cls if name == cls._type_name else cls._class_of(fields, path)
+        if isinstance(reader, TransactionReader):
+            return model._identical(fields, path, time_ns, reader.transaction)
+        return model._from_document(fields, path, time_ns)
+
+    @classmethod
+    def _identical(
+        cls,
+        fields: Mapping[str, Any],
+        path: str,
+        update_time_ns: int | None,
+        transaction: Transaction,
+    ) -> Self:
+        if not transaction.is_current(path, fields, update_time_ns):
+            # A snapshot from before, or from elsewhere.
+            return cls._from_document(fields, path, update_time_ns)
+        held: Self | None = transaction.identities.find(path, cls)
+        if held is not None:
+            known = held._model_state.update_time_ns
+            if transaction.is_current(path, held._baseline(transaction), known):
+                return held
+        made = cls._from_document(fields, path, update_time_ns)
+        transaction.identities.add(path, made)
+        return made
 
     @classmethod
     def _from_document(
         cls, fields: Mapping[str, Any], path: str, update_time_ns: int | None
     ) -> Self:
-        name = fields.get("obj_type")
-        model = cls if name == cls._type_name else cls._class_of(fields, path)
-        instance = model.__new__(model)
+        instance = cls.__new__(cls)
         instance._take_stored(ModelState(fields, path, update_time_ns))
         return instance
 
@@ -351,15 +384,6 @@ class DomainModel(CollectionModel):
         # A copy inside another document still knows where the original lies.
         instance._model_state.path = str(fields.get("doc_ref", ""))
         return instance
-
-    @classmethod
-    def _from_google(cls, snapshot: Any) -> Self:
-        path = snapshot.reference.path
-        if not snapshot.exists:
-            raise DocumentNotFoundError(path)
-        updated = snapshot.update_time
-        time_ns = None if updated is None else _nanoseconds(updated)
-        return cls._from_document(snapshot.to_dict(), path, time_ns)
 
 
 #: A model, and what saving it writes.
@@ -375,15 +399,28 @@ def _commit(savings: Sequence[_Saving], transaction: Transaction | None) -> None
     writing = [(model, change) for model, change in savings if change is not None]
     if not writing:
         return
+    _require_one_of_each([model for model, _ in writing])
     if transaction is not None:
         transaction.write_all(_writes(writing))
         for model, change in writing:
-            model._model_state.pending = (transaction, change.stored)
+            model._note_pending(transaction, change.stored)
     elif len(writing) == 1:
         ((model, change),) = writing
         _write(change.write, None, partial(changes.take, model, change))
     else:
         _commit_together(writing)
+
+
+def _require_one_of_each(models: Sequence[DomainModel]) -> None:
+    seen: set[str] = set()
+    for model in models:
+        if model.doc_path in seen:
+            raise ConflictError(
+                f"{model.doc_path} would be written twice, from two objects that were both changed "
+                "and know nothing of each other: change one of them",
+                path=model.doc_path,
+            )
+        seen.add(model.doc_path)
 
 
 def _writes(
@@ -429,6 +466,21 @@ def _complaint(write: Write) -> str:
         f"{write.path} was changed by somebody else since it was read: get it again and repeat the "
         "change, or write all the same with force=True"
     )
+
+
+def _of_ours(snapshot: Snapshot) -> tuple[str, Mapping[str, Any], int | None]:
+    if snapshot.raw is None:
+        raise DocumentNotFoundError(snapshot.path)
+    return snapshot.path, snapshot.fields, snapshot.update_time_ns
+
+
+def _of_google(snapshot: Any) -> tuple[str, Mapping[str, Any], int | None]:
+    """The path, the fields and the update time of google's own snapshot."""
+    path = snapshot.reference.path
+    if not snapshot.exists:
+        raise DocumentNotFoundError(path)
+    updated = snapshot.update_time
+    return path, snapshot.to_dict(), None if updated is None else _nanoseconds(updated)
 
 
 def _read_time_ns(snapshot: Any) -> int:

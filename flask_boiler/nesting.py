@@ -156,12 +156,15 @@ def _fetch(
     found = reader.documents(list(wanted)) if wanted else {}
     # By place and class: two that refer to one document share one model.
     made: dict[tuple[str, type[DomainModel]], DomainModel] = {}
+    shared: dict[tuple[str, type[DomainModel]], DomainModel] = {}
 
     def find(path: str, target: type[DomainModel]) -> DomainModel | None:
         if not found[path].exists:
             return None
         if (path, target) not in made:
-            made[path, target] = _model_of(found[path], target)
+            model = _model_of(found[path], target, reader)
+            # The relations may be declared with different classes above its own.
+            made[path, target] = shared.setdefault((path, type(model)), model)
         return made[path, target]
 
     for model, attribute in readable:
@@ -170,7 +173,7 @@ def _fetch(
         except Mismatch:
             if model is asked:
                 raise
-    nesting = [model for model in made.values() if model._nested]
+    nesting = [model for model in shared.values() if model._nested]
     if not reader.fetches:
         _group(nesting, max((snapshot.read_time_ns for snapshot in found.values()), default=0))
     return nesting
@@ -181,9 +184,9 @@ def _fulfil(model: DomainModel, attribute: NestedRelationAttr[Any], find: Any) -
     attribute.fulfil(model, lambda path: find(path, target))
 
 
-def _model_of(snapshot: Snapshot, target: type[DomainModel]) -> DomainModel:
+def _model_of(snapshot: Snapshot, target: type[DomainModel], reader: Reader) -> DomainModel:
     try:
-        return target._of_snapshot(snapshot)
+        return target._of_snapshot(snapshot, reader)
     except UnknownModelError as error:
         raise Mismatch(str(error)) from error
 

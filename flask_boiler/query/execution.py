@@ -52,14 +52,14 @@ def models(model_cls: Any, snapshots: Iterable[Snapshot], reader: Reader | None)
 
     :param reader: what the result is read through; ``None`` for the database itself.
     """
-    if not _may_nest(model_cls):
-        return map(model_cls.from_snapshot, snapshots)
-    return _in_batches(model_cls, iter(snapshots), reader)
-
-
-def _may_nest(model_cls: Any) -> bool:
     if not issubclass(model_cls, DomainModel):
-        return False
+        return map(model_cls.from_snapshot, snapshots)
+    if _may_nest(model_cls):
+        return _in_batches(model_cls, iter(snapshots), reader)
+    return (model_cls._of_snapshot(snapshot, reader) for snapshot in snapshots)
+
+
+def _may_nest(model_cls: type[DomainModel]) -> bool:
     return any(model._nested for model in (model_cls, *registry.descendants(model_cls)))
 
 

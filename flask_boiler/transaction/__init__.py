@@ -13,6 +13,10 @@ read. Each document that was read and not written costs a write in the commit, o
 nothing. What this form cannot notice is a document that a query would newly find, and what the
 server aggregated (``count()`` …). The *locking* form (``locking=True``) notices that too: the
 server locks what is read, and others wait.
+
+In a transaction a document has one object: whoever gets it, by its id, a query or a relation,
+gets the same one, with what was changed in it and not saved yet. An object from outside does not
+know what is written through another; saving it then is a ConflictError.
 """
 
 from flask_boiler.transaction.running import (

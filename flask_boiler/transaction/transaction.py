@@ -18,7 +18,9 @@ from flask_boiler.errors import (
     ValidationError,
 )
 from flask_boiler.firestore.narrowing import may_find
-from flask_boiler.firestore.pending import applied, joined
+from flask_boiler.firestore.native import same_value
+from flask_boiler.firestore.pending import ServerComputedError, applied, joined
+from flask_boiler.transaction.identities import Identities
 from flask_boiler.transaction.outcome import Found, Outcome, look
 from flask_boiler.values import (
     CommitResult,
@@ -56,6 +58,8 @@ class Transaction:
         self.context = context
         self.locking = locking
         self.reader = TransactionReader(self)
+        #: The objects that were read or saved through it.
+        self.identities = Identities()
         self._token: bytes | None = None
         self._read: dict[str, Snapshot] = {}
         self._pending: dict[str, list[Write]] = {}
@@ -82,6 +86,7 @@ class Transaction:
             self._take_precondition(write.path, write.precondition)
         bare = replace(write, precondition=None)
         self._pending[write.path] = joined(self._pending.get(write.path, ()), bare)
+        self.identities.note_written(write.path)
         if on_commit is not None:
             self.on_commit(write.path, on_commit)
 
@@ -118,6 +123,7 @@ class Transaction:
         self._pending.clear()
         self._preconditions.clear()
         self._on_commit.clear()
+        self.identities.clear()
 
     def _take_precondition(self, path: str, required: Precondition) -> None:
         if required.update_time_ns is not None:
@@ -160,13 +166,50 @@ class Transaction:
             return 0
         return None if known is None else known.update_time_ns
 
+    def is_current(
+        self, path: str, fields: Mapping[str, Any] | None, update_time_ns: int | None
+    ) -> bool:
+        """Whether this is the document as it is in the transaction, with all that it has written.
+
+        :param fields: the stored fields; ``None`` for no document.
+        :param update_time_ns: of the version that they were read in.
+        """
+        if not self._is_written(path):
+            return path in self._read and self._read[path].update_time_ns == update_time_ns
+        if self.identities.has_left(path, fields):
+            return True
+        if path not in self._read and not self._replaces(path):
+            return False
+        try:
+            seen = self._seen(path)
+        except ServerComputedError:
+            return False
+        return same_value(fields, seen.fields if seen.exists else None)
+
+    def require_current(self, path: str, fields: Mapping[str, Any]) -> None:
+        """Check that what is to be changed has all that the transaction has written.
+
+        Whether somebody else has written meanwhile is for the write's precondition to tell.
+
+        :param fields: the stored fields that the change was made to.
+        :raises ConflictError: it has not.
+        """
+        if self._is_written(path) and not self.is_current(path, fields, None):
+            raise ConflictError(
+                f"{path} was written in this transaction through another object, which this one "
+                "knows nothing of: load it inside the transaction, where get() gives everybody "
+                "the same object",
+                path=path,
+            )
+
+    def _is_written(self, path: str) -> bool:
+        return any(write.kind != "verify" for write in self._pending.get(path, ()))
+
     @property
     def replaced(self) -> list[str]:
         """The documents that it read and is to change: what others may race it for."""
         return sorted(
-            path
-            for path, writes in self._pending.items()
-            if self._known_version(path) and any(write.kind != "verify" for write in writes)
+            path for path in self._pending if self._known_version(path) and self._is_written(path)
         )
 
     # -- committing
@@ -365,6 +408,11 @@ class TransactionReader:
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
+
+    @property
+    def transaction(self) -> Transaction:
+        """What it reads through."""
+        return self._transaction
 
     def documents(self, paths: Sequence[str]) -> Mapping[str, Snapshot]:
         """A snapshot for every path; of written documents, as they will be.

@@ -302,3 +302,27 @@ def test_writes_of_one_document_in_one_commit() -> None:
         now = datastore.get(["x/y"])["x/y"]
         assert (now.to_dict() if now.exists else None) == expected
         assert told == [now.update_time_ns]
+
+
+def test_one_document_is_one_object_however_it_is_reached() -> None:
+    open_accounts(1)
+
+    @run_transaction
+    def deposit_twice() -> None:
+        one = Account.get_or_raise("a0")
+        [other] = Account.where(owner="o0")
+        assert other is one
+        one.balance += 1
+        one.save()
+        other.balance += 1
+        other.save()
+
+    deposit_twice()
+    assert balances() == [3]
+    outside = Account.get_or_raise("a0")
+    written = "accounts/a0 was written in this transaction"
+    with pytest.raises(ConflictError, match=written), transaction():
+        Account.get_or_raise("a0").update(balance=7)
+        outside.balance += 1
+        outside.save()
+    assert balances() == [3]
