@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 import string
+from collections.abc import Collection
 from typing import Any, ClassVar, Self, overload
 
 from flask_boiler import registry
-from flask_boiler.attrs.kinds import Kind
+from flask_boiler.attrs.kinds import Kind, Mismatch, shown
 from flask_boiler.attrs.links import RelationKind, google_reference
 from flask_boiler.attrs.operators import FieldOperators
 from flask_boiler.declaration import is_framework_class
@@ -59,7 +60,14 @@ class _NameKind(RelationKind):
     """A document's name in a filter: an id or a path as it is, or a reference."""
 
     def dump(self, value: Any, *, bare: bool = False) -> Any:
-        return value if isinstance(value, str) else super().dump(value)
+        if isinstance(value, str):
+            return value
+        try:
+            return super().dump(value)
+        except Mismatch as mismatch:
+            raise Mismatch(
+                f"expected an id, a path, a reference or a model, not {shown(value)}"
+            ) from mismatch
 
 
 class CollectionModel(Model):
@@ -100,8 +108,18 @@ class CollectionModel(Model):
         """
         if cls._collection_root() is cls:
             return None
-        below = registry.descendants(cls)
-        return [c._type_name for c in below if cls._shares_collection(c)]
+        return [c._type_name for c in cls.collection_classes()]
+
+    @classmethod
+    def type_names_having(cls, names: Collection[str]) -> list[str]:
+        """The ``obj_type`` of those of these classes that have all of some attributes."""
+        classes = cls.collection_classes()
+        return [c._type_name for c in classes if c.attributes().keys() >= set(names)]
+
+    @classmethod
+    def collection_classes(cls) -> list[type[Self]]:
+        """This class and all below it that share its collection, but for abstract ones."""
+        return [c for c in registry.descendants(cls) if cls._shares_collection(c)]  # type: ignore[misc]
 
     @property
     def doc_path(self) -> str:

@@ -67,10 +67,11 @@ class DomainModel(CollectionModel):
 
         :param doc_id: the document's id; random if neither it nor ``doc_ref`` is given.
         :param doc_ref: the document's whole path, or google's reference.
-        :param fields: by attribute name; undeclared ones go to ``extra``. For a model with a
-            ``Meta.parent``, ``parent`` is the document below which it lies.
-        :raises ValidationError: an undeclared field is given and ``Meta.extra`` is ``"forbid"``,
-            or a computed one, or Firestore does not allow the id.
+        :param fields: by attribute name; see :class:`~flask_boiler.model.Model` for undeclared
+            ones. For a model with a ``Meta.parent``, ``parent`` is the document below which it
+            lies.
+        :raises ValidationError: an undeclared field is refused, or a computed one is given, or
+            Firestore does not allow the id.
         """
         return cls(doc_id=doc_id, doc_ref=doc_ref, **fields)
 

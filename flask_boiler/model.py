@@ -19,14 +19,9 @@ from flask_boiler.declaration import (
 )
 from flask_boiler.errors import StoredDataError, ValidationError
 from flask_boiler.firestore.native import copied
-from flask_boiler.model_options import (
-    METADATA,
-    ModelOptions,
-    collect_meta,
-    model_options,
-    nearest,
-)
+from flask_boiler.model_options import METADATA, ModelOptions, collect_meta, model_options
 from flask_boiler.model_state import UNSET, ModelState
+from flask_boiler.naming import nearest
 
 if TYPE_CHECKING:
     import marshmallow
@@ -57,9 +52,10 @@ class Model:
 
     ``class Meta`` takes the options of :class:`~flask_boiler.model_options.ModelOptions`.
 
-    :param fields: values by attribute name; undeclared ones go to ``extra``.
-    :raises ValidationError: an undeclared one is given and ``Meta.extra`` is ``"forbid"``, or
-        one that is computed.
+    :param fields: values by attribute name. An undeclared one is refused if any attribute has a
+        declared type, and goes to ``extra`` otherwise; ``Meta.extra``, be it ``"forbid"`` or
+        ``"keep"``, decides for itself.
+    :raises ValidationError: an undeclared one is refused, or one is given that is computed.
     """
 
     #: What ``Meta`` may say.
@@ -323,14 +319,25 @@ class Model:
                 attribute.initialize(self)
 
     def _take_undeclared(self, fields: Mapping[str, Any]) -> None:
+        """Keep what is given beside the attributes.
+
+        :raises ValidationError: the class takes no such fields.
+        """
         if not fields:
             return
-        if self._options.extra == "forbid":
+        if not self._takes_undeclared():
             raise self._unknown(fields)
         clash = [name for name in fields if name in self._data_keys]
         if clash:
             raise self._unknown(clash)
         self.extra.update(fields)
+
+    @classmethod
+    def _takes_undeclared(cls) -> bool:
+        """Whether code may give a new object fields that are not declared."""
+        if cls._options.extra is not None:
+            return cls._options.extra == "keep"
+        return not any(attribute.has_declared_type for attribute in cls._attributes.values())
 
     def _take_stored(self, state: ModelState) -> None:
         self._model_state = state

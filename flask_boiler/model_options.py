@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,8 +9,9 @@ from typing import Any, Literal
 import marshmallow
 
 from flask_boiler.errors import DeclarationError
+from flask_boiler.naming import nearest
 
-__all__ = ["METADATA", "ModelOptions", "collect_meta", "model_options", "nearest"]
+__all__ = ["METADATA", "ModelOptions", "collect_meta", "model_options"]
 
 METADATA = ("obj_type", "doc_id", "doc_ref")
 
@@ -27,7 +27,8 @@ class ModelOptions:
     :param obj_type: what its documents carry as ``obj_type``, instead of the class name.
     :param case_conversion: fields are camelCase.
     :param exclude: which of ``obj_type``, ``doc_id``, ``doc_ref`` documents do not carry.
-    :param extra: undeclared fields are kept, or refused.
+    :param extra: undeclared fields are kept, or refused; ``None`` keeps those that a document has,
+        and those that are given to a new object of a class without any typed attribute.
     :param schema_cls: a marshmallow schema whose fields become attributes.
     :param collection_name: where documents lie; that of the parent, or the class name.
     :param parent: the model below whose documents the collection lies.
@@ -37,7 +38,7 @@ class ModelOptions:
     obj_type: str | None = None
     case_conversion: bool = True
     exclude: frozenset[str] = field(default=frozenset())
-    extra: Literal["keep", "forbid"] = "keep"
+    extra: Literal["keep", "forbid"] | None = None
     schema_cls: type[marshmallow.Schema] | None = None
     collection_name: str | None = None
     parent: Any = None
@@ -75,20 +76,15 @@ def model_options(cls: type, meta: Mapping[str, Any]) -> ModelOptions:
     unknown = options.exclude - set(METADATA)
     if unknown:
         raise DeclarationError(
-            f"{cls.__qualname__}.Meta.exclude names {', '.join(sorted(unknown))}; it may name "
-            f"{', '.join(METADATA)} only (an attribute is left out by export_enabled=False)"
+            f"{cls.__qualname__}.Meta.exclude names {', '.join(sorted(unknown))}"
+            f"{nearest(min(unknown), METADATA)}; it may name {', '.join(METADATA)} only (an "
+            "attribute is left out by export_enabled=False)"
         )
-    if options.extra not in ("keep", "forbid"):
+    if options.extra not in ("keep", "forbid", None):
         raise DeclarationError(
             f"{cls.__qualname__}.Meta.extra is {options.extra!r}: expected 'keep' or 'forbid'"
         )
     return options
-
-
-def nearest(name: str, known: Any) -> str:
-    """A hint at the known name that was probably meant; empty if none is near."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _members(meta: type) -> dict[str, Any]:

@@ -20,9 +20,11 @@ attribute                   field                   because
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 
-__all__ = ["attribute_name_of", "field_name_of", "id_fault", "is_reserved_field"]
+__all__ = ["attribute_name_of", "field_name_of", "id_fault", "is_reserved_field", "nearest"]
 
 _MAX_ID_BYTES = 1500
 
@@ -54,6 +56,16 @@ def attribute_name_of(field_name: str) -> str:
     if _CAPITAL_FIRST.match(field_name):
         return field_name
     return _BACKWARD.sub(_to_snake, field_name.removeprefix("$"))
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """A hint at the known name that was probably meant; empty if none is near.
+
+    >>> nearest("contry", ["country", "capital"])
+    "; did you mean 'country'?"
+    """
+    close = difflib.get_close_matches(str(name), list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def is_reserved_field(field_name: str) -> bool:

@@ -36,9 +36,8 @@ from flask_boiler.attrs.attribute import READ_ONLY, Attr
 from flask_boiler.attrs.typed import BYTES, GEO_POINT, TIMESTAMP, VECTOR
 from flask_boiler.errors import UnknownModelError, ValidationError
 from flask_boiler.firestore.native import BaseDocumentReference, GeoPoint, Vector, copied
-from flask_boiler.model_options import nearest
 from flask_boiler.model_state import UNSET
-from flask_boiler.naming import is_reserved_field
+from flask_boiler.naming import is_reserved_field, nearest
 from flask_boiler.values import document_path
 
 if TYPE_CHECKING:

@@ -29,10 +29,12 @@ from flask_boiler.attrs.declarations import (
     timestamp,
     vector,
 )
+from flask_boiler.attrs.operators import F
 
 __all__ = [
     "Attr",
     "AttributeOptions",
+    "F",
     "RelationAttr",
     "bdict",
     "bproperty",

@@ -128,6 +128,11 @@ class Attr(FieldOperators, Generic[T]):
         """Where its declared type is to be found."""
         return self._type
 
+    @property
+    def has_declared_type(self) -> bool:
+        """Whether its type is written down: as an annotation, or as ``type``."""
+        return self._type is not None and self._type.is_given
+
     def declare_type(self, type: TypeSource) -> None:
         """Take the type from an annotation, if the declaration gave none."""
         if self._type is None:
@@ -477,6 +482,9 @@ class Attr(FieldOperators, Generic[T]):
 
     def _kind(self) -> Kind:
         return self.kind
+
+    def _declared_by(self) -> type | None:
+        return self._owner  # type: ignore[no-any-return]
 
     if not TYPE_CHECKING:
         # Hidden from type checkers, which would no longer find misspelled members otherwise.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import enum
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -175,6 +175,11 @@ class Kind:
         :raises KeyError: it has no such part.
         """
         raise KeyError(name)
+
+    @property
+    def part_names(self) -> Collection[str]:
+        """The names of its parts, as far as they are known."""
+        return ()
 
     def declare_owner(self, owner: type) -> None:
         """Learn which class uses the kind: names of models are looked up near it."""
@@ -347,6 +352,11 @@ class OptionalKind(Kind):
     def part(self, name: str) -> tuple[str, Kind]:
         """The inner kind's."""
         return self.inner.part(name)
+
+    @property
+    def part_names(self) -> Collection[str]:
+        """The inner kind's."""
+        return self.inner.part_names
 
 
 class UnionKind(Kind):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flask_boiler.attrs.kinds import DictKind, Kind, ListKind, Mismatch, mismatch_of, shown
@@ -111,6 +111,11 @@ class EmbedKind(_ModelKind):
         """One of the model's attributes."""
         attribute = self.model.attributes()[name]
         return attribute.data_key, attribute.kind
+
+    @property
+    def part_names(self) -> Collection[str]:
+        """The model's attributes."""
+        return self.model.attributes().keys()
 
 
 class RelationKind(_ModelKind):

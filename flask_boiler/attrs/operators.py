@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from flask_boiler.attrs.kinds import Kind, Mismatch
+from flask_boiler.attrs.kinds import AnyKind, Kind, Mismatch
 from flask_boiler.errors import QueryError
-from flask_boiler.firestore.field_path import field_path
+from flask_boiler.firestore.field_path import field_path, read_field_path
 from flask_boiler.firestore.native import is_transform
+from flask_boiler.naming import is_reserved_field, nearest
 from flask_boiler.values import FieldFilter, Operator
 
 if TYPE_CHECKING:
     from flask_boiler.query import Condition
 
-__all__ = ["FieldOperators", "NestedField", "nested"]
+__all__ = ["F", "FieldOperators", "NestedField", "nested"]
+
+#: What looks like a comparison where a value is expected.
+_OPERATOR_TEXTS = frozenset(
+    {*get_args(Operator), "=", "<>", "not in", "contains", "contains_any"}
+    | {operator.replace("-", "_") for operator in get_args(Operator)}
+)
 
 
 class FieldOperators:
@@ -38,6 +45,10 @@ class FieldOperators:
         :raises QueryError: the field is not stored.
         """
         return field_path(*self._field_names())
+
+    def _declared_by(self) -> type | None:
+        """The class of the attribute that it is, or that it lies in, if there is one."""
+        return None
 
     def _field_names(self) -> tuple[str, ...]:
         raise NotImplementedError
@@ -63,6 +74,18 @@ class FieldOperators:
     def __ge__(self, other: object) -> Condition:
         return self._condition(">=", self._ordered(other))
 
+    def to_stored(self, value: Any) -> Any:
+        """The stored form of a value that is to be written there.
+
+        :raises ValidationError: the field can never have it.
+        """
+        if value is None or is_transform(value):
+            return value
+        try:
+            return self._kind().dump(value)
+        except Mismatch as mismatch:
+            raise mismatch.error(self) from mismatch
+
     def in_(self, values: Iterable[Any]) -> Condition:
         """The field has one of these values."""
         return self._condition("in", self._operands(values))
@@ -86,9 +109,10 @@ class FieldOperators:
         """The field inside an embedded model (by attribute name) or a map (by key)."""
         try:
             stored_name, kind = self._kind().part(name)
-        except (KeyError, AttributeError):
-            raise QueryError(f"{self!r} has no part {name!r}") from None
-        return NestedField((*self._field_names(), stored_name), kind)
+        except KeyError:
+            hint = nearest(name, self._kind().part_names)
+            raise QueryError(f"{self!r} has no part {name!r}{hint}") from None
+        return NestedField((*self._field_names(), stored_name), kind, self._declared_by())
 
     # Otherwise Python would take __getitem__ for a sequence's and count up from 0.
     __iter__ = None
@@ -99,7 +123,7 @@ class FieldOperators:
     def _condition(self, operator: Operator, value: Any) -> Condition:
         from flask_boiler.query import Condition
 
-        return Condition(FieldFilter(self.stored_path, operator, value))
+        return Condition(FieldFilter(self.stored_path, operator, value), self._declared_by())
 
     def _ordered(self, value: Any) -> Any:
         if value is None:
@@ -114,6 +138,11 @@ class FieldOperators:
     def _operand(self, value: Any, *, of_item: bool = False) -> Any:
         if value is None:
             return None
+        if _is_comparison(value):
+            raise QueryError(
+                f"{self!r} cannot be compared with {value!r:.80}: a keyword means equality, and "
+                "other comparisons are written out, as in City.population > 1_000_000"
+            )
         if is_transform(value) or isinstance(value, FieldOperators):
             raise QueryError(f"{self!r} can be compared with values only, not with {value!r:.80}")
         try:
@@ -127,12 +156,26 @@ class FieldOperators:
         return kind.dump(value)
 
 
+def _is_comparison(value: Any) -> bool:
+    """Whether a value is an operator with an operand, as other libraries take them."""
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and value[0] in _OPERATOR_TEXTS
+    )
+
+
 class NestedField(FieldOperators):
     """A field inside a map of the document."""
 
-    def __init__(self, names: tuple[str, ...], kind: Kind) -> None:
+    def __init__(self, names: tuple[str, ...], kind: Kind, declared_by: type | None = None) -> None:
         self._names = names
         self._kind_of_field = kind
+        self._owner = declared_by
+
+    def _declared_by(self) -> type | None:
+        return self._owner
 
     def _field_names(self) -> tuple[str, ...]:
         return self._names
@@ -140,11 +183,51 @@ class NestedField(FieldOperators):
     def _kind(self) -> Kind:
         return self._kind_of_field
 
-    def __getattr__(self, name: str) -> NestedField:
-        return nested(self, name)
+    if not TYPE_CHECKING:
+        # Hidden from type checkers, which would no longer find misspelled members otherwise.
+        def __getattr__(self, name: str) -> NestedField:
+            return nested(self, name)
 
     def __repr__(self) -> str:
         return ".".join(self._names)
+
+
+class F(FieldOperators):
+    """A stored field that no attribute declares, by its path.
+
+    ::
+
+        City.where(F("population_density") > 1_000).order_by(F("founded"))
+
+    It stands wherever an attribute may be given: in ``where``, ``order_by``, aggregations, and in
+    ``key`` and ``mark`` of a QueryTaskMediator. Nothing is known of such a field, so it may be
+    compared with whatever Firestore stores.
+
+    :param path: the field's path exactly as it is stored: names of maps and fields, joined by
+        dots. One that has a dot itself is written in backticks.
+    :raises QueryError: it is no path, or Firestore keeps the name for itself.
+    """
+
+    def __init__(self, path: str) -> None:
+        try:
+            self._names = read_field_path(path)
+        except (TypeError, ValueError) as error:
+            raise QueryError(f"F({path!r:.80}): expected a field's path: {error}") from error
+        if any(map(is_reserved_field, self._names)):
+            raise QueryError(
+                f"F({path!r:.80}): Firestore keeps such names for itself; the document's id is "
+                "doc_id, as in City.doc_id"
+            )
+        self._kind_of_field = AnyKind()
+
+    def _field_names(self) -> tuple[str, ...]:
+        return self._names
+
+    def _kind(self) -> Kind:
+        return self._kind_of_field
+
+    def __repr__(self) -> str:
+        return f"F({field_path(*self._names)!r})"
 
 
 def nested(field: FieldOperators, name: str) -> NestedField:

@@ -77,6 +77,11 @@ class TypeSource:
         self._annotation = annotation
         self._scope: dict[str, Any] = {}
 
+    @property
+    def is_given(self) -> bool:
+        """Whether there is a type; a getter may return whatever it likes, without saying so."""
+        return self._annotation is not inspect.Parameter.empty
+
     def words(self) -> set[str]:
         """The names in it, as far as it is text."""
         return set(_words(self._annotation))

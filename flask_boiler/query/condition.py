@@ -17,12 +17,14 @@ class Condition:
         (City.country == "USA") & (City.population > 1_000_000) | (City.capital == True)
 
     :param filter: the same in Firestore's terms.
+    :param declared_by: the classes that declare the attributes which it compares.
     """
 
-    __slots__ = ("filter",)
+    __slots__ = ("declared_by", "filter")
 
-    def __init__(self, filter: Filter) -> None:
+    def __init__(self, filter: Filter, *declared_by: type | None) -> None:
         self.filter = filter
+        self.declared_by = frozenset(cls for cls in declared_by if cls is not None)
 
     def __and__(self, other: Condition) -> Condition:
         return self._joined("and", other)
@@ -40,7 +42,8 @@ class Condition:
     def _joined(self, op: Literal["and", "or"], other: Condition) -> Condition:
         if not isinstance(other, Condition):
             return NotImplemented
-        return Condition(CompositeFilter(op, (*_parts(op, self), *_parts(op, other))))
+        joined = CompositeFilter(op, (*_parts(op, self), *_parts(op, other)))
+        return Condition(joined, *self.declared_by, *other.declared_by)
 
     def __repr__(self) -> str:
         return f"Condition({self.filter})"

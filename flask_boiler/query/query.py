@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from flask_boiler.context import current_context
@@ -46,7 +46,7 @@ class Query(Generic[M]):
     :param parent: the document that the collection lies below, for a model of sub-collections.
     """
 
-    __slots__ = ("_model", "_spec", "_transaction")
+    __slots__ = ("_having", "_model", "_spec", "_transaction")
 
     def __init__(
         self,
@@ -55,10 +55,13 @@ class Query(Generic[M]):
         *,
         parent: Any = None,
         transaction: Transaction | None = None,
+        having: frozenset[str] = frozenset(),
     ) -> None:
         self._model: Any = model_cls
         self._spec = spec or _whole_collection(model_cls, parent)
         self._transaction = transaction
+        # Attributes that not all classes have: only documents of those that do are found.
+        self._having = having
 
     @property
     def model_cls(self) -> type[M]:
@@ -79,19 +82,22 @@ class Query(Generic[M]):
 
             City.where(City.population < 1_000_000, country="USA")
 
-        A keyword that is no attribute is taken for an undeclared field, under exactly that
-        name, if the model keeps undeclared fields; ``doc_id`` is the document's id.
+        A keyword is an attribute of the model; or of a class below it, and then only documents
+        of the classes that have it are found. ``doc_id`` is the document's id. A field that no
+        attribute declares is compared as ``F("its_name") == 1``.
 
         :raises QueryError: there is no such attribute, or Firestore cannot ask this.
         """
-        given = [fields.filter_of(condition) for condition in conditions]
+        given = [fields.filter_of(self._model, condition) for condition in conditions]
         named = [fields.equality(self._model, name, value) for name, value in equals.items()]
-        return self._but(where=conjunction(self._spec.where, *given, *named))
+        where = conjunction(self._spec.where, *given, *(filter for filter, _ in named))
+        return self._having_all(only for _, only in named)._but(where=where)
 
     def order_by(self, *criteria: Any, descending: bool = False) -> Self:
         """Sorted by attributes, given as such or by name; ``-`` before a name turns it around.
 
-        Documents that do not have the field are left out: Firestore does not find them.
+        Documents that do not have the field are left out: Firestore does not find them. Names are
+        those that ``where`` takes.
 
         :raises QueryError: there is no such attribute, or a range was given already.
         """
@@ -99,8 +105,9 @@ class Query(Generic[M]):
             raise QueryError(
                 "order_by has to come before start_at, start_after, end_at, end_before"
             )
-        orders = [fields.order_by(self._model, each, descending=descending) for each in criteria]
-        return self._but(orders=(*self._spec.orders, *orders))
+        named = [fields.order_by(self._model, each, descending=descending) for each in criteria]
+        orders = (*self._spec.orders, *(order for order, _ in named))
+        return self._having_all(only for _, only in named)._but(orders=orders)
 
     def limit(self, n: int) -> Self:
         """At most the first ``n``."""
@@ -144,7 +151,7 @@ class Query(Generic[M]):
 
     def using(self, transaction: Transaction | None) -> Self:
         """Read through this transaction, whichever is in force."""
-        return type(self)(self._model, self._spec, transaction=transaction)
+        return self._remade(transaction=transaction)
 
     # -- reading
 
@@ -238,14 +245,18 @@ class Query(Generic[M]):
 
     def __eq__(self, other: object) -> bool:
         return (
-            isinstance(other, Query) and self._model is other._model and self._spec == other._spec
+            isinstance(other, Query)
+            and self._model is other._model
+            and self._spec == other._spec
+            and self._having == other._having
         )
 
     def __hash__(self) -> int:
-        return hash((self._model, describe(self._spec)))
+        return hash((self._model, describe(self._spec), self._having))
 
     def __repr__(self) -> str:
-        return f"<Query {self._model.__name__}: {describe(self._spec)}>"
+        having = f" having {', '.join(sorted(self._having))}" if self._having else ""
+        return f"<Query {self._model.__name__}{having}: {describe(self._spec)}>"
 
     # -- inside
 
@@ -254,11 +265,25 @@ class Query(Generic[M]):
         return None if self._transaction is None else self._transaction.reader
 
     def _but(self, **changes: Any) -> Self:
-        spec = check(self._spec.but(**changes))
-        return type(self)(self._model, spec, transaction=self._transaction)
+        return self._remade(spec=check(self._spec.but(**changes)))
+
+    def _remade(self, **changes: Any) -> Self:
+        kept = {"spec": self._spec, "transaction": self._transaction, "having": self._having}
+        return type(self)(self._model, **{**kept, **changes})
+
+    def _having_all(self, names: Iterable[str | None]) -> Self:
+        """Only documents of classes that have these attributes, too; ``None`` is none."""
+        having = self._having.union(name for name in names if name is not None)
+        if having and not self._model.type_names_having(having):
+            raise QueryError(
+                f"no class at or below {self._model.__name__} has all of "
+                f"{', '.join(sorted(having))}: no document can be found"
+            )
+        return self._remade(having=having)
 
     def _parts(self, spec: QuerySpec) -> list[QuerySpec]:
-        return parts_of(spec, self._model.type_names())
+        model, having = self._model, self._having
+        return parts_of(spec, model.type_names_having(having) if having else model.type_names())
 
     def _read(self, spec: QuerySpec) -> Iterator[Snapshot]:
         return read(spec, self._parts(spec), self._reader)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask_boiler import attrs
 from flask_boiler.attrs import Attr
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import RefusedError
@@ -23,6 +24,8 @@ class Transfer(DomainModel):
     source: Attr[str]
     target: Attr[str]
     amount: Attr[int]
+    #: Only of transfers that are marked, or were open.
+    state = attrs.bproperty()
 
     class Meta:
         collection_name = "transfers"

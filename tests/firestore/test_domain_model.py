@@ -53,6 +53,7 @@ class Vehicle(DomainModel):
 
     class Meta:
         collection_name = "vehicles"
+        extra = "keep"
 
 
 class Car(Vehicle):

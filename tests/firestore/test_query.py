@@ -185,8 +185,8 @@ def test_pages_of_mixed_values() -> None:
     for number, value in enumerate(values):
         fields = {"obj_type": "Place", "mixed": value}
         datastore.commit([Write("set", f"places/{number:02}", fields)])
-    for order in ("mixed", "-mixed"):
-        query = Place.all().order_by(order)
+    for descending in (False, True):
+        query = Place.all().order_by(attrs.F("mixed"), descending=descending)
         assert [p.doc_id for page in query.pages(1) for p in page.results] == ids(query)
         assert len(ids(query)) == len(values)
 

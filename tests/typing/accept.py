@@ -9,7 +9,7 @@ from typing import Any, Self, assert_type
 from google.cloud.firestore import DocumentReference
 
 from flask_boiler import attrs
-from flask_boiler.attrs import Attr
+from flask_boiler.attrs import Attr, F
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.model import Model
 from flask_boiler.query import Condition, Query
@@ -61,7 +61,7 @@ class Capital(City):
 city = City(city_name="Berlin", population=3_000_000, tags=["a"])
 same = City(doc_id="B", city_name="Berlin", address=Address(street="Unter den Linden"))
 capital = Capital(city_name="Berlin", country="Germany", gardens=[city], seat=city)
-loose = City.new("B", city_name="Berlin", undeclared=1)
+loose = City.new("B", city_name="Berlin")
 
 assert_type(city.city_name, str)
 assert_type(city.population, int)
@@ -87,6 +87,8 @@ assert_type(City.city_name, Attr[str])
 assert_type(City.population > 1, Condition)
 assert_type(City.city_name == "x", Condition)
 assert_type(City.doc_id == "x", Condition)
+assert_type(F("undeclared") == 1, Condition)
+assert_type(F("a.map")["key"] > 1, Condition)
 assert_type((City.population > 1) & City.tags.contains("a") | City.city_name.in_(["x"]), Condition)
 
 assert_type(City.get("B"), City | None)

@@ -12,6 +12,7 @@ class City(DomainModel):
     population: Attr[int] = attrs.bproperty(default=0)
     ratio: Attr[int] = attrs.bproperty(default="x")  # refused
     nickname = attrs.bproperty(str)
+    address = attrs.bdict()
     twin = attrs.relation("City", nested="yes")  # refused
 
     @attrs.computed
@@ -31,6 +32,7 @@ city.label.no_such_method()  # refused
 print(city.populatoin)  # refused
 print(City.populatoin)  # refused
 City.population.no_such_operator(3)  # refused
+print(City.address["street"].streat)  # refused
 print(City.get("x").city_name)  # refused
 City.get(3)  # refused
 

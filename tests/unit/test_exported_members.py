@@ -10,7 +10,7 @@ from tests.sources import package_sources
 SURFACE = {
     "flask_boiler": ["__version__"],
     "flask_boiler.attrs": [
-        *("Attr", "AttributeOptions", "RelationAttr"),
+        *("Attr", "AttributeOptions", "F", "RelationAttr"),
         *("bdict", "bproperty", "bytes_", "computed", "embed", "geo_point", "local_time"),
         *("object_type", "reference", "relation", "timestamp", "vector"),
     ],

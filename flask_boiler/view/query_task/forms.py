@@ -23,6 +23,8 @@ class FormQuery:
     """
 
     def __init__(self, form_cls: type[Form]) -> None:
+        #: The class of the forms.
+        self.form_cls = form_cls
         pattern = form_cls.form_pattern()
         if pattern is None:
             raise ConfigurationError(

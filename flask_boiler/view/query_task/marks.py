@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from flask_boiler.errors import ConfigurationError, DocumentNotFoundError
-from flask_boiler.firestore.field_path import field_path
+from flask_boiler.attrs.operators import FieldOperators
+from flask_boiler.errors import (
+    ConfigurationError,
+    DocumentNotFoundError,
+    QueryError,
+    ValidationError,
+)
+from flask_boiler.firestore.field_path import field_path, read_field_path
 from flask_boiler.firestore.native import DELETE_FIELD, contains_transform, equal_value
+from flask_boiler.model import Model
 from flask_boiler.transaction import Transaction
 from flask_boiler.values import Precondition, Snapshot, Write
+from flask_boiler.view.query_task.naming import task_field
 from flask_boiler.view.query_task.records import TaskRecords, is_done
 
 __all__ = ["DeleteMark", "FieldMark", "Ledger", "Mark", "MarkOption", "mark_of"]
@@ -33,8 +41,9 @@ class Ledger:
     keep_for: datetime.timedelta = _DEFAULT_KEEPING
 
 
-#: What ``mark`` may be: ``"delete"``, ``"ledger"``, a :class:`Ledger`, or values by stored field.
-MarkOption = Literal["delete", "ledger"] | Ledger | Mapping[str, Any]
+#: What ``mark`` may be: ``"delete"``, ``"ledger"``, a :class:`Ledger`, or values by attribute (by
+#: stored field, where the query names no class).
+MarkOption = Literal["delete", "ledger"] | Ledger | Mapping[Any, Any]
 
 
 class Mark(Protocol):
@@ -72,27 +81,28 @@ class DeleteMark:
 class FieldMark:
     """A task that is processed has these values, so the query should not find it any more.
 
-    :param fields: by stored field; a value that the server computes marks by being there, and
-        ``DELETE_FIELD`` by the field's being gone.
+    :param fields: by the names that lead to each stored field; a value that the server computes
+        marks by being there, and ``DELETE_FIELD`` by the field's being gone.
     """
 
     in_record = False
 
-    def __init__(self, fields: Mapping[str, Any]) -> None:
+    def __init__(self, fields: Mapping[tuple[str, ...], Any]) -> None:
         if not fields:
             raise ConfigurationError("mark={} marks nothing: name a field and its value")
-        for name, value in fields.items():
+        for names, value in fields.items():
             if not _reads_as_written(value):
                 raise ConfigurationError(
-                    f"mark: {name!r} would be {value!r}, which Firestore gives back as another "
-                    "value, so that no task would ever count as marked"
+                    f"mark: {'.'.join(names)!r} would be {value!r}, which Firestore gives back as "
+                    "another value, so that no task would ever count as marked"
                 )
-        self._fields = dict(fields)
-        self._mask = tuple(field_path(name) for name in fields)
+        self._values = dict(fields)
+        self._fields = _nested(fields)
+        self._mask = tuple(field_path(*names) for names in fields)
 
     def is_marked(self, task: Snapshot, record: Snapshot | None) -> bool:
         """Whether the task has the values."""
-        return all(_has(task.fields, name, value) for name, value in self._fields.items())
+        return all(_has(task.fields, names, value) for names, value in self._values.items())
 
     def write(self, task: Snapshot, transaction: Transaction, records: TaskRecords) -> None:
         """Set the fields, unless the effect deleted the document."""
@@ -103,6 +113,17 @@ class FieldMark:
             # The effect has deleted the task, which is as good a mark as any.
             pass
         transaction.write(records.forgetting(task.path))
+
+
+def _nested(fields: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
+    """The same values as they lie in maps."""
+    document: dict[str, Any] = {}
+    for (*above, name), value in fields.items():
+        inner = document
+        for part in above:
+            inner = inner.setdefault(part, {})
+        inner[name] = value
+    return document
 
 
 def _reads_as_written(value: Any) -> bool:
@@ -120,7 +141,11 @@ def _reads_as_written(value: Any) -> bool:
             return bool(value == value)  # noqa: PLR0124
 
 
-def _has(fields: Mapping[str, Any], name: str, value: Any) -> bool:
+def _has(fields: Mapping[str, Any], names: tuple[str, ...], value: Any) -> bool:
+    *above, name = names
+    for part in above:
+        inner = fields.get(part)
+        fields = inner if isinstance(inner, Mapping) else {}
     if value is DELETE_FIELD:
         return name not in fields
     if contains_transform(value):
@@ -149,9 +174,11 @@ class LedgerMark:
         transaction.write(records.ending(task, expires_at))
 
 
-def mark_of(option: MarkOption) -> Mark:
+def mark_of(option: MarkOption, model_cls: type[Model] | None = None) -> Mark:
     """The mark that an application chose.
 
+    :param model_cls: the class of the tasks, whose attributes the mark names; ``None`` if it is
+        not known, and stored fields are named.
     :raises ConfigurationError: it is none.
     """
     if option == "delete":
@@ -161,8 +188,24 @@ def mark_of(option: MarkOption) -> Mark:
     if isinstance(option, Ledger):
         return LedgerMark(option)
     if isinstance(option, Mapping):
-        return FieldMark(option)
+        return FieldMark(dict(_stored(option, model_cls)))
     raise ConfigurationError(
         f"mark={option!r} is no way to mark a task: expected 'delete', 'ledger', a Ledger, or the "
         "fields to set with their values"
     )
+
+
+def _stored(
+    option: Mapping[Any, Any], model_cls: type[Model] | None
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for named, value in option.items():
+        try:
+            if model_cls is not None or isinstance(named, FieldOperators):
+                field = task_field(model_cls, named)
+                yield read_field_path(field.stored_path), field.to_stored(value)
+            elif isinstance(named, str) and named:
+                yield (named,), value
+            else:
+                raise ConfigurationError(f"mark: {named!r:.80} names no field")
+        except (QueryError, ValidationError) as error:
+            raise ConfigurationError(f"mark={{{named!r:.80}: …}}: {error}") from error

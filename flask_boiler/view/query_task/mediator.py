@@ -26,6 +26,7 @@ from flask_boiler.view.query_task.delivery import deliver
 from flask_boiler.view.query_task.effects import OnTask, effect_of
 from flask_boiler.view.query_task.forms import FormQuery
 from flask_boiler.view.query_task.marks import MarkOption, mark_of
+from flask_boiler.view.query_task.naming import task_class
 from flask_boiler.view.query_task.queue import TaskQueue, key_of
 from flask_boiler.view.query_task.records import ParkedTask, TaskRecords
 from flask_boiler.view.query_task.worker import Worker
@@ -59,12 +60,13 @@ class QueryTaskMediator(Startable):
         Form, by default all that lie where its ``Meta.form_path`` says.
     :param on_task: called instead with the task (the queried model; a snapshot for google's
         query) and the transaction.
-    :param mark: how a task is marked as processed: ``"delete"``; the fields to set with their
-        values, after which the query should not find it any more; ``"ledger"`` or a
+    :param mark: how a task is marked as processed: ``"delete"``; the attributes to set with their
+        values (``F(...)`` for fields that the tasks' class does not declare, and stored fields for
+        google's query), after which the query should not find it any more; ``"ledger"`` or a
         :class:`Ledger`, which leave the task's document alone.
     :param key: tasks of one key are applied in the order of their creation, then of their paths:
-        an attribute or field, or the beginning of the path, as in ``"users/{uid}"``. By default
-        nothing waits for anything else.
+        an attribute (as in ``mark``), or the beginning of the path, as in ``"users/{uid}"``. By
+        default nothing waits for anything else.
     :param max_retries: how often a task is tried again after it lost to somebody else's commit.
     :param window: how many tasks a worker listens to at a time.
     :param threads: how many tasks this process applies at a time.
@@ -101,7 +103,7 @@ class QueryTaskMediator(Startable):
                     f"the mediator {self.name!r} has {option}={value}: at least {least} is needed"
                 )
         self._effect = effect_of(view_model_cls, on_task, self.query, where=type(self).__name__)
-        self._mark = mark_of(mark)
+        self._mark = mark_of(mark, task_class(self.query))
         _require_place_of_refusals(view_model_cls, mark)
         self._key = key_of(key, self.query)
         self._max_retries = max_retries

@@ -9,11 +9,11 @@ from flask_boiler.attrs.operators import FieldOperators
 from flask_boiler.errors import ConfigurationError, QueryError
 from flask_boiler.firestore import narrowing
 from flask_boiler.firestore.codec import Codec
+from flask_boiler.firestore.field_path import read_field_path
 from flask_boiler.firestore.query import targets_of
 from flask_boiler.path_pattern import PathPattern
-from flask_boiler.query import Query
-from flask_boiler.query.fields import stored_path
 from flask_boiler.values import HasPath, QueryTarget, Snapshot
+from flask_boiler.view.query_task.naming import task_class, task_field
 
 __all__ = ["TaskKey", "TaskQueue", "key_of"]
 
@@ -85,18 +85,25 @@ class FieldKey(TaskKey):
 
     def __init__(self, field: str) -> None:
         self._field = field
+        self._names = read_field_path(field)
 
     def alone(self, task: Snapshot) -> bool:
         """Whether the field is missing."""
-        return task.get(self._field) is None
+        return self._value(task) is None
 
     def name(self, task: Snapshot) -> str:
         """The field's value."""
-        return task.path if self.alone(task) else f"{self._field}={_spelled(task.get(self._field))}"
+        return task.path if self.alone(task) else f"{self._field}={_spelled(self._value(task))}"
 
     def narrowed(self, target: QueryTarget, task: Snapshot, codec: Codec) -> Sequence[QueryTarget]:
         """Those with the same value."""
-        return [narrowing.with_value(target, self._field, task.get(self._field), codec)]
+        return [narrowing.with_value(target, self._field, self._value(task), codec)]
+
+    def _value(self, task: Snapshot) -> Any:
+        value: Any = task.fields
+        for name in self._names:
+            value = value.get(name) if isinstance(value, Mapping) else None
+        return value
 
 
 def _spelled(value: Any) -> str:
@@ -152,15 +159,14 @@ def key_of(option: Any, query: Any) -> TaskKey:
         return TaskKey()
     if isinstance(option, str) and "{" in option:
         return PathKey(PathPattern(option))
+    model_cls = task_class(query)
     try:
-        if isinstance(query, Query):
-            return FieldKey(stored_path(query.model_cls, option))
-    except QueryError as error:
+        if model_cls is not None or isinstance(option, FieldOperators):
+            return FieldKey(task_field(model_cls, option).stored_path)
+        if isinstance(option, str) and option:
+            return FieldKey(option)
+    except (QueryError, ValueError) as error:
         raise ConfigurationError(f"key={option!r}: {error}") from error
-    if isinstance(option, FieldOperators):
-        return FieldKey(option.stored_path)
-    if isinstance(option, str) and option:
-        return FieldKey(option)
     raise ConfigurationError(
         f"key={option!r} makes no key: expected a field, or a path such as 'users/{{uid}}'"
     )

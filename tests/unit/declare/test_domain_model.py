@@ -39,6 +39,9 @@ class City(DomainModel):
     mayor = attrs.relation("Mayor")
     ratio: Attr[float | None] = attrs.bproperty()
 
+    class Meta:
+        extra = "keep"
+
 
 class Town(City):
     pass

@@ -225,7 +225,7 @@ class TestLoading:
         found = compute_once(lambda: Party.get_or_raise("p"), party)
         assert found._model_state.group is not None
         party.put("Venue/v1", street="New St")
-        found.update(notes=1)
+        found.update(title="Ball")
         assert found._model_state.group is None
         assert found.venue.street == "New St"
 

@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from flask_boiler import attrs
-from flask_boiler.attrs import Attr
+from flask_boiler.attrs import Attr, F
 from flask_boiler.context import ApplicationContext
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import (
@@ -261,7 +261,7 @@ def test_a_form_whose_refusal_would_be_deleted_is_refused() -> None:
 
     with pytest.raises(ConfigurationError, match="refusal_path"):
         QueryTaskMediator(LostForm)
-    QueryTaskMediator(LostForm, mark={"state": "done"})
+    QueryTaskMediator(LostForm, mark={F("state"): "done"})
 
 
 def test_a_form_by_itself(datastore: MemoryDatastore) -> None:
