@@ -78,6 +78,9 @@ class Config:
         None, "the file in which the embedded Firestore keeps its data, instead of in memory"
     )
     firestore_port: int = _key(0, "the local Firestore's port; 0 for a free one")
+    firestore_trusted_hosts: str | None = _key(
+        None, "names under which browsers may ask the embedded Firestore, and whose pages may"
+    )
     firestore_own_process: bool = _key(
         False, "whether the embedded Firestore gets a process of its own"
     )
@@ -220,6 +223,11 @@ class Config:
         """The service account's key file, however it was given; ``None`` if it was not."""
         given = self.certificate_path or self.certificate_filename
         return Path(given).expanduser() if given else None
+
+    @property
+    def trusted_hosts(self) -> tuple[str, ...]:
+        """What ``firestore_trusted_hosts`` names, one by one."""
+        return tuple((self.firestore_trusted_hosts or "").replace(",", " ").split())
 
     @classmethod
     def _assembled(cls, sources: list[_Settings], environ: Mapping[str, str]) -> Self:

@@ -48,9 +48,11 @@ class EmbeddedProgram:
     """The embedded Firestore as a program.
 
     :param file: where it keeps its data; without it, in memory.
+    :param trusted_hosts: as ``EmbeddedFirestore`` takes them.
     """
 
     file: str | None = None
+    trusted_hosts: tuple[str, ...] = ()
 
     def command(self, *, address: str, port: int) -> list[str]:
         """The command line that serves Firestore at ``address:port``."""
@@ -58,6 +60,8 @@ class EmbeddedProgram:
         if self.file is not None:
             # It runs in a directory of its own.
             command += ["--file", os.path.abspath(self.file)]
+        for name in self.trusted_hosts:
+            command += ["--trusted-host", name]
         return [*command, "--address", address, "--port", str(port)]
 
 
@@ -68,6 +72,7 @@ class _Wanted:
     kind: str
     file: str | None
     port: int
+    trusted_hosts: tuple[str, ...]
     own_process: bool
     emulator_jar: str | None
 
@@ -78,6 +83,7 @@ class _Wanted:
             config.chosen_firestore,
             None if file is None else str(Path(file).expanduser().absolute()),
             config.firestore_port,
+            config.trusted_hosts,
             config.firestore_own_process,
             config.emulator_jar,
         )
@@ -97,11 +103,13 @@ class _Wanted:
         if self.kind == "google-emulator":
             return FirestoreProcess(find_installation(self.emulator_jar), host=host)
         if self.own_process:
-            return FirestoreProcess(EmbeddedProgram(self.file), host=host)
+            return FirestoreProcess(EmbeddedProgram(self.file, self.trusted_hosts), host=host)
         # It is what most applications never need in production.
         from flask_boiler.embedded import EmbeddedFirestore
 
-        return EmbeddedFirestore(self.file or _MEMORY, port=self.port)
+        return EmbeddedFirestore(
+            self.file or _MEMORY, port=self.port, trusted_hosts=self.trusted_hosts
+        )
 
 
 class _Startable(Protocol):

@@ -46,6 +46,13 @@ def _of_data(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--address", default="127.0.0.1", show_default=True, help="Where it listens.")
 @click.option("--port", type=click.IntRange(0, 65535), help="At which port.  [default: a free one]")
 @click.option("--allow-remote", is_flag=True, help="Allow an address that others can reach.")
+@click.option(
+    "--trusted-host",
+    "trusted_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A name, besides localhost, under which browsers may ask, and whose pages may.",
+)
 @click.pass_context
 def start(
     context: click.Context,
@@ -53,10 +60,12 @@ def start(
     address: str,
     port: int | None,
     allow_remote: bool,
+    trusted_hosts: tuple[str, ...],
 ) -> None:
     """Run an embedded Firestore until Ctrl-C, for several processes or a browser.
 
-    What is not given here, the application's configuration says (firestore_file, firestore_port).
+    What is not given here, the application's configuration says (firestore_file, firestore_port,
+    firestore_trusted_hosts).
     """
     with _errors_shown():
         config = _config(context)
@@ -67,6 +76,7 @@ def start(
             address=address,
             port=config.firestore_port if port is None else port,
             allow_remote=allow_remote,
+            trusted_hosts=trusted_hosts or config.trusted_hosts,
         )
         run_until_ended(server, click.echo)
 

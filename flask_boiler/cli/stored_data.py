@@ -18,7 +18,7 @@ from flask_boiler.embedded.transfer import (
     import_documents,
     replacing,
 )
-from flask_boiler.embedded.web import EXPORT, IMPORT
+from flask_boiler.embedded.web import EXPORT, IMPORT, LINES
 from flask_boiler.errors import ConfigurationError
 
 __all__ = ["DataAtRest", "DataServed", "StoredData"]
@@ -129,7 +129,8 @@ class DataServed:
         length = 0 if body is None else os.fstat(body.fileno()).st_size
         with closing(self._connected()) as connection:
             try:
-                connection.request(method, path, body, {"Content-Length": str(length)})
+                headers = {"Content-Length": str(length), "Content-Type": LINES}
+                connection.request(method, path, body, headers)
                 answer = connection.getresponse()
                 # Lines of JSON as well. Other servers may answer anything with a page.
                 is_ours = answer.getheader("Content-Type", "").startswith("application/json")

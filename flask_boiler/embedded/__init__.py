@@ -21,6 +21,7 @@ Its rooms, from below to above; each imports only from those above it in this li
     faults                           what is to go wrong, in tests
     conversation, write_stream       one stream
     listening                        streams as gRPC calls them
+    admission                        whose pages may ask
     proto_json, webchannel, web      browsers
     gateway                          one port for gRPC and browsers
     server                           gRPC, and all of it

@@ -23,6 +23,7 @@ def main() -> int:
             address=arguments.address,
             port=arguments.port,
             allow_remote=arguments.allow_remote,
+            trusted_hosts=arguments.trusted_host,
         )
         run_until_ended(server, _say)
     except ConfigurationError as error:
@@ -38,6 +39,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="at which port (a free one)")
     parser.add_argument(
         "--allow-remote", action="store_true", help="allow an address that others can reach"
+    )
+    parser.add_argument(
+        "--trusted-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name, besides localhost, under which browsers may ask, and whose pages may",
     )
     return parser.parse_args()
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeAlias, cast
 
 import grpc
 
+from flask_boiler.embedded.admission import Admission, is_loopback
 from flask_boiler.embedded.conversation import ListenPolicy
 from flask_boiler.embedded.database import MEMORY, refusal_of
 from flask_boiler.embedded.faults import Faults
@@ -158,9 +158,11 @@ class EmbeddedFirestore(Startable):
     :param port: 0 for a free one.
     :param retention_s: for how long the past can be read.
     :param allow_remote: whether the address may be one that other machines can reach.
+    :param trusted_hosts: names and addresses, besides those of this machine, under which browsers
+        may ask it by HTTP, and whose pages may; ``.example.com`` means all names below.
     :param faults: what is to go wrong, in tests.
     :param listen_policy: how Listen streams are served.
-    :raises ConfigurationError: the address is not this machine's own.
+    :raises ConfigurationError: the address is not this machine's own, or a trusted host no name.
     """
 
     def __init__(
@@ -171,10 +173,11 @@ class EmbeddedFirestore(Startable):
         port: int = 0,
         retention_s: float = RETENTION_S,
         allow_remote: bool = False,
+        trusted_hosts: Iterable[str] = (),
         faults: Faults | None = None,
         listen_policy: ListenPolicy | None = None,
     ) -> None:
-        if not allow_remote and not _is_loopback(address):
+        if not allow_remote and not is_loopback(address):
             raise ConfigurationError(
                 f"the embedded Firestore checks no security rules, so it does not listen at "
                 f"{address}, which other machines may reach. Leave the address out, or allow it "
@@ -185,6 +188,7 @@ class EmbeddedFirestore(Startable):
         #: As it stands before a port: else nobody knows where an address of IPv6 ends.
         self._address = f"[{bare}]" if ":" in bare else bare
         self._port = port
+        self._admission = Admission([*trusted_hosts, bare] if allow_remote else trusted_hosts)
         self._retention_s = retention_s
         self._faults = faults
         self._listen_policy = listen_policy or ListenPolicy()
@@ -275,7 +279,7 @@ class EmbeddedFirestore(Startable):
         grpc_port = server.add_insecure_port(f"{_INSIDE}:0")
         server.start()
         channels = WebChannels(streams)
-        web = Web(service, channels)
+        web = Web(service, channels, self._admission)
         try:
             gateway = Gateway(self._address, self._port, (_INSIDE, grpc_port), web.serve)
         except BaseException:
@@ -299,12 +303,3 @@ class EmbeddedFirestore(Startable):
     def __repr__(self) -> str:
         where = f"{self._address}:{self._port}" if self._running else "not running"
         return f"EmbeddedFirestore({str(self._path)!r}, {where})"
-
-
-def _is_loopback(address: str) -> bool:
-    if address == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(address.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import grpc
 
+from flask_boiler.embedded.admission import JSON, JSON_OF_SDKS, Admission, check_type
 from flask_boiler.embedded.database import refusal_of
 from flask_boiler.embedded.proto_json import json_of, message_of, plain_of
 from flask_boiler.embedded.refusal import Refusal, invalid
@@ -25,12 +26,16 @@ from flask_boiler.embedded.webchannel import CHANNELS, Session, WebChannels
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore import protocol
 
-__all__ = ["EXPORT", "IMPORT", "Web"]
+__all__ = ["EXPORT", "IMPORT", "LINES", "Web"]
 
 #: Where all data of all databases are had, and taken.
 EXPORT = "/emulator/v1/export"
 IMPORT = "/emulator/v1/import"
 
+#: The type of exported data: a document in JSON on each line.
+LINES = "application/jsonl"
+
+_IMPORTED = JSON | {LINES, "application/x-ndjson"}
 _LARGEST_BODY = 64 * 1024 * 1024
 _PIECE = 1024 * 1024
 _CHANNEL = re.compile(rf"{re.escape(protocol.SERVICE)}({'|'.join(CHANNELS)})/channel")
@@ -53,7 +58,8 @@ _STATUSES = {
 class Web:
     """Serves connections of HTTP/1.1."""
 
-    def __init__(self, service: Service, channels: WebChannels) -> None:
+    def __init__(self, service: Service, channels: WebChannels, admission: Admission) -> None:
+        self.admission = admission
         self.service = service
         self.channels = channels
         # What has one answer, and what has many: these are a JSON array.
@@ -108,10 +114,35 @@ class _Request(BaseHTTPRequestHandler):
 
     def __init__(self, web: Web, connection: socket.socket, peer: tuple[str, int]) -> None:
         self._web = web
+        self._origin: str | None = None
         super().__init__(connection, peer, None)  # type: ignore[arg-type]
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: what is asked for is the application's business."""
+
+    def parse_request(self) -> bool:
+        """Go on with those requests alone that may be served."""
+        # What is answered before the headers are known is told to nobody's page.
+        self._origin = None
+        if not super().parse_request():
+            return False
+        # Where one is given twice, it counts as what both say together, which is no name.
+        self._fields = {
+            name.lower(): ", ".join(self.headers.get_all(name, [])) for name in self.headers
+        }
+        self._is_admitted = False
+        self._refusing(self._admit)
+        return self._is_admitted
+
+    def _admit(self) -> None:
+        try:
+            self._web.admission.check(self._fields)
+        except Refusal:
+            # Its body is not read.
+            self.close_connection = True
+            raise
+        self._origin = self._fields.get("origin")
+        self._is_admitted = True
 
     def do_OPTIONS(self) -> None:
         self._answer(HTTPStatus.OK)
@@ -140,7 +171,7 @@ class _Request(BaseHTTPRequestHandler):
             self._refusing(lambda: self._forward_channel(channel[1], asked, body))
         elif called := _CALLED.fullmatch(unquote(url.path)):
             resource, world, call = called.groups()
-            self._refusing(lambda: self._call(call, resource, world, body))
+            self._refusing(lambda: self._call_with(call, resource, world, body))
         else:
             self._answer(HTTPStatus.NOT_FOUND, "Not found\n")
 
@@ -163,13 +194,19 @@ class _Request(BaseHTTPRequestHandler):
             length = file.tell()
             file.seek(0)
             self._begin(HTTPStatus.OK)
-            self.send_header("Content-Type", "application/jsonl; charset=utf-8")
+            self.send_header("Content-Type", f"{LINES}; charset=utf-8")
             self.send_header("Content-Length", str(length))
             self.end_headers()
             shutil.copyfileobj(file, self.wfile)
             self.wfile.flush()
 
     def _import(self) -> None:
+        try:
+            check_type(self._fields, _IMPORTED)
+        except Refusal:
+            # Its body is not read.
+            self.close_connection = True
+            raise
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal():
             self.close_connection = True
@@ -193,7 +230,9 @@ class _Request(BaseHTTPRequestHandler):
             length -= len(received)
         body.seek(0)
 
-    def _call(self, call: str, resource: str, world: str, body: bytes) -> None:
+    def _call_with(self, call: str, resource: str, world: str, body: bytes) -> None:
+        if body:
+            check_type(self._fields, JSON_OF_SDKS)
         answer = self._web.call(call, resource, world, body)
         self._answer(HTTPStatus.OK, answer, "application/json")
 
@@ -263,13 +302,16 @@ class _Request(BaseHTTPRequestHandler):
 
     def _begin(self, status: HTTPStatus) -> None:
         self.send_response(status)
-        # Pages come from another port than this one, and may be anybody's: there are no rules.
-        self.send_header("Access-Control-Allow-Origin", self.headers.get("Origin", "*"))
-        self.send_header("Access-Control-Allow-Credentials", "true")
+        if self._origin is not None:
+            # A page of this machine, from another port than this one.
+            self.send_header("Access-Control-Allow-Origin", self._origin)
+            self.send_header("Access-Control-Allow-Credentials", "true")
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.send_header("Vary", "Origin")
         self.send_header("Cache-Control", "private, max-age=0")
         self.send_header("X-Content-Type-Options", "nosniff")
-        if self.command == "OPTIONS":
+        if self.command == "OPTIONS" and status == HTTPStatus.OK:
             self.send_header("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
             wanted = self.headers.get("Access-Control-Request-Headers", "*")
             self.send_header("Access-Control-Allow-Headers", wanted)

@@ -25,13 +25,13 @@ _OPTIONS = (
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*options: str) -> Iterator[Browser]:
     """The browser; skips the test, unless that is a failure, where there is none."""
     executable = next(filter(None, map(shutil.which, _NAMES)), None)
     if executable is None:
         skip_unless_required("there is no Chromium; on Debian: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=list(_OPTIONS))
+        browser = playwright.chromium.launch(executable_path=executable, args=[*_OPTIONS, *options])
         try:
             yield browser
         finally:

@@ -11,22 +11,33 @@ from pathlib import Path
 
 from flask_boiler.testing.plugin import skip_unless_required
 
-__all__ = ["node_packages"]
+__all__ = ["firebase_packages", "node_packages"]
 
 _PACKAGES = {
     "@asyncapi/specs": "6.8.1",
     "fast-json-patch": "3.1.1",
     "socket.io-client": "4.8.1",
 }
+#: Large, so not with the others; the newest of the first that the second takes.
+_FIREBASE = {"firebase": "12.19.0", "@firebase/rules-unit-testing": "5.0.2"}
 _INSTALL_WITHIN_S = 120.0
 
 
 def node_packages() -> Path:
     """The folder that the packages are installed in; skips the test where that is impossible."""
+    return _installed(_PACKAGES)
+
+
+def firebase_packages() -> Path:
+    """The same, of Firebase's web SDK and of what tests security rules with it."""
+    return _installed(_FIREBASE)
+
+
+def _installed(packages: dict[str, str]) -> Path:
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             skip_unless_required(f"there is no {program}; on Debian: apt-get install nodejs npm")
-    names = [f"{name}@{version}" for name, version in _PACKAGES.items()]
+    names = [f"{name}@{version}" for name, version in packages.items()]
     digest = hashlib.sha256(" ".join(names).encode()).hexdigest()[:12]
     folder = Path(tempfile.gettempdir()) / f"flask-boiler-npm-{digest}-{os.getuid()}"
     if not folder.exists():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,15 +20,16 @@ from playwright.sync_api import Browser, Page
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.firestore.clients import local_client
 from tests.e2e.browser import chromium
+from tests.e2e.node import firebase_packages
 
 VENDOR = Path(__file__).parents[2] / "examples" / "meeting_room" / "page" / "vendor"
 TIMEOUT_MS = 60_000.0
+#: Where the SDK's files find each other, were they not served here.
+FROM_GOOGLE = re.compile(r"https://www\.gstatic\.com/firebasejs/[^/]+/")
 PROJECT = "browsers"
 
 PAGE = """<!doctype html>
 <link rel="icon" href="data:," />
-<script type="importmap">{"imports": {
-  "https://www.gstatic.com/firebasejs/GSTATIC/firebase-app.js": "./firebase-app.js"}}</script>
 <script type="module">
   import * as app from "./firebase-app.js";
   import * as firestore from "./firebase-firestore.js";
@@ -60,40 +63,48 @@ PAGE = """<!doctype html>
 
 
 class Pages(SimpleHTTPRequestHandler):
-    """The SDK as it is vendored, and the page above."""
+    """The SDK from a folder, and a page that uses it."""
+
+    page: str
 
     def do_GET(self) -> None:
-        if self.path.partition("?")[0] != "/":
-            super().do_GET()
-            return
-        sdk = (VENDOR / "firebase-firestore.js").read_text()
-        version = sdk.partition("www.gstatic.com/firebasejs/")[2].partition("/")[0]
-        content = PAGE.replace("GSTATIC", version).encode()
+        path = self.path.partition("?")[0]
+        content = self.page if path == "/" else (Path(self.directory) / path[1:]).read_text()
         self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Content-Type", "text/html" if path == "/" else "text/javascript")
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(FROM_GOOGLE.sub("./", content).encode())
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
 
 
+@contextmanager
+def serving(page: str, folder: Path) -> Iterator[int]:
+    """The port at which a page is served, with the files of a folder."""
+    kind = type("PagesOfOne", (Pages,), {"page": page})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(kind, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium() as started:
+    # A name of somebody else that leads to this machine, as an attacker may make one.
+    with chromium("--host-resolver-rules=MAP evil.example 127.0.0.1") as started:
         yield started
 
 
 @pytest.fixture(scope="module")
 def pages() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Pages, directory=str(VENDOR)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(PAGE, VENDOR) as port:
+        yield f"http://127.0.0.1:{port}/"
 
 
 @pytest.fixture
@@ -250,8 +261,76 @@ def test_a_restarted_server_is_found_again(
     wait_shown(page, "one", {"n": 2})
 
 
+LITE = """<!doctype html>
+<link rel="icon" href="data:," />
+<script type="module">
+  import * as app from "./firebase-app.js";
+  import * as lite from "./firebase-firestore-lite.js";
+  const [host, port] = new URLSearchParams(location.search).get("firestore").split(":");
+  const db = lite.getFirestore(app.initializeApp({ projectId: "browsers" }));
+  lite.connectFirestoreEmulator(db, host, Number(port), { mockUserToken: { sub: "ada" } });
+  const found = async () => {
+    await lite.setDoc(lite.doc(db, "c/a"), { n: 1 });
+    await lite.runTransaction(db, async (transaction) => {
+      const a = await transaction.get(lite.doc(db, "c/a"));
+      transaction.set(lite.doc(db, "c/b"), { n: a.data().n + 1 });
+    });
+    const all = await lite.getDocs(lite.query(lite.collection(db, "c"), lite.orderBy("n")));
+    return all.docs.map((one) => [one.id, one.data().n]);
+  };
+  window.found = found();
+</script>
+"""
+
+
+def test_the_lite_sdk_works_in_a_page_of_another_name_of_this_machine(
+    browser: Browser, embedded_firestore: EmbeddedFirestore
+) -> None:
+    page = browser.new_page()
+    with serving(LITE, firebase_packages() / "firebase") as port:
+        page.goto(f"http://localhost:{port}/?firestore={embedded_firestore.host}")
+        assert page.evaluate("window.found") == [["a", 1], ["b", 2]]
+    page.close()
+
+
+def test_a_page_of_somebody_else_gets_nothing_and_changes_nothing(
+    browser: Browser, embedded_firestore: EmbeddedFirestore, client: Any
+) -> None:
+    client.document("c/a").set({"n": 1})
+    documents = f"projects/{PROJECT}/databases/(default)/documents"
+    delete = json.dumps({"writes": [{"delete": f"{documents}/c/a"}]})
+    sent = {"method": "POST", "body": delete}
+    asked = [
+        ("/", {}),
+        ("/emulator/v1/export", {}),
+        (f"/emulator/v1/{documents}", {"method": "DELETE"}),
+        (f"/v1/{documents}:commit", sent),
+        (f"/v1/{documents}:commit", sent | {"mode": "no-cors"}),
+    ]
+    page = browser.new_page()
+    _, _, port = embedded_firestore.host.partition(":")
+    with serving("<p>Hello</p>", VENDOR) as own:
+        page.goto(f"http://evil.example:{own}/")
+        for name in ("127.0.0.1", "localhost", "evil.example"):
+            for path, options in asked:
+                answer = page.evaluate(
+                    "([url, options]) => fetch(url, options)"
+                    ".then((answer) => answer.text(), (error) => 'refused')",
+                    [f"http://{name}:{port}{path}", options],
+                )
+                # An answer to what was sent without CORS can never be read.
+                assert answer == ("" if "mode" in options else "refused")
+        # By its own name it may read all answers; there is none.
+        page.goto(f"http://evil.example:{port}/")
+        answer = page.evaluate("fetch('/emulator/v1/export').then((answer) => answer.text())")
+        assert json.loads(answer)["error"]["status"] == "PERMISSION_DENIED"
+    assert client.document("c/a").get().to_dict() == {"n": 1}
+    page.close()
+
+
 def _http(server: EmbeddedFirestore, path: str, **options: Any) -> tuple[int, str]:
-    request = urllib.request.Request(f"http://{server.host}{path}", **options)
+    headers = {"Content-Type": "application/json"} if "data" in options else {}
+    request = urllib.request.Request(f"http://{server.host}{path}", headers=headers, **options)
     try:
         with urllib.request.urlopen(request, timeout=60) as response:
             return response.status, response.read().decode()

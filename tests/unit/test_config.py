@@ -351,3 +351,13 @@ def test_the_firestore_of_the_environment_and_of_the_file(tmp_path: Path) -> Non
     found = load(tmp_path, text, BOILER_FIRESTORE="embedded", BOILER_RUNTIME="production")
     # It is beside the configuration, wherever the process was started.
     assert found.firestore_file == str(tmp_path / "data/cities.db")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [(None, ()), ("firestore", ("firestore",)), ("a, .b.example,,c", ("a", ".b.example", "c"))],
+)
+def test_trusted_hosts_are_names_with_commas_between_them(
+    text: str | None, names: tuple[str, ...]
+) -> None:
+    assert Config(firestore_trusted_hosts=text).trusted_hosts == names
