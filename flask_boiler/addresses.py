@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from flask_boiler.errors import ConfigurationError
 
-__all__ = ["EMULATOR_VARIABLE", "emulator_host", "is_loopback", "normalized_host"]
+__all__ = ["EMULATOR_VARIABLE", "emulator_host", "host_and_port", "is_loopback", "normalized_host"]
 
 #: The variable by which Google's tools and clients are told of a Firestore emulator.
 EMULATOR_VARIABLE = "FIRESTORE_EMULATOR_HOST"
@@ -58,6 +58,15 @@ def normalized_host(text: str, *, named_by: str) -> str:
     elif ":" in host and not bare.startswith("["):
         raise _refused(text, named_by, f"write [{host}]:{port} for an address of IPv6")
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """The two halves of ``HOST:PORT``, by which others reach it.
+
+    What listens at all addresses of a machine is reached at its loopback address.
+    """
+    host, _, port = address.rpartition(":")
+    return {"0.0.0.0": _LOOPBACK, "[::]": "[::1]"}.get(host, host), int(port)
 
 
 def is_loopback(host: str) -> bool:

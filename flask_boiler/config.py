@@ -72,6 +72,9 @@ class Config:
     certificate_filename: str | None = _key(
         None, "the same, by its name beside the configuration file or in the working directory"
     )
+    web_api_key: str | None = _key(
+        None, "the key by which pages reach a project in Google's cloud; it is no secret"
+    )
     storage_bucket_name: str | None = _key(None, "the bucket of Firebase Storage")
     firestore: FirestoreKind | None = _key(None, "which Firestore; else it follows from the rest")  # noqa: RUF009
     firestore_file: str | None = _key(

@@ -18,9 +18,9 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
-from flask_boiler.addresses import EMULATOR_VARIABLE, emulator_host
+from flask_boiler.addresses import EMULATOR_VARIABLE, emulator_host, host_and_port
 from flask_boiler.config import Config
 from flask_boiler.errors import ConfigurationError, MissingExtraError
 from flask_boiler.ports import LocalFirestore, provided
@@ -31,9 +31,42 @@ if TYPE_CHECKING:
     from flask_boiler.firestore.codec import Codec
     from flask_boiler.firestore.datastore import FirestoreDatastore
 
-__all__ = ["ApplicationContext", "Context", "ContextProxy", "current_context", "register_resolver"]
+__all__ = [
+    "ApplicationContext",
+    "Context",
+    "ContextProxy",
+    "WebSettings",
+    "current_context",
+    "register_resolver",
+]
 
 _PROJECT_VARIABLES = ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT")
+
+
+class FirebaseOptions(TypedDict):
+    """What ``initializeApp`` of Firebase's web SDK takes."""
+
+    projectId: str
+    apiKey: NotRequired[str]
+
+
+class EmulatorAddress(TypedDict):
+    """What ``connectFirestoreEmulator`` of Firebase's web SDK takes."""
+
+    host: str
+    port: int
+
+
+class WebSettings(TypedDict):
+    """What a page needs to reach Firestore.
+
+    ``firebase`` is for ``initializeApp``, ``database`` for ``getFirestore``, and ``emulator`` for
+    ``connectFirestoreEmulator``; the last is ``None`` where Firestore is Google's.
+    """
+
+    firebase: FirebaseOptions
+    database: str
+    emulator: EmulatorAddress | None
 
 
 class _Connections:
@@ -114,6 +147,29 @@ class ApplicationContext:
     def local_host(self) -> str | None:
         """``HOST:PORT`` of the local Firestore that was started for this, if one was."""
         return self._connections.local_host
+
+    def web_settings(self) -> WebSettings:
+        """What a page needs to reach this Firestore with Firebase's web SDK; JSON as it is.
+
+        :raises ConfigurationError: it is a project in the cloud, and there is no ``web_api_key``.
+        """
+        host: str | None = self.db._emulator_host
+        firebase: FirebaseOptions = {"projectId": self.project}
+        if host is None:
+            if self.config.web_api_key is None:
+                raise ConfigurationError(
+                    f"a page reaches the project {self.project} by its key, which is not "
+                    "configured: set web_api_key (BOILER_WEB_API_KEY) to the Web API key that the "
+                    "Firebase console shows with the project's settings"
+                )
+            firebase["apiKey"] = self.config.web_api_key
+            return {"firebase": firebase, "database": self.config.database, "emulator": None}
+        name, port = host_and_port(host)
+        return {
+            "firebase": firebase,
+            "database": self.config.database,
+            "emulator": {"host": name, "port": port},
+        }
 
     def close(self) -> None:
         """Close the connections, and end a local Firestore that this context started.

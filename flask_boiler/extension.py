@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from flask import Blueprint, Flask, current_app, has_app_context
 
 from flask_boiler.config import Config
-from flask_boiler.context import ApplicationContext, register_resolver
+from flask_boiler.context import ApplicationContext, WebSettings, register_resolver
 from flask_boiler.engine.keys import Parked, ViewKey
 from flask_boiler.engine.runtime import Engine
 from flask_boiler.errors import ConfigurationError, UnavailableError
@@ -315,6 +315,19 @@ class Boiler(Startable):
         :raises MissingExtraError: ``flask-boiler[triggers]`` is not installed.
         """
         return trigger_blueprint(name, lambda: self.context, self._queues)
+
+    def web_settings(self) -> WebSettings:
+        """What a page needs to reach Firestore with Firebase's web SDK; JSON as it is.
+
+        ::
+
+            @app.get("/settings")
+            def settings():
+                return boiler.web_settings()
+
+        :raises ConfigurationError: it is a project in the cloud, and there is no ``web_api_key``.
+        """
+        return self.context.web_settings()
 
     def _require_app(self, wanted: str) -> Flask:
         if self._app is None:

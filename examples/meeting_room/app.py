@@ -79,12 +79,11 @@ def _add_page(app: Flask, boiler: Boiler) -> None:
     @app.get("/setting")
     def setting() -> dict[str, Any]:
         """What the page is about, and where it finds Firestore."""
-        host, _, port = (boiler.context.config.emulator_host or "").rpartition(":")
         meeting = Meeting.get(MEETING)
         if meeting is None:
             abort(404, f"There is no meeting {MEETING!r} yet: `make demo` saves one.")
         return {
-            "firestore": {"project": boiler.context.project, "host": host, "port": int(port or 0)},
+            "firestore": boiler.web_settings(),
             "meeting": MEETING,
             "tickets": {uid: ticket.id for uid, ticket in meeting.tickets.items()},
         }

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.auth.credentials import AnonymousCredentials
+from pytest_mock import MockerFixture
 
 from flask_boiler import context as context_module
 from flask_boiler import ports
@@ -332,3 +334,39 @@ def test_importing_the_context_imports_no_google() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     assert printed.strip() == "[]"
+
+
+def test_a_page_is_told_where_a_local_firestore_is(started: list[LocalFirestore]) -> None:
+    made = ApplicationContext(Config(app_name="cities", emulator_host="0.0.0.0:9", database="d"))
+    assert json.loads(json.dumps(made.web_settings())) == {
+        "firebase": {"projectId": "demo-cities"},
+        "database": "d",
+        "emulator": {"host": "127.0.0.1", "port": 9},
+    }
+    assert started == []
+    made.close()
+    made = ApplicationContext(Config(emulator_host="[::1]:9"))
+    assert made.web_settings()["emulator"] == {"host": "[::1]", "port": 9}
+    made.close()
+
+
+def test_a_page_is_told_of_the_local_firestore_that_is_started_for_it(
+    context: ApplicationContext, started: list[LocalFirestore]
+) -> None:
+    assert context.web_settings()["emulator"] == {"host": "127.0.0.1", "port": 1}
+    assert len(started) == 1
+
+
+def test_a_page_gets_the_key_of_a_project_in_the_cloud(mocker: MockerFixture) -> None:
+    mocker.patch("google.auth.default", return_value=(AnonymousCredentials(), None))
+    made = ApplicationContext(Config(project="real", web_api_key="AIza"))
+    assert made.web_settings() == {
+        "firebase": {"projectId": "real", "apiKey": "AIza"},
+        "database": "(default)",
+        "emulator": None,
+    }
+    made.close()
+    made = ApplicationContext(Config(project="real"))
+    with pytest.raises(ConfigurationError, match=r"set web_api_key \(BOILER_WEB_API_KEY\)"):
+        made.web_settings()
+    made.close()

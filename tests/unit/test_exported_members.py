@@ -17,7 +17,7 @@ SURFACE = {
     "flask_boiler.cli": ["boiler_cli"],
     "flask_boiler.config": ["Config", "FirestoreKind", "Runtime"],
     "flask_boiler.context": [
-        *("ApplicationContext", "Context", "ContextProxy"),
+        *("ApplicationContext", "Context", "ContextProxy", "WebSettings"),
         *("current_context", "register_resolver"),
     ],
     "flask_boiler.domain_model": ["DomainModel"],

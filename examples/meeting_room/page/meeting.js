@@ -20,10 +20,10 @@ class Pane {
     this.session = null;
     this.seenAskedAt = null;
 
-    const { project, host, port } = setting.firestore;
+    const { firebase, database, emulator } = setting.firestore;
     // A client for each pane, as two people have two browsers.
-    this.db = getFirestore(initializeApp({ projectId: project }, uid));
-    connectFirestoreEmulator(this.db, host, port);
+    this.db = getFirestore(initializeApp(firebase, uid), database);
+    if (emulator) connectFirestoreEmulator(this.db, emulator.host, emulator.port);
 
     const template = document.getElementById("pane").content.firstElementChild;
     this.root = template.cloneNode(true);
