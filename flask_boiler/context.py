@@ -206,7 +206,10 @@ class ApplicationContext:
 
     def _build_client(self, opened: _Connections) -> Client:
         from flask_boiler.firestore.clients import google_client, local_client
+        from flask_boiler.firestore.greenlets import hook_grpc
 
+        # Before a local Firestore is started, which may be in this process.
+        hook_grpc()
         config = self.config
         host = self._named_host()
         if host is None and config.chosen_firestore != "cloud":

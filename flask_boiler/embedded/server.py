@@ -25,6 +25,7 @@ from flask_boiler.embedded.web import Web
 from flask_boiler.embedded.webchannel import WebChannels
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore import protocol
+from flask_boiler.firestore.greenlets import hook_grpc
 from flask_boiler.lifecycle import Startable
 
 __all__ = ["EmbeddedFirestore", "Handler", "conversing", "streaming", "unary"]
@@ -250,6 +251,7 @@ class EmbeddedFirestore(Startable):
         :raises StorageFailure: the file is damaged, in use, or not one of ours.
         :raises ConfigurationError: the port is taken.
         """
+        hook_grpc()
         with self._lock:
             if self._running is None:
                 self._storage = Storage(self._path, retention_s=self._retention_s)

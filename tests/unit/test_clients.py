@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import grpc
 import pytest
 from pytest_mock import MockerFixture
 
+from flask_boiler.config import Config
+from flask_boiler.context import ApplicationContext
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore.clients import close_client, local_client
 
 
@@ -23,3 +27,12 @@ def test_only_what_is_on_another_machine_goes_through_a_proxy(
     close_client(client)
     assert opened.call_args.args == (host,)
     assert (("grpc.enable_http_proxy", 0) in opened.call_args.kwargs["options"]) is not proxied
+
+
+def test_greenlets_that_grpc_cannot_wait_in_are_refused(mocker: MockerFixture) -> None:
+    eventlet = mocker.Mock()
+    eventlet.is_monkey_patched.return_value = True
+    mocker.patch.dict(sys.modules, {"eventlet.patcher": eventlet})
+    context = ApplicationContext(Config(emulator_host="127.0.0.1:1"))
+    with pytest.raises(ConfigurationError, match="eventlet has replaced the threads"):
+        _ = context.db

@@ -48,6 +48,7 @@ from flask_boiler.view.websocket.namespace import (
 from flask_boiler.view.websocket.options import SubscriptionOptions, WsLimits
 from flask_boiler.view.websocket.shared_view import Message, Room
 from flask_boiler.view.websocket.sharing import Share, Shares
+from flask_boiler.view.websocket.threads import prefer_threads, require_threads
 from flask_boiler.view_model import ViewModel
 
 if TYPE_CHECKING:
@@ -210,6 +211,12 @@ class WsMediator:
 
     # --- events ----------------------------------------------------------------------------
 
+    def _set_socketio(self, socketio: Any) -> None:
+        """Belong to a ``SocketIO``, which calls this before it mounts the mediator."""
+        prefer_threads(socketio)
+        parent: Any = super()
+        parent._set_socketio(socketio)
+
     def _set_server(self, server: Any) -> None:
         """Be mounted on a Socket.IO server, which calls this.
 
@@ -217,13 +224,7 @@ class WsMediator:
         """
         if server.namespace_handlers.get(self.namespace) not in (None, self):
             raise ConfigurationError(f"{self.namespace} is served already: give it another name")
-        # As it was configured: Flask-SocketIO's test client handles events one after another.
-        options = {} if self.socketio is None else self.socketio.server_options
-        if server.async_mode != "threading" or not options.get("async_handlers", True):
-            raise ConfigurationError(
-                f"{self.namespace} needs a thread for each event: make the SocketIO with "
-                'async_mode="threading" and without async_handlers=False'
-            )
+        require_threads(server, self.socketio, namespace=self.namespace)
         parent: Any = super()
         parent._set_server(server)
 

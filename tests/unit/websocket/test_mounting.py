@@ -95,6 +95,35 @@ def test_events_that_wait_for_each_other_are_refused(late: bool) -> None:
         io.init_app(app, **options)
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+def test_threads_are_taken_where_gevent_is_merely_installed(late: bool) -> None:
+    mediator = Demo(KiteView, namespace="/a")
+    app = Flask("kites")
+    io = flask_socketio.SocketIO() if late else flask_socketio.SocketIO(app=app)
+    assert late or io.async_mode == "gevent"
+    heard: list[str] = []
+    io.on_event("before", heard.append, namespace="/other")
+    io.on_namespace(mediator)
+    if late:
+        io.init_app(app)
+    assert io.async_mode == io.server.async_mode == "threading"
+    assert mounted_mediators(app) == [mediator]
+    # The application's requests reach that server.
+    answer = app.test_client().get("/socket.io/?EIO=4&transport=polling")
+    assert answer.text.startswith("0{")
+    assert len(io.server.eio.sockets) == 1
+    client = io.test_client(app, namespace="/other")
+    client.emit("before", "hand", namespace="/other")
+    assert heard == ["hand"]
+    io.server.eio.shutdown()
+
+
+def test_a_mode_that_was_asked_for_is_left_and_refused() -> None:
+    io = flask_socketio.SocketIO(Flask("kites"), async_mode="gevent")
+    with pytest.raises(ConfigurationError, match='async_mode="threading"'):
+        io.on_namespace(Demo(KiteView, namespace="/a"))
+
+
 def test_events_without_threads_are_refused() -> None:
     class Server:
         namespace_handlers: ClassVar[dict[str, Any]] = {}
