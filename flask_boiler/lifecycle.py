@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
+from flask_boiler.callbacks import require_plain_members
+
 __all__ = ["Startable", "Stoppable"]
 
 
@@ -30,6 +32,10 @@ class Stoppable(ABC):
 
 class Startable(Stoppable):
     """Starts at the beginning of a ``with`` block, and stops at its end."""
+
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        require_plain_members(cls)
 
     @abstractmethod
     def start(self) -> object:

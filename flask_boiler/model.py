@@ -11,6 +11,7 @@ from flask_boiler.attrs.attribute import READ_ONLY, Attr
 from flask_boiler.attrs.declarations import ObjectType
 from flask_boiler.attrs.kinds import Mismatch, StoredMismatch
 from flask_boiler.attrs.relations import NestedRelationAttr
+from flask_boiler.callbacks import require_plain_members
 from flask_boiler.declaration import (
     declared_attributes,
     is_framework_class,
@@ -82,6 +83,7 @@ class Model:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        require_plain_members(cls, may_yield={"doc_refs"})
         cls._meta = MappingProxyType(collect_meta(cls, cls.META_OPTIONS))
         cls._options = model_options(cls, cls._meta)
         cls._attributes = declared_attributes(cls, cls._options)

@@ -32,6 +32,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from flask_boiler.attrs.attribute import MISSING, Attr
+from flask_boiler.callbacks import require_plain, require_plain_members
 from flask_boiler.collection import new_id
 from flask_boiler.errors import ConfigurationError, ConflictError, ValidationError
 from flask_boiler.reading import reading_through
@@ -62,6 +63,7 @@ class Mutation(Generic[V]):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        require_plain_members(cls)
         if "view_model_cls" in vars(cls):
             return
         for parent in getattr(cls, "__orig_bases__", ()):
@@ -142,6 +144,7 @@ class Mutation(Generic[V]):
 
         :raises ConflictError: every attempt lost.
         """
+        require_plain(function, "what runs atomically")
         if current_transaction() is not None:
             return function()
         # Whatever cut is in force, as in a getter, a command is about the database itself.

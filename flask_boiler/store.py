@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, overload
 
 from flask_boiler import registry
+from flask_boiler.callbacks import require_plain, require_plain_members
 from flask_boiler.context import current_context
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import DeclarationError
@@ -38,6 +39,9 @@ class Reference(Generic[M]):
     many: ClassVar[bool] = False
 
     def __init__(self, model: type[M] | str | None, source: Source | None) -> None:
+        require_plain(
+            source, "the source of a reference", may_yield=self.many, error=DeclarationError
+        )
         self._model = model
         self._declared_in: type | None = None
         self.source = source
@@ -206,7 +210,8 @@ def reference(
         is declared later; ``None`` takes the class that the document's ``obj_type`` names.
     :param many: a mapping of models rather than one.
     :param source: computes a reference, a list or dict of them, or a :class:`Query`, from the
-        store; without it the slot is a root.
+        store; of many, it may yield them. Without it the slot is a root.
+    :raises DeclarationError: the source is a coroutine function, or a generator of one reference.
     """
     return (ManyReference if many else SingleReference)(model, source)
 
@@ -222,6 +227,7 @@ class Store:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        require_plain_members(cls)
         own = {k: v for k, v in vars(cls).items() if isinstance(v, Reference)}
         cls._references = MappingProxyType({**cls._references, **own})
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from flask_boiler.attrs.annotations import local_names
 from flask_boiler.attrs.typed import TypeSource
+from flask_boiler.callbacks import require_plain
 from flask_boiler.context import current_context
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import (
@@ -143,6 +144,7 @@ class ViewModel(Model):
         :raises MaterializationError: a getter raised.
         :raises TimeoutError: there was no first value in time.
         """
+        require_plain(f_notify, "f_notify")
         context = current_context()
         if doc_id is not None:
             arguments["doc_id"] = doc_id
@@ -289,6 +291,12 @@ class ViewModel(Model):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @classmethod
+    def _check_declaration(cls) -> None:
+        super()._check_declaration()
+        what = f"{cls.__qualname__}.Meta.on_delete"
+        require_plain(cls.meta("on_delete"), what, error=DeclarationError)
 
     @classmethod
     def on_delete(cls) -> str | OnDelete:

@@ -19,6 +19,7 @@ from flask_boiler.attrs.kinds import (
 )
 from flask_boiler.attrs.operators import FieldOperators, NestedField, nested
 from flask_boiler.attrs.typed import TypeSource
+from flask_boiler.callbacks import require_plain, require_result
 from flask_boiler.errors import DeclarationError, QueryError, ValidationError
 from flask_boiler.firestore.native import DELETE_FIELD, copied, is_transform
 from flask_boiler.model_state import UNSET, ModelState
@@ -33,6 +34,7 @@ T = TypeVar("T")
 
 MISSING = "Missing data for required field."
 NULL = "Field may not be null."
+_ROLES = {"_fget": "a getter", "_fset": "a setter", "_fdel": "a deleter", "_finit": "an init"}
 READ_ONLY = "Read-only field: input may not set it."
 
 
@@ -49,6 +51,12 @@ class AttributeOptions:
     initialize: Callable[[], Any] | None = None
     validators: tuple[Callable[[Any], Any], ...] = ()
     doc: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("default_factory", "initialize"):
+            _require_plain(getattr(self, name), f"the {name} of an attribute")
+        for validator in self.validators:
+            _require_plain(validator, "a validator of an attribute")
 
     @property
     def has_default(self) -> bool:
@@ -161,6 +169,9 @@ class Attr(FieldOperators, Generic[T]):
 
     def _with(self, **changes: Any) -> Self:
         # A copy, as of a property: what a subclass redefines leaves the parent as it is.
+        for role, function in changes.items():
+            name = getattr(function, "__qualname__", self.attribute_name)
+            _require_plain(function, f"{name}, {_ROLES[role]},")
         changed = copy.copy(self)
         vars(changed).update(changes, _resolved=None)
         if changed.__doc__ is None and "_fget" in changes:
@@ -258,7 +269,7 @@ class Attr(FieldOperators, Generic[T]):
 
     def __set__(self, instance: Any, value: T) -> None:
         if self._fset is not None:
-            self._fset(instance, value)
+            require_result(self._fset(instance, value), f"the setter of {self!r}")
         elif self._fget is not None:
             raise AttributeError(f"{self!r} has a getter and no setter, so it cannot be set")
         else:
@@ -506,6 +517,10 @@ class _Resolved:
         self.nullable = nullable
         self.required = required
         self.load = kind.load
+
+
+def _require_plain(function: Any, what: str) -> None:
+    require_plain(function, what, error=DeclarationError)
 
 
 def _run(validators: tuple[Callable[[Any], Any], ...], value: Any) -> None:

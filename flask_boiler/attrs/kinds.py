@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import marshmallow
 
-from flask_boiler.errors import StoredDataError, ValidationError
+from flask_boiler.callbacks import require_plain
+from flask_boiler.errors import DeclarationError, StoredDataError, ValidationError
 from flask_boiler.firestore.native import (
     BaseDocumentReference,
     GeoPoint,
@@ -593,6 +594,8 @@ class FieldKind(Kind):
     """
 
     def __init__(self, field: marshmallow.fields.Field[Any]) -> None:
+        for validator in field.validators:
+            require_plain(validator, f"a validator of {field!r:.60}", error=DeclarationError)
         self.field = field
         self.label = f"what {type(field).__name__} takes"
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar, overload
 
+from flask_boiler.callbacks import require_plain, require_result
 from flask_boiler.context import ApplicationContext, current_context
 from flask_boiler.errors import ConflictError, DatastoreError
 from flask_boiler.reading import reading_through
@@ -105,6 +106,7 @@ def execute_transaction(
     :param max_attempts: after so many conflicts, the last one is raised.
     :raises ConflictError: every attempt lost.
     """
+    require_plain(function, "what runs in a transaction")
     _refuse_nesting()
     if max_attempts < 1:
         raise ValueError(f"max_attempts is {max_attempts}: at least one attempt is needed")
@@ -115,7 +117,7 @@ def execute_transaction(
         try:
             with _turns.taken(contested, timeout_s=_TURN_TIMEOUT_S):
                 with transaction(context=chosen, locking=locking) as begun:
-                    result = _call(function, begun)
+                    result = require_result(_call(function, begun), "what runs in a transaction")
                 return result
         except ConflictError:
             if attempt == max_attempts:
@@ -158,11 +160,16 @@ def run_transaction(
 
     :param max_attempts: after so many conflicts, the ConflictError is raised.
     :param locking: have the server lock what is read.
+    :raises ConfigurationError: it is a coroutine function or a generator function, which would run
+        after the commit.
     """
     if function is None:
         return functools.partial(
             run_transaction, max_attempts=max_attempts, locking=locking, context=context
         )
+
+    name = getattr(function, "__qualname__", repr(function))
+    require_plain(function, f"{name}, which is to run in a transaction,")
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:

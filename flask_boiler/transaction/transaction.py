@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from flask_boiler.callbacks import require_plain
 from flask_boiler.context import ApplicationContext
 from flask_boiler.errors import (
     BoilerError,
@@ -111,6 +112,7 @@ class Transaction:
     def on_commit(self, path: str, callback: OnCommit) -> None:
         """Call back after the commit with the document's update time, if it was written."""
         self._require_open()
+        require_plain(callback, "what is called after a commit")
         self._on_commit.append((path, callback))
 
     def abandon_writes(self) -> None:

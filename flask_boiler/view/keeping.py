@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from flask_boiler.callbacks import require_plain, require_result
 from flask_boiler.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.keys import ViewKey
@@ -114,6 +115,8 @@ class DocumentHandler:
     """Calls the handlers of a protocol, and keeps the views that they publish."""
 
     def __init__(self, mediator: PopulatedMediator, protocol: type[ProtocolBase]) -> None:
+        for name in ("on_create", "on_update", "on_delete"):
+            require_plain(getattr(protocol, name, None), f"{protocol.__qualname__}.{name}")
         self._mediator = mediator
         self._protocol = protocol
 
@@ -144,11 +147,14 @@ class DocumentHandler:
     ) -> None:
         if snapshot is None:
             last = handled or run.context.datastore.codec.missing(key.root)
-            self._protocol.on_delete(last, self._mediator)
+            self._hand(self._protocol.on_delete, last)
         elif handled is None:
-            self._protocol.on_create(snapshot, self._mediator)
+            self._hand(self._protocol.on_create, snapshot)
         elif handled.update_time_ns != snapshot.update_time_ns:
-            self._protocol.on_update(snapshot, self._mediator)
+            self._hand(self._protocol.on_update, snapshot)
+
+    def _hand(self, handler: Callable[[Snapshot, Any], object], snapshot: Snapshot) -> None:
+        require_result(handler(snapshot, self._mediator), handler.__qualname__)
 
     def _rendering(
         self, views: list[ViewModel], owned: frozenset[str], key: ViewKey, run: Run, *, gone: bool

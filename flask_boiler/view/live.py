@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
+from flask_boiler.callbacks import require_result
 from flask_boiler.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.keys import ViewKey
@@ -169,7 +170,7 @@ class _Following(Generic[V]):
             followed = self.first.result()
             followed.become(newest)
             with self._context.activated():
-                followed.notify()
+                require_result(followed.notify(), "f_notify")
         except Exception as error:
             done(Outcome(error=error))
         else:

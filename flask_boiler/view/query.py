@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from flask_boiler.callbacks import require_plain_members
 from flask_boiler.context import ApplicationContext
 from flask_boiler.engine.runtime import Engine
 from flask_boiler.firestore.query import targets_of
@@ -27,7 +28,13 @@ class ProtocolBase:
     one is running are handled once. A handler that raises parks its document, and runs again
     on the document's next change or by ``boiler.retry``. After a restart every document is
     created anew.
+
+    :raises DeclarationError: a handler is a coroutine function or a generator function.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        require_plain_members(cls)
 
     @staticmethod
     def on_create(snapshot: Snapshot, mediator: Any) -> None:

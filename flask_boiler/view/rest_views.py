@@ -15,6 +15,7 @@ from flask.views import View
 from werkzeug.exceptions import HTTPException
 from werkzeug.wsgi import LimitedStream
 
+from flask_boiler.callbacks import require_plain_members
 from flask_boiler.collection import new_id
 from flask_boiler.context import current_context
 from flask_boiler.errors import (
@@ -84,6 +85,11 @@ class RestView(View):
     #: Whether it writes, and so needs a mutation.
     writes: ClassVar[bool] = False
     init_every_request = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # Flask itself calls this one, and awaits what it gets.
+        require_plain_members(cls, but={"dispatch_request"})
 
     def __init__(self, mediator: RestMediator) -> None:
         self.mediator = mediator

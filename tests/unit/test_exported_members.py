@@ -98,6 +98,7 @@ INTERNAL = {
         "snapshot_cut",
         "stored_view",
     ),
+    "callbacks",
     "path_pattern",
     "view_root",
 }

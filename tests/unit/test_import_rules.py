@@ -13,7 +13,7 @@ from tests.sources import Source, package_sources
 FLOORS = {
     "ground": [
         *("errors", "values", "ports", "signals", "firestore", "naming", "reading", "addresses"),
-        *("path_pattern", "lifecycle"),
+        *("path_pattern", "lifecycle", "callbacks"),
     ],
     "declare": [
         *("attrs", "schema", "registry", "model", "model_state", "domain_model", "query"),

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from flask_boiler.callbacks import require_result
 from flask_boiler.context import ApplicationContext
 from flask_boiler.errors import (
     BoilerError,
@@ -118,14 +119,16 @@ class PatchApplication:
         )
         if not self._is_allowed(patch):
             raise DocumentNotFoundError(self._root.path_of(target_id), _NOT_FOUND)
-        self._mutation_cls.mutate_patch(target_id, patch.data)
+        name = f"{self._mutation_cls.__name__}.mutate_patch"
+        require_result(self._mutation_cls.mutate_patch(target_id, patch.data), name)
 
     def _is_allowed(self, patch: Patch) -> bool:
         """Whether there is a view that may be changed so; which of the two fails is not told."""
         try:
-            return bool(self._authorize(patch, self._root.open(patch.target_id)))
+            allowed = self._authorize(patch, self._root.open(patch.target_id))
         except DocumentNotFoundError:
             return False
+        return bool(require_result(allowed, "authorize"))
 
     def _refuse_uncommitted(self, path: str, attempts: _Attempts, error: BoilerError) -> bool:
         """Mark a patch whose commit was refused, unless it has changed meanwhile."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from flask_boiler.callbacks import require_plain
 from flask_boiler.context import ApplicationContext
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.engine.runtime import Engine
@@ -82,6 +83,7 @@ class DocumentMediator(PopulatedMediator):
     ) -> None:
         self.view_model_cls = view_model_cls
         self.mutation_cls = mutation_cls
+        require_plain(authorize, f"authorize of {type(self).__name__}")
         self._authorize = authorize
         if document is not None and patches is None:
             self._refuse(mutation_cls=mutation_cls, authorize=authorize)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from flask_boiler.callbacks import require_plain, require_result
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.form import Form
 from flask_boiler.query import Query
@@ -32,6 +33,7 @@ def effect_of(
     if (view_model_cls is None) == (on_task is None):
         raise ConfigurationError(f"{where} needs either view_model_cls or on_task, and not both")
     if on_task is not None:
+        require_plain(on_task, f"on_task of {where}")
         return _calling(on_task, query)
     assert view_model_cls is not None
     if issubclass(view_model_cls, Form):
@@ -42,7 +44,7 @@ def effect_of(
 def _calling(on_task: OnTask, query: Any) -> Effect:
     def call(task: Snapshot, transaction: Transaction) -> None:
         known = query.model_cls.from_snapshot(task) if isinstance(query, Query) else task
-        on_task(known, transaction)
+        require_result(on_task(known, transaction), "on_task")
 
     return call
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from flask_boiler.callbacks import require_result
 from flask_boiler.errors import BoilerError, ConfigurationError
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.query import compile_query
@@ -47,7 +48,7 @@ def submitting(form_cls: type[Form]) -> Callable[[Snapshot, Transaction], None]:
     def submit(task: Snapshot, transaction: Transaction) -> None:
         refusal_path = form_cls.refusal_path(task.path)
         try:
-            form_cls.of(task).submit()
+            require_result(form_cls.of(task).submit(), f"{form_cls.__name__}.submit")  # type: ignore[func-returns-value]
         except BoilerError as error:
             if not is_askers(error):
                 raise

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from werkzeug.exceptions import HTTPException
 
+from flask_boiler.callbacks import require_result
 from flask_boiler.context import current_context
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import (
@@ -319,7 +320,7 @@ class WsMediator:
         if not isinstance(given, dict):
             raise ValidationError({"arguments": ["Expected a JSON object."]})
         asked = SubscriptionOptions.of({} if options is None else options)
-        scope = self.authorize(given)
+        scope = require_result(self.authorize(given), "authorize")
         values = self.arguments.checked(given)
         client = self._reserve(sid)
         try:
@@ -397,7 +398,8 @@ class WsMediator:
         if not isinstance(command, dict) or rest:
             raise ValidationError({"": ["Expected one JSON object."]})
         operation, doc_id, data = parts_of(command)
-        self.authorize_mutation(operation, doc_id, data)
+        authorize: Any = self.authorize_mutation
+        require_result(authorize(operation, doc_id, data), "authorize_mutation")
         return apply_command(self.view_model_cls, self.mutation_cls, operation, doc_id, data)
 
     def _handle(self, event: str, sid: str, *given: Any) -> Any:

@@ -10,7 +10,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from flask_boiler.errors import MissingExtraError
+from flask_boiler.callbacks import require_plain_members
+from flask_boiler.errors import ConfigurationError, MissingExtraError
 
 __all__ = ["RESERVED", "as_namespace", "event_names", "is_connecting", "is_disconnecting", "takes"]
 
@@ -76,7 +77,10 @@ def takes(handler: Callable[..., Any], *given: Any) -> bool:
 
 
 def as_namespace(cls: type[Any]) -> type[Any]:
-    """The class below ``cls`` that is a Socket.IO namespace as well; made once."""
+    """The class below ``cls`` that is a Socket.IO namespace as well; made once.
+
+    :raises ConfigurationError: a method of it is a coroutine function or a generator function.
+    """
     made: type[Any] | None = vars(cls).get("_as_namespace")
     if made is not None:
         return made
@@ -86,6 +90,7 @@ def as_namespace(cls: type[Any]) -> type[Any]:
         if error.name is None or error.name.partition(".")[0] not in ("flask_socketio", "socketio"):
             raise
         raise MissingExtraError("websocket", cls.__name__) from error
+    require_plain_members(cls, prefix=_PREFIX, error=ConfigurationError)
     members = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
     made = type(cls.__name__, (cls, Namespace), members)
     made._as_namespace = made
