@@ -12,6 +12,7 @@ from flask_boiler.embedded.service import Service
 from flask_boiler.embedded.switchboard import Switchboard
 from flask_boiler.embedded.tokens import Tokens
 from flask_boiler.embedded.write_stream import WriteStream
+from flask_boiler.firestore import protocol
 
 __all__ = ["Streams"]
 
@@ -45,6 +46,7 @@ class Streams:
         conversation = self.conversation()
         if not context.add_callback(lambda: conversation.end(None)):
             return
+        context.send_initial_metadata(((protocol.FAULTLESS, "1"),))
         threading.Thread(
             target=_hear_all,
             args=(requests, conversation),

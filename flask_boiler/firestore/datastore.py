@@ -273,6 +273,10 @@ class FirestoreDatastore:
         """Open a Listen stream: an iterable of responses with ``cancel()``."""
         return self._listen(requests, metadata=self._metadata)
 
+    def is_faultless(self, call: Any) -> bool:
+        """Whether the server of a stream that it has answered on says that it misses nothing."""
+        return any(name == protocol.FAULTLESS for name, _ in call.initial_metadata() or ())
+
     def refresh_credentials(self) -> None:
         """Fetch a new access token now; nothing to do where none is used.
 

@@ -7,13 +7,25 @@ from typing import Any
 from flask_boiler.errors import QueryError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.codec import Codec
+from flask_boiler.firestore.ordering import effective_orders, field_value
 from flask_boiler.firestore.query_rules import NAME
 from flask_boiler.values import QueryTarget, collection_of
 
-__all__ = ["below", "bounded", "may_find", "require_unbounded", "with_document", "with_value"]
+__all__ = [
+    "after",
+    "below",
+    "bounded",
+    "may_find",
+    "page_of",
+    "require_unbounded",
+    "with_document",
+    "with_value",
+]
 
 _EQUAL = protocol.StructuredQuery.FieldFilter.EQUAL
 _AND = protocol.StructuredQuery.CompositeFilter.AND
+_ASCENDING = protocol.StructuredQuery.ASCENDING
+_DESCENDING = protocol.StructuredQuery.DESCENDING
 
 
 def require_unbounded(target: QueryTarget) -> None:
@@ -34,6 +46,47 @@ def bounded(target: QueryTarget, limit: int) -> QueryTarget:
     structured = _structured(target)
     structured.limit.value = limit
     return _rebuilt(target, structured, f"the first {limit} of {target}")
+
+
+def page_of(target: QueryTarget, size: int) -> QueryTarget:
+    """The first ``size`` documents as the server sorts them, with what :func:`after` needs.
+
+    Of the documents only what they are sorted by, and their names. A query with a limit has no
+    more than that.
+    """
+    structured = _structured(target)
+    orders = effective_orders(structured)
+    structured.ClearField("order_by")
+    structured.ClearField("select")
+    for order in orders:
+        direction = _DESCENDING if order.descending else _ASCENDING
+        structured.order_by.add(direction=direction).field.field_path = order.field
+    for field in dict.fromkeys([NAME, *(order.field for order in orders)]):
+        structured.select.fields.add(field_path=field)
+    limit = structured.limit.value if structured.HasField("limit") else size
+    structured.limit.value = min(limit, size)
+    return _rebuilt(target, structured, f"a page of {target}")
+
+
+def after(page: QueryTarget, last: Any, size: int) -> QueryTarget:
+    """What follows a page that is made by :func:`page_of`.
+
+    :param last: the page's last document, as it is stored.
+    :param size: how many documents there may be at the most.
+    """
+    structured = _structured(page)
+    structured.ClearField("offset")
+    cursor = structured.start_at
+    cursor.Clear()
+    cursor.before = False
+    for order in structured.order_by:
+        field = order.field.field_path
+        if field == NAME:
+            cursor.values.add(reference_value=last.name)
+        else:
+            cursor.values.add().CopyFrom(field_value(last, field))
+    structured.limit.value = size
+    return _rebuilt(page, structured, str(page))
 
 
 def with_document(target: QueryTarget, path: str, codec: Codec) -> QueryTarget:

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import random
 import threading
@@ -27,6 +28,7 @@ from flask_boiler.listen.agenda import Agenda, Timekeeper
 from flask_boiler.listen.backoff import Backoff
 from flask_boiler.listen.cut import CutLog, ListenCut
 from flask_boiler.listen.events import Answered, Event, HeldBack, Mismatched, Raised, Refused
+from flask_boiler.listen.joining import Joining
 from flask_boiler.listen.stream import Connection, Outbox, Stream, StreamPolicy
 from flask_boiler.listen.subscription import Delivery
 from flask_boiler.listen.verification import Verifier
@@ -37,6 +39,8 @@ from flask_boiler.values import Target
 __all__ = ["Hub", "Statistics"]
 
 _logger = logging.getLogger(__name__)
+
+_JOINING = ("joining",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,12 @@ class Hub:
     What the server refuses is reported once and tried again: when somebody else listens to
     it, when the stream is opened anew, and every ``retry_after_s``.
 
+    New targets join in turns: while the server keeps the marker for some, others wait for it, at
+    most for ``policy.join_within_s``, so that those that come and go hold up nobody's cuts.
+
     :param verify_targets: read once what is stored after a target became current, and listen
-        again if it was missed; Google's emulator needs it, production does not.
+        again if it was missed; Google's emulator needs it, production does not. A server that
+        says that it misses nothing is believed.
     """
 
     def __init__(
@@ -99,12 +107,15 @@ class Hub:
         self._watch = Watch(connection.database, connection.decoder)
         self._log = CutLog()
         self._agenda = Agenda()
+        self._joining = Joining(self._policy.join_within_s)
         self._deliveries: list[Delivery] = []
         # Closed, but their threads may not have ended.
         self._leaving: list[Delivery] = []
         self._outbox: Outbox | None = None
         self._rejected: dict[Target, str] = {}
-        self._verifier = Verifier(connection, self, self._lock) if verify_targets else None
+        self._verifier = Verifier(connection, self, self._lock, clock) if verify_targets else None
+        #: Whether this stream's server has said that it misses nothing.
+        self._is_faultless = False
         # How many refreshes want an answer, and how many of them the probe under way is for.
         self._refreshes = 0
         self._probing_for: int | None = None
@@ -131,16 +142,18 @@ class Hub:
         self._check_process()
         with self._lock:
             requests: list[Any] = []
+            new: list[Target] = []
             for target in targets:
                 count = self._counts.get(target, 0)
                 self._counts[target] = count + 1
                 if not count:
-                    requests.append(self._watch.listen(target))
+                    new.append(target)
                 elif target in self._rejected:
                     # Somebody who has not heard of the refusal yet.
                     self._rejected[target] = ""
                     requests.extend(self._watch.relisten(target))
             self._send(requests)
+            self._join(new)
             self._update_demand()
 
     def release(self, targets: Iterable[Target]) -> None:
@@ -158,6 +171,7 @@ class Hub:
             for target in released:
                 self._rejected.pop(target, None)
                 self._agenda.cancel(target)
+                self._joining.leave(target)
             self._send([request for request in requests if request is not None])
             self._update_demand()
 
@@ -275,6 +289,27 @@ class Hub:
         if self._outbox is not None:
             self._outbox.put(requests)
 
+    def _join(self, targets: Sequence[Target]) -> None:
+        """Ask for new targets, now or in a while."""
+        if self._outbox is None:
+            for target in targets:
+                self._watch.listen(target)
+            return
+        now = self._clock()
+        self._ask_for(self._joining.ask(targets, now))
+        if self._joining.due_at != math.inf:
+            self.do_later(_JOINING, self._joining.due_at - now, self._join_at_last)
+
+    def _ask_for(self, targets: Sequence[Target]) -> None:
+        self._send([self._watch.listen(target) for target in targets])
+
+    def _join_at_last(self) -> None:
+        with self._lock:
+            now = self._clock()
+            self._ask_for(self._joining.due(now))
+            if self._joining.due_at != math.inf:
+                self.do_later(_JOINING, self._joining.due_at - now, self._join_at_last)
+
     def _send_probe(self) -> None:
         if self._outbox is not None and self._probing_for is None:
             self._probing_for = self._refreshes
@@ -287,7 +322,9 @@ class Hub:
         with self._lock:
             self._streams_opened += 1
             self._outbox = outbox
+            self._is_faultless = False
             self._send(self._watch.restart())
+            self._ask_for(self._joining.restart())
             self._probing_for = None
             self._behind_since = None
             if self._refreshes:
@@ -296,6 +333,11 @@ class Hub:
     def opened(self) -> None:
         """The stream is under way: have it checked."""
         self._timekeeper.wake_by(self._clock())
+
+    def greeted(self, *, faultless: bool) -> None:
+        """The server has answered, and said whether it misses nothing."""
+        with self._lock:
+            self._is_faultless = faultless
 
     def received(self, response: Any) -> None:
         """Take in what the server said."""
@@ -309,6 +351,8 @@ class Hub:
         with self._lock:
             self._outbox = None
             self._watch.close()
+            for target in self._joining.restart():
+                self._watch.listen(target)
 
     def refused(self, cause: str) -> None:
         """Nothing can be listened to: report all targets as rejected."""
@@ -341,6 +385,7 @@ class Hub:
                 self._mend(event)
             case HeldBack():
                 self._lose_patience()
+                self._ask_for(self._joining.answered(self._clock()))
 
     def _raise(self, raised: Raised) -> None:
         self._cuts += 1
@@ -348,10 +393,11 @@ class Hub:
         cut = self._log.advance(raised.read_time_ns, raised.documents, raised.queries)
         if raised.held:
             self._accept(raised.held)
-        if raised.caught_up and self._verifier is not None:
+        if raised.caught_up and self._verifier is not None and not self._is_faultless:
             self._verifier.note_caught_up(raised.caught_up)
         for delivery in self._deliveries:
             delivery.offer(cut, raised.documents, raised.queries, held=raised.held)
+        self._ask_for(self._joining.answered(self._clock()))
 
     def _accept(self, held: Sequence[Target]) -> None:
         for target in held:

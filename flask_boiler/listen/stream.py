@@ -79,6 +79,10 @@ class Connection(Protocol):
         """Open a Listen stream: an iterable of raw responses with ``cancel()``."""
         ...
 
+    def is_faultless(self, call: Any) -> bool:
+        """Whether the server of a stream that it has answered on says that it misses nothing."""
+        ...
+
     def refresh_credentials(self) -> None:
         """Get a new access token."""
         ...
@@ -101,6 +105,13 @@ class Party(Protocol):
 
     def opened(self) -> None:
         """The stream is under way, and wants to be checked."""
+        ...
+
+    def greeted(self, *, faultless: bool) -> None:
+        """The server has answered for the first time; what it says of itself.
+
+        :param faultless: no commit is ever missed by a target, however they race.
+        """
         ...
 
     def received(self, response: Any) -> None:
@@ -135,6 +146,7 @@ class StreamPolicy:
     :param answer_within_s: how long it may take to respond to the probe.
     :param catch_up_within_s: how long a target that has not caught up again, after a reconnect
         or a reset, may keep all others waiting.
+    :param join_within_s: how long a new target waits at the most for those that came before it.
     """
 
     backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
@@ -144,6 +156,7 @@ class StreamPolicy:
     owing_after_s: float = 5.0
     answer_within_s: float = 10.0
     catch_up_within_s: float = 60.0
+    join_within_s: float = 2.0
 
 
 class Outbox:
@@ -325,6 +338,7 @@ class Stream:
             self._heard_at = clock()
             if first:
                 self._backoff.reset()
+                self._party.greeted(faultless=self._connection.is_faultless(call))
                 first = False
             received(response)
 

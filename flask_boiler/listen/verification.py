@@ -4,19 +4,31 @@ A commit that races the adding of a target may be missed there: the target becom
 with the old value and stays silent. So what is stored is read once after a target became
 current, and compared. What differs may just be under way, so it is compared again a little
 later: what has not moved since was missed.
+
+However large a result is, it is read in pages; between them others have their turn, and what has
+been read is kept when the server is away for a while.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Protocol, TypeAlias
+from itertools import islice
+from typing import Protocol
 
 from flask_boiler.errors import BoilerError, UnavailableError
-from flask_boiler.firestore import protocol
 from flask_boiler.firestore.patience import waiting_at_most
+from flask_boiler.listen.comparison import (
+    Comparison,
+    Documents,
+    Result,
+    Suspects,
+    UpdateTimes,
+    missed,
+)
 from flask_boiler.listen.stream import Connection
 from flask_boiler.values import QueryTarget, Target
 
@@ -24,13 +36,6 @@ __all__ = ["Verifier"]
 
 _logger = logging.getLogger(__name__)
 
-#: For each target, the update times of its documents; one that is missing is not there.
-UpdateTimes: TypeAlias = dict[Target, dict[str, int]]
-#: For each target, documents that are stored otherwise, and the update times they are known by.
-Suspects: TypeAlias = dict[Target, dict[str, int | None]]
-Known: TypeAlias = Callable[[Target], Mapping[str, int] | None]
-
-_NAME = "__name__"
 _COMPARING = ("comparing",)
 #: Targets that catch up together are compared together.
 _COMPARE_AFTER_S = 0.02
@@ -39,6 +44,13 @@ _COMPARE_AGAIN_AFTER_S = 1.0
 _DOUBT_FOR_S = 0.3
 #: If the server is gone, the stream will notice, and all targets are verified when it is back.
 _PATIENCE_S = 2.0
+#: In documents. Google's emulator looks through a whole collection for each of them: half a
+#: second for 50,000 documents.
+_PAGE_SIZE = 5_000
+_DOCUMENTS_TOGETHER = 1_000
+#: Comparing goes on for so long, then rests as long as it took: neither a core nor the thread
+#: that it shares is taken up by it.
+_TURN_S = 0.2
 
 
 class Listeners(Protocol):
@@ -48,7 +60,7 @@ class Listeners(Protocol):
         """Whether anybody still cares."""
         ...
 
-    def known_update_times(self, target: Target) -> Mapping[str, int] | None:
+    def known_update_times(self, target: Target) -> UpdateTimes | None:
         """The update times of a target's documents; ``None`` if it has not caught up."""
         ...
 
@@ -67,12 +79,21 @@ class Verifier:
     Its methods are called with the lock held; its own work takes the lock when it needs it.
     """
 
-    def __init__(self, connection: Connection, listeners: Listeners, lock: threading.Lock) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        listeners: Listeners,
+        lock: threading.Lock,
+        clock: Callable[[], float],
+    ) -> None:
         self._connection = connection
         self._listeners = listeners
         self._lock = lock
+        self._clock = clock
         self._waiting: dict[Target, None] = {}
-        # Comparisons under way, and suspects that are to be looked at again.
+        #: Those that are begun, and keep what they have read.
+        self._comparisons: deque[Comparison] = deque()
+        # Suspects that are to be looked at again.
         self._doubts = 0
         # Those that are listened to again because they went wrong, until they have caught up.
         self._missed: set[Target] = set()
@@ -80,109 +101,98 @@ class Verifier:
     @property
     def doubtful(self) -> bool:
         """Whether any target is still to be compared, or to be mended."""
-        return bool(self._waiting or self._doubts or self._missed)
+        return bool(self._waiting or self._comparisons or self._doubts or self._missed)
 
     def note_caught_up(self, targets: Sequence[Target]) -> None:
         """These targets have caught up: compare them soon."""
-        self._compare_later(targets, _COMPARE_AFTER_S)
+        self._missed.difference_update(targets)
+        if not self._waiting and not self._comparisons:
+            self._compare_after(_COMPARE_AFTER_S)
+        self._waiting.update(dict.fromkeys(targets))
 
     def forget(self, targets: Collection[Target]) -> None:
         """Nobody waits for these targets any more."""
         self._missed.difference_update(targets)
 
-    def _compare_later(self, targets: Sequence[Target], after_s: float) -> None:
-        self._missed.difference_update(targets)
-        if not self._waiting:
-            self._listeners.do_later(_COMPARING, after_s, self._compare)
-        self._waiting.update(dict.fromkeys(targets))
+    def _compare_after(self, after_s: float) -> None:
+        self._listeners.do_later(_COMPARING, after_s, self._compare)
 
     def _compare(self) -> None:
-        with self._lock:
-            targets = [t for t in self._waiting if self._listeners.is_listened_to(t)]
-            self._waiting.clear()
-            self._doubts += 1
-        suspects: Suspects = {}
+        """Compare for a while, and have the rest compared after a pause."""
+        began_s = self._clock()
+        pause_s = _COMPARE_AGAIN_AFTER_S
         try:
-            suspects = self._suspects(targets)
+            while (comparison := self._next()) is not None:
+                if not self._read_part(comparison):
+                    return
+                if self._clock() - began_s >= _TURN_S:
+                    break
+            pause_s = self._clock() - began_s
         finally:
             with self._lock:
-                if suspects:
-                    again = partial(self._compare_again, suspects)
-                    self._listeners.do_later(object(), _DOUBT_FOR_S, again)
-                else:
-                    self._doubts -= 1
+                if self._comparisons or self._waiting:
+                    self._compare_after(pause_s)
 
-    def _suspects(self, targets: Sequence[Target]) -> Suspects:
+    def _next(self) -> Comparison | None:
+        """The next comparison of which a part is to be read."""
+        with self._lock:
+            self._begin_those_that_wait()
+            while self._comparisons:
+                comparison = self._comparisons[0]
+                if any(map(self._listeners.is_listened_to, comparison.targets)):
+                    return comparison
+                self._comparisons.popleft()
+            return None
+
+    def _begin_those_that_wait(self) -> None:
+        targets = [t for t in self._waiting if self._listeners.is_listened_to(t)]
+        self._waiting.clear()
+        # What was read of a target that was listened to again meanwhile is of no use.
+        again = set(targets)
+        self._comparisons = deque(
+            comparison
+            for comparison in self._comparisons
+            if len(comparison.targets) > 1 or comparison.targets[0] not in again
+        )
+        paths = iter([target for target in targets if isinstance(target, str)])
+        made: list[Comparison] = []
+        while together := list(islice(paths, _DOCUMENTS_TOGETHER)):
+            made.append(Documents(together))
+        made.extend(Result(t, _PAGE_SIZE) for t in targets if isinstance(t, QueryTarget))
+        for comparison in made:
+            comparison.begin(self._listeners.known_update_times)
+        self._comparisons.extend(made)
+
+    def _read_part(self, comparison: Comparison) -> bool:
+        """Read a part, and look at what differs after the last; whether there was an answer."""
+        is_over = True
+        is_read = False
         try:
             with waiting_at_most(_PATIENCE_S):
-                stored = _stored_update_times(self._connection, targets)
+                is_over = is_read = comparison.read(self._connection)
         except UnavailableError as error:
-            _logger.info("%d targets are verified later: %s", len(targets), error)
-            with self._lock:
-                self._compare_later(targets, _COMPARE_AGAIN_AFTER_S)
-            return {}
+            _logger.info("%d targets are verified later: %s", len(comparison.targets), error)
+            is_over = False
+            return False
         except BoilerError:
-            _logger.warning("%d targets cannot be verified", len(targets), exc_info=True)
-            return {}
-        with self._lock:
-            return _deviating(stored, self._listeners.known_update_times)
+            _logger.warning("%d targets cannot be verified", len(comparison.targets), exc_info=True)
+        finally:
+            with self._lock:
+                if is_over and self._comparisons and self._comparisons[0] is comparison:
+                    self._comparisons.popleft()
+                if is_read:
+                    self._suspect(comparison.suspects(self._listeners.known_update_times))
+        return True
+
+    def _suspect(self, suspects: Suspects) -> None:
+        if suspects:
+            self._doubts += 1
+            again = partial(self._compare_again, suspects)
+            self._listeners.do_later(object(), _DOUBT_FOR_S, again)
 
     def _compare_again(self, suspects: Suspects) -> None:
         with self._lock:
             self._doubts -= 1
-            for target in _missed(suspects, self._listeners.known_update_times):
+            for target in missed(suspects, self._listeners.known_update_times):
                 self._missed.add(target)
                 self._listeners.listen_again(target)
-
-
-def _stored_update_times(connection: Connection, targets: Iterable[Target]) -> UpdateTimes:
-    """What the database has now for each target."""
-    found: UpdateTimes = {}
-    paths = []
-    for target in targets:
-        if isinstance(target, QueryTarget):
-            found[target] = {
-                snapshot.path: snapshot.update_time_ns
-                for snapshot in connection.run_query(_names_only(target))
-            }
-        else:
-            paths.append(target)
-    documents = connection.get(paths, mask=(_NAME,)) if paths else {}
-    for path, snapshot in documents.items():
-        found[path] = {path: snapshot.update_time_ns} if snapshot.exists else {}
-    return found
-
-
-def _deviating(stored: UpdateTimes, known: Known) -> Suspects:
-    """The documents that are stored otherwise than they are known, and how they are known.
-
-    :param known: the known update times of a target's documents, or ``None`` if it is not
-        current, which is no contradiction.
-    """
-    found: Suspects = {}
-    for target, expected in stored.items():
-        actual = known(target)
-        if actual is None:
-            continue
-        paths = [path for path, time_ns in expected.items() if actual.get(path, 0) < time_ns]
-        paths.extend(actual.keys() - expected.keys())
-        if paths:
-            found[target] = {path: actual.get(path) for path in paths}
-    return found
-
-
-def _missed(suspects: Suspects, known: Known) -> list[Target]:
-    """The targets of which some suspect is still known as it was."""
-    found = []
-    for target, before in suspects.items():
-        now = known(target)
-        if now is not None and any(now.get(path) == before[path] for path in before):
-            found.append(target)
-    return found
-
-
-def _names_only(target: QueryTarget) -> QueryTarget:
-    query = protocol.StructuredQuery.FromString(target.structured)
-    query.select.Clear()
-    query.select.fields.add(field_path=_NAME)
-    return QueryTarget(target.parent, query.SerializeToString())

@@ -180,7 +180,8 @@ class _Following(Generic[V]):
 def _start_engine(context: ApplicationContext) -> Engine:
     datastore = context.datastore
     local = datastore.is_emulator
-    # Google's emulator can miss a commit that races the adding of a target, or fall silent.
+    # Google's emulator can miss a commit that races the adding of a target, or fall silent. The
+    # embedded Firestore does not, and says so.
     hub = Hub(datastore, verify_targets=local, policy=_LOCAL_POLICY if local else None)
     engine = Engine(hub, datastore, workers=context.config.compute_threads)
     engine.start()

@@ -6,13 +6,16 @@ import random
 import threading
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.errors import ConflictError
+from flask_boiler.firestore import narrowing, protocol
+from flask_boiler.listen import verification
 from flask_boiler.ports import CutChange, LocalFirestore
-from flask_boiler.values import Precondition, Write
+from flask_boiler.values import Precondition, QueryTarget, Write
 from tests.firestore.listening import Listener, collection, listening
 
 CITIES = collection("City")
@@ -26,8 +29,7 @@ def server(request: pytest.FixtureRequest) -> LocalFirestore | EmbeddedFirestore
 
 @pytest.fixture
 def listener(server: LocalFirestore | EmbeddedFirestore) -> Iterator[Listener]:
-    verify = not isinstance(server, EmbeddedFirestore)
-    with listening(server.host, verify_targets=verify) as made:
+    with listening(server.host, verify_targets=True) as made:
         yield made
 
 
@@ -225,3 +227,58 @@ def _move_money(listener: Listener, paths: list[str], rng: random.Random, times:
         except ConflictError:
             continue
         moved += 1
+
+
+def test_a_result_of_several_pages_is_verified_and_believed(
+    server: LocalFirestore | EmbeddedFirestore, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "_PAGE_SIZE", 4)
+    for number in range(10):
+        listener.set(f"City/{number}", n=number % 3)
+    listener.listen(CITIES, collection("City", order_by="n"))
+
+    # The embedded Firestore says that there is no need for it.
+    assert listener.hub.doubtful != isinstance(server, EmbeddedFirestore)
+    certain = threading.Event()
+    while listener.hub.doubtful:
+        certain.wait(0.01)
+    assert listener.hub.statistics().mismatches == 0
+
+
+_PAGED: dict[str, dict[str, Any]] = {
+    "in the order of the names": {},
+    "descending": {"order_by": [("n", "DESCENDING")]},
+    "by what is often equal": {"order_by": [("kind", "ASCENDING"), ("n", "DESCENDING")]},
+    "by an inequality, without an order": {"where": ("n", "GREATER_THAN", 2)},
+    "limited, from an offset": {"order_by": [("n", "ASCENDING")], "limit": 7, "offset": 2},
+    "by a field that some lack": {"order_by": [("some", "ASCENDING")]},
+}
+
+
+@pytest.mark.parametrize("how", _PAGED)
+def test_pages_of_a_result_are_the_result(listener: Listener, how: str) -> None:
+    for number in range(11):
+        some = {"some": None if number % 4 else float("nan")} if number % 2 else {}
+        listener.set(f"City/{number}", n=number, kind=number % 3, **some)
+    query = protocol.StructuredQuery()
+    query.from_.add(collection_id="City")
+    asked = _PAGED[how]
+    for field, direction in asked.get("order_by", ()):
+        query.order_by.add(direction=direction).field.field_path = field
+    if "where" in asked:
+        found = query.where.field_filter
+        found.field.field_path, operator, found.value.integer_value = asked["where"]
+        found.op = protocol.StructuredQuery.FieldFilter.Operator.Value(operator)
+    if "limit" in asked:
+        query.limit.value, query.offset = asked["limit"], asked["offset"]
+    target = QueryTarget("", query.SerializeToString())
+    whole = [found.path for found in listener.datastore.run_query(target)]
+
+    page, paths = narrowing.page_of(target, 3), []
+    while found_here := list(listener.datastore.run_query(page)):
+        paths += [each.path for each in found_here]
+        page = narrowing.after(page, found_here[-1].raw, min(3, len(whole) - len(paths)) or 1)
+        if len(paths) >= len(whole):
+            break
+
+    assert paths == whole

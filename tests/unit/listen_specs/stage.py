@@ -14,7 +14,7 @@ from flask_boiler.listen.stream import Outbox, Party, Stream
 from flask_boiler.listen.watch import Watch
 from flask_boiler.ports import CutChange
 from flask_boiler.values import QueryTarget, Snapshot, Target
-from tests.scripted_firestore.messages import DATABASE
+from tests.scripted_firestore.messages import DATABASE, changed, current, document, marker
 
 PATIENCE_S = 5.0
 
@@ -110,6 +110,12 @@ class Sent(Outbox):
         assert len(taken) == count, taken
         return taken
 
+    def take_all(self) -> list[Any]:
+        """The next requests, however many there are."""
+        with self._condition:
+            taken, self._requests = self._requests, []
+        return taken
+
     def additions(self, count: int) -> list[Any]:
         return [request.add_target for request in self.take(count)]
 
@@ -163,10 +169,14 @@ class StoredDocuments:
     def __init__(self) -> None:
         self.update_times_ns: dict[str, int] = {}
         self.gets: list[list[str]] = []
+        self.queries: list[Any] = []
         self.patience_s: list[float] = []
         self.failures: list[Exception] = []
 
     def listen(self, requests: Iterator[Any]) -> Any:
+        raise NotImplementedError
+
+    def is_faultless(self, call: Any) -> bool:
         raise NotImplementedError
 
     def refresh_credentials(self) -> None:
@@ -181,14 +191,28 @@ class StoredDocuments:
         return {path: self._snapshot(path) for path in wanted}
 
     def run_query(self, target: QueryTarget) -> Iterator[Snapshot]:
+        """All that is stored, in the order of the names, from a cursor on, up to a limit."""
         current_patience().ask(self.patience_s.append)
-        return iter([self._snapshot(path) for path in self.update_times_ns])
+        query = protocol.StructuredQuery.FromString(target.structured)
+        self.queries.append(query)
+        if self.failures:
+            raise self.failures.pop()
+        paths = sorted(self.update_times_ns)
+        if query.HasField("start_at"):
+            last = query.start_at.values[0].reference_value
+            paths = [path for path in paths if _name(path) > last]
+        return iter([self._snapshot(path) for path in paths[: query.limit.value]])
 
     def _snapshot(self, path: str) -> Snapshot:
         time_ns = self.update_times_ns.get(path)
         if time_ns is None:
             return Snapshot(path, None, DECODER)
-        return Snapshot(path, protocol.Document(), DECODER, update_time_ns=time_ns)
+        raw = protocol.Document(name=_name(path))
+        return Snapshot(path, raw, DECODER, update_time_ns=time_ns)
+
+
+def _name(path: str) -> str:
+    return f"{DATABASE}/documents/{path}"
 
 
 class HubSpec:
@@ -224,6 +248,16 @@ class HubSpec:
         """Listen to targets; their ids."""
         self.hub.listen(targets)
         return [addition.target_id for addition in self.sent.additions(len(targets))]
+
+    def hold(self, path: str, update_time_ns: int, read_time_ns: int) -> int:
+        """Have a document held; the id of its target."""
+        (target_id,) = self.listen(path)
+        self.say(
+            changed(document(path, update_time_ns), target_id),
+            current(target_id),
+            marker(read_time_ns),
+        )
+        return target_id
 
     def is_doubtful(self) -> bool:
         return self.hub.doubtful

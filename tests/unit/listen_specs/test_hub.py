@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.errors import ListenError, QueryError, UnavailableError
+from flask_boiler.errors import ListenError
 from flask_boiler.listen.watch import PROBE_PATH
 from flask_boiler.ports import CutChange
 from tests.scripted_firestore.messages import (
@@ -31,16 +31,6 @@ def spec() -> Any:
     made = HubSpec()
     yield made
     made.hub.stop()
-
-
-def _hold(spec: HubSpec, path: str, update_time_ns: int, read_time_ns: int) -> int:
-    (target_id,) = spec.listen(path)
-    spec.say(
-        changed(document(path, update_time_ns), target_id),
-        current(target_id),
-        marker(read_time_ns),
-    )
-    return target_id
 
 
 # Who listens.
@@ -67,7 +57,7 @@ def test_a_target_is_in_the_cut_from_the_first_marker_at_which_it_is_current(
 
 
 def test_parties_share_a_target(spec: HubSpec) -> None:
-    target_id = _hold(spec, "City/SF", 5, 10)
+    target_id = spec.hold("City/SF", 5, 10)
     spec.hub.listen(["City/SF"])
     spec.sent.take(0)
 
@@ -82,7 +72,7 @@ def test_parties_share_a_target(spec: HubSpec) -> None:
 
 
 def test_an_older_cut_keeps_what_was_released(spec: HubSpec) -> None:
-    _hold(spec, "City/SF", 5, 10)
+    spec.hold("City/SF", 5, 10)
     cut = spec.hub.cut
 
     spec.hub.release(["City/SF"])
@@ -91,7 +81,7 @@ def test_an_older_cut_keeps_what_was_released(spec: HubSpec) -> None:
 
 
 def test_listening_again_uses_a_fresh_id(spec: HubSpec) -> None:
-    first = _hold(spec, "City/SF", 5, 10)
+    first = spec.hold("City/SF", 5, 10)
     spec.hub.release(["City/SF"])
     spec.sent.take(1)
 
@@ -147,7 +137,7 @@ def test_a_query_without_members_is_announced(spec: HubSpec) -> None:
 
 
 def test_a_marker_without_changes_is_delivered_too(spec: HubSpec) -> None:
-    _hold(spec, "City/SF", 5, 10)
+    spec.hold("City/SF", 5, 10)
     receiver = Receiver()
     spec.hub.subscribe(receiver)
     spec.say(marker(11))
@@ -162,8 +152,8 @@ def test_a_slow_receiver_gets_all_it_missed_as_one_change(spec: HubSpec) -> None
     receiver = Receiver()
     spec.hub.subscribe(receiver)
     receiver.block()
-    target_id = _hold(spec, "City/SF", 5, 10)
-    other_id = _hold(spec, "City/LA", 5, 11)
+    target_id = spec.hold("City/SF", 5, 10)
+    other_id = spec.hold("City/LA", 5, 11)
     first = receiver.next()
     for time_ns in range(12, 20):
         spec.say(changed(document("City/SF", time_ns), target_id), marker(time_ns))
@@ -187,7 +177,7 @@ def test_a_slow_receiver_keeps_nobody_waiting(spec: HubSpec) -> None:
     spec.hub.subscribe(slow)
     spec.hub.subscribe(quick)
 
-    _hold(spec, "City/SF", 5, 10)
+    spec.hold("City/SF", 5, 10)
     slow.next()
 
     assert quick.next().documents == {"City/SF"}
@@ -297,7 +287,7 @@ def test_a_callback_may_listen_and_release(spec: HubSpec) -> None:
         receiver(change)
 
     spec.hub.subscribe(follow)
-    first = _hold(spec, "City/SF", 5, 10)
+    first = spec.hold("City/SF", 5, 10)
     receiver.next()
 
     addition, removal = spec.sent.take(2)
@@ -338,8 +328,8 @@ def test_a_refused_target_is_reported_and_all_others_go_on(spec: HubSpec) -> Non
 
 
 def test_a_held_target_that_is_refused_is_held_no_more(spec: HubSpec) -> None:
-    target_id = _hold(spec, "City/SF", 5, 10)
-    _hold(spec, "City/LA", 6, 11)
+    target_id = spec.hold("City/SF", 5, 10)
+    spec.hold("City/LA", 6, 11)
 
     spec.say(removed(target_id, code=7, message="no"))
 
@@ -350,7 +340,7 @@ def test_a_held_target_that_is_refused_is_held_no_more(spec: HubSpec) -> None:
 
 def test_a_refused_target_is_tried_again_and_heals(spec: HubSpec) -> None:
     receiver = Receiver()
-    target_id = _hold(spec, "City/SF", 5, 10)
+    target_id = spec.hold("City/SF", 5, 10)
     spec.hub.subscribe(receiver)
     spec.say(removed(target_id, code=7, message="no"))
     receiver.next()
@@ -455,7 +445,7 @@ def test_a_released_target_is_not_tried_again(spec: HubSpec) -> None:
 
 def test_a_refused_stream_rejects_all_targets(spec: HubSpec) -> None:
     receiver = Receiver()
-    _hold(spec, "City/SF", 5, 10)
+    spec.hold("City/SF", 5, 10)
     spec.listen(CITIES)
     spec.hub.subscribe(receiver)
     spec.hub.closed()
@@ -504,7 +494,7 @@ def test_a_target_that_does_not_catch_up_does_not_stop_all_others_for_ever(
     spec: HubSpec,
 ) -> None:
     receiver = Receiver()
-    other = _hold(spec, "City/SF", 5, 10)
+    other = spec.hold("City/SF", 5, 10)
     (target_id,) = spec.listen(CITIES)
     spec.say(current(target_id), marker(11))
     spec.hub.subscribe(receiver)
@@ -581,7 +571,7 @@ def test_a_refused_probe_is_an_answer(spec: HubSpec) -> None:
 
 
 def test_the_probe_does_not_disturb_who_listens_to_the_same_document(spec: HubSpec) -> None:
-    target_id = _hold(spec, PROBE_PATH, 5, 10)
+    target_id = spec.hold(PROBE_PATH, 5, 10)
     spec.hub.refresh()
     probe_id = _probe(spec)
     spec.say(current(probe_id))
@@ -592,127 +582,6 @@ def test_the_probe_does_not_disturb_who_listens_to_the_same_document(spec: HubSp
     found = spec.hub.cut.document(PROBE_PATH)
     assert found is not None
     assert found.update_time_ns == 11
-
-
-def _verifying() -> HubSpec:
-    spec = HubSpec(verify_targets=True)
-    spec.connection.update_times_ns["City/SF"] = 7
-    return spec
-
-
-def test_a_target_whose_commit_was_missed_is_listened_to_again() -> None:
-    spec = _verifying()
-    target_id = _hold(spec, "City/SF", 5, 10)
-    spec.pass_time(0.1)
-    spec.sent.take(0)
-
-    spec.pass_time(0.4)
-
-    removal, addition = spec.sent.take(2)
-    assert removal.remove_target == target_id
-    assert not addition.add_target.resume_token
-    fresh_id = addition.add_target.target_id
-    assert spec.is_doubtful()
-    spec.say(changed(document("City/SF", 7), fresh_id), current(fresh_id), marker(11))
-    assert spec.is_doubtful()
-    spec.pass_time(0.1)
-    assert not spec.is_doubtful()
-    spec.hub.stop()
-
-
-def test_a_commit_that_was_only_under_way_is_not_missed() -> None:
-    spec = _verifying()
-    target_id = _hold(spec, "City/SF", 5, 10)
-    spec.pass_time(0.1)
-    spec.say(changed(document("City/SF", 7), target_id))
-
-    spec.pass_time(0.4)
-
-    spec.sent.take(0)
-    spec.hub.stop()
-
-
-def test_a_query_whose_commit_was_missed_is_listened_to_again() -> None:
-    spec = _verifying()
-    (target_id,) = spec.listen(CITIES)
-    spec.say(current(target_id), marker(10))
-    spec.pass_time(0.1)
-
-    spec.pass_time(0.4)
-
-    assert spec.sent.take(2)[0].remove_target == target_id
-    spec.hub.stop()
-
-
-def test_targets_are_verified_again_on_every_stream() -> None:
-    spec = _verifying()
-    target_id = _hold(spec, "City/SF", 7, 10)
-    spec.pass_time(0.1)
-    spec.hub.closed()
-    spec.connection.update_times_ns["City/SF"] = 17
-    (addition,) = spec.stream.open().additions(1)
-    assert addition.target_id != target_id
-    spec.say(current(addition.target_id), marker(20))
-    spec.pass_time(0.1)
-
-    spec.pass_time(0.4)
-
-    assert len(spec.connection.gets) == 2
-
-
-def test_what_cannot_be_verified_now_is_verified_later() -> None:
-    spec = _verifying()
-    spec.connection.failures.append(UnavailableError("not now"))
-    target_id = _hold(spec, "City/SF", 5, 10)
-    spec.pass_time(0.1)
-    assert spec.is_doubtful()
-
-    spec.pass_time(1.1)
-    spec.pass_time(0.4)
-
-    assert spec.sent.take(2)[0].remove_target == target_id
-    spec.hub.stop()
-
-
-def test_nobody_waits_long_for_a_verification() -> None:
-    spec = _verifying()
-    target_ids = spec.listen("City/SF", CITIES)
-    spec.say(*map(current, target_ids), marker(10))
-    spec.pass_time(0.1)
-
-    assert len(spec.connection.patience_s) == 2
-    assert max(spec.connection.patience_s) <= 5
-    spec.hub.stop()
-
-
-def test_an_unforeseen_error_while_verifying_leaves_no_doubt_and_holds_up_nothing(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    spec = _verifying()
-    spec.connection.failures.append(ZeroDivisionError("a bug"))
-    _hold(spec, "City/SF", 5, 10)
-    (refused_id,) = spec.listen("City/LA")
-    spec.say(removed(refused_id, code=7, message="no"))
-
-    # The server is asked again for what it refused, in the same breath.
-    spec.pass_time(61)
-
-    assert "a bug" in caplog.text
-    assert not spec.is_doubtful()
-    assert spec.sent.additions(1)[0].documents.documents[0].endswith("City/LA")
-    assert len(spec.stream.checked) == 1
-    spec.hub.stop()
-
-
-def test_what_cannot_be_verified_at_all_is_believed(caplog: pytest.LogCaptureFixture) -> None:
-    spec = _verifying()
-    spec.connection.failures.append(QueryError("never"))
-    _hold(spec, "City/SF", 5, 10)
-    spec.pass_time(0.1)
-
-    assert not spec.is_doubtful()
-    assert "cannot be verified" in caplog.text
-    spec.hub.stop()
 
 
 # One process.
@@ -736,7 +605,7 @@ def test_a_hub_does_not_work_in_a_forked_process(
 
 
 def test_statistics_tell_what_happened(spec: HubSpec) -> None:
-    _hold(spec, "City/SF", 5, 10)
+    spec.hold("City/SF", 5, 10)
 
     found = spec.hub.statistics()
 

@@ -42,6 +42,8 @@ class Call:
     def __init__(self, requests: Iterator[Any]) -> None:
         self.requests = requests
         self.cancelled = threading.Event()
+        #: What its server says of itself.
+        self.faultless = False
         self._responses: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def say(self, response: Any) -> None:
@@ -76,6 +78,10 @@ class Connection(StoredDocuments):
         self._calls.put(call)
         return call
 
+    def is_faultless(self, call: Any) -> bool:
+        assert isinstance(call, Call)
+        return call.faultless
+
     def next_call(self) -> Call:
         return self._calls.get(timeout=PATIENCE_S)
 
@@ -98,6 +104,7 @@ class Talk:
         self.closes = 0
         self.open = threading.Semaphore(0)
         self._probes: list[bool] = []
+        self.greetings: list[bool] = []
         self.owed = False
 
     def opening(self, outbox: Outbox) -> None:
@@ -106,6 +113,9 @@ class Talk:
 
     def opened(self) -> None:
         self.open.release()
+
+    def greeted(self, *, faultless: bool) -> None:
+        self.greetings.append(faultless)
 
     def received(self, response: Any) -> None:
         if isinstance(response, Exception):
