@@ -146,7 +146,8 @@ def _differs(model: Model, name: str, value: Any, baseline: Mapping[str, Any]) -
     state, attribute = model._model_state, model.attributes()[name]
     stored = baseline.get(attribute.data_key, UNSET)
     if stored is not UNSET:
-        return value is UNSET or not attribute.same(value, stored)
+        held = attribute.unset_form(model) if value is UNSET else value
+        return held is UNSET or not attribute.same(held, stored)
     if attribute.data_key in state.stale:
         return True
     if name in state.defaulted:
@@ -159,7 +160,9 @@ def _dumped(model: Model, held: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in held.items():
         try:
-            values[name] = model.attributes()[name].dump_held(value)
+            attribute = model.attributes()[name]
+            dumped = attribute.dump_held(value)
+            values[name] = attribute.unset_form(model) if dumped is UNSET else dumped
         except StoredMismatch as mismatch:
             raise mismatch.error(name, where=model._where()) from mismatch
         except Mismatch as mismatch:

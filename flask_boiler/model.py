@@ -61,7 +61,8 @@ class Model:
 
     #: What ``Meta`` may say.
     META_OPTIONS: ClassVar[frozenset[str]] = frozenset(
-        {"abstract", "obj_type", "case_conversion", "exclude", "extra", "schema_cls"}
+        {"abstract", "obj_type", "case_conversion", "exclude", "exclude_unset", "extra"}
+        | {"schema_cls"}
     )
 
     _attributes: ClassVar[Mapping[str, Attr[Any]]] = MappingProxyType({})

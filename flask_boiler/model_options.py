@@ -27,6 +27,8 @@ class ModelOptions:
     :param obj_type: what its documents carry as ``obj_type``, instead of the class name.
     :param case_conversion: fields are camelCase.
     :param exclude: which of ``obj_type``, ``doc_id``, ``doc_ref`` documents do not carry.
+    :param exclude_unset: a declared ``Attr[X | None]`` without a value is not stored; by default it
+        is stored as null, so that queries find it and orders keep it.
     :param extra: undeclared fields are kept, or refused; ``None`` keeps those that a document has,
         and those that are given to a new object of a class without any typed attribute.
     :param schema_cls: a marshmallow schema whose fields become attributes.
@@ -38,6 +40,7 @@ class ModelOptions:
     obj_type: str | None = None
     case_conversion: bool = True
     exclude: frozenset[str] = field(default=frozenset())
+    exclude_unset: bool = False
     extra: Literal["keep", "forbid"] | None = None
     schema_cls: type[marshmallow.Schema] | None = None
     collection_name: str | None = None

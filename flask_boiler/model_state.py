@@ -42,6 +42,7 @@ class ModelState:
         "path",
         "pending",
         "related",
+        "removed",
         "stale",
         "stored",
         "update_time_ns",
@@ -66,6 +67,8 @@ class ModelState:
         #: By attribute: the stored form of a default that was given out. It counts as a change
         #: only once it differs from that, so that reading an attribute never writes it.
         self.defaulted: dict[str, Any] = {}
+        #: Attributes that were assigned google's ``DELETE_FIELD``: not even null is to be stored.
+        self.removed: frozenset[str] = frozenset()
         #: The undeclared fields, once somebody asked for them.
         self.extra: dict[str, Any] | None = None
         #: Fields that are unknown until the document is read again: the server computed them.

@@ -226,7 +226,8 @@ class Attr(FieldOperators, Generic[T]):
         if self._nullable is not None:
             nullable = self._nullable
         kind = typed.inner if isinstance(typed, OptionalKind) else typed or AnyKind()
-        self._resolved = _Resolved(kind, nullable, required)
+        says_none = self._type is not None and self._type.names_none(self._owner)
+        self._resolved = _Resolved(kind, nullable, required, stored_as_null=nullable and says_none)
         self._taken_as_is = kind.taken_as_is
         if not self.options.validators:
             self._stored_as_is = kind.stored_as_is
@@ -328,7 +329,12 @@ class Attr(FieldOperators, Generic[T]):
     def put(self, instance: Model, value: Any) -> None:
         """Set the value that lies under a getter or a setter."""
         state = instance._model_state
-        state.values[self.attribute_name] = UNSET if value is DELETE_FIELD else value
+        if value is DELETE_FIELD:
+            value = UNSET
+            state.removed |= {self.attribute_name}
+        elif state.removed:
+            state.removed -= {self.attribute_name}
+        state.values[self.attribute_name] = value
         state.defaulted.pop(self.attribute_name, None)
 
     def initialize(self, instance: Model) -> None:
@@ -375,10 +381,24 @@ class Attr(FieldOperators, Generic[T]):
         :param bare: leave out what the framework adds to embedded models.
         :raises Mismatch: the value is not of the declared type, or fails a validator.
         """
-        held = self.held_by(instance)
-        if held is UNSET and self.required:
+        return self._dump_of(instance, self.held_by(instance), bare=bare)
+
+    def _dump_of(self, instance: Model, held: Any, *, bare: bool) -> Any:
+        if held is not UNSET:
+            return self.dump_held(held, bare=bare)
+        if self.required:
             raise self._missing_in(instance)
-        return self.dump_held(held, bare=bare)
+        return self.unset_form(instance)
+
+    def unset_form(self, instance: Model) -> Any:
+        """What is stored while it has no value: null if ``None`` is declared, or else nothing.
+
+        A query finds null, and an order keeps it; a field that is not there it does not.
+        """
+        if not (self._resolved or self._resolve()).stored_as_null:
+            return UNSET
+        removed = self.attribute_name in instance._model_state.removed
+        return UNSET if removed or instance._options.exclude_unset else None
 
     def held_by(self, instance: Model) -> Any:
         """What the instance has now, by its getter if there is one; ``UNSET`` if it has nothing.
@@ -510,12 +530,13 @@ class Attr(FieldOperators, Generic[T]):
 class _Resolved:
     """What the declared type says."""
 
-    __slots__ = ("kind", "load", "nullable", "required")
+    __slots__ = ("kind", "load", "nullable", "required", "stored_as_null")
 
-    def __init__(self, kind: Kind, nullable: bool, required: bool) -> None:
+    def __init__(self, kind: Kind, nullable: bool, required: bool, *, stored_as_null: bool) -> None:
         self.kind = kind
         self.nullable = nullable
         self.required = required
+        self.stored_as_null = stored_as_null
         self.load = kind.load
 
 

@@ -250,7 +250,7 @@ class NestedRelationAttr(RelationAttr[T]):
         held = self.held_by(instance)
         if bare and held is not UNSET and held is not None and not self.computed:
             held = self.value_of(instance)
-        return self.dump_held(held, bare=bare)
+        return self._dump_of(instance, held, bare=bare)
 
     def adopt_for(self, instance: Model, value: Any) -> Any:
         """A value from outside: a dict of attributes changes the model that is there, or is new."""

@@ -97,6 +97,15 @@ class TypeSource:
         """
         return _Reading(owner, self._scope).allows_none(self._annotation)
 
+    def names_none(self, owner: type | None) -> bool:
+        """Whether it says that ``None`` is a value, as ``str | None`` does and ``Any`` does not.
+
+        :raises DeclarationError: the text cannot be understood.
+        """
+        if self._annotation is inspect.Parameter.empty:
+            return False
+        return _Reading(owner, self._scope).names_none(self._annotation)
+
     def kind(self, owner: type | None) -> Kind | None:
         """The kind of the type; ``None`` if there is no annotation at all.
 
@@ -132,10 +141,23 @@ class _Reading:
 
     def allows_none(self, annotation: Any) -> bool:
         """Whether ``None`` is of the type."""
-        annotation = self._understood(annotation)
-        is_union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
-        members = typing.get_args(annotation) if is_union else (annotation,)
+        members = self._members(annotation)
         return any(member in (Any, object, None, type(None)) for member in members)
+
+    def names_none(self, annotation: Any) -> bool:
+        """Whether ``None`` is named as one of its members."""
+        members = self._members(annotation)
+        return any(member in (None, type(None)) for member in members) and not any(
+            member in (Any, object) for member in members
+        )
+
+    def _members(self, annotation: Any) -> tuple[Any, ...]:
+        """The members of a union; the type alone if it is none."""
+        annotation = self._understood(annotation)
+        if typing.get_origin(annotation) is typing.Annotated:
+            return self._members(typing.get_args(annotation)[0])
+        is_union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+        return typing.get_args(annotation) if is_union else (annotation,)
 
     def kind(self, annotation: Any) -> Kind:
         """The kind of a type."""

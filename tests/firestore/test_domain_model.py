@@ -336,3 +336,15 @@ def test_an_increment_of_a_double_leaves_an_integer_that_queries_find() -> None:
     assert repr(stored("vehicles/v")["maxSpeed"]) == "3.0"
     assert [v.max_speed for v in Vehicle.where(max_speed=3)] == [3]
     assert [type(v.max_speed) for v in Vehicle.where(Vehicle.max_speed.in_([2, 3]))] == [int]
+
+
+class Pass(DomainModel):
+    holder: Attr[str | None]
+
+
+def test_what_is_declared_and_unset_is_found_by_none_and_kept_by_an_order() -> None:
+    Pass.new("free").save()
+    Pass.new("taken", holder="ada").save()
+    assert stored("Pass/free")["holder"] is None
+    assert [p.doc_id for p in Pass.where(holder=None)] == ["free"]
+    assert [p.doc_id for p in Pass.all().order_by("-holder")] == ["taken", "free"]

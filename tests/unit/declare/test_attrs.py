@@ -168,7 +168,8 @@ class TestDumping:
             "maybe": None, "tags": ["x"], "scores": {"m": 1}, "either": "e", "size": "l",
             "mode": "b", "pair": [1], "anything": [1, "a"], "notes": {"n": 1},
             "address": {"street": "s", "houseNumber": 3, "obj_type": "Address"},
-            "past": [{"street": "p", "obj_type": "Address"}], "at": noon, "opens": noon,
+            "past": [{"street": "p", "houseNumber": None, "obj_type": "Address"}],
+            "at": noon, "opens": noon,
             "where": GeoPoint(1, 2), "blob": b"x", "meaning": Vector([1.0]),
             "link": memory.codec.reference("City/SF"), "obj_type": "Sample",
         }  # fmt: skip
@@ -184,8 +185,8 @@ class TestDumping:
     def test_a_view_of_it_has_no_metadata_also_inside(self) -> None:
         sample = Sample(address=Address(street="s"), untyped=[Address(street="t")])
         shown = sample.to_view_dict()
-        assert shown["address"] == {"street": "s"}
-        assert shown["untyped"] == [{"street": "t"}]
+        assert shown["address"] == {"street": "s", "houseNumber": None}
+        assert shown["untyped"] == [{"street": "t", "houseNumber": None}]
         assert "obj_type" not in shown
 
     def test_all_that_is_wrong_is_said_at_once(self) -> None:
@@ -413,7 +414,7 @@ class TestDeclaring:
             class Meta:
                 case_conversion = False
 
-        assert One(full_name="x").to_view_dict() == {"fullName": "x"}
+        assert One(full_name="x").to_view_dict() == {"fullName": "x", "short": None}
         assert Two(full_name="x", short="y").to_view_dict() == {"full_name": "x", "short": "y"}
 
     def test_what_is_no_attribute_any_more_is_none(self) -> None:

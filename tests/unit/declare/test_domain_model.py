@@ -144,6 +144,7 @@ class TestSavingANewOne:
             "cityName": "SF",
             "population": 0,
             "tags": [],
+            "ratio": None,
             "place": {"street": "Main", "obj_type": "Place"},
             "other": 1,
             "obj_type": "City",
