@@ -20,7 +20,7 @@ Its rooms, from below to above; each imports only from those above it in this li
     interests, switchboard, targets  whom a change concerns, and what it means to them
     faults                           what is to go wrong, in tests
     conversation, write_stream       one stream
-    listening                        streams as gRPC calls them
+    duplex, listening                calls without threads of their own; all streams of a server
     admission                        whose pages may ask
     proto_json, webchannel, web      browsers
     gateway                          one port for gRPC and browsers

@@ -34,6 +34,9 @@ from flask_boiler.embedded.tokens import Tokens
 
 __all__ = ["Conversation", "ListenPolicy"]
 
+#: Of a client that asks for more while it is being told.
+_MOST_REQUESTS = 1_000
+
 
 class ListenPolicy(NamedTuple):
     """How Listen streams are served.
@@ -43,12 +46,17 @@ class ListenPolicy(NamedTuple):
         targets; later it is sent an existence filter instead, if it has told what it expects.
     :param most_changes: how many changes are remembered for a client that is slow.
     :param most_bytes: how large they may be together.
+    :param most_streams: how many Listen and Write streams a server carries; who opens one more is
+        refused.
+    :param stuck_s: a client that takes nothing of what it is told for so long is cut off.
     """
 
     heartbeat_s: float = 30.0
     remember_s: float = 10.0
     most_changes: int = 10_000
     most_bytes: int = 16 * 1024 * 1024
+    most_streams: int = 5_000
+    stuck_s: float = 300.0
 
 
 class _Served:
@@ -77,7 +85,9 @@ class _Past(NamedTuple):
 class Conversation:
     """Takes ``ListenRequest`` messages in, and gives serialized ``ListenResponse`` out.
 
-    :meth:`responses` runs on the stream's own thread; all else may be called by any.
+    It needs no thread of its own: whoever serves it has it :meth:`speak`, one turn at a time, when
+    it was woken, and :meth:`leave` in the end; or iterates over :meth:`responses`, which waits. All
+    else may be called by any thread, at any time.
     """
 
     def __init__(
@@ -94,6 +104,7 @@ class Conversation:
         self._faults = faults
         self._policy = policy
         self._condition = threading.Condition()
+        self._wake: Callable[[], None] = lambda: None
         self._requests: deque[Any] = deque()
         self._orders: deque[str] = deque()
         self._changes: list[Change] = []
@@ -103,7 +114,8 @@ class Conversation:
         self._is_behind = False
         self._is_closed = False
         self._ending: Refusal | None = None
-        # The stream's own thread's.
+        # Whose turn it is to speak.
+        self._is_registered = False
         self._world = ""
         self._position = 0
         self._next_id = 1
@@ -114,11 +126,24 @@ class Conversation:
 
     # By any thread.
 
+    def attend(self, wake: Callable[[], None]) -> None:
+        """Call this from now on when there may be something to say; it must return at once."""
+        self._wake = wake
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it wants to hear more before it has dealt with what it has heard."""
+        return len(self._requests) < _MOST_REQUESTS
+
     def hear(self, request: Any) -> None:
         """The client said this."""
         with self._condition:
             self._requests.append(request)
             self._condition.notify()
+        self._wake()
+
+    def hear_all(self) -> None:
+        """The client will say nothing more, and goes on listening."""
 
     def notice(self, decided: int, changes: Sequence[Change]) -> None:
         """Commits concern this stream; see ``switchboard.Party``."""
@@ -134,17 +159,24 @@ class Conversation:
                     self._is_behind = True
                     self._changes, self._bytes = [], 0
             self._condition.notify()
+        self._wake()
 
     def order(self, order: str) -> None:
         """Have it do something; see ``faults.Faulty``."""
         with self._condition:
             self._orders.append(order)
             self._condition.notify()
+        self._wake()
+
+    def beat(self) -> None:
+        """Have it say a marker, so that the client knows that it is there."""
+        self.order("beat")
 
     def awake(self) -> None:
         """Have it look whether it may speak again."""
         with self._condition:
             self._condition.notify()
+        self._wake()
 
     def end(self, code: grpc.StatusCode | None, details: str = "") -> None:
         """End the stream, with a code or (``None``) without an error."""
@@ -153,27 +185,57 @@ class Conversation:
                 self._is_closed = True
                 self._ending = None if code is None else Refusal(code, details)
             self._condition.notify()
+        self._wake()
 
-    # On the stream's own thread.
+    def hang_up(self) -> None:
+        """The client is gone."""
+        self.end(None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, and nothing more is to be said."""
+        return self._is_closed
+
+    # A turn at a time.
+
+    def speak(self) -> Iterator[bytes]:
+        """All that there is to say now, which may be nothing; it never waits for the client.
+
+        :raises Refusal: the stream ends with a code.
+        """
+        self._register()
+        while not self._is_closed and self._has_news():
+            self._faults.wait("Listen")
+            yield from self._say()
+        if self._ending is not None:
+            raise self._ending
+
+    def leave(self) -> None:
+        """The stream is over, however it ended: it wants to hear of nothing any more."""
+        self._faults.unregister(self)
+        for served in list(self._served.values()):
+            self._forget(served)
+        for served in list(self._prepared):
+            self._drop(served)
 
     def responses(self) -> Iterator[bytes]:
-        """What the server says, until the stream ends.
+        """What the server says, until the stream ends, on a thread that waits for it.
 
         :raises Refusal: it ends with a code.
         """
-        self._faults.register(self)
         try:
+            self._register()
             while self._await_news():
-                self._faults.wait("Listen")
-                yield from self._say()
+                yield from self.speak()
             if self._ending is not None:
                 raise self._ending
         finally:
-            self._faults.unregister(self)
-            for served in list(self._served.values()):
-                self._forget(served)
-            for served in list(self._prepared):
-                self._drop(served)
+            self.leave()
+
+    def _register(self) -> None:
+        if not self._is_registered:
+            self._is_registered = True
+            self._faults.register(self)
 
     def _await_news(self) -> bool:
         """Wait until there is something to say; whether the stream goes on."""
@@ -182,6 +244,10 @@ class Conversation:
             if not in_time:
                 self._orders.append("beat")
             return not self._is_closed
+
+    def _has_news(self) -> bool:
+        with self._condition:
+            return self._may_speak()
 
     def _may_speak(self) -> bool:
         if self._is_closed:

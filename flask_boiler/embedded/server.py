@@ -28,13 +28,13 @@ from flask_boiler.firestore import protocol
 from flask_boiler.firestore.greenlets import hook_grpc
 from flask_boiler.lifecycle import Startable
 
-__all__ = ["EmbeddedFirestore", "Handler", "conversing", "streaming", "unary"]
+__all__ = ["EmbeddedFirestore", "Handler", "streaming", "unary"]
 
 _log = logging.getLogger(__name__)
 
 _SERVICE = protocol.SERVICE.strip("/")
-#: Calls that run at once; an open stream is one for as long as it is open.
-_THREADS = 512
+#: Calls that run at once, apart from streams in both directions.
+_THREADS = 128
 #: Where gRPC is behind the gateway.
 _INSIDE = "127.0.0.1"
 _OPTIONS = [
@@ -42,8 +42,9 @@ _OPTIONS = [
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
     ("grpc.max_send_message_length", -1),
-    # What production does: a connection carries a hundred streams.
-    ("grpc.max_concurrent_streams", 100),
+    # More than there can be: whoever asks for another one waits for ever, without a word. How many
+    # there can be is said in words, by ``Streams``.
+    ("grpc.max_concurrent_streams", 65_536),
 ]
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -71,20 +72,6 @@ def streaming(answer: Callable[[Any], Iterator[Any]], request: Any, path: str = 
             _abort(context, error, path)
 
     return grpc.unary_stream_rpc_method_handler(handle, request.FromString, _bytes_of)
-
-
-def conversing(
-    answer: Callable[[Iterator[Any], Any], Iterator[Any]], request: Any, path: str = ""
-) -> Handler:
-    """A call with many requests and many responses; it is given the context, too."""
-
-    def handle(messages: Iterator[Any], context: Any) -> Iterator[Any]:
-        try:
-            yield from answer(messages, context)
-        except (Refusal, sqlite3.Error) as error:
-            _abort(context, error, path)
-
-    return grpc.stream_stream_rpc_method_handler(handle, request.FromString, _bytes_of)
 
 
 def _abort(context: Any, error: Exception, path: str) -> None:
@@ -122,9 +109,7 @@ def _handlers(service: Service, streams: Streams) -> dict[str, Handler]:
     handlers = {name: unary(answer, request, path) for name, (answer, request) in one.items()}
     for name, (answers, request) in many.items():
         handlers[name] = streaming(answers, request, path)
-    handlers["Listen"] = conversing(streams.listen, protocol.ListenRequest, path)
-    handlers["Write"] = conversing(streams.write, protocol.WriteRequest, path)
-    return handlers
+    return {**handlers, **streams.handlers()}
 
 
 class _Running(NamedTuple):
@@ -132,6 +117,7 @@ class _Running(NamedTuple):
 
     server: grpc.Server
     pool: DaemonPool
+    streams: Streams
     gateway: Gateway
     channels: WebChannels
 
@@ -144,6 +130,7 @@ class _Running(NamedTuple):
         if faults is not None:
             faults.hurry()
         stopped.wait()
+        self.streams.stop()
         self.pool.shutdown()
 
 
@@ -286,11 +273,12 @@ class EmbeddedFirestore(Startable):
             gateway = Gateway(self._address, self._port, (_INSIDE, grpc_port), web.serve)
         except BaseException:
             server.stop(grace=None).wait()
+            streams.stop()
             pool.shutdown()
             raise
         self._port = gateway.port
         self._grpc_port = grpc_port
-        self._running = _Running(server, pool, gateway, channels)
+        self._running = _Running(server, pool, streams, gateway, channels)
 
     def stop(self) -> None:
         """End all calls and close the file; what was acknowledged is in it."""

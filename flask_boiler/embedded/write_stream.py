@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flask_boiler.embedded.faults import Faults
@@ -12,6 +14,9 @@ from flask_boiler.embedded.service import Service
 from flask_boiler.firestore import protocol
 
 __all__ = ["WriteStream"]
+
+#: Of those that were not answered yet.
+_MOST_REQUESTS = 100
 
 
 class WriteStream:
@@ -24,9 +29,59 @@ class WriteStream:
     def __init__(self, service: Service, faults: Faults) -> None:
         self._service = service
         self._faults = faults
+        self._wake: Callable[[], None] = lambda: None
+        self._requests: deque[Any] = deque()
+        self._has_heard_all = False
+        self._is_gone = False
         self._world = ""
         self._id = secrets.token_urlsafe(12)
         self._count = 0
+
+    # Without a thread of its own; see ``duplex.Party``.
+
+    def attend(self, wake: Callable[[], None]) -> None:
+        """Call this from now on when there is something to do."""
+        self._wake = wake
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it takes another request before it has answered those that it has."""
+        return len(self._requests) < _MOST_REQUESTS
+
+    def hear(self, request: Any) -> None:
+        """The client wants this written."""
+        self._requests.append(request)
+        self._wake()
+
+    def hear_all(self) -> None:
+        """The client wants nothing more."""
+        self._has_heard_all = True
+        self._wake()
+
+    def hang_up(self) -> None:
+        """The client is gone; what it has asked for and is not begun is not done."""
+        self._is_gone = True
+        self._wake()
+
+    def beat(self) -> None:
+        """A client that asks for nothing is told nothing."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all is answered."""
+        return self._is_gone or (self._has_heard_all and not self._requests)
+
+    def speak(self) -> Iterator[bytes]:
+        """The answers to what was heard, serialized.
+
+        :raises Refusal: the stream ends with a code.
+        """
+        while self._requests and not self._is_gone:
+            yield bytes(self.answer(self._requests.popleft()).SerializeToString())
+
+    def leave(self) -> None:
+        """It is over: nothing that is left is done."""
+        self._requests.clear()
 
     def answer(self, request: Any) -> Any:
         """Do what a request asks for; the ``WriteResponse``.

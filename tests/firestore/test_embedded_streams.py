@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from flask_boiler.embedded import EmbeddedFirestore
+from flask_boiler.embedded import EmbeddedFirestore, listening
 from flask_boiler.embedded.conversation import ListenPolicy
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.clients import local_client
@@ -18,6 +18,8 @@ from flask_boiler.firestore.clients import local_client
 WORLD = "projects/streams/databases/(default)"
 PATIENCE_S = 30.0
 MANY = 10_000
+#: Little is under way to a client that does not read.
+_SMALL_WINDOW = [("grpc.http2.lookahead_bytes", 16_384), ("grpc.http2.bdp_probe", 0)]
 
 
 class RawStream:
@@ -110,36 +112,181 @@ def test_a_write_below_a_large_query_costs_one_message(client: Any, channel: grp
     stream.cancel()
 
 
-def test_a_connection_carries_a_hundred_streams(client: Any, channel: grpc.Channel) -> None:
-    streams = [listen(channel) for _ in range(100)]
+def ours() -> list[str]:
+    """The threads of the server's streams and calls."""
+    return [t.name for t in threading.enumerate() if t.name.startswith("embedded-firestore")]
+
+
+def test_a_connection_carries_a_thousand_streams_and_all_other_calls(
+    server: EmbeddedFirestore, client: Any, channel: grpc.Channel
+) -> None:
+    streams = [listen(channel) for _ in range(1_000)]
     for stream in streams:
         stream.until(is_marker)
-    client.document("c/a").set({"n": 1})
+
+    # Beside them, on the same connection.
+    request = protocol.CommitRequest(database=WORLD)
+    request.writes.add().update.name = f"{WORLD}/documents/c/a"
+    commit = channel.unary_unary(
+        protocol.SERVICE + "Commit",
+        protocol.CommitRequest.SerializeToString,
+        protocol.CommitResponse.FromString,
+    )
+    assert len(commit(request, timeout=PATIENCE_S).write_results) == 1
+    get = channel.unary_unary(
+        protocol.SERVICE + "GetDocument",
+        protocol.GetDocumentRequest.SerializeToString,
+        protocol.Document.FromString,
+    )
+    found = get(protocol.GetDocumentRequest(name=f"{WORLD}/documents/c/a"), timeout=PATIENCE_S)
+    assert found.name.endswith("/c/a")
+    # And on another.
+    client.document("d/b").set({"n": 1})
+    assert client.document("d/b").get().get("n") == 1
+
+    told = [stream.until(is_marker) for stream in streams]
+    assert all(change.document_change.document.name.endswith("/c/a") for change, _ in told)
+    assert len(ours()) < 60
+    server.stop()
+    assert ours() == []
     for stream in streams:
-        change, _ = stream.until(is_marker)
-        assert change.document_change.document.name.endswith("/c/a")
-    for stream in streams:
-        stream.cancel()
+        with pytest.raises(grpc.RpcError):
+            stream.receive()
 
 
-def test_a_stream_takes_two_threads_and_gives_them_back(
+def test_one_stream_too_many_is_refused_in_words_and_another_takes_its_place() -> None:
+    with (
+        EmbeddedFirestore(listen_policy=ListenPolicy(most_streams=3)) as server,
+        grpc.insecure_channel(server.host) as channel,
+    ):
+        streams = [listen(channel) for _ in range(2)]
+        for stream in streams:
+            stream.until(is_marker)
+        writes = write_stream(channel)
+        writes.send(protocol.WriteRequest(database=WORLD))
+        writes.receive()
+
+        for one_more in (listen(channel), write_stream(channel)):
+            with pytest.raises(grpc.RpcError, match="3 Listen and Write streams") as caught:
+                one_more.receive()
+            assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+        streams[0].cancel()
+        for _ in range(1_000):
+            again = listen(channel)
+            try:
+                again.until(is_marker)
+            except grpc.RpcError:
+                continue
+            break
+        else:
+            pytest.fail("a stream that ended keeps its place")
+
+
+def test_streams_share_a_few_threads_and_give_them_back(
     server: EmbeddedFirestore, channel: grpc.Channel
 ) -> None:
-    def ours() -> int:
-        return sum(t.name.startswith("embedded-firestore-hears") for t in threading.enumerate())
-
-    streams = [listen(channel) for _ in range(20)]
+    streams = [listen(channel) for _ in range(40)]
     for stream in streams:
         for target_id in range(4, 40, 2):
             target = protocol.ListenTarget(target_id=target_id)
             target.documents.documents.append(f"{WORLD}/documents/c/{target_id}")
             stream.send(protocol.ListenRequest(database=WORLD, add_target=target))
         stream.until(is_marker)
-    assert ours() == 20
+    speakers = [name for name in ours() if name.startswith("embedded-firestore-stream")]
+    assert 1 <= len(speakers) <= 8
     for stream in streams:
         stream.cancel()
     server.stop()
-    assert ours() == 0
+    assert ours() == []
+
+
+def test_many_write_streams_leave_room_for_everything_else(
+    client: Any, channel: grpc.Channel
+) -> None:
+    streams = [write_stream(channel) for _ in range(300)]
+    for stream in streams:
+        stream.send(protocol.WriteRequest(database=WORLD))
+    tokens = [stream.receive().stream_token for stream in streams]
+    for number, (stream, token) in enumerate(zip(streams, tokens, strict=True)):
+        stream.send(writing(f"c/{number}", number, token))
+    assert all(len(stream.receive().write_results) == 1 for stream in streams)
+    assert client.document("c/299").get().get("n") == 299
+    assert len(ours()) < 60
+
+
+def test_a_write_stream_whose_client_has_said_all_ends_when_all_is_done(
+    client: Any, channel: grpc.Channel
+) -> None:
+    stream = write_stream(channel)
+    stream.send(protocol.WriteRequest(database=WORLD))
+    token = stream.receive().stream_token
+    for number in range(5):
+        stream.send(writing("c/a", number, token))
+    stream.send(None)
+    assert [len(stream.receive().write_results) for _ in range(5)] == [1] * 5
+    with pytest.raises(StopIteration):
+        stream.receive()
+    assert client.document("c/a").get().get("n") == 4
+
+
+def test_a_grpc_that_is_another_inside_is_served_with_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listening, "is_possible", lambda: False)
+    policy = ListenPolicy(heartbeat_s=0.05)
+    with (
+        EmbeddedFirestore(listen_policy=policy) as server,
+        grpc.insecure_channel(server.host) as channel,
+    ):
+        stream, writes = listen(channel), write_stream(channel)
+        stream.until(is_marker)
+        stream.until(is_marker)
+        writes.send(protocol.WriteRequest(database=WORLD))
+        token = writes.receive().stream_token
+        writes.send(writing("c/a", 1, token))
+        writes.send(writing("c/b", 2, token, exists=True))
+        assert len(writes.receive().write_results) == 1
+        with pytest.raises(grpc.RpcError) as caught:
+            writes.receive()
+        assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+        stream.until(lambda response: response.document_change.document.name.endswith("/c/a"))
+        stream.cancel()
+        server.stop()
+        assert ours() == []
+
+
+def test_a_client_that_takes_nothing_for_long_is_cut_off_and_delays_nobody() -> None:
+    policy = ListenPolicy(most_changes=50, heartbeat_s=0.05, stuck_s=0.1)
+    with EmbeddedFirestore(listen_policy=policy) as server:
+        writer = local_client(server.host, project="streams", database="(default)")
+        with (
+            grpc.insecure_channel(server.host, options=_SMALL_WINDOW) as slow_channel,
+            grpc.insecure_channel(server.host) as channel,
+        ):
+            # Of these nobody reads what they are told after the beginning.
+            stuck = [listen(slow_channel) for _ in range(20)]
+            for stream in stuck:
+                stream.until(is_marker)
+            reader = listen(channel)
+            reader.until(is_marker)
+            for turn in range(10):
+                batch = writer.batch()
+                for number in range(100):
+                    batch.set(writer.document(f"c/{number}"), {"n": turn, "x": "y" * 10_000})
+                batch.commit()
+                last = 0
+                while last < turn:
+                    for response in reader.until(is_marker):
+                        fields = response.document_change.document.fields
+                        last = max(last, fields["n"].integer_value if "n" in fields else 0)
+            for stream in stuck:
+                with pytest.raises(grpc.RpcError, match="taken nothing") as caught:
+                    while True:
+                        stream.receive()
+                assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+            assert writer.document("c/1").get().get("n") == 9
+        writer.close()
 
 
 def test_a_client_that_reads_nothing_is_waited_for_and_told_the_last() -> None:
