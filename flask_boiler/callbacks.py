@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from flask_boiler.errors import BoilerError, ConfigurationError, DeclarationError
 
-__all__ = ["require_plain", "require_plain_members", "require_result"]
+__all__ = ["misfit", "require_plain", "require_plain_members", "require_result"]
 
 T = TypeVar("T")
 
@@ -91,6 +91,25 @@ def require_result(result: T, what: str) -> T:
         kind = f"a function that returns a {type(result).__name__}"
         raise ConfigurationError(_AWAITED.format(what=what, kind=kind))
     return result
+
+
+def misfit(function: Any, *arguments: str) -> str | None:
+    """Why a function cannot be called with these arguments, by position; ``None`` if it can.
+
+    Nothing is known of functions that do not show their signature: they are taken to fit.
+    """
+    if not callable(function):
+        return f"{function!r:.80} is no function"
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        name = getattr(function, "__qualname__", repr(function))
+        return f"{name}{signature} is called with ({', '.join(arguments)}): {error}"
+    return None
 
 
 def _function(given: Any) -> Any:

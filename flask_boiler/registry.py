@@ -20,6 +20,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from flask_boiler.errors import DuplicateModelError, UnknownModelError
+from flask_boiler.naming import nearest
 
 if TYPE_CHECKING:
     from flask_boiler.model import Model
@@ -103,11 +104,16 @@ def find(name: str, *, near: type | None = None) -> type[Model]:
     asker = f"{near.__qualname__} refers to" if near else "There is"
     if not named:
         raise UnknownModelError(
-            f"{asker} {name!r}, and no model of that name is declared: import its module first"
+            f"{asker} {name!r}, and no model of that name is declared{nearest(name, _names())}: "
+            "import its module first"
         )
     raise UnknownModelError(
         f"{asker} {name!r}, which may be any of {_listed(named)}: give the class itself"
     )
+
+
+def _names() -> list[str]:
+    return [model.__name__ for refs in _by_type_name.values() for r in refs if (model := r())]
 
 
 def _alive(name: str) -> list[type[Model]]:

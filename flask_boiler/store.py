@@ -8,19 +8,29 @@ declaration serves requests, transactions and live views.
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, overload
 
 from flask_boiler import registry
-from flask_boiler.callbacks import require_plain, require_plain_members
+from flask_boiler.callbacks import misfit, require_plain, require_plain_members
 from flask_boiler.context import current_context
 from flask_boiler.domain_model import DomainModel
-from flask_boiler.errors import DeclarationError
+from flask_boiler.errors import (
+    BoilerError,
+    DeclarationError,
+    MaterializationError,
+    MissingIndexError,
+    QueryError,
+)
+from flask_boiler.model import Model
+from flask_boiler.naming import nearest
 from flask_boiler.ports import Incomplete, Reader
 from flask_boiler.query import Query
 from flask_boiler.reading import DirectReader, current_reader
+from flask_boiler.stored_view import StoredView
 from flask_boiler.values import HasPath, Snapshot, document_path
 
 __all__ = ["ManyReference", "Reference", "SingleReference", "Store", "reference"]
@@ -52,6 +62,15 @@ class Reference(Generic[M]):
         self.name = name
         self.owner = owner.__name__
         self._declared_in = owner
+
+    def check_source(self) -> None:
+        """Check that the source can be called.
+
+        :raises DeclarationError: it cannot.
+        """
+        wrong = None if self.source is None else misfit(self.source, "store")
+        if wrong is not None:
+            raise DeclarationError(f"{self.owner}.{self.name}: its source {wrong}")
 
     @property
     def model(self) -> type[M] | None:
@@ -86,13 +105,12 @@ class Reference(Generic[M]):
             return document_path(pointed if "/" in pointed else self._path_of_id(pointed))
         if isinstance(pointed, Snapshot | HasPath):
             return document_path(pointed.path)
-        doc_ref = getattr(pointed, "doc_ref", None)
-        if doc_ref is None:
+        if not is_named(pointed):
             raise DeclarationError(
                 f"{self.owner}.{self.name} cannot point to {pointed!r:.80}: expected a document "
                 "id, a path, a reference, a snapshot, a model or a query"
             )
-        return document_path(doc_ref)
+        return document_path(pointed.doc_ref)
 
     def _path_of_id(self, doc_id: str) -> str:
         if self.model is None or not issubclass(self.model, DomainModel):
@@ -229,6 +247,8 @@ class Store:
         super().__init_subclass__(**options)
         require_plain_members(cls)
         own = {k: v for k, v in vars(cls).items() if isinstance(v, Reference)}
+        for slot in own.values():
+            slot.check_source()
         cls._references = MappingProxyType({**cls._references, **own})
 
     def __init__(self, **roots: Any) -> None:
@@ -254,19 +274,19 @@ class Store:
         :raises DeclarationError: the store has no such slot.
         """
         if name not in self._references:
-            known = ", ".join(self._references) or "none"
-            raise DeclarationError(
-                f"{type(self).__name__} has no reference {name!r} (it has: {known})"
-            )
+            raise DeclarationError(self._unknown(name))
         self._fed[name] = pointed
         self._held.pop(name, None)
 
     def add_snapshot(self, name: str, *, dm_cls: type[Any] | None = None, snapshot: Any) -> None:
         """Hand in a snapshot for a slot; ``refresh`` makes it the slot's model.
 
+        A store that declares no slots at all takes any name.
+
         :param dm_cls: the domain model, if the slot is not declared with one.
+        :raises DeclarationError: the store declares slots, and none of this name.
         """
-        if name not in self._references:
+        if not self._references:
             slot: SingleReference[Any] = SingleReference(dm_cls, None)
             slot.name, slot.owner = name, type(self).__name__
             self._held[name] = slot.resolve(snapshot)
@@ -284,18 +304,51 @@ class Store:
             found.extend(value.values() if isinstance(value, Mapping) else [value])
         return [model for model in found if model is not None]
 
-    def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_") and name in self._held:
-            return self._held[name]
-        raise AttributeError(f"{type(self).__name__} has no reference {name!r}")
+    if not TYPE_CHECKING:
+        # Hidden from type checkers, which would no longer find misspelled slots otherwise.
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_") or hasattr(type(self), name):
+                # A property that raised: its error is the one to be seen, not that it is missing.
+                return object.__getattribute__(self, name)
+            if name in self._held:
+                return self._held[name]
+            raise AttributeError(self._unknown(name))
+
+    def _unknown(self, name: str) -> str:
+        known = ", ".join(self._references) or "none"
+        hint = nearest(name, (*self._references, *self._held))
+        return f"{type(self).__name__} has no reference {name!r}{hint} (it has: {known})"
 
     def _value(self, slot: Reference[Any]) -> Any:
         if slot.name not in self._held:
             try:
-                self._held[slot.name] = slot.resolve(self._pointed(slot))
+                self._held[slot.name] = self._read(slot)
             except Incomplete as incomplete:
                 raise Incomplete(incomplete.missing | self._missing_elsewhere()) from None
         return self._held[slot.name]
+
+    def _read(self, slot: Reference[Any]) -> Any:
+        """What a slot points to.
+
+        Whatever else goes wrong is told with the slot's name. An AttributeError in particular must
+        not come through: Python would take it for the slot's being missing.
+        """
+        step = "its source"
+        try:
+            pointed = self._pointed(slot)
+            step = "reading it"
+            return slot.resolve(pointed)
+        except Incomplete:
+            raise
+        except Exception as error:
+            unasked = isinstance(error, QueryError) and not isinstance(error, MissingIndexError)
+            if isinstance(error, BoilerError) and not unasked:
+                raise
+            raise MaterializationError(
+                f"{type(self).__name__}.{slot.name}: {step} raised {type(error).__name__}: {error}",
+                key=type(self).__name__,
+                attribute=slot.name,
+            ) from error
 
     def _pointed(self, slot: Reference[Any]) -> Any:
         if slot.name in self._fed:
@@ -325,7 +378,16 @@ class Store:
         return frozenset(missing)
 
 
+def is_named(pointed: Any) -> bool:
+    """Whether something says by ``doc_ref`` which document it is; it is not asked to."""
+    # hasattr would take an error in a property for its being missing.
+    return inspect.getattr_static(pointed, "doc_ref", None) is not None
+
+
 def _is_snapshot(pointed: Any) -> bool:
+    if isinstance(pointed, Model | StoredView):
+        # It may have an attribute of that name.
+        return False
     return isinstance(pointed, Snapshot) or hasattr(pointed, "exists")
 
 

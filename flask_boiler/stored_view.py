@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flask_boiler.naming import nearest
 from flask_boiler.values import Snapshot
 
 if TYPE_CHECKING:
     from flask_boiler.view_model import ViewModel
 
-__all__ = ["StoredView"]
+__all__ = ["STORED_NAMES", "StoredView"]
+
+#: What it has beside the view's attributes.
+STORED_NAMES = ("doc_id", "doc_ref")
 
 
 class StoredView:
@@ -32,8 +36,14 @@ class StoredView:
         """Google's reference to that document."""
         return self._snapshot.reference
 
-    def __getattr__(self, name: str) -> Any:
-        attribute = self._view_cls.attributes().get(name)
-        if attribute is None:
-            raise AttributeError(f"{self._view_cls.__name__} has no attribute {name!r}")
-        return attribute.read(self._snapshot.fields, where=self._snapshot.path)
+    if not TYPE_CHECKING:
+        # Hidden from type checkers, which take it for the view itself.
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_") or hasattr(type(self), name):
+                # What it has itself has failed: that error is the one to be seen.
+                return object.__getattribute__(self, name)
+            known = self._view_cls.attributes()
+            if name not in known:
+                hint = nearest(name, (*known, *STORED_NAMES))
+                raise AttributeError(f"{self._view_cls.__name__} has no attribute {name!r}{hint}")
+            return known[name].read(self._snapshot.fields, where=self._snapshot.path)

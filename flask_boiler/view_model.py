@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import string
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from flask_boiler.attrs.annotations import local_names
 from flask_boiler.attrs.typed import TypeSource
-from flask_boiler.callbacks import require_plain
+from flask_boiler.callbacks import misfit, require_plain
 from flask_boiler.context import current_context
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import (
@@ -22,6 +21,8 @@ from flask_boiler.errors import (
     MaterializationError,
 )
 from flask_boiler.model import Model
+from flask_boiler.naming import nearest
+from flask_boiler.path_template import PathTemplate
 from flask_boiler.ports import Incomplete, provided
 from flask_boiler.reading import current_reader
 from flask_boiler.snapshot_cut import compute_once
@@ -72,11 +73,11 @@ class ViewModel(Model):
     store: Any
 
     def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
         annotation = inspect.get_annotations(cls).get("store")
         if annotation is not None:
             names = local_names(cls, [TypeSource(annotation)])
             cls._store_annotation = (annotation, names)
+        super().__init_subclass__(**options)
 
     def __init__(self, *, store: Store | None = None, **fields: Any) -> None:
         super().__init__(**fields)
@@ -184,10 +185,36 @@ class ViewModel(Model):
         return [self._path()]
 
     def _path(self) -> str:
-        template: str | None = self.meta("path")
+        template = self._path_template()
         if template is None:
             raise DeclarationError(_no_place(type(self)))
-        return document_path(_PathFormatter().vformat(template, (), _StoreFields(self.store)))
+        try:
+            return document_path(template.filled(self.store))
+        except BoilerError:
+            raise
+        except Exception as error:
+            raise _failed(self, "Meta.path", error) from error
+
+    @classmethod
+    def _path_template(cls) -> PathTemplate | None:
+        text: str | None = cls.meta("path")
+        return None if text is None else PathTemplate(text, f"{cls.__qualname__}.Meta.path")
+
+    @classmethod
+    def _check_declaration(cls) -> None:
+        super()._check_declaration()
+        what = f"{cls.__qualname__}.Meta.on_delete"
+        require_plain(cls.meta("on_delete"), what, error=DeclarationError)
+        cls.on_delete()
+        template = cls._path_template()
+        if template is None:
+            return
+        try:
+            store_cls = store_class(cls)
+        except DeclarationError:
+            # Annotated with a store that comes later, say: said when the view is first needed.
+            return
+        template.check(store_cls)
 
     def places(self) -> list[str]:
         """The paths of the documents that the view is kept at.
@@ -201,7 +228,10 @@ class ViewModel(Model):
         except BoilerError:
             raise
         except Exception as error:
-            raise _failed(self, "doc_ref", error) from error
+            named = next(
+                (n for n in ("doc_refs", "doc_ref") if _overrides(type(self), n)), "Meta.path"
+            )
+            raise _failed(self, named, error) from error
 
     def to_document(self) -> dict[str, Any]:
         """The stored form of the view, but for what names its place.
@@ -293,54 +323,35 @@ class ViewModel(Model):
         self.close()
 
     @classmethod
-    def _check_declaration(cls) -> None:
-        super()._check_declaration()
-        what = f"{cls.__qualname__}.Meta.on_delete"
-        require_plain(cls.meta("on_delete"), what, error=DeclarationError)
-
-    @classmethod
     def on_delete(cls) -> str | OnDelete:
         """What happens to the documents when the root is gone, as ``Meta.on_delete`` says.
 
-        :raises ConfigurationError: it is none of the choices.
+        :raises DeclarationError: it is none of the choices; raised when the class is created.
         """
         choice: Any = cls.meta("on_delete") or "delete"
-        if choice in ("delete", "keep") or callable(choice):
+        if choice in ("delete", "keep"):
             return choice  # type: ignore[no-any-return]
-        raise ConfigurationError(
-            f"{cls.__name__}.Meta.on_delete is {choice!r}: expected 'delete', 'keep', or a "
-            "function of a stored document's fields"
-        )
+        where = f"{cls.__name__}.Meta.on_delete"
+        if not callable(choice):
+            raise DeclarationError(
+                f"{where} is {choice!r}{nearest(choice, ('delete', 'keep'))}; expected 'delete', "
+                "'keep', or a function of a stored document's fields"
+            )
+        wrong = misfit(choice, "fields")
+        if wrong is not None:
+            raise DeclarationError(f"{where}: {wrong}")
+        return choice  # type: ignore[no-any-return]
 
     @classmethod
     def require_place(cls) -> None:
-        """Check that the class says where its views are kept.
+        """Check that the class says where its views are kept, and names what its store has.
 
-        :raises ConfigurationError: it does not.
+        :raises ConfigurationError: it does not say.
+        :raises DeclarationError: what it names is not there.
         """
+        cls._check_declaration()
         if cls.meta("path") is None and not _overrides(cls, "doc_ref", "doc_refs"):
             raise ConfigurationError(_no_place(cls))
-
-
-class _PathFormatter(string.Formatter):
-    """Fills a path template; what is not there must not become a place called ``None``."""
-
-    def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
-        found = super().get_field(field_name, args, kwargs)
-        if found[0] is None:
-            raise ValueError(f"Meta.path needs {field_name}, which is None")
-        return found
-
-
-class _StoreFields(dict[str, Any]):
-    """The store's references as the fields of a path template."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__()
-        self._store = store
-
-    def __missing__(self, name: str) -> Any:
-        return getattr(self._store, name)
 
 
 def store_class(cls: type[ViewModel]) -> type[Store]:

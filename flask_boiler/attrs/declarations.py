@@ -22,6 +22,7 @@ from flask_boiler.attrs.typed import (
 from flask_boiler.errors import DeclarationError
 from flask_boiler.firestore.native import DocumentReference, GeoPoint, Vector
 from flask_boiler.model_state import UNSET
+from flask_boiler.naming import nearest
 
 __all__ = [
     "ObjectType",
@@ -296,4 +297,9 @@ def _options(given: dict[str, Any]) -> AttributeOptions:
         options["validators"] = (validate,) if callable(validate) else tuple(validate)
     if "default" in options and options.get("default_factory") is not None:
         raise DeclarationError("an attribute takes a default or a default_factory, not both")
+    known = AttributeOptions.__dataclass_fields__
+    for name in options:
+        if name not in known:
+            names = ["validate" if each == "validators" else each for each in known]
+            raise DeclarationError(f"an attribute has no option {name!r}{nearest(name, names)}")
     return AttributeOptions(**options)

@@ -235,11 +235,15 @@ def nested(field: FieldOperators, name: str) -> NestedField:
 
     :raises AttributeError: the field has no such part.
     """
+    if hasattr(type(field), name):
+        # A property that raised: its error is the one to be seen, not that it is missing.
+        return object.__getattribute__(field, name)  # type: ignore[no-any-return]
     if name.startswith("_"):
         # Asked by copy and the like of what is only half made: too early to say more.
         raise AttributeError(name)
     if not field._kind().has_attributes:
-        raise AttributeError(f"{type(field).__name__} {field!r} has no attribute {name!r}")
+        hint = nearest(name, [known for known in dir(type(field)) if not known.startswith("_")])
+        raise AttributeError(f"{type(field).__name__} {field!r} has no attribute {name!r}{hint}")
     try:
         return field[name]
     except QueryError as error:

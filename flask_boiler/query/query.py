@@ -319,7 +319,7 @@ def _whole_collection(model_cls: Any, parent: Any) -> QuerySpec:
 
 
 def _parent_path(parent: Any) -> str:
-    named = getattr(parent, "doc_ref", parent)
+    named = parent.doc_ref if hasattr(type(parent), "doc_ref") else parent
     if not isinstance(named, str | HasPath):
         raise QueryError(f"{parent!r:.80} names no document: expected a path or a reference")
     try:

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from flask_boiler.callbacks import require_plain, require_result
+from flask_boiler.callbacks import misfit, require_plain, require_result
 from flask_boiler.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.keys import ViewKey
@@ -18,6 +18,7 @@ from flask_boiler.engine.materializer import render
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.publisher import Publisher
 from flask_boiler.errors import ConfigurationError
+from flask_boiler.naming import nearest
 from flask_boiler.reading import reading_through
 from flask_boiler.values import Snapshot
 from flask_boiler.view.build import builder_of
@@ -39,6 +40,8 @@ __all__ = [
 
 #: Computes a live view on a cut; what the engine calls.
 Computation = Callable[[CutReader], Rendering]
+
+_HANDLERS = ("on_create", "on_update", "on_delete")
 
 _collected: ContextVar[list[ViewModel] | None] = ContextVar("flask_boiler_collected", default=None)
 
@@ -112,11 +115,13 @@ class ViewKeeper:
 
 
 class DocumentHandler:
-    """Calls the handlers of a protocol, and keeps the views that they publish."""
+    """Calls the handlers of a protocol, and keeps the views that they publish.
+
+    :raises ConfigurationError: the protocol has a handler that is never called, or cannot be.
+    """
 
     def __init__(self, mediator: PopulatedMediator, protocol: type[ProtocolBase]) -> None:
-        for name in ("on_create", "on_update", "on_delete"):
-            require_plain(getattr(protocol, name, None), f"{protocol.__qualname__}.{name}")
+        _check_handlers(protocol)
         self._mediator = mediator
         self._protocol = protocol
 
@@ -183,6 +188,22 @@ def keeper_of(
         f"{type(mediator).__name__} needs either view_model_cls or a Protocol class of its own, "
         "and not both"
     )
+
+
+def _check_handlers(protocol: type[ProtocolBase]) -> None:
+    for name in dir(protocol):
+        if not name.startswith("on_"):
+            continue
+        where = f"{protocol.__qualname__}.{name}"
+        if name not in _HANDLERS:
+            raise ConfigurationError(
+                f"{where} is never called{nearest(name, _HANDLERS)}; there are "
+                f"{', '.join(_HANDLERS)}"
+            )
+        require_plain(getattr(protocol, name), where)
+        wrong = misfit(getattr(protocol, name), "snapshot", "mediator")
+        if wrong is not None:
+            raise ConfigurationError(f"{where}: {wrong}; is it a @staticmethod?")
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from flask_boiler.view.rest_views import (
     ListPost,
     RestView,
 )
+from flask_boiler.view.rules import require_arguments
 from flask_boiler.view_model import ViewModel
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ class RestMediator:
         if issubclass(chosen, RestView):
             # Once, so that what cannot be served is refused when the application starts.
             chosen(self)
+            require_arguments(self.app, rule, chosen.answer)
             function = chosen.as_view(endpoint, self)
         else:
             function = chosen.as_view(endpoint)

@@ -20,10 +20,12 @@ from flask_boiler.collection import new_id
 from flask_boiler.context import current_context
 from flask_boiler.errors import (
     BoilerError,
+    ConfigurationError,
     ConflictError,
     DocumentNotFoundError,
     ValidationError,
 )
+from flask_boiler.naming import nearest
 from flask_boiler.ports import Incomplete
 from flask_boiler.reading import DirectReader, current_reader, reading_through
 from flask_boiler.snapshot_cut import compute_once
@@ -237,6 +239,16 @@ class ListGet(RestView):
 
     #: Attributes of the root that may be filtered by although the view does not show them.
     filters: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, mediator: RestMediator) -> None:
+        super().__init__(mediator)
+        known = self.root.model.attributes()
+        for name in self.filters:
+            if name not in known:
+                raise ConfigurationError(
+                    f"{type(self).__name__}.filters: {self.root.model.__name__} has no attribute "
+                    f"{name!r}{nearest(name, known)}"
+                )
 
     def answer(self, **arguments: Any) -> Response:
         """200, with the views by their roots' ids, in order, and the problems of those that fail.

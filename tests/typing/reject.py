@@ -5,6 +5,8 @@ from __future__ import annotations
 from flask_boiler import attrs
 from flask_boiler.attrs import Attr
 from flask_boiler.domain_model import DomainModel
+from flask_boiler.store import Store, reference
+from flask_boiler.view_model import ViewModel
 
 
 class City(DomainModel):
@@ -35,6 +37,18 @@ City.population.no_such_operator(3)  # refused
 print(City.address["street"].streat)  # refused
 print(City.get("x").city_name)  # refused
 City.get(3)  # refused
+
+
+class CityStore(Store):
+    city = reference(City)
+
+
+class CityView(ViewModel):
+    store: CityStore
+
+    @attrs.computed
+    def name(self) -> str:
+        return self.store.cty.city_name  # refused
 
 
 class Port(DomainModel):

@@ -100,6 +100,7 @@ INTERNAL = {
     ),
     "callbacks",
     "path_pattern",
+    "path_template",
     "view_root",
 }
 

@@ -20,7 +20,7 @@ FLOORS = {
         *("store", "stored_view", "view_model", "view_root", "mutation", "form", "config"),
         "context",
         *("transaction", "snapshot_cut", "model_options", "changes", "collection"),
-        *("declaration", "nesting"),
+        *("declaration", "nesting", "path_template"),
     ],
     "react": ["listen", "engine", "embedded", "sql"],
     "expose": ["view", "auth", "openapi", "metrics"],

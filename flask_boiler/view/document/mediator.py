@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from flask_boiler.callbacks import require_plain
+from flask_boiler.callbacks import misfit, require_plain
 from flask_boiler.context import ApplicationContext
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.engine.runtime import Engine
@@ -85,6 +85,9 @@ class DocumentMediator(PopulatedMediator):
         self.mutation_cls = mutation_cls
         require_plain(authorize, f"authorize of {type(self).__name__}")
         self._authorize = authorize
+        wrong = None if authorize is None else misfit(authorize, "patch", "view")
+        if wrong is not None:
+            raise ConfigurationError(f"{type(self).__name__}: authorize {wrong}")
         if document is not None and patches is None:
             self._refuse(mutation_cls=mutation_cls, authorize=authorize)
             self._inlet: _Document | _PatchInlet = _Document(self, document)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask_boiler.callbacks import require_plain, require_result
+from flask_boiler.callbacks import misfit, require_plain, require_result
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.form import Form
 from flask_boiler.query import Query
@@ -34,6 +34,9 @@ def effect_of(
         raise ConfigurationError(f"{where} needs either view_model_cls or on_task, and not both")
     if on_task is not None:
         require_plain(on_task, f"on_task of {where}")
+        wrong = misfit(on_task, "task", "transaction")
+        if wrong is not None:
+            raise ConfigurationError(f"{where}: on_task {wrong}")
         return _calling(on_task, query)
     assert view_model_cls is not None
     if issubclass(view_model_cls, Form):
