@@ -13,7 +13,7 @@ from flask_boiler.values import HasPath, document_path
 if TYPE_CHECKING:
     from flask_boiler.model import Model
 
-__all__ = ["EmbedKind", "ManyKind", "RelationKind", "google_reference"]
+__all__ = ["EmbedKind", "ManyKind", "RelationKind", "google_reference", "is_document"]
 
 
 class _ModelKind(Kind):
@@ -223,6 +223,13 @@ class ManyKind(Kind):
         if isinstance(value, list | tuple):
             return self._list
         raise self.refuse(value)
+
+
+def is_document(value: object) -> bool:
+    """Whether a value is a model that lies at a path of its own."""
+    from flask_boiler.model import Model
+
+    return isinstance(value, Model) and value._is_document
 
 
 def google_reference(path: str) -> Any:

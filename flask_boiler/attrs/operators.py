@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from flask_boiler.attrs.kinds import AnyKind, Kind, Mismatch
+from flask_boiler.attrs.links import RelationKind, is_document
 from flask_boiler.errors import QueryError
 from flask_boiler.firestore.field_path import field_path, read_field_path
 from flask_boiler.firestore.native import is_transform
@@ -86,20 +87,29 @@ class FieldOperators:
         except Mismatch as mismatch:
             raise mismatch.error(self) from mismatch
 
-    def in_(self, values: Iterable[Any]) -> Condition:
-        """The field has one of these values."""
+    def in_(self, values: Iterable[Any] | Mapping[Any, Any]) -> Condition:
+        """The field has one of these values; of none, no document has any.
+
+        :param values: of a mapping, those that it has. For relations they may be models.
+        """
         return self._condition("in", self._operands(values))
 
-    def not_in(self, values: Iterable[Any]) -> Condition:
-        """The field exists and has none of these values."""
+    def not_in(self, values: Iterable[Any] | Mapping[Any, Any]) -> Condition:
+        """The field exists and has none of these values; of no values, whether or not it exists.
+
+        :param values: as for ``in_``.
+        """
         return self._condition("not-in", self._operands(values))
 
     def contains(self, value: Any) -> Condition:
         """The field is an array with this element."""
         return self._condition("array-contains", self._operand(value, of_item=True))
 
-    def contains_any(self, values: Iterable[Any]) -> Condition:
-        """The field is an array with at least one of these elements."""
+    def contains_any(self, values: Iterable[Any] | Mapping[Any, Any]) -> Condition:
+        """The field is an array with at least one of these elements.
+
+        :param values: as for ``in_``.
+        """
         return self._condition("array-contains-any", self._operands(values, of_item=True))
 
     # Two attributes are the same only if they are one: __eq__ is taken.
@@ -133,7 +143,8 @@ class FieldOperators:
     def _operands(self, values: Iterable[Any], *, of_item: bool = False) -> list[Any]:
         if isinstance(values, str) or not isinstance(values, Iterable):
             raise QueryError(f"{self!r} needs a list of values, not {values!r:.80}")
-        return [self._operand(value, of_item=of_item) for value in values]
+        listed = values.values() if isinstance(values, Mapping) else values
+        return [self._operand(value, of_item=of_item) for value in listed]
 
     def _operand(self, value: Any, *, of_item: bool = False) -> Any:
         if value is None:
@@ -153,6 +164,9 @@ class FieldOperators:
             raise QueryError(f"{self!r}: {texts}") from mismatch
 
     def _dump_operand(self, kind: Kind, value: Any) -> Any:
+        if isinstance(kind, AnyKind) and is_document(value):
+            # What has no type is compared with what a relation would have stored.
+            return RelationKind(None).dump(value)
         return kind.dump(value)
 
 

@@ -49,9 +49,13 @@ class Population:
         self._unheld.add(target)
         self.remembered.update(roots)
 
-    def lost_roots(self, target: Target, cut: Cut) -> list[str]:
-        """Remembered roots that are no members any more; known once every target is held."""
-        self._unheld.discard(target)
+    def lost_roots(self, target: Target | None, cut: Cut) -> list[str]:
+        """Remembered roots that are no members any more; known once every target is held.
+
+        :param target: one that is held now; ``None`` if there are none, as nothing can be found.
+        """
+        if target is not None:
+            self._unheld.discard(target)
         if self._unheld or not self.remembered:
             return []
         remembered, self.remembered = self.remembered, set()

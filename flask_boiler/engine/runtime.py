@@ -205,6 +205,9 @@ class Engine:
                 held = population.held(target, cut)
                 if held is not None:
                     self._populated(population, target, held, cut)
+            if not population.targets:
+                # The query can find nothing: what it found before is given up.
+                self._populated(population, None, (), cut)
 
     def depopulate(self, population: Population) -> None:
         """Undo :meth:`populate`; the views are discarded, their documents stay.
@@ -286,7 +289,7 @@ class Engine:
                 self._touch(view)
 
     def _populated(
-        self, population: Population, target: Target, paths: Iterable[str], cut: Cut
+        self, population: Population, target: Target | None, paths: Iterable[str], cut: Cut
     ) -> None:
         self._parking.release(ViewKey(population.keeper, str(target)))
         for root in [*paths, *population.lost_roots(target, cut)]:

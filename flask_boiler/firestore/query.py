@@ -290,6 +290,8 @@ def describe(spec: QuerySpec) -> str:
 def _described(where: Filter) -> str:
     if isinstance(where, FieldFilter):
         return f"{where.field} {where.op} {_shortened(where.value)}"
+    if not where.filters:
+        return "nothing is found" if where.op == "or" else "anything is found"
     return f" {where.op} ".join(
         _described(part) if isinstance(part, FieldFilter) else f"({_described(part)})"
         for part in where.filters

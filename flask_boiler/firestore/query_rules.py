@@ -17,6 +17,7 @@ from flask_boiler.values import CompositeFilter, Cursor, FieldFilter, Filter, Or
 __all__ = [
     "MAX_DISJUNCTIONS",
     "NAME",
+    "NOTHING",
     "check",
     "conjunction",
     "disjunctions",
@@ -25,6 +26,9 @@ __all__ = [
 ]
 
 NAME = "__name__"
+#: What no document fulfils: any of no alternatives, as all of no conditions is fulfilled by each.
+NOTHING = CompositeFilter("or", ())
+_EVERYTHING = CompositeFilter("and", ())
 MAX_DISJUNCTIONS = 30
 _MAX_NOT_IN = 10
 _MAX_UNEQUAL_FIELDS = 10
@@ -35,10 +39,13 @@ _INEQUALITIES = frozenset({"<", "<=", ">", ">=", "!=", "not-in"})
 
 
 def check(spec: QuerySpec) -> QuerySpec:
-    """The same query, if Firestore can answer it.
+    """The same query, if Firestore can answer it; empty lists, which it refuses, are resolved.
+
+    The filter of a query that can find nothing is :data:`NOTHING`: nobody has to be asked.
 
     :raises QueryError: what is wrong, and what to write instead.
     """
+    spec = spec.but(where=_resolved(spec.where))
     if spec.where is not None:
         _check_filter(spec.where)
     _check_orders(spec)
@@ -57,6 +64,27 @@ def conjunction(*filters: Filter | None) -> Filter | None:
         elif part is not None:
             parts.append(part)
     return CompositeFilter("and", tuple(parts)) if len(parts) > 1 else next(iter(parts), None)
+
+
+def _resolved(where: Filter | None) -> Filter | None:
+    """The same filter without empty lists; ``None`` if it lets everything pass."""
+    resolved = None if where is None else _without_empty(where)
+    return None if resolved == _EVERYTHING else resolved
+
+
+def _without_empty(where: Filter) -> Filter:
+    if isinstance(where, FieldFilter):
+        if where.op not in _LISTS or where.value:
+            return where
+        return _EVERYTHING if where.op == "not-in" else NOTHING
+    neutral, decisive = (_EVERYTHING, NOTHING) if where.op == "and" else (NOTHING, _EVERYTHING)
+    parts = [_without_empty(part) for part in where.filters]
+    if decisive in parts:
+        return decisive
+    kept = [part for part in parts if part != neutral]
+    if len(kept) == len(parts) and kept == list(where.filters):
+        return where
+    return kept[0] if len(kept) == 1 else CompositeFilter(where.op, tuple(kept))
 
 
 def disjunctions(where: Filter | None) -> int:
@@ -126,8 +154,6 @@ def _check_leaf(leaf: FieldFilter) -> None:
 
 def _check_list(leaf: FieldFilter, shown: str) -> None:
     limit = _MAX_NOT_IN if leaf.op == "not-in" else MAX_DISJUNCTIONS
-    if not leaf.value:
-        raise QueryError(f"{shown} []: the list is empty; Firestore needs at least one value")
     if len(leaf.value) > limit:
         raise QueryError(
             f"{shown}: {len(leaf.value)} values, and Firestore takes {limit}: ask several queries"

@@ -25,6 +25,7 @@ from flask_boiler.firestore.ordering import (
 from flask_boiler.firestore.query_rules import (
     MAX_DISJUNCTIONS,
     NAME,
+    NOTHING,
     conjunction,
     disjunctions,
     has_not_in,
@@ -40,7 +41,10 @@ def parts_of(spec: QuerySpec, type_names: Sequence[str] | None) -> list[QuerySpe
     """The queries that together give the spec's result, for documents of these types.
 
     :param type_names: ``None`` for documents of any type.
+    :returns: none, if no document can be in the result.
     """
+    if spec.where == NOTHING:
+        return []
     if type_names is None:
         return [spec]
     size = 1 if has_not_in(spec.where) else MAX_DISJUNCTIONS // disjunctions(spec.where)
