@@ -146,6 +146,35 @@ class CollectionModel(Model):
         return f"{cls.collection_path(parent)}/{doc_id}"
 
     @classmethod
+    def keyed_by_path(cls) -> bool:
+        """Whether documents are told apart by their paths: they lie in many collections.
+
+        An id is then no name: two parents may both have a document of it.
+        """
+        return cls._options.parent is not None
+
+    @classmethod
+    def key_of(cls, path: str) -> str:
+        """What names the document at a path among all of the model: its id, or its path."""
+        return path if cls.keyed_by_path() else path.rpartition("/")[2]
+
+    @classmethod
+    def path_of_key(cls, key: str) -> str:
+        """The path of the document that ``key_of`` names so.
+
+        :raises ValidationError: it names none, or one that no query of the model finds.
+        """
+        if not cls.keyed_by_path():
+            return cls._path_of(key, None, None)
+        segments = key.split("/") if isinstance(key, str) else []
+        fits = len(segments) % 2 == 0 and segments[-2:-1] == [cls._collection_id()]
+        if not fits or any(id_fault(segment) for segment in segments):
+            shape = cls._collection_pattern().replace("*", "<id>")
+            fault = f"{key!r:.60} is no path of a {cls.__name__}: expected {shape}/<id>"
+            raise ValidationError({"doc_id": [fault]}, where=cls.__name__)
+        return key
+
+    @classmethod
     def _query_spec(cls, parent: Parent | None) -> QuerySpec:
         if parent is None and cls._options.parent is not None:
             return QuerySpec(cls._collection_id(), all_descendants=True)

@@ -75,7 +75,8 @@ class Mutation(Generic[V]):
     def mutate_create(cls, doc_id: str | None = None, data: Mapping[str, Any] | None = None) -> V:
         """The view of a new root, on which the setters of ``data`` have run.
 
-        :param doc_id: the root's id; random if none is given.
+        :param doc_id: the root's id, or its path if it lies below another document; random if none
+            is given, which a path cannot be.
         :raises ValidationError: naming each attribute that is wrong, or required and missing.
         :raises ConflictError: there is such a document already.
         """
@@ -84,7 +85,7 @@ class Mutation(Generic[V]):
         wanted = root.path_of(doc_id or new_id())
 
         def create() -> V | None:
-            if doc_id is not None and root.model.get(doc_id) is not None:
+            if doc_id is not None and root.model.get(doc_ref=wanted) is not None:
                 return None
             made = root.model.new(doc_ref=wanted)
             view = root.open_model(made)
@@ -103,9 +104,18 @@ class Mutation(Generic[V]):
     @classmethod
     def can_create(cls) -> bool:
         """Whether :meth:`mutate_create` makes views; the default makes those that it can build."""
+        return cls._creates_its_own_way() or cls._root().built_from_model
+
+    @classmethod
+    def can_create_unnamed(cls) -> bool:
+        """Whether it makes them without a ``doc_id``; the default needs the parent's name, too."""
+        return cls._creates_its_own_way() or not cls._root().model.keyed_by_path()
+
+    @classmethod
+    def _creates_its_own_way(cls) -> bool:
         own: Any = cls.mutate_create
         default: Any = Mutation.mutate_create
-        return own.__func__ is not default.__func__ or cls._root().built_from_model
+        return own.__func__ is not default.__func__
 
     @classmethod
     def mutate_put(cls, doc_id: str, data: Mapping[str, Any]) -> V:
@@ -134,7 +144,8 @@ class Mutation(Generic[V]):
         :raises DocumentNotFoundError: there is no such root.
         """
         root = cls._root()
-        cls.atomically(lambda: root.model.get_or_raise(doc_id).delete())
+        path = root.path_of(doc_id)
+        cls.atomically(lambda: root.model.get_or_raise(doc_ref=path).delete())
 
     @classmethod
     def atomically(cls, function: Callable[[], R]) -> R:

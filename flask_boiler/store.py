@@ -113,12 +113,13 @@ class Reference(Generic[M]):
         return document_path(pointed.doc_ref)
 
     def _path_of_id(self, doc_id: str) -> str:
-        if self.model is None or not issubclass(self.model, DomainModel):
+        model: Any = self.model
+        if model is None or not _is_collection(model) or model.keyed_by_path():
             raise DeclarationError(
                 f"{self.owner}.{self.name} cannot tell the collection of {doc_id!r}: give a full "
                 "path or a reference"
             )
-        return f"{self.model.collection_path()}/{doc_id}"
+        return f"{model.collection_path()}/{doc_id}"
 
 
 class SingleReference(Reference[M]):
@@ -156,11 +157,17 @@ class ManyReference(Reference[M]):
         return self if store is None else store._value(self)
 
     def resolve(self, pointed: Any) -> Mapping[str, Any]:
-        """Models by the source's keys, or else by document id; missing documents are left out."""
+        """Models by the source's keys, or else by id or path; missing documents are left out.
+
+        By path if they may lie in several collections: of a collection group, or of a model whose
+        documents lie below others.
+
+        :raises DeclarationError: two documents of a list have one id.
+        """
         if pointed is None:
             return MappingProxyType({})
         if isinstance(pointed, Query):
-            return MappingProxyType({model.doc_id: model for model in pointed})
+            return MappingProxyType({pointed.key_of(model): model for model in pointed})
         return MappingProxyType(self._load_all(self._entries(pointed)))
 
     def _entries(self, pointed: Any) -> list[tuple[str | None, Any]]:
@@ -187,8 +194,24 @@ class ManyReference(Reference[M]):
         ]
         existing = [(key, snapshot) for key, snapshot in snapshots if snapshot.exists]
         models = self._together([snapshot for _, snapshot in existing])
-        keys = [snapshot.id if key is None else key for key, snapshot in existing]
+        keys = [self._key_of(snapshot) if key is None else key for key, snapshot in existing]
+        self._require_distinct(keys, [snapshot for _, snapshot in existing])
         return dict(zip(keys, models, strict=True))
+
+    def _key_of(self, snapshot: Any) -> str:
+        model: Any = self.model or DomainModel
+        return str(model.key_of(_path(snapshot)) if _is_collection(model) else snapshot.id)
+
+    def _require_distinct(self, keys: list[str], snapshots: list[Any]) -> None:
+        paths: dict[str, str] = {}
+        for key, snapshot in zip(keys, snapshots, strict=True):
+            path = _path(snapshot)
+            other = paths.setdefault(key, path)
+            if other != path:
+                raise DeclarationError(
+                    f"{self.owner}.{self.name} would have {other} and {path} under one key, "
+                    f"{key!r}: let its source give a dict, with keys that tell them apart"
+                )
 
     def _together(self, snapshots: list[Any]) -> list[Any]:
         model: Any = self.model or DomainModel
@@ -382,6 +405,15 @@ def is_named(pointed: Any) -> bool:
     """Whether something says by ``doc_ref`` which document it is; it is not asked to."""
     # hasattr would take an error in a property for its being missing.
     return inspect.getattr_static(pointed, "doc_ref", None) is not None
+
+
+def _is_collection(model: Any) -> bool:
+    return issubclass(model, DomainModel)
+
+
+def _path(snapshot: Any) -> str:
+    """The path of a snapshot, ours or google's."""
+    return str(snapshot.path if isinstance(snapshot, Snapshot) else snapshot.reference.path)
 
 
 def _is_snapshot(pointed: Any) -> bool:

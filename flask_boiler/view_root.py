@@ -52,9 +52,17 @@ class ViewRoot(Generic[V]):
     def path_of(self, doc_id: str) -> str:
         """The path of the root.
 
-        :raises ValidationError: Firestore does not allow the id.
+        :param doc_id: as ``key_of`` gives it.
+        :raises ValidationError: Firestore does not allow the id, or it is no path of such a root.
         """
-        return self.model._path_of(doc_id, None, None)
+        return self.model.path_of_key(doc_id)
+
+    def key_of(self, path: str) -> str:
+        """What names the view in routes, lists and events: the root's id, or its path.
+
+        It is the path if roots lie below other documents, which may have the same ids below them.
+        """
+        return self.model.key_of(path)
 
     def exists(self, doc_id: str) -> bool:
         """Whether the root with this id is there, read through what is in force."""
@@ -81,7 +89,7 @@ class ViewRoot(Generic[V]):
         if "snapshot" in parameters:
             return new(snapshot=snapshot)  # type: ignore[no-any-return]
         if "doc_id" in parameters:
-            return new(doc_id=snapshot.id)  # type: ignore[no-any-return]
+            return new(doc_id=self.key_of(snapshot.path))  # type: ignore[no-any-return]
         return new(doc_ref=snapshot.reference)  # type: ignore[no-any-return]
 
     def open_model(self, root: DomainModel | Snapshot) -> V:

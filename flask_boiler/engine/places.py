@@ -234,9 +234,15 @@ class Places:
 
 
 def _taken(key: ViewKey, place: str, owner: ViewKey | None) -> MaterializationError:
+    advice = "give one of them another place, or delete the other's root"
+    named = [view.root.rpartition("/")[2] for view in (key, owner) if view is not None]
+    if owner is not None and owner.keeper == key.keeper and len(set(named)) == 1:
+        advice = (
+            "two roots in different collections have the same id, so let Meta.path name more than "
+            'that, as "{root.doc_path}/views/main" does'
+        )
     return MaterializationError(
-        f"{key} cannot be kept at {place}: {owner} is kept there already; give one of them "
-        "another place, or delete the other's root",
+        f"{key} cannot be kept at {place}: {owner} is kept there already; {advice}",
         key=key,
     )
 

@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.openapi.answers import REQUEST_HEADERS, problem_schema, problems, response
 from flask_boiler.openapi.rules import path_parameters
-from flask_boiler.openapi.schemas import JsonSchema, Schemas
+from flask_boiler.openapi.schemas import JsonSchema, Schemas, keys_in_words
 from flask_boiler.schema import ReferenceField, RelatedField
 from flask_boiler.view.listing import DEFAULT_LIMIT, MAX_LIMIT, filterable, is_textual, takes_null
 from flask_boiler.view.rest import ListGet, RestView, Route
@@ -71,7 +71,9 @@ def _list_get(schemas: Schemas, route: Route) -> JsonSchema:
         "summary": f"A page of {view_cls.__name__} views",
         "parameters": [*_filters(schemas, route), *_paging(route)],
         "responses": {
-            "200": response("The views, by the ids of their roots.", "CacheControl", schema=page),
+            "200": response(
+                f"The views, by {keys_in_words(view_cls)}.", "CacheControl", schema=page
+            ),
             **problems(400, 500, 503),
         },
     }

@@ -44,7 +44,12 @@ def _parameter(rule: Rule, name: str) -> JsonSchema:
         "required": True,
         "schema": _schema_of(rule._converters[name]),
     }
-    if name == "doc_id":
+    if name == "doc_id" and isinstance(rule._converters[name], PathConverter):
+        described["description"] = (
+            "The path of the document that the view is about, as lists name it; its slashes are "
+            "percent-encoded, or stand as they are."
+        )
+    elif name == "doc_id":
         described["description"] = "The id of the document that the view is about."
         if described["schema"].get("type") == "string":
             described["schema"].setdefault("maxLength", _MAX_ID_LENGTH)

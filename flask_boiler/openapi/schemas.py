@@ -18,12 +18,14 @@ from flask_boiler import registry, schema
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.declaration import is_framework_class
 from flask_boiler.domain_model import DomainModel
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.view_model import ViewModel
+from flask_boiler.view_root import ViewRoot
 
 if TYPE_CHECKING:
     from flask_boiler.model import Model
 
-__all__ = ["VERSION", "JsonSchema", "Schemas", "closed_object", "free_name"]
+__all__ = ["VERSION", "JsonSchema", "Schemas", "closed_object", "free_name", "keys_in_words"]
 
 #: What the page of flasgger reads.
 VERSION = "3.0.3"
@@ -82,11 +84,12 @@ class Schemas:
         :param problem: the schema of what is told of a view that cannot be shown.
         """
         name = self._name(view_cls, "Page")
+        keys = keys_in_words(view_cls)
         if name not in self.named:
             properties: dict[str, JsonSchema] = {
                 "results": {
                     "type": "object",
-                    "description": "The views by the ids of their roots, in order.",
+                    "description": f"The views by {keys}, in order.",
                     "additionalProperties": self.view(view_cls),
                 },
                 "next_page_token": {
@@ -97,7 +100,7 @@ class Schemas:
                 "errors": {
                     "type": "object",
                     "description": "Why the views that are missing in the results cannot be "
-                    "shown, by the ids of their roots; left out if there are none.",
+                    f"shown, by {keys}; left out if there are none.",
                     "additionalProperties": problem,
                 },
             }
@@ -247,3 +250,13 @@ def _any_of(members: Iterable[JsonSchema], ret: JsonSchema) -> JsonSchema:
         # Only beside a type does OpenAPI 3.0 know a null.
         found.append({"type": "object", "nullable": True, "enum": [None]})
     return {"anyOf": found}
+
+
+def keys_in_words(view_cls: type[ViewModel]) -> str:
+    """What the views of a list are named by."""
+    try:
+        by_path = ViewRoot(view_cls).model.keyed_by_path()
+    except ConfigurationError:
+        # It is shown in a way of its own.
+        by_path = False
+    return "the paths of their roots" if by_path else "the ids of their roots"

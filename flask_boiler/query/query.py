@@ -73,6 +73,19 @@ class Query(Generic[M]):
         """The query in Firestore's terms, without the condition on ``obj_type``."""
         return self._spec
 
+    @property
+    def is_collection_group(self) -> bool:
+        """Whether results may lie in several collections, so that two may have one id."""
+        return self._spec.all_descendants
+
+    def key_of(self, model: Any) -> str:
+        """What tells a result from the others: its id, or its path in a collection group.
+
+        It is the same whatever else is found.
+        """
+        path: str = model.doc_path
+        return path if self.is_collection_group else path.rpartition("/")[2]
+
     # -- narrowing
 
     def where(self, *conditions: Condition, **equals: Any) -> Self:

@@ -82,7 +82,8 @@ def _add_routes(mediator: RestMediator, rule: str) -> None:
     mediator.add_list_get(rule or "/")
     mediator.add_instance_get(one)
     if mediator.mutation_cls is not None:
-        mediator.add_list_post(rule or "/")
+        if mediator.mutation_cls.can_create_unnamed():
+            mediator.add_list_post(rule or "/")
         mediator.add_instance_put(one)
         mediator.add_instance_patch(one)
         mediator.add_instance_delete(one)

@@ -21,7 +21,8 @@ def stored_place(root: ViewRoot[ViewModel], doc_id: str) -> str | None:
     in_code = any(
         getattr(view_cls, name) is not getattr(ViewModel, name) for name in ("doc_ref", "doc_refs")
     )
-    if template is None or in_code:
+    if template is None or in_code or root.model.keyed_by_path():
+        # Of two roots with one id, the place is the one's or the other's.
         return None
     parts = list(string.Formatter().parse(template))
     fields = [(field, spec, how) for _, field, spec, how in parts if field is not None]

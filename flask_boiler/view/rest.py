@@ -24,7 +24,7 @@ from flask_boiler.view.rest_views import (
     ListPost,
     RestView,
 )
-from flask_boiler.view.rules import require_arguments
+from flask_boiler.view.rules import require_arguments, taking_paths
 from flask_boiler.view_model import ViewModel
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ class RestMediator:
     Each ``add_…`` method takes the rule and, if the default does not suit, a view class of your
     own: one below the default's class is given the mediator, any other is used as it is.
 
-    :param view_model_cls: the view; ``doc_id`` in a rule is the id of its root.
+    :param view_model_cls: the view; ``doc_id`` in a rule is the id of its root. If the root's
+        model lies below other documents (``Meta.parent``) it is the path, as lists name it; its
+        slashes may stand as they are, or percent-encoded.
     :param mutation_cls: what the writing routes call.
     :param app: a Flask application or a blueprint.
     :raises ConfigurationError: the mutation is of another view.
@@ -167,7 +169,8 @@ class RestMediator:
         endpoint = self._free_endpoint(f"{self.view_model_cls.__name__}_{kind}")
         if issubclass(chosen, RestView):
             # Once, so that what cannot be served is refused when the application starts.
-            chosen(self)
+            if chosen(self).root.model.keyed_by_path():
+                rule = taking_paths(rule)
             require_arguments(self.app, rule, chosen.answer)
             function = chosen.as_view(endpoint, self)
         else:

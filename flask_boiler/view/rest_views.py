@@ -251,7 +251,10 @@ class ListGet(RestView):
                 )
 
     def answer(self, **arguments: Any) -> Response:
-        """200, with the views by their roots' ids, in order, and the problems of those that fail.
+        """200, with the views by their roots' keys, in order, and the problems of those that fail.
+
+        A key is what the routes of one view take as ``doc_id``: the root's id, or its path if
+        roots lie below other documents.
 
         :raises UnavailableError: Firestore is away, so that nothing is known of any view.
         """
@@ -274,20 +277,21 @@ class ListGet(RestView):
         return response
 
     def _represent_all(self, roots: Sequence[Snapshot]) -> _Views:
-        """The views by id; what any of them misses is asked for together."""
+        """The views by key; what any of them misses is asked for together."""
         views = _Views({}, {})
         missing: set[Target] = set()
         for root in roots:
+            key = self.root.key_of(root.path)
             try:
                 with _each_by_itself(root.path):
                     view = self.root.open_snapshot(root)
-                    views.shown[root.id] = Representation.of_view(view).body
+                    views.shown[key] = Representation.of_view(view).body
             except Incomplete as incomplete:
                 missing |= incomplete.missing
             except BoilerError as error:
                 if error.retryable:
                     raise
-                views.failed[root.id] = error
+                views.failed[key] = error
         if missing:
             raise Incomplete(missing)
         return views
@@ -296,7 +300,7 @@ class ListGet(RestView):
 class _Views(NamedTuple):
     """The views of a page."""
 
-    #: What is shown, by the roots' ids.
+    #: What is shown, by the roots' keys.
     shown: dict[str, Any]
     #: What is wrong with those that cannot be.
     failed: dict[str, BoilerError]
@@ -307,10 +311,19 @@ class ListPost(RestView):
 
     writes = True
 
+    def __init__(self, mediator: RestMediator) -> None:
+        super().__init__(mediator)
+        if not self.mutation_cls.can_create_unnamed():
+            raise ConfigurationError(
+                f"{self.mutation_cls.__name__}.mutate_create does not know below which document a "
+                f"new {self.root.model.__name__} is to lie: define it, or have clients create by "
+                "PUT, with the whole path"
+            )
+
     def answer(self, **arguments: Any) -> Response:
         """201, with where the view is."""
         created = self.mutation_cls.mutate_create(data=self.input())
-        doc_id = self.root.of(created).doc_id
+        doc_id = self.root.key_of(self.root.of(created).doc_path)
         response = self.answer_written(doc_id, 201)
         response.headers["Location"] = self.location(doc_id)
         return response

@@ -11,9 +11,29 @@ from flask import Blueprint, Flask
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.naming import nearest
 
-__all__ = ["require_arguments"]
+__all__ = ["require_arguments", "taking_paths"]
 
+_DOC_ID = re.compile(r"<(?:(?P<converter>\w+)(?:\([^<>]*\))?:)?doc_id>")
 _ARGUMENT = re.compile(r"<(?:[^<>:]*:)?([A-Za-z_]\w*)>")
+
+
+def taking_paths(rule: str) -> str:
+    """The rule with a ``doc_id`` that may have slashes, which a text otherwise may not.
+
+    A server decodes a path before it looks for a rule, so an encoded slash is one as well.
+
+    :raises ConfigurationError: the rule has it converted to something that no path is.
+    """
+
+    def replaced(found: re.Match[str]) -> str:
+        if found["converter"] not in (None, "string", "default", "path"):
+            raise ConfigurationError(
+                f"the rule {rule!r} has {found[0]}, and the documents are named by their paths: "
+                "write <path:doc_id>"
+            )
+        return "<path:doc_id>"
+
+    return _DOC_ID.sub(replaced, rule)
 
 
 def require_arguments(app: Flask | Blueprint, rule: str, function: Callable[..., object]) -> None:

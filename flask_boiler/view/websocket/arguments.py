@@ -27,9 +27,10 @@ _FROM_DOCUMENT = ("snapshot", "doc_ref")
 class ViewArguments:
     """The arguments that name one view of a class.
 
-    For a view of one document it is ``doc_id``; for one with several roots, the id of each, by the
-    store's names; for a ``new`` of the class's own, its parameters, where ``doc_id`` stands for a
-    ``snapshot`` or a ``doc_ref``. A parameter is checked by its annotation, if it has one.
+    For a view of one document it is ``doc_id``, which is a path if the document lies below others;
+    for one with several roots, the id of each, by the store's names; for a ``new`` of the class's
+    own, its parameters, where ``doc_id`` stands for a ``snapshot`` or a ``doc_ref``. A parameter is
+    checked by its annotation, if it has one.
 
     :param root: the model whose documents ``doc_id`` names, where the view's store does not say.
     :raises ConfigurationError: nothing says it, or ``new`` takes what no client can name.
@@ -110,8 +111,9 @@ class ViewArguments:
 
     def _take_document(self, model: Any) -> None:
         build = builder_of(self._view_cls)
-        self._models["doc_id"] = self._require_model(model)
-        self.fields["doc_id"] = marshmallow.fields.String(required=True)
+        self._models["doc_id"] = found = self._require_model(model)
+        said = {"description": "The path of the document."} if found.keyed_by_path() else {}
+        self.fields["doc_id"] = marshmallow.fields.String(required=True, metadata=said)
 
         def open_document(values: dict[str, Any]) -> ViewModel:
             path = self._path("doc_id", values["doc_id"])
@@ -138,4 +140,4 @@ class ViewArguments:
         )
 
     def _path(self, name: str, doc_id: str) -> str:
-        return self._models[name]._path_of(doc_id, None, None)
+        return self._models[name].path_of_key(doc_id)

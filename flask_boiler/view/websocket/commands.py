@@ -62,7 +62,7 @@ def apply_command(
         return {"doc_id": doc_id, "value": None}
     if operation == "create":
         view = mutation.mutate_create(doc_id, values)
-        doc_id = root.of(view).doc_id
+        doc_id = root.key_of(root.of(view).doc_path)
     elif operation == "put":
         mutation.mutate_put(str(doc_id), values)
     else:
