@@ -24,6 +24,7 @@ from flask_boiler.addresses import EMULATOR_VARIABLE, emulator_host, host_and_po
 from flask_boiler.config import Config
 from flask_boiler.errors import ConfigurationError, MissingExtraError
 from flask_boiler.ports import LocalFirestore, provided
+from flask_boiler.reloader import before_child
 
 if TYPE_CHECKING:
     from google.cloud.firestore import Client
@@ -246,6 +247,7 @@ class ApplicationContext:
 
     def _local_host(self, opened: _Connections) -> str:
         if opened.local_host is None:
+            before_child(_close_all)
             opened.local_firestore = provided("local_firestore")(self.config)
             opened.local_host = opened.local_firestore.host
         return opened.local_host
@@ -297,6 +299,11 @@ def _demo_project(app_name: str) -> str:
 
 _contexts: weakref.WeakSet[ApplicationContext] = weakref.WeakSet()
 _inherited: list[_Connections] = []
+
+
+def _close_all() -> None:
+    for context in list(_contexts):
+        context.close()
 
 
 def _inherit_all() -> None:

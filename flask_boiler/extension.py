@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import uuid
+import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Protocol, TypeVar
@@ -19,6 +20,7 @@ from flask_boiler.errors import ConfigurationError, UnavailableError
 from flask_boiler.lifecycle import Startable
 from flask_boiler.mutation import Mutation
 from flask_boiler.ports import Datastore
+from flask_boiler.reloader import before_child
 from flask_boiler.transaction import Transaction, execute_transaction, transaction
 from flask_boiler.values import Write
 from flask_boiler.view.cycles import refuse_cycles
@@ -208,6 +210,9 @@ class Boiler(Startable):
         if self._running_in == os.getpid():
             raise ConfigurationError("this Boiler is running already: stop() it first")
         refuse_cycles(self._views())
+        # Whatever mediates in the process that only watches files does so by what they were.
+        _running.add(self)
+        before_child(_stop_all, first=True)
         self._started = []
         self._running_in = os.getpid()
         try:
@@ -219,6 +224,7 @@ class Boiler(Startable):
 
     def stop(self) -> None:
         """Stop the mediators, finish what is in hand, end every thread and listener."""
+        _running.discard(self)
         started, self._started = self._started, []
         if self._running_in != os.getpid():
             started = []
@@ -352,6 +358,14 @@ class Boiler(Startable):
     def _engine_if_running(self, ask: Callable[[Engine], R], otherwise: R) -> R:
         live = live_views(self.context)
         return ask(live.engine) if live.running else otherwise
+
+
+_running: weakref.WeakSet[Boiler] = weakref.WeakSet()
+
+
+def _stop_all() -> None:
+    for boiler in list(_running):
+        boiler.stop()
 
 
 def _remove_canary(datastore: Datastore, canary: str) -> None:

@@ -90,6 +90,7 @@ INTERNAL = {
     ),
     *(
         "addresses",
+        "reloader",
         "model_state",
         "naming",
         "nesting",

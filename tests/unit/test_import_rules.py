@@ -13,7 +13,7 @@ from tests.sources import Source, package_sources
 FLOORS = {
     "ground": [
         *("errors", "values", "ports", "signals", "firestore", "naming", "reading", "addresses"),
-        *("path_pattern", "lifecycle", "callbacks"),
+        *("path_pattern", "lifecycle", "callbacks", "reloader"),
     ],
     "declare": [
         *("attrs", "schema", "registry", "model", "model_state", "domain_model", "query"),
