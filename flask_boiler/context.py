@@ -6,7 +6,8 @@ the first of these that there is:
 
 1. the context that is active here (``with context.activated():``),
 2. the current application's (whatever a resolver finds: the Flask extension registers one),
-3. the one that ``CTX.read`` or ``CTX.load`` made last.
+3. the one that ``CTX.read`` or ``CTX.load`` made last,
+4. that of the one Boiler that runs in this process, as threads of an application ask for it.
 """
 
 from __future__ import annotations
@@ -319,12 +320,17 @@ _active: ContextVar[ApplicationContext | None] = ContextVar("flask_boiler_contex
 #: Finds the context of the application at work, or ``None``.
 Resolver = Callable[[], "ApplicationContext | None"]
 _resolvers: list[Resolver] = []
+_last_resorts: list[Resolver] = []
 
 
-def register_resolver(resolver: Resolver) -> None:
-    """Let ``current_context`` ask this too, ahead of the resolvers that it knows."""
-    if resolver not in _resolvers:
-        _resolvers.insert(0, resolver)
+def register_resolver(resolver: Resolver, *, last: bool = False) -> None:
+    """Let ``current_context`` ask this too, ahead of the resolvers that it knows.
+
+    :param last: ask only when there is no other context.
+    """
+    known = _last_resorts if last else _resolvers
+    if resolver not in known:
+        known.insert(0, resolver)
 
 
 def current_context() -> ApplicationContext:
@@ -335,11 +341,12 @@ def current_context() -> ApplicationContext:
     context = _active.get()
     if context is not None:
         return context
-    for resolver in _resolvers:
-        found = resolver()
-        if found is not None:
-            return found
-    return Context.last_read()
+    found = _first_of(_resolvers) or Context._last or _first_of(_last_resorts)
+    return found or Context.last_read()
+
+
+def _first_of(resolvers: list[Resolver]) -> ApplicationContext | None:
+    return next(filter(None, (resolver() for resolver in resolvers)), None)
 
 
 class ContextProxy:
@@ -373,7 +380,8 @@ class ContextProxy:
         if self._last is None:
             raise ConfigurationError(
                 "there is no context: call CTX.load() to read boiler.yaml, or CTX.read(Config()), "
-                "or create a Boiler(app) and be inside its application context"
+                "or create a Boiler(app) and be inside its application context, as in "
+                "'with app.app_context():'"
             )
         return self._last
 

@@ -381,4 +381,15 @@ def _context_of_current_app() -> ApplicationContext | None:
     return None if boiler is None else boiler.context
 
 
+def _context_of_running_boiler() -> ApplicationContext | None:
+    running = [boiler for boiler in _running if boiler._running_in == os.getpid()]
+    if len(running) > 1:
+        raise ConfigurationError(
+            f"{len(running)} Boilers run in this process, and nothing says which of them is meant "
+            "here: be inside 'with app.app_context():' or 'with boiler.context.activated():'"
+        )
+    return running[0].context if running else None
+
+
 register_resolver(_context_of_current_app)
+register_resolver(_context_of_running_boiler, last=True)

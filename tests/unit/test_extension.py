@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from flask_boiler.config import Config
+from flask_boiler.context import Context as CTX
+from flask_boiler.context import current_context
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.extension import Boiler
 
@@ -107,3 +110,31 @@ def test_a_forked_child_starts_and_stops_for_itself(
         child.setattr(os, "getpid", lambda: -1)
         boiler.start()
         assert calls == ["start a", "start a"]
+
+
+def test_threads_find_the_boiler_that_runs(boiler: Boiler) -> None:
+    def found() -> object:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(current_context).result()
+
+    with boiler:
+        assert found() is boiler.context
+        with Boiler(config=Config(project="other")):
+            with pytest.raises(ConfigurationError, match="2 Boilers run in this process"):
+                found()
+            with boiler.context.activated():
+                assert current_context() is boiler.context
+        assert found() is boiler.context
+    with pytest.raises(ConfigurationError, match=r"with app.app_context\(\):"):
+        found()
+
+
+def test_what_was_read_by_name_comes_before_the_boiler_that_runs(boiler: Boiler) -> None:
+    with boiler:
+        read = CTX.read(Config(project="named"))
+        assert current_context() is read
+
+
+@pytest.fixture(autouse=True)
+def nothing_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CTX, "_last", None)

@@ -40,6 +40,19 @@ def test_a_file_has_one_job() -> None:
     assert [s.module for s in package_sources() if s.path.stat().st_size > LARGEST_FILE] == []
 
 
+def test_no_request_leaves_anything_in_a_place_that_outlives_it() -> None:
+    # flask.g belongs to the application's context, which somebody may leave pushed.
+    assert [
+        f"{source.module}:{line}"
+        for source in [*package_sources(), *sources_below("examples")]
+        for imported, line in source.imports()
+        if imported == "flask.g"
+    ] == []
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/*.md")]
+    pushing = re.compile(r"^[^`]*\.app_context\(\)\.push\(\)", re.MULTILINE)
+    assert [d.name for d in documents if pushing.search(d.read_text(encoding="utf-8"))] == []
+
+
 def test_no_exception_is_caught_and_dropped() -> None:
     assert [
         f"{source.module}:{node.lineno}"
