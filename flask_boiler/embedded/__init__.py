@@ -22,7 +22,9 @@ Its rooms, from below to above; each imports only from those above it in this li
     conversation, write_stream       one stream
     duplex, listening                calls without threads of their own; all streams of a server
     admission                        whose pages may ask
-    proto_json, webchannel, web      browsers
+    proto_json                       messages as JSON
+    session_stream, webchannel       streams of browsers
+    http_connection, web             what is asked by HTTP
     gateway                          one port for gRPC and browsers
     server                           gRPC, and all of it
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -54,6 +55,11 @@ class DaemonPool(Executor):
             elif len(self._threads) < self._most:
                 self._add_thread()
         return future
+
+    def run(self, call: Callable[[], None]) -> None:
+        """Have a call done on one of the threads; once the pool is shut, it is not done."""
+        with contextlib.suppress(RuntimeError):
+            self.submit(call)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls; with ``wait``, return when those that were taken are done."""

@@ -29,6 +29,8 @@ def message_of(text: str | bytes, kind: Any) -> Any:
         message = json_format.ParseDict(plain, kind(), ignore_unknown_fields=True)
     except (ValueError, json_format.ParseError) as error:
         raise invalid(f"The request is not valid: {error}") from error
+    except RecursionError as error:
+        raise invalid("The request is not valid: it is nested too deeply.") from error
     for position, name in verified:
         message.writes[position].MergeFromString(field(_VERIFY, name.encode()))
     return message

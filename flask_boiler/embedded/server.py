@@ -16,6 +16,7 @@ from flask_boiler.embedded.conversation import ListenPolicy
 from flask_boiler.embedded.database import MEMORY, refusal_of
 from flask_boiler.embedded.faults import Faults
 from flask_boiler.embedded.gateway import Gateway
+from flask_boiler.embedded.http_connection import HttpServing
 from flask_boiler.embedded.listening import Streams
 from flask_boiler.embedded.pool import DaemonPool
 from flask_boiler.embedded.refusal import Refusal
@@ -35,6 +36,9 @@ _log = logging.getLogger(__name__)
 _SERVICE = protocol.SERVICE.strip("/")
 #: Calls that run at once, apart from streams in both directions.
 _THREADS = 128
+#: Threads that answer requests of HTTP, and that ask the streams of browsers; there are no more.
+_WEB_CALLS = 8
+_WEB_STREAMS = 4
 #: Where gRPC is behind the gateway.
 _INSIDE = "127.0.0.1"
 _OPTIONS = [
@@ -120,6 +124,7 @@ class _Running(NamedTuple):
     streams: Streams
     gateway: Gateway
     channels: WebChannels
+    web_pools: tuple[DaemonPool, ...]
 
     def stop(self, faults: Faults | None) -> None:
         # Connections end before gRPC says farewell on them: clients that are told GOAWAY at the
@@ -131,7 +136,8 @@ class _Running(NamedTuple):
             faults.hurry()
         stopped.wait()
         self.streams.stop()
-        self.pool.shutdown()
+        for pool in (self.pool, *self.web_pools):
+            pool.shutdown()
 
 
 class EmbeddedFirestore(Startable):
@@ -267,10 +273,12 @@ class EmbeddedFirestore(Startable):
         # Behind the gateway, and for clients in this process that want the shorter way.
         grpc_port = server.add_insecure_port(f"{_INSIDE}:0")
         server.start()
-        channels = WebChannels(streams)
-        web = Web(service, channels, self._admission)
+        calls = DaemonPool(_WEB_CALLS, name="embedded-web-calls")
+        turns = DaemonPool(_WEB_STREAMS, name="embedded-web-streams")
+        channels = WebChannels(streams, turns.run, path=storage.path)
+        http = HttpServing(Web(service, channels, self._admission), calls)
         try:
-            gateway = Gateway(self._address, self._port, (_INSIDE, grpc_port), web.serve)
+            gateway = Gateway(self._address, self._port, (_INSIDE, grpc_port), http, channels.look)
         except BaseException:
             server.stop(grace=None).wait()
             streams.stop()
@@ -278,7 +286,7 @@ class EmbeddedFirestore(Startable):
             raise
         self._port = gateway.port
         self._grpc_port = grpc_port
-        self._running = _Running(server, pool, streams, gateway, channels)
+        self._running = _Running(server, pool, streams, gateway, channels, (calls, turns))
 
     def stop(self) -> None:
         """End all calls and close the file; what was acknowledged is in it."""

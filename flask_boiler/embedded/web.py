@@ -3,44 +3,47 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
-import shutil
-import socket
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
-from typing import IO, Any
+from typing import IO, Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import grpc
 
 from flask_boiler.embedded.admission import JSON, JSON_OF_SDKS, Admission, check_type
 from flask_boiler.embedded.database import refusal_of
+from flask_boiler.embedded.http_connection import Answer, FileSource, Head
 from flask_boiler.embedded.proto_json import json_of, message_of, plain_of
 from flask_boiler.embedded.refusal import Refusal, invalid
 from flask_boiler.embedded.service import Service
 from flask_boiler.embedded.transfer import clear, read_documents, write_documents
-from flask_boiler.embedded.webchannel import CHANNELS, Session, WebChannels
+from flask_boiler.embedded.webchannel import CHANNELS, Session, WebChannels, fields_of
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore import protocol
 
 __all__ = ["EXPORT", "IMPORT", "LINES", "Web"]
 
+_log = logging.getLogger(__name__)
+
 #: Where all data of all databases are had, and taken.
 EXPORT = "/emulator/v1/export"
 IMPORT = "/emulator/v1/import"
-
 #: The type of exported data: a document in JSON on each line.
 LINES = "application/jsonl"
 
 _IMPORTED = JSON | {LINES, "application/x-ndjson"}
-_LARGEST_BODY = 64 * 1024 * 1024
-_PIECE = 1024 * 1024
+_MIB = 1024 * 1024
+#: A commit of 10 MiB, with room for what JSON makes of bytes.
+_LARGEST_BODY = 16 * _MIB
+_LARGEST_IMPORT = 1024 * _MIB
 _CHANNEL = re.compile(rf"{re.escape(protocol.SERVICE)}({'|'.join(CHANNELS)})/channel")
 _CLEARED = re.compile(r"/emulator/v1/(projects/[^/]+/databases/[^/]+)/documents")
 _CALLED = re.compile(r"/v1/((projects/[^/]+/databases/[^/]+)(?:/documents.*)?):([a-zA-Z]+)")
+_ANSWER_ID = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 _STATUSES = {
     grpc.StatusCode.INVALID_ARGUMENT: HTTPStatus.BAD_REQUEST,
@@ -56,14 +59,14 @@ _STATUSES = {
 
 
 class Web:
-    """Serves connections of HTTP/1.1."""
+    """Answers requests of HTTP; see ``http_connection.HttpHandler``."""
 
     def __init__(self, service: Service, channels: WebChannels, admission: Admission) -> None:
-        self.admission = admission
-        self.service = service
-        self.channels = channels
+        self._service = service
+        self._channels = channels
+        self._admission = admission
         # What has one answer, and what has many: these are a JSON array.
-        self.calls: dict[str, tuple[Callable[[Any], Any], Any]] = {
+        self._calls: dict[str, tuple[Callable[[Any], Any], Any]] = {
             "commit": (service.commit, protocol.CommitRequest),
             "beginTransaction": (service.begin_transaction, protocol.BeginTransactionRequest),
             "rollback": (service.rollback, protocol.RollbackRequest),
@@ -80,18 +83,74 @@ class Web:
             "runAggregationQuery": protocol.RunAggregationQueryResponse,
         }
 
-    def serve(self, connection: socket.socket, peer: tuple[str, int]) -> None:
-        """Serve one connection until it ends."""
-        _Request(self, connection, peer)
+    # As HTTP asks for it.
 
-    def call(self, call: str, resource: str, world: str, body: bytes) -> str:
-        """Do a REST call; its answer in JSON.
+    def expect(self, head: Head) -> tuple[int, bool]:
+        """How large a request's body may be, and whether it is kept in a file.
 
-        :raises Refusal: as the call does.
+        :raises Refusal: it is not served.
         """
-        if call not in self.calls:
+        self._admission.check(head.headers)
+        head.is_admitted = True
+        if head.method == "POST" and urlsplit(head.target).path == IMPORT:
+            check_type(head.headers, _IMPORTED)
+            return _LARGEST_IMPORT, True
+        return _LARGEST_BODY, False
+
+    def answer(self, head: Head, body: IO[bytes] | bytes) -> Answer:
+        """The answer to a request."""
+        try:
+            answer = self._answer(head, body)
+        except Refusal as refusal:
+            return self.refused(head, refusal)
+        except sqlite3.Error as error:
+            return self.refused(head, refusal_of(error, self._service.storage.path))
+        except Exception:
+            _log.exception("%s %s went wrong", head.method, urlsplit(head.target).path)
+            told = "The request went wrong; see the log of the embedded Firestore"
+            return self.refused(head, Refusal(grpc.StatusCode.INTERNAL, told))
+        answer.headers += _headers(head)
+        return answer
+
+    def refused(
+        self, head: Head | None, refusal: Refusal, status: HTTPStatus | None = None
+    ) -> Answer:
+        """How a refusal is told, in the form that Google's errors have."""
+        status = status or _STATUSES.get(refusal.code, HTTPStatus.INTERNAL_SERVER_ERROR)
+        told = {"code": status, "message": refusal.details, "status": refusal.code.name}
+        answer = _json({"error": told}, status)
+        answer.headers += _headers(head)
+        return answer
+
+    def _answer(self, head: Head, body: IO[bytes] | bytes) -> Answer:
+        url = urlsplit(head.target)
+        method, path = head.method, unquote(url.path)
+        if method == "OPTIONS":
+            return _preflight(head)
+        if channel := _CHANNEL.fullmatch(path):
+            return self._channel(method, channel[1], dict(parse_qsl(url.query)), body)
+        match method, path:
+            case "GET", "/":
+                return Answer(content=b"Ok\n")
+            case "GET", _ if path == EXPORT:
+                return self._export()
+            case "POST", _ if path == IMPORT:
+                return self._import(cast(IO[bytes], body))
+        if method == "POST" and (called := _CALLED.fullmatch(path)):
+            return self._call(head, called, cast(bytes, body))
+        if method == "DELETE" and (cleared := _CLEARED.fullmatch(path)):
+            return _json({"documents": clear(self._service.storage, cleared[1])})
+        raise Refusal(grpc.StatusCode.NOT_FOUND, f"There is no {method} {path[:200]} here.")
+
+    # REST.
+
+    def _call(self, head: Head, called: re.Match[str], body: bytes) -> Answer:
+        resource, world, call = called.groups()
+        if body:
+            check_type(head.headers, JSON_OF_SDKS)
+        if call not in self._calls:
             raise Refusal(grpc.StatusCode.UNIMPLEMENTED, f'There is no REST call "{call}" here.')
-        do, kind = self.calls[call]
+        do, kind = self._calls[call]
         request = message_of(body, kind)
         if "parent" in kind.DESCRIPTOR.fields_by_name:
             request.parent = resource
@@ -99,238 +158,100 @@ class Web:
             request.database = world
         answer = do(request)
         if not isinstance(answer, Iterator):
-            return json_of(plain_of(answer))
+            return _json(plain_of(answer))
         many = self._answers[call]
-        return json_of(
-            [plain_of(many.FromString(a) if isinstance(a, bytes) else a) for a in answer]
-        )
+        return _json([plain_of(many.FromString(a) if isinstance(a, bytes) else a) for a in answer])
 
+    # All the data.
 
-class _Request(BaseHTTPRequestHandler):
-    """One connection, and the requests on it one after the other."""
-
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-
-    def __init__(self, web: Web, connection: socket.socket, peer: tuple[str, int]) -> None:
-        self._web = web
-        self._origin: str | None = None
-        super().__init__(connection, peer, None)  # type: ignore[arg-type]
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: what is asked for is the application's business."""
-
-    def parse_request(self) -> bool:
-        """Go on with those requests alone that may be served."""
-        # What is answered before the headers are known is told to nobody's page.
-        self._origin = None
-        if not super().parse_request():
-            return False
-        # Where one is given twice, it counts as what both say together, which is no name.
-        self._fields = {
-            name.lower(): ", ".join(self.headers.get_all(name, [])) for name in self.headers
-        }
-        self._is_admitted = False
-        self._refusing(self._admit)
-        return self._is_admitted
-
-    def _admit(self) -> None:
-        try:
-            self._web.admission.check(self._fields)
-        except Refusal:
-            # Its body is not read.
-            self.close_connection = True
-            raise
-        self._origin = self._fields.get("origin")
-        self._is_admitted = True
-
-    def do_OPTIONS(self) -> None:
-        self._answer(HTTPStatus.OK)
-
-    def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        if url.path == "/":
-            self._answer(HTTPStatus.OK, "Ok\n")
-        elif _CHANNEL.fullmatch(url.path):
-            self._refusing(lambda: self._back_channel(dict(parse_qsl(url.query))))
-        elif url.path == EXPORT:
-            self._refusing(self._export)
-        else:
-            self._answer(HTTPStatus.NOT_FOUND, "Not found\n")
-
-    def do_POST(self) -> None:
-        url = urlsplit(self.path)
-        if url.path == IMPORT:
-            self._refusing(self._import)
-            return
-        body = self._body()
-        if body is None:
-            return
-        if channel := _CHANNEL.fullmatch(url.path):
-            asked = dict(parse_qsl(url.query))
-            self._refusing(lambda: self._forward_channel(channel[1], asked, body))
-        elif called := _CALLED.fullmatch(unquote(url.path)):
-            resource, world, call = called.groups()
-            self._refusing(lambda: self._call_with(call, resource, world, body))
-        else:
-            self._answer(HTTPStatus.NOT_FOUND, "Not found\n")
-
-    def do_DELETE(self) -> None:
-        if cleared := _CLEARED.fullmatch(unquote(urlsplit(self.path).path)):
-            self._refusing(lambda: self._clear(cleared[1]))
-        else:
-            self._answer(HTTPStatus.NOT_FOUND, "Not found\n")
-
-    def _clear(self, world: str) -> None:
-        count = clear(self._web.service.storage, world)
-        self._answer(HTTPStatus.OK, json_of({"documents": count}), "application/json")
-
-    def _export(self) -> None:
+    def _export(self) -> Answer:
         # Whoever reads slowly must not hold back commits.
-        with tempfile.TemporaryFile() as file:
+        file = tempfile.TemporaryFile()  # noqa: SIM115
+        try:
             lines = io.TextIOWrapper(file, encoding="utf-8")
-            write_documents(self._web.service.storage, lines)
+            write_documents(self._service.storage, lines)
             lines.detach()
             length = file.tell()
             file.seek(0)
-            self._begin(HTTPStatus.OK)
-            self.send_header("Content-Type", f"{LINES}; charset=utf-8")
-            self.send_header("Content-Length", str(length))
-            self.end_headers()
-            shutil.copyfileobj(file, self.wfile)
-            self.wfile.flush()
-
-    def _import(self) -> None:
-        try:
-            check_type(self._fields, _IMPORTED)
-        except Refusal:
-            # Its body is not read.
-            self.close_connection = True
+        except BaseException:
+            file.close()
             raise
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal():
-            self.close_connection = True
-            self._answer(HTTPStatus.LENGTH_REQUIRED)
-            return
-        with tempfile.TemporaryFile() as body:
-            self._receive(body, int(length))
-            lines = io.TextIOWrapper(body, encoding="utf-8")
-            try:
-                count = read_documents(self._web.service.storage, lines, source="what was sent")
-            except ConfigurationError as error:
-                raise invalid(str(error)) from error
-        self._answer(HTTPStatus.OK, json_of({"documents": count}), "application/json")
+        kind = f"{LINES}; charset=utf-8"
+        return Answer(content_type=kind, source=FileSource(file), length=length)
 
-    def _receive(self, body: IO[bytes], length: int) -> None:
-        while length:
-            received = self.rfile.read(min(length, _PIECE))
-            if not received:
-                raise ConnectionError("the client went away in the middle of what it sends")
-            body.write(received)
-            length -= len(received)
-        body.seek(0)
-
-    def _call_with(self, call: str, resource: str, world: str, body: bytes) -> None:
-        if body:
-            check_type(self._fields, JSON_OF_SDKS)
-        answer = self._web.call(call, resource, world, body)
-        self._answer(HTTPStatus.OK, answer, "application/json")
-
-    def _refusing(self, act: Callable[[], None]) -> None:
-        """Do something, and answer what is refused."""
+    def _import(self, body: IO[bytes]) -> Answer:
+        lines = io.TextIOWrapper(body, encoding="utf-8")
         try:
-            act()
-        except (Refusal, sqlite3.Error) as error:
-            path = self._web.service.storage.path
-            refusal = error if isinstance(error, Refusal) else refusal_of(error, path)
-            status = _STATUSES.get(refusal.code, HTTPStatus.INTERNAL_SERVER_ERROR)
-            told = {"code": status, "message": refusal.details, "status": refusal.code.name}
-            self._answer(status, json_of({"error": told}), "application/json")
+            count = read_documents(self._service.storage, lines, source="what was sent")
+        except ConfigurationError as error:
+            raise invalid(str(error)) from error
+        finally:
+            # The file is not the reader's to close.
+            lines.detach()
+        return _json({"documents": count})
 
     # WebChannel.
 
-    def _forward_channel(self, channel: str, asked: dict[str, str], body: bytes) -> None:
-        text = body.decode("utf-8", errors="replace")
-        if "SID" not in asked:
-            _, told = self._web.channels.open(channel, text)
-            self._answer(HTTPStatus.OK, told.decode("ascii"))
-            return
-        session = self._session(asked)
+    def _channel(
+        self, method: str, channel: str, asked: dict[str, str], body: IO[bytes] | bytes
+    ) -> Answer:
+        if method == "POST" and "SID" not in asked:
+            _, told = self._channels.open(channel, _text(body))
+            return Answer(content=told)
+        session = self._channels.find(asked.get("SID", ""))
         if session is None:
-            return
+            # A client of one that is over opens another.
+            return Answer(HTTPStatus.BAD_REQUEST, b"Unknown SID\n")
+        if method == "GET":
+            at_once = asked.get("CI") == "1"
+            return Answer(source=session.back_channel(last_id=_last_id(asked), at_once=at_once))
         if asked.get("TYPE") == "terminate":
-            self._web.channels.end(session)
-            self._answer(HTTPStatus.OK)
-            return
+            self._channels.end(session)
+            return Answer()
+        return self._forward(session, asked, _text(body))
+
+    def _forward(self, session: Session, asked: dict[str, str], body: str) -> Answer:
         session.acknowledge(_last_id(asked))
-        session.hear(dict(parse_qsl(text, keep_blank_values=True)))
+        session.hear(fields_of(body))
         state = session.state()
-        self._answer(HTTPStatus.OK, f"{len(state)}\n{state}")
+        return Answer(content=f"{len(state)}\n{state}".encode())
 
-    def _back_channel(self, asked: dict[str, str]) -> None:
-        session = self._session(asked)
-        if session is None:
-            return
-        last_id = _last_id(asked)
-        self._begin(HTTPStatus.OK)
-        self.send_header("Content-Type", "text/plain; charset=utf-8")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        self.wfile.flush()
-        for said in session.answers(last_id=last_id, at_once=asked.get("CI") == "1"):
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(said), said))
-            self.wfile.flush()
-        self.wfile.write(b"0\r\n\r\n")
-        self.wfile.flush()
 
-    def _session(self, asked: dict[str, str]) -> Session | None:
-        """The session that is meant; a client of one that is over is told to open another."""
-        session = self._web.channels.find(asked.get("SID", ""))
-        if session is None:
-            self._answer(HTTPStatus.BAD_REQUEST, "Unknown SID\n")
-        return session
+def _json(plain: Any, status: HTTPStatus = HTTPStatus.OK) -> Answer:
+    return Answer(status, json_of(plain).encode(), "application/json")
 
-    # Plain HTTP.
 
-    def _body(self) -> bytes | None:
-        length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or int(length) > _LARGEST_BODY:
-            self.close_connection = True
-            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            return None
-        return self.rfile.read(int(length))
+def _text(body: IO[bytes] | bytes) -> str:
+    return cast(bytes, body).decode("utf-8", errors="replace")
 
-    def _begin(self, status: HTTPStatus) -> None:
-        self.send_response(status)
-        if self._origin is not None:
-            # A page of this machine, from another port than this one.
-            self.send_header("Access-Control-Allow-Origin", self._origin)
-            self.send_header("Access-Control-Allow-Credentials", "true")
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.send_header("Vary", "Origin")
-        self.send_header("Cache-Control", "private, max-age=0")
-        self.send_header("X-Content-Type-Options", "nosniff")
-        if self.command == "OPTIONS" and status == HTTPStatus.OK:
-            self.send_header("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
-            wanted = self.headers.get("Access-Control-Request-Headers", "*")
-            self.send_header("Access-Control-Allow-Headers", wanted)
-            self.send_header("Access-Control-Max-Age", "3600")
 
-    def _answer(
-        self, status: HTTPStatus, text: str = "", content_type: str = "text/plain; charset=utf-8"
-    ) -> None:
-        content = text.encode()
-        self._begin(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-        self.wfile.flush()
+def _headers(head: Head | None) -> list[tuple[str, str]]:
+    found = [
+        ("Vary", "Origin"),
+        ("Cache-Control", "private, max-age=0"),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    origin = head.headers.get("origin") if head is not None and head.is_admitted else None
+    if origin is not None:
+        # A page of this machine, from another port than this one.
+        found.append(("Access-Control-Allow-Origin", origin))
+        found.append(("Access-Control-Allow-Credentials", "true"))
+    return found
+
+
+def _preflight(head: Head) -> Answer:
+    wanted = head.headers.get("access-control-request-headers", "*")
+    return Answer(
+        headers=[
+            ("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS"),
+            ("Access-Control-Allow-Headers", wanted),
+            ("Access-Control-Max-Age", "3600"),
+        ]
+    )
 
 
 def _last_id(asked: dict[str, str]) -> int:
     text = asked.get("AID", "0")
-    if not text.isdecimal():
-        raise invalid(f'"{text}" is not the number of an answer.')
+    if not _ANSWER_ID.fullmatch(text):
+        raise invalid(f'"{text[:20]}" is not the number of an answer.')
     return int(text)

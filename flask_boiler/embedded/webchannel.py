@@ -5,39 +5,67 @@ hears the answers in one GET that stays open; when that is lost, it asks again, 
 the last answer that it has got, and is given what came later. So answers are kept until the client
 has acknowledged them, and the stream is not read on while too many are. A client that only listens
 acknowledges with its next GET alone; so a GET ends after some amount, and the client asks again.
+
+No session has a thread: what its stream has to say is asked for on a pool's threads, when there is
+something and there is room for it.
 """
 
 from __future__ import annotations
 
 import itertools
+import logging
 import secrets
+import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from flask_boiler.embedded.conversation import Conversation
-from flask_boiler.embedded.listening import Streams
-from flask_boiler.embedded.proto_json import json_of, message_of, plain_of
-from flask_boiler.embedded.refusal import Refusal, invalid
-from flask_boiler.firestore import protocol
+import grpc
 
-__all__ = ["CHANNELS", "Session", "WebChannels", "frame"]
+from flask_boiler.embedded.database import refusal_of
+from flask_boiler.embedded.listening import Streams
+from flask_boiler.embedded.proto_json import json_of
+from flask_boiler.embedded.refusal import Refusal, invalid
+from flask_boiler.embedded.session_stream import SessionStream, listen_stream, write_stream
+
+__all__ = ["CHANNELS", "BackChannel", "ChannelLimits", "Session", "WebChannels", "frame"]
+
+_log = logging.getLogger(__name__)
 
 #: The version of the protocol, and what the client is told of keeping alive (milliseconds).
 _VERSION, _SERVER_VERSION, _KEEP_ALIVE_MS = 8, 12, 30_000
-#: A back channel that has nothing to say says so, so often. Half of what the client waits for.
-_NOOP_AFTER_S = 15.0
-#: A session whose client hears nothing for so long is over.
-_ABANDONED_AFTER_S = 90.0
-_MOST_UNACKNOWLEDGED = 8 * 1024 * 1024
-#: After so much a back channel ends, to have the client ask again and thereby acknowledge: a page
-#: that only listens has nothing to post. Far below what is kept, so that nobody waits for it.
-_MOST_ON_A_CHANNEL = 1024 * 1024
+#: How long a number may be that a client counts by.
+_DIGITS = 15
 
 CHANNELS = ("Listen", "Write")
+
+
+class ChannelLimits(NamedTuple):
+    """How much WebChannel may take.
+
+    :param sessions: how many there are.
+    :param messages: how many one POST may say.
+    :param kept_bytes: of answers that are not acknowledged, while the client hears them.
+    :param kept_unheard_bytes: the same, while it does not.
+    :param channel_bytes: after so much a back channel ends, to have the client acknowledge. Far
+        below what is kept, so that nobody waits for it.
+    :param noop_after_s: a back channel that has nothing to say says so. Half of what the client
+        waits for.
+    :param abandoned_after_s: a session whose client hears nothing for so long is over.
+    :param beat_after_s: how often a Listen stream gives a marker.
+    """
+
+    sessions: int = 500
+    messages: int = 1000
+    kept_bytes: int = 8 * 1024 * 1024
+    kept_unheard_bytes: int = 1024 * 1024
+    channel_bytes: int = 1024 * 1024
+    noop_after_s: float = 15.0
+    abandoned_after_s: float = 90.0
+    beat_after_s: float = 30.0
 
 
 def frame(arrays: list[str]) -> bytes:
@@ -46,244 +74,325 @@ def frame(arrays: list[str]) -> bytes:
     return f"{len(text)}\n{text}".encode("ascii")
 
 
-class Session:
-    """One stream. May be used by any thread."""
+class BackChannel:
+    """Frames of answers for one GET, from the first that the client has not got.
 
-    def __init__(self, stream: _ListenEnd | _WriteEnd) -> None:
+    It ends after some amount, also when there is more: the client asks again. A newer one of the
+    same session ends it, too.
+    """
+
+    def __init__(self, session: Session, last_id: int, *, at_once: bool, most: int) -> None:
+        self._session = session
+        self._last_id = last_id
+        self._at_once = at_once
+        self._left = most
+        self._wake: Callable[[], None] | None = None
+
+    def open(self, wake: Callable[[], None]) -> None:
+        """Call this, on any thread, when there is more after there was nothing."""
+        self._wake = wake
+
+    def take(self) -> bytes | None:
+        """The next frame; ``None``: nothing yet; empty: it is over."""
+        if self._left <= 0:
+            return b""
+        arrays = self._session.next_arrays(self, self._last_id, self._left)
+        if not arrays:
+            return b"" if arrays is None else None
+        self._last_id = arrays[-1][0]
+        said = frame([text for _, text in arrays])
+        # What is asked for at once ends with the first frame.
+        self._left = 0 if self._at_once else self._left - len(said)
+        return said
+
+    def stir(self) -> None:
+        """Have it look again."""
+        if self._wake is not None:
+            self._wake()
+
+    def close(self) -> None:
+        """The client hears it no longer."""
+        self._session.unheard(self)
+
+
+class Session:
+    """One stream. May be used by any thread.
+
+    :param run: has a call done on another thread, soon.
+    """
+
+    def __init__(
+        self,
+        stream: SessionStream,
+        run: Callable[[Callable[[], None]], None],
+        limits: ChannelLimits,
+        path: str,
+    ) -> None:
         #: What the client calls it.
         self.sid = secrets.token_urlsafe(16)
         self._stream = stream
-        self._condition = threading.Condition()
+        self._limits = limits
+        self._path = path
+        self._run = run
+        self._lock = threading.Lock()
         self._ids = itertools.count(1)
         self._kept: deque[tuple[int, str]] = deque()
         self._kept_bytes = 0
         self._last_id = 0
         self._heard = 0
-        #: Which of the back channels is the present one.
-        self._channel = 0
-        self._has_channel = False
-        self._heard_at_s = time.monotonic()
+        self._channel: BackChannel | None = None
+        now = time.monotonic()
+        self._unheard_since_s = self._said_at_s = self._beaten_at_s = now
         self._is_over = False
-        self._thread = threading.Thread(
-            target=self._run, name="embedded-webchannel-says", daemon=True
-        )
-        self._thread.start()
+        #: The stream has ended with an error, which the client is to acknowledge.
+        self._has_failed = False
+        # Whose turn it is to ask the stream. Nothing else is locked while this is.
+        self._turn = threading.Lock()
+        self._is_wanted = False
+        self._is_running = False
+        # Of whoever has the turn.
+        self._news: Iterator[dict[str, Any]] | None = None
+        self._is_finished = False
+        stream.attend(self._want)
 
     @property
     def is_over(self) -> bool:
         """Whether it is known no longer."""
         return self._is_over
 
+    # What the client says.
+
     def hear(self, fields: Mapping[str, str]) -> None:
         """The client said this, in a POST; what it has said before is left out.
 
-        :raises Refusal: INVALID_ARGUMENT.
+        :raises Refusal: INVALID_ARGUMENT, or RESOURCE_EXHAUSTED: nothing of it is heard.
         """
         first, count = _number(fields, "ofs"), _number(fields, "count")
-        with self._condition:
+        if count > self._limits.messages:
+            raise invalid(f"A request says {self._limits.messages} messages at most.")
+        with self._lock:
             new = range(max(self._heard - first, 0), count)
-            requests = [self._stream.parse(fields.get(f"req{i}___data__", "")) for i in new]
+            texts = [fields.get(f"req{number}___data__", "") for number in new]
+            self._stream.hear(texts)
             self._heard = max(self._heard, first + count)
-            for request in requests:
-                self._stream.hear(request)
 
     def acknowledge(self, last_id: int) -> None:
         """The client has got all answers up to this one."""
-        with self._condition:
+        with self._lock:
             while self._kept and self._kept[0][0] <= last_id:
                 self._kept_bytes -= len(self._kept.popleft()[1])
-            self._condition.notify_all()
+            if self._has_failed and not self._kept:
+                self._is_over = True
+        self._want()
 
     def state(self) -> str:
         """What is told in return for a POST: is there a back channel, what was said on it."""
-        with self._condition:
-            return json_of([int(self._has_channel), self._last_id, self._kept_bytes])
+        with self._lock:
+            return json_of([int(self._channel is not None), self._last_id, self._kept_bytes])
 
-    def answers(self, *, last_id: int, at_once: bool) -> Iterator[bytes]:
-        """A back channel: frames of answers, from the first that the client has not got.
+    # What it is told.
 
-        It ends after some amount, also when there is more: the client asks again.
+    def back_channel(self, *, last_id: int, at_once: bool) -> BackChannel:
+        """A new back channel, instead of the one that there is.
 
         :param at_once: end after the first frame.
         """
         self.acknowledge(last_id)
-        with self._condition:
-            self._channel += 1
-            channel = self._channel
-            self._has_channel = True
-            self._condition.notify_all()
+        made = BackChannel(self, last_id, at_once=at_once, most=self._limits.channel_bytes)
+        with self._lock:
+            older, self._channel = self._channel, made
+        if older is not None:
+            older.stir()
         if not at_once:
             self._say(["noop"])
-        left = _MOST_ON_A_CHANNEL
-        try:
-            while arrays := self._next_arrays(channel, last_id, left):
-                last_id = arrays[-1][0]
-                said = frame([text for _, text in arrays])
-                left -= len(said)
-                yield said
-                if at_once or left <= 0:
-                    return
-        finally:
-            with self._condition:
-                if self._channel == channel:
-                    self._has_channel = False
-                    self._heard_at_s = time.monotonic()
+        # There is more room, now that it is heard.
+        self._want()
+        return made
+
+    def next_arrays(
+        self, channel: BackChannel, last_id: int, most: int
+    ) -> list[tuple[int, str]] | None:
+        """What a back channel says next, or nothing yet; ``None``: it is over."""
+        with self._lock:
+            if self._channel is not channel:
+                return None
+            if self._last_id > last_id:
+                return _first_of((kept for kept in self._kept if kept[0] > last_id), most)
+            return None if self._is_over else []
+
+    def unheard(self, channel: BackChannel) -> None:
+        """A back channel has ended."""
+        with self._lock:
+            if self._channel is channel:
+                self._channel = None
+                self._unheard_since_s = time.monotonic()
+
+    def look(self, now: float) -> None:
+        """Do what it is time for; to be called every few seconds."""
+        with self._lock:
+            is_heard = self._channel is not None
+            limits = self._limits
+            if not is_heard and now - self._unheard_since_s > limits.abandoned_after_s:
+                self._is_over = True
+            is_silent = is_heard and now - self._said_at_s > limits.noop_after_s
+            beats = now - self._beaten_at_s > limits.beat_after_s
+            if beats:
+                self._beaten_at_s = now
+        if self._is_over:
+            self.close()
+        elif is_silent:
+            self._say(["noop"])
+        if beats:
+            self._stream.beat()
 
     def close(self) -> None:
-        """End it; returns when its thread is gone, unless it is called on it."""
-        with self._condition:
+        """End it; its stream ends soon."""
+        with self._lock:
             self._is_over = True
-            self._condition.notify_all()
-        self._stream.close()
-        if self._thread is not threading.current_thread():
-            self._thread.join()
-
-    def _next_arrays(self, channel: int, last_id: int, most: int) -> list[tuple[int, str]]:
-        """What is to be said next; nothing, if it is not this channel that says it.
-
-        :param most: how many bytes it may be; one answer that is larger is said all the same.
-        """
-        while True:
-            with self._condition:
-                in_time = self._condition.wait_for(
-                    lambda: self._channel != channel or self._is_over or self._last_id > last_id,
-                    _NOOP_AFTER_S,
-                )
-                if self._channel != channel:
-                    return []
-                if self._last_id > last_id:
-                    return _first_of((k for k in self._kept if k[0] > last_id), most)
-                if in_time:
-                    return []
-            self._say(["noop"])
+        self._stir_channel()
+        self._want()
 
     def _say(self, payload: Any) -> None:
         content = json_of(payload)
-        with self._condition:
+        with self._lock:
             number = next(self._ids)
             text = f"[{number},{content}]"
             self._kept.append((number, text))
             self._kept_bytes += len(text)
             self._last_id = number
-            self._condition.notify_all()
+            self._said_at_s = time.monotonic()
+        self._stir_channel()
 
-    def _run(self) -> None:
-        """Say what the stream says, as fast as the client takes it."""
-        try:
-            for answer in self._stream.answers():
-                if answer is not None:
-                    self._say([answer])
-                if not self._await_room():
-                    break
-        except Refusal as refusal:
-            error = {
-                "code": refusal.code.value[0],
-                "status": refusal.code.name,
-                "message": refusal.details,
-            }
-            self._say([{"error": error}])
-            self._await_acknowledged()
-        finally:
-            with self._condition:
-                self._is_over = True
-                self._condition.notify_all()
-            self._stream.close()
+    def _stir_channel(self) -> None:
+        channel = self._channel
+        if channel is not None:
+            channel.stir()
 
-    def _await_room(self) -> bool:
-        """Wait until the client has got enough; whether it is still there."""
-        with self._condition:
-            while not self._is_over and not self._is_abandoned():
-                if self._kept_bytes < _MOST_UNACKNOWLEDGED:
-                    return True
-                self._condition.wait(_NOOP_AFTER_S)
-            return False
+    # Whoever has the turn asks the stream.
 
-    def _await_acknowledged(self) -> None:
-        with self._condition:
-            while self._kept and not self._is_over and not self._is_abandoned():
-                self._condition.wait(_NOOP_AFTER_S)
+    def _want(self) -> None:
+        """Have the stream asked what it has to say, on some thread."""
+        with self._turn:
+            self._is_wanted = True
+            if self._is_running:
+                return
+            self._is_running = True
+        self._run(self._take_turn)
 
-    def _is_abandoned(self) -> bool:
-        return not self._has_channel and time.monotonic() - self._heard_at_s > _ABANDONED_AFTER_S
-
-
-class _ListenEnd:
-    """A Listen stream, as a session sees it."""
-
-    def __init__(self, conversation: Conversation) -> None:
-        self._conversation = conversation
-        self.hear = conversation.hear
-
-    def parse(self, text: str) -> Any:
-        return message_of(text, protocol.ListenRequest)
-
-    def answers(self) -> Iterator[dict[str, Any] | None]:
-        for response in self._conversation.responses():
-            yield plain_of(protocol.ListenResponse.FromString(response))
-
-    def close(self) -> None:
-        self._conversation.end(None)
-
-
-class _WriteEnd:
-    """A Write stream, as a session sees it."""
-
-    def __init__(self, answer: Callable[[Any], Any]) -> None:
-        self._answer = answer
-        self._condition = threading.Condition()
-        self._requests: deque[Any] = deque()
-        self._is_closed = False
-
-    def parse(self, text: str) -> Any:
-        return message_of(text, protocol.WriteRequest)
-
-    def hear(self, request: Any) -> None:
-        with self._condition:
-            self._requests.append(request)
-            self._condition.notify()
-
-    def answers(self) -> Iterator[dict[str, Any] | None]:
+    def _take_turn(self) -> None:
         while True:
-            with self._condition:
-                self._condition.wait_for(lambda: self._requests or self._is_closed, _NOOP_AFTER_S)
-                if self._is_closed:
+            with self._turn:
+                if not self._is_wanted:
+                    self._is_running = False
                     return
-                request = self._requests.popleft() if self._requests else None
-            # Nothing, so that the session looks whether anybody is still there.
-            yield None if request is None else plain_of(self._answer(request))
+                self._is_wanted = False
+            if not self._is_finished:
+                self._ask()
 
-    def close(self) -> None:
-        with self._condition:
-            self._is_closed = True
-            self._condition.notify()
+    def _ask(self) -> None:
+        try:
+            if not self._is_over:
+                self._tell_news()
+            if self._stream.is_closed:
+                self._end()
+        except Refusal as refusal:
+            self._fail(refusal)
+        except sqlite3.Error as error:
+            self._fail(refusal_of(error, self._path))
+        # Nobody else would ever tell the client.
+        except Exception:
+            _log.exception("a stream of a browser went wrong")
+            self._fail(Refusal(grpc.StatusCode.INTERNAL, "The stream went wrong; see the log"))
+        if self._is_over:
+            self._end()
+
+    def _tell_news(self) -> None:
+        while self._has_room():
+            if self._news is None:
+                self._news = self._stream.news()
+            answer = next(self._news, None)
+            if answer is None:
+                self._news = None
+                return
+            self._say([answer])
+
+    def _has_room(self) -> bool:
+        with self._lock:
+            is_heard = self._channel is not None
+            most = self._limits.kept_bytes if is_heard else self._limits.kept_unheard_bytes
+            return self._kept_bytes < most and not self._is_over
+
+    def _fail(self, refusal: Refusal) -> None:
+        code, name = refusal.code.value[0], refusal.code.name
+        self._say([{"error": {"code": code, "status": name, "message": refusal.details}}])
+        with self._lock:
+            self._has_failed = True
+        self._finish()
+
+    def _end(self) -> None:
+        if not self._has_failed:
+            with self._lock:
+                self._is_over = True
+            self._stir_channel()
+        self._finish()
+
+    def _finish(self) -> None:
+        if not self._is_finished:
+            self._is_finished = True
+            self._news = None
+            self._stream.finish()
 
 
 class WebChannels:
-    """All sessions of a server. May be used by any thread."""
+    """All sessions of a server. May be used by any thread.
 
-    def __init__(self, streams: Streams) -> None:
+    :param run: has a call done on another thread, soon.
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        run: Callable[[Callable[[], None]], None],
+        limits: ChannelLimits | None = None,
+        path: str = "",
+    ) -> None:
         self._streams = streams
+        self._run = run
+        self._limits = limits or ChannelLimits()
+        self._path = path
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
+        self._has_warned = False
 
     def open(self, channel: str, body: str) -> tuple[Session, bytes]:
         """A new session, and what its client is told of it.
 
         :param channel: one of ``CHANNELS``.
-        :raises Refusal: INVALID_ARGUMENT.
+        :raises Refusal: INVALID_ARGUMENT, or RESOURCE_EXHAUSTED: there are too many.
         """
-        session = Session(
-            _ListenEnd(self._streams.conversation())
-            if channel == "Listen"
-            else _WriteEnd(self._streams.write_stream().answer)
-        )
+        made = listen_stream if channel == "Listen" else write_stream
+        session = Session(made(self._streams), self._run, self._limits, self._path)
+        session.hear(fields_of(body))
         with self._lock:
-            # Those that ended by themselves are forgotten at the next occasion.
             self._sessions = {s: one for s, one in self._sessions.items() if not one.is_over}
-            self._sessions[session.sid] = session
-        session.hear(dict(parse_qsl(body, keep_blank_values=True)))
+            is_full = len(self._sessions) >= self._limits.sessions
+            if not is_full:
+                self._sessions[session.sid] = session
+        if is_full:
+            session.close()
+            raise self._full()
         told = ["c", session.sid, "", _VERSION, _SERVER_VERSION, _KEEP_ALIVE_MS]
         return session, frame([json_of([0, told])])
+
+    def _full(self) -> Refusal:
+        message = (
+            f"Browsers have {self._limits.sessions} streams open, which is the most that the "
+            "embedded Firestore serves; close pages that are not needed"
+        )
+        if not self._has_warned:
+            self._has_warned = True
+            _log.warning("%s. It is said once", message)
+        return Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
 
     def find(self, sid: str) -> Session | None:
         """The session that a client means, unless it is over."""
@@ -297,12 +406,33 @@ class WebChannels:
             self._sessions.pop(session.sid, None)
         session.close()
 
+    def look(self, now: float | None = None) -> None:
+        """Do what it is time for; to be called every second or so."""
+        at = time.monotonic() if now is None else now
+        with self._lock:
+            sessions = list(self._sessions.values())
+        for session in sessions:
+            session.look(at)
+            if session.is_over:
+                self.end(session)
+
     def close(self) -> None:
-        """End all sessions."""
+        """End all sessions; their streams end soon."""
         with self._lock:
             sessions, self._sessions = list(self._sessions.values()), {}
         for session in sessions:
             session.close()
+
+
+def fields_of(body: str) -> dict[str, str]:
+    """The fields of what is posted.
+
+    :raises Refusal: INVALID_ARGUMENT.
+    """
+    try:
+        return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=10_000))
+    except ValueError as error:
+        raise invalid(f"The request is not valid: {error}.") from error
 
 
 def _first_of(arrays: Iterator[tuple[int, str]], most: int) -> list[tuple[int, str]]:
@@ -318,6 +448,6 @@ def _first_of(arrays: Iterator[tuple[int, str]], most: int) -> list[tuple[int, s
 
 def _number(fields: Mapping[str, str], name: str) -> int:
     value = fields.get(name, "0")
-    if not value.isdecimal():
-        raise invalid(f'"{value}" is not a number of messages.')
+    if not (value.isascii() and value.isdecimal() and len(value) <= _DIGITS):
+        raise invalid(f'"{value[:_DIGITS]}" is not a number of messages.')
     return int(value)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -13,11 +15,12 @@ import pytest
 from flask_boiler.embedded.conversation import ListenPolicy
 from flask_boiler.embedded.faults import Faults
 from flask_boiler.embedded.listening import Streams
+from flask_boiler.embedded.pool import DaemonPool
 from flask_boiler.embedded.proto_json import json_of, message_of, plain_of
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.embedded.service import Service
 from flask_boiler.embedded.storage import Storage
-from flask_boiler.embedded.webchannel import Session, WebChannels
+from flask_boiler.embedded.webchannel import BackChannel, Session, WebChannels
 from flask_boiler.embedded.writes import operations
 from flask_boiler.firestore import protocol
 from tests.unit.embedded.worlds import WORLD, document, name_of, put
@@ -31,10 +34,35 @@ def storage() -> Iterator[Storage]:
 
 
 @pytest.fixture
-def channels(storage: Storage) -> Iterator[WebChannels]:
-    made = WebChannels(Streams(Service(storage), Faults(), ListenPolicy()))
+def pool() -> Iterator[DaemonPool]:
+    made = DaemonPool(2, name="webchannel")
+    yield made
+    made.shutdown()
+
+
+@pytest.fixture
+def channels(storage: Storage, pool: DaemonPool) -> Iterator[WebChannels]:
+    made = WebChannels(Streams(Service(storage), Faults(), ListenPolicy()), pool.run)
     yield made
     made.close()
+
+
+def answers(session: Session, *, last_id: int, at_once: bool) -> Iterator[bytes]:
+    """A back channel as HTTP serves it, waiting where there is nothing yet."""
+    channel = session.back_channel(last_id=last_id, at_once=at_once)
+    return taken(channel)
+
+
+def taken(channel: BackChannel) -> Iterator[bytes]:
+    stirred = threading.Event()
+    channel.open(stirred.set)
+    while (said := channel.take()) != b"":
+        if said:
+            yield said
+        else:
+            stirred.wait()
+            stirred.clear()
+    channel.close()
 
 
 def listening_to(*paths: str) -> str:
@@ -73,16 +101,16 @@ def test_answers_are_said_again_until_they_are_acknowledged(
 ) -> None:
     put(storage, "c/a", text="é 🎉")
     session = opened(channels, "Listen", listening_to("c/a"))
-    first = until(session.answers(last_id=0, at_once=False), "readTime")
+    first = until(answers(session, last_id=0, at_once=False), "readTime")
     assert [number for number, _ in first] == list(range(1, len(first) + 1))
     changed = next(a for _, a in first if "documentChange" in a[0])
     text = changed[0]["documentChange"]["document"]["fields"]["text"]
     assert text == {"stringValue": "é 🎉"}
 
     # The connection was lost in between: the last answer that was got is the second.
-    again = until(session.answers(last_id=2, at_once=False), "readTime")
+    again = until(answers(session, last_id=2, at_once=False), "readTime")
     assert again[: len(first) - 2] == first[2:]
-    (polled,) = islice(session.answers(last_id=3, at_once=True), 2)
+    (polled,) = islice(answers(session, last_id=3, at_once=True), 2)
     assert arrays(polled)[0][0] == 4
     assert json.loads(session.state())[0] == 0
 
@@ -97,7 +125,7 @@ def test_a_page_that_only_listens_hears_more_than_is_kept(
     # It acknowledges only when it asks again, as the web SDK does.
     while heard < 150:
         size = 0
-        for said in session.answers(last_id=last_id, at_once=False):
+        for said in answers(session, last_id=last_id, at_once=False):
             size += len(said)
             for number, answer in arrays(said):
                 last_id = number
@@ -117,7 +145,7 @@ def test_what_is_kept_is_said_again_in_pieces(storage: Storage, channels: WebCha
     session = opened(channels, "Listen", listening_to("c/a", "c/b", "c/c", "c/d"))
     last_id, heard, sizes = 0, 0, []
     while heard < 4:
-        (said,) = session.answers(last_id=last_id, at_once=True)
+        (said,) = answers(session, last_id=last_id, at_once=True)
         sizes.append(len(said))
         last_id = arrays(said)[-1][0]
         heard += said.count(b"documentChange")
@@ -126,9 +154,9 @@ def test_what_is_kept_is_said_again_in_pieces(storage: Storage, channels: WebCha
 
 def test_a_newer_back_channel_replaces_the_older(channels: WebChannels) -> None:
     session = opened(channels, "Listen", listening_to("c/a"))
-    older = session.answers(last_id=0, at_once=False)
+    older = answers(session, last_id=0, at_once=False)
     until(older, "readTime")
-    newer = session.answers(last_id=0, at_once=False)
+    newer = answers(session, last_id=0, at_once=False)
     next(newer)
     assert list(older) == []
     assert json.loads(session.state())[0] == 1
@@ -136,7 +164,7 @@ def test_a_newer_back_channel_replaces_the_older(channels: WebChannels) -> None:
 
 def test_what_is_posted_twice_is_heard_once(storage: Storage, channels: WebChannels) -> None:
     session = opened(channels, "Write", json.dumps({"database": WORLD}))
-    channel = session.answers(last_id=0, at_once=False)
+    channel = answers(session, last_id=0, at_once=False)
     (token,) = (
         answer[0]["streamToken"]
         for _, answer in until(channel, "streamId")
@@ -159,8 +187,90 @@ def test_what_is_posted_twice_is_heard_once(storage: Storage, channels: WebChann
 
 def test_a_stream_that_ends_says_why(channels: WebChannels) -> None:
     session = opened(channels, "Write", json.dumps({"database": WORLD, "streamId": "other"}))
-    said = until(session.answers(last_id=0, at_once=False), "error")
-    assert said[-1][1][0]["error"]["status"] == "INVALID_ARGUMENT"
+    said = until(answers(session, last_id=0, at_once=False), "error")
+    (error,) = (answer[0]["error"] for _, answer in said if "error" in answer[0])
+    assert error["status"] == "INVALID_ARGUMENT"
+
+
+def test_a_session_that_nobody_asks_for_is_over(storage: Storage, channels: WebChannels) -> None:
+    left = opened(channels, "Listen", listening_to("c/a"))
+    heard = opened(channels, "Listen", listening_to("c/a"))
+    channel = answers(heard, last_id=0, at_once=False)
+    until(channel, "readTime")
+    now = time.monotonic()
+    channels.look(now + 60)
+    assert channels.find(left.sid) is left
+    channels.look(now + 100)
+    assert channels.find(left.sid) is None
+    assert channels.find(heard.sid) is heard
+    channels.end(heard)
+    for _ in channel:
+        pass  # it ends
+
+
+def test_a_silent_back_channel_says_so_and_a_stream_that_it_lives(channels: WebChannels) -> None:
+    session = opened(channels, "Listen", listening_to("c/a"))
+    channel = answers(session, last_id=0, at_once=False)
+    until(channel, "readTime")
+    channels.look(time.monotonic() + 20)
+    until(channel, "noop")
+    # One marker may be left of the beginning.
+    for after_s in (40, 80):
+        channels.look(time.monotonic() + after_s)
+        until(channel, "readTime")
+
+
+def test_what_nobody_hears_is_kept_up_to_a_bound(storage: Storage, channels: WebChannels) -> None:
+    names = [f"c/{number}" for number in range(40)]
+    for name in names:
+        put(storage, name, text="x" * 100_000)
+    session = opened(channels, "Listen", listening_to(*names))
+    last_id, heard, most = 0, 0, 0
+    while heard < len(names):
+        for said in answers(session, last_id=last_id, at_once=True):
+            last_id = arrays(said)[-1][0]
+            heard += said.count(b"documentChange")
+            most = max(most, json.loads(session.state())[2])
+    assert most < 8 * 1024 * 1024 + 200_000
+
+
+def test_a_stream_has_so_many_targets_and_no_more(channels: WebChannels) -> None:
+    def adding(number: int) -> str:
+        target = {"targetId": number, "documents": {"documents": [name_of("c/a")]}}
+        return json.dumps({"database": WORLD, "addTarget": target})
+
+    session = opened(channels, "Listen", *[adding(number) for number in range(1, 1001)])
+    channel = answers(session, last_id=0, at_once=False)
+    session.hear({"ofs": "1000", "count": "1", "req0___data__": adding(5000)})
+    refused = next(a for _, a in until(channel, "'REMOVE'") if "REMOVE" in str(a))
+    assert refused[0]["targetChange"]["targetIds"] == [5000]
+    assert refused[0]["targetChange"]["cause"]["code"] == 8
+    # One goes, another comes.
+    removing = json.dumps({"database": WORLD, "removeTarget": 7})
+    session.hear({"ofs": "1001", "count": "1", "req0___data__": removing})
+    session.hear({"ofs": "1002", "count": "1", "req0___data__": adding(5001)})
+    until(channel, "'targetChangeType': 'CURRENT', 'targetIds': [5001]")
+
+
+@pytest.mark.parametrize("fields", [{"count": "1001"}, {"count": "9" * 16}, {"ofs": "x"}])
+def test_too_many_messages_are_refused(channels: WebChannels, fields: dict[str, str]) -> None:
+    session = opened(channels)
+    with pytest.raises(Refusal) as refused:
+        session.hear(fields)
+    assert refused.value.code.name == "INVALID_ARGUMENT"
+
+
+def test_writes_that_wait_are_bounded(storage: Storage) -> None:
+    # Nobody does what is wanted.
+    channels = WebChannels(Streams(Service(storage), Faults(), ListenPolicy()), lambda call: None)
+    session = opened(channels, "Write", json.dumps({"database": WORLD}))
+    write = {"writes": [{"update": {"name": name_of("c/a"), "fields": {}}}]}
+    many = {f"req{number}___data__": json.dumps(write) for number in range(1000)}
+    with pytest.raises(Refusal) as refused:
+        session.hear({"ofs": "1", "count": "1000"} | many)
+    assert refused.value.code.name == "RESOURCE_EXHAUSTED"
+    # It was not heard, so it can be said again.
+    session.hear({"ofs": "1", "count": "999"} | many)
 
 
 def test_a_session_that_is_over_is_not_found(channels: WebChannels) -> None:

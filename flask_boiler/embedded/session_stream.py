@@ -1,0 +1,182 @@
+"""Streams as a WebChannel asks them: what they have to say now, without waiting for more."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import grpc
+
+from flask_boiler.embedded import announcements
+from flask_boiler.embedded.conversation import Conversation
+from flask_boiler.embedded.listening import Streams
+from flask_boiler.embedded.proto_json import message_of, plain_of
+from flask_boiler.embedded.refusal import Refusal
+from flask_boiler.embedded.write_stream import WriteStream
+from flask_boiler.firestore import protocol
+
+__all__ = ["SessionStream", "listen_stream", "write_stream"]
+
+#: How many targets one stream of a browser may have.
+_MOST_TARGETS = 1000
+#: How much a client may have written that is not done yet.
+_MOST_WAITING = 1000
+_MOST_WAITING_BYTES = 32 * 1024 * 1024
+
+
+class SessionStream(Protocol):
+    """A stream. ``news`` and ``finish`` are called by one thread at a time."""
+
+    def attend(self, wake: Callable[[], None]) -> None:
+        """Call this, on any thread, when there may be something to say."""
+        ...
+
+    def hear(self, texts: Sequence[str]) -> None:
+        """The client says these messages.
+
+        :raises Refusal: INVALID_ARGUMENT, or RESOURCE_EXHAUSTED: none of them is heard.
+        """
+        ...
+
+    def news(self) -> Iterator[dict[str, Any]]:
+        """What there is to say now.
+
+        :raises Refusal: the stream ends with a code.
+        """
+        ...
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended without an error."""
+        ...
+
+    def beat(self) -> None:
+        """Say that it is alive, where it is used to."""
+        ...
+
+    def finish(self) -> None:
+        """Let go of everything."""
+        ...
+
+
+def listen_stream(streams: Streams) -> SessionStream:
+    """A new Listen stream."""
+    return _ListenEnd(streams.conversation())
+
+
+def write_stream(streams: Streams) -> SessionStream:
+    """A new Write stream."""
+    return _WriteEnd(streams.write_stream())
+
+
+class _ListenEnd:
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._lock = threading.Lock()
+        self._targets: set[int] = set()
+        self._refused: deque[bytes] = deque()
+        self._wake: Callable[[], None] = lambda: None
+        self.beat = conversation.beat
+
+    @property
+    def is_closed(self) -> bool:
+        return self._conversation.is_over
+
+    def attend(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._conversation.attend(wake)
+
+    def hear(self, texts: Sequence[str]) -> None:
+        for request in [message_of(text, protocol.ListenRequest) for text in texts]:
+            if self._has_room_for(request):
+                self._conversation.hear(request)
+            else:
+                self._refused.append(_refusal_of(request))
+                self._wake()
+
+    def _has_room_for(self, request: Any) -> bool:
+        with self._lock:
+            match request.WhichOneof("target_change"):
+                case "remove_target":
+                    self._targets.discard(request.remove_target)
+                case "add_target":
+                    if len(self._targets) >= _MOST_TARGETS:
+                        return False
+                    self._targets.add(request.add_target.target_id)
+        return True
+
+    def news(self) -> Iterator[dict[str, Any]]:
+        while self._refused:
+            yield _plain(self._refused.popleft())
+        for response in self._conversation.speak():
+            plain = _plain(response)
+            change = plain.get("targetChange", {})
+            if change.get("targetChangeType") == "REMOVE":
+                with self._lock:
+                    self._targets.difference_update(change.get("targetIds", []))
+            yield plain
+
+    def finish(self) -> None:
+        self._conversation.end(None)
+        self._conversation.leave()
+
+
+class _WriteEnd:
+    is_closed = False
+
+    def __init__(self, stream: WriteStream) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._waiting: deque[tuple[Any, int]] = deque()
+        self._waiting_bytes = 0
+        self._wake: Callable[[], None] = lambda: None
+
+    def attend(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+
+    def hear(self, texts: Sequence[str]) -> None:
+        requests = [(message_of(text, protocol.WriteRequest), len(text)) for text in texts]
+        size = sum(count for _, count in requests)
+        with self._lock:
+            if (
+                len(self._waiting) + len(requests) > _MOST_WAITING
+                or self._waiting_bytes + size > _MOST_WAITING_BYTES
+            ):
+                raise Refusal(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,
+                    "Too many writes of this stream wait to be done; send them again later",
+                )
+            self._waiting.extend(requests)
+            self._waiting_bytes += size
+        self._wake()
+
+    def news(self) -> Iterator[dict[str, Any]]:
+        while self._waiting:
+            with self._lock:
+                request, size = self._waiting.popleft()
+                self._waiting_bytes -= size
+            yield plain_of(self._stream.answer(request))
+
+    def beat(self) -> None:
+        """It is not used to."""
+
+    def finish(self) -> None:
+        with self._lock:
+            self._waiting.clear()
+            self._waiting_bytes = 0
+
+
+def _plain(response: bytes) -> dict[str, Any]:
+    return plain_of(protocol.ListenResponse.FromString(response))
+
+
+def _refusal_of(request: Any) -> bytes:
+    return announcements.removed(
+        request.add_target.target_id,
+        Refusal(
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            f"A stream listens to {_MOST_TARGETS} targets at most; stop listening to others",
+        ),
+    )

@@ -1,0 +1,315 @@
+"""What comes from outside is bounded in size, count and time, whoever sends it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import IO, Any, NamedTuple
+from urllib.parse import urlencode
+
+import pytest
+
+from flask_boiler.embedded import EmbeddedFirestore
+from flask_boiler.embedded.admission import Admission
+from flask_boiler.embedded.conversation import ListenPolicy
+from flask_boiler.embedded.faults import Faults
+from flask_boiler.embedded.gateway import Gateway
+from flask_boiler.embedded.http_connection import Answer, Head, HttpLimits, HttpServing
+from flask_boiler.embedded.listening import Streams
+from flask_boiler.embedded.pool import DaemonPool
+from flask_boiler.embedded.service import Service
+from flask_boiler.embedded.storage import Storage
+from flask_boiler.embedded.web import Web
+from flask_boiler.embedded.webchannel import ChannelLimits, WebChannels
+
+WITHIN_S = 60.0
+WORLD = "projects/demo/databases/(default)"
+CHANNEL = "/google.firestore.v1.Firestore/Listen/channel"
+COMMIT = f"POST /v1/{WORLD}/documents:commit HTTP/1.1\r\nHost: localhost\r\n"
+CLOSE = "Connection: close\r\n"
+GET = f"GET / HTTP/1.1\r\nHost: localhost\r\n{CLOSE}\r\n"
+ENDLESS = "x" * 65_536
+
+
+class Served(NamedTuple):
+    """A gateway with limits of its own."""
+
+    gateway: Gateway
+    channels: WebChannels
+    storage: Storage
+
+
+class Waiting(Web):
+    """Answers when it may."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+
+    def answer(self, head: Head, body: IO[bytes] | bytes) -> Answer:
+        self.may_answer.wait()
+        return super().answer(head, body)
+
+
+@contextmanager
+def served(
+    limits: HttpLimits | None = None, channel_limits: ChannelLimits | None = None
+) -> Iterator[tuple[Served, Waiting]]:
+    with contextlib.ExitStack() as stack:
+        storage = Storage()
+        stack.callback(storage.close)
+        pool = DaemonPool(4, name="bounded")
+        stack.callback(pool.shutdown)
+        service = Service(storage)
+        channels = WebChannels(Streams(service, Faults(), ListenPolicy()), pool.run, channel_limits)
+        web = Waiting(service, channels, Admission())
+        serving = HttpServing(web, pool, limits)
+        gateway = Gateway("127.0.0.1", 0, ("127.0.0.1", 9), serving, channels.look, tick_s=0.01)
+        stack.callback(gateway.close)
+        stack.callback(channels.close)
+        stack.callback(web.may_answer.set)
+        yield Served(gateway, channels, storage), web
+
+
+def connected(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=WITHIN_S)
+
+
+def all_of(connection: socket.socket) -> bytes:
+    """What is said until the connection is closed."""
+    said = b""
+    with contextlib.suppress(ConnectionError):
+        while piece := connection.recv(65_536):
+            said += piece
+    return said
+
+
+def told(said: bytes) -> tuple[int, str]:
+    """The status of an answer that refuses, and the words of it."""
+    head, _, body = said.partition(b"\r\n\r\n")
+    status = int(head.split()[1])
+    error = json.loads(body)["error"]
+    assert error["code"] == status
+    return status, error["message"]
+
+
+def refusal_of(port: int, request: str, *, again: str = "") -> tuple[int, str]:
+    """What is told to who sends this, and then something again and again until it is told."""
+    with connected(port) as connection:
+        connection.sendall(request.encode())
+        with contextlib.suppress(ConnectionError):
+            while again and not _is_answered(connection):
+                connection.sendall(again.encode())
+        return told(all_of(connection))
+
+
+def _is_answered(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    try:
+        return bool(connection.recv(1, socket.MSG_PEEK))
+    except BlockingIOError:
+        return False
+    finally:
+        connection.settimeout(WITHIN_S)
+
+
+TOO_MUCH = {
+    "a body that is announced": (COMMIT + "Content-Length: 99999999\r\n\r\n", "", 413),
+    "a body that does not end": (
+        COMMIT + "Transfer-Encoding: chunked\r\n\r\n",
+        f"{len(ENDLESS):x}\r\n{ENDLESS}\r\n",
+        413,
+    ),
+    "headers that do not end": (COMMIT, f"X-More: {ENDLESS}\r\n", 431),
+    "a line that does not end": ("GET /", ENDLESS, 431),
+    "no length": (COMMIT + f"Content-Length: {'9' * 5000}\r\n\r\n", "", 400),
+    "no HTTP": ("\0\1\2\3\r\n\r\n", "", 400),
+    "no host": ("GET / HTTP/1.1\r\n\r\n", "", 400),
+}
+
+
+@pytest.mark.parametrize("sent", TOO_MUCH)
+def test_what_is_too_large_is_refused(sent: str) -> None:
+    request, again, status = TOO_MUCH[sent]
+    with served() as (server, _):
+        assert refusal_of(server.gateway.port, request, again=again)[0] == status
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["GET / HTTP/1.1\r\nHost: local", COMMIT + "Content-Length: 100\r\n\r\n{"],
+    ids=["headers", "body"],
+)
+def test_what_comes_too_slowly_is_refused(sent: str) -> None:
+    with served(HttpLimits(headers_s=0.05, body_grace_s=0.05)) as (server, _):
+        assert refusal_of(server.gateway.port, sent) == (408, "The request came too slowly")
+
+
+def test_who_says_nothing_is_closed() -> None:
+    limits = HttpLimits(idle_s=0.05)
+    with served(limits) as (server, _), connected(server.gateway.port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert all_of(connection).endswith(b"Ok\n")
+
+
+def test_who_does_not_read_is_closed() -> None:
+    text = {"stringValue": "x" * 900_000}
+    write = {"update": {"name": f"{WORLD}/documents/c/a", "fields": {"text": text}}}
+    body = json.dumps({"writes": [write]})
+    headers = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with served(HttpLimits(unread_s=0.05, connections=1)) as (server, _):
+        port = server.gateway.port
+        assert _status(port, COMMIT + CLOSE + headers + body) == 200
+        with connected(port) as slow:
+            # Far more than the system keeps for who does not read.
+            slow.sendall(b"GET /emulator/v1/export HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
+            while (status := _status(port, GET)) != 200:
+                assert status == 503
+            assert len(all_of(slow)) < 100 * 900_000
+
+
+def test_connections_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    limits = HttpLimits(connections=3)
+    with served(limits) as (server, _), contextlib.ExitStack() as stack:
+        port = server.gateway.port
+        held = [stack.enter_context(connected(port)) for _ in range(3)]
+        for connection in held:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert connection.recv(65_536).endswith(b"Ok\n")
+        for _ in range(3):
+            status, message = refusal_of(port, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert (status, "no room for more connections" in message) == (503, True)
+        held[0].shutdown(socket.SHUT_WR)
+        assert all_of(held[0]) == b""
+        with connected(port) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+    assert [r.levelno for r in caplog.records] == [logging.WARNING]
+
+
+def test_requests_that_wait_are_counted() -> None:
+    with served(HttpLimits(calls=2)) as (server, web), contextlib.ExitStack() as stack:
+        web.may_answer.clear()
+        port = server.gateway.port
+        held = [stack.enter_context(connected(port)) for _ in range(4)]
+        for connection in held:
+            connection.sendall(GET.encode())
+        answered: list[bytes] = []
+        threads = [
+            threading.Thread(target=lambda c=one: answered.append(all_of(c))) for one in held
+        ]
+        for thread in threads:
+            thread.start()
+        while len(answered) < 2:
+            threading.Event().wait(0.01)
+        assert [told(said)[0] for said in answered] == [503, 503]
+        web.may_answer.set()
+        for thread in threads:
+            thread.join()
+        assert [said.endswith(b"Ok\n") for said in answered[2:]] == [True, True]
+
+
+def test_bodies_are_bounded_together() -> None:
+    with served(HttpLimits(bodies_bytes=100_000)) as (server, _):
+        port = server.gateway.port
+        with connected(port) as holding:
+            holding.sendall((COMMIT + f"Content-Length: 90000\r\n\r\n{'x' * 80_000}").encode())
+            large = f"{COMMIT}{CLOSE}Content-Length: 80000\r\n\r\n{'x' * 80_000}"
+            # The other may not have been read yet; then this one is taken, and has no type.
+            while (refused := _status(port, large)) != 503:
+                assert refused == 400
+        # When the other has gone, there is room again.
+        while (refused := _status(port, large)) != 400:
+            assert refused == 503
+
+
+def test_sessions_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    with served(channel_limits=ChannelLimits(sessions=3)) as (server, _):
+        statuses = [_status(server.gateway.port, _handshake()) for _ in range(6)]
+        assert statuses == [200] * 3 + [429] * 3
+    assert len(caplog.records) == 1
+
+
+def _handshake(count: object = 1, text: str | None = None) -> str:
+    said = json.dumps({"database": WORLD}) if text is None else text
+    body = urlencode({"count": count, "ofs": 0, "req0___data__": said})
+    return (
+        f"POST {CHANNEL}?VER=8&RID=1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    )
+
+
+def _status(port: int, request: str) -> HTTPStatus:
+    with connected(port) as connection:
+        connection.sendall(request.encode())
+        return HTTPStatus(int(all_of(connection).split()[1]))
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (99_999_999, None),
+        (1001, None),
+        ("9" * 5000, None),
+        ("x", None),
+        ("-1", None),
+        (1, "[" * 100_000),
+        (1, '{"a":' * 100_000),
+        (1, "9" * 10_000),
+    ],
+    ids=range(8),
+)
+def test_a_handshake_of_too_much_is_refused(count: object, text: str | None) -> None:
+    with served() as (server, _):
+        assert _status(server.gateway.port, _handshake(count, text)) == 400
+        assert _status(server.gateway.port, _handshake()) == 200
+
+
+def test_half_a_request_and_a_session_have_no_thread() -> None:
+    with EmbeddedFirestore() as server, contextlib.ExitStack() as stack:
+        port = int(server.host.rpartition(":")[2])
+        before = _other_threads()
+        for number in range(200):
+            half = stack.enter_context(connected(port))
+            half.sendall(
+                [b"P", b"GET /", (COMMIT + "Content-Length: 9\r\n\r\n").encode()][number % 3]
+            )
+        for _ in range(60):
+            assert _status(port, _handshake()) == 200
+        assert _other_threads() == before
+        assert threading.active_count() <= len(before) + 12
+
+
+def _other_threads() -> list[str]:
+    """All threads but those of the two pools, which have eight and four at most."""
+    names = [thread.name for thread in threading.enumerate()]
+    return [name for name in names if not name.startswith("embedded-web")]
+
+
+def test_a_signal_is_obeyed_whatever_was_sent() -> None:
+    command = [sys.executable, "-m", "flask_boiler.embedded"]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process,
+        contextlib.ExitStack() as stack,
+    ):
+        assert process.stdout is not None
+        port = int(process.stdout.readline().partition(",")[0].rpartition(":")[2])
+        held = [stack.enter_context(connected(port)) for _ in range(100)]
+        for connection in held[:50]:
+            connection.sendall(_handshake(count=99_999_999).encode())
+        for connection in held[50:]:
+            connection.sendall(b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Le")
+        assert _status(port, _handshake()) == 200
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=WITHIN_S)
+        assert process.returncode == 0
