@@ -514,6 +514,9 @@ class Attr(FieldOperators, Generic[T]):
     def _kind(self) -> Kind:
         return self.kind
 
+    def _may_be_null(self) -> bool:
+        return self.nullable
+
     def _declared_by(self) -> type | None:
         return self._owner  # type: ignore[no-any-return]
 

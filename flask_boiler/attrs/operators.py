@@ -47,6 +47,10 @@ class FieldOperators:
         """
         return field_path(*self._field_names())
 
+    def _may_be_null(self) -> bool:
+        """Whether a document may have null there, as far as that is declared."""
+        return True
+
     def _declared_by(self) -> type | None:
         """The class of the attribute that it is, or that it lies in, if there is one."""
         return None
@@ -58,6 +62,11 @@ class FieldOperators:
         raise NotImplementedError
 
     def __eq__(self, other: object) -> Condition:  # type: ignore[override]
+        if other is None and not self._may_be_null():
+            raise QueryError(
+                f"{self!r} is never None, so no document is found: a stored null, which others "
+                f"may have written, is F({self.stored_path!r}) == None"
+            )
         return self._condition("==", self._operand(other))
 
     def __ne__(self, other: object) -> Condition:  # type: ignore[override]

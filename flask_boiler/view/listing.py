@@ -12,6 +12,7 @@ from werkzeug.datastructures import MultiDict
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import BoilerError
+from flask_boiler.naming import nearest
 from flask_boiler.query import Query
 from flask_boiler.schema import AnyField, RelatedField, UnionField
 from flask_boiler.view.problems import Refusal
@@ -103,7 +104,8 @@ class ListQuery:
         for name in arguments:
             if name not in self._known:
                 known = ", ".join(self._known)
-                self._wrong[name] = [f"Unknown parameter (known are: {known})."]
+                hint = nearest(name, self._known)
+                self._wrong[name] = [f"Unknown parameter{hint} (known are: {known})."]
             elif len(arguments.getlist(name)) > 1:
                 self._wrong[name] = ["Given more than once."]
 
@@ -139,7 +141,10 @@ class ListQuery:
             ordered.add(field)
             if attribute is None:
                 known = ", ".join(self._fields) or "none"
-                self._wrong["order_by"] = [f"Unknown field {criterion!r} (known are: {known})."]
+                hint = nearest(field, self._fields)
+                self._wrong["order_by"] = [
+                    f"Unknown field {criterion!r}{hint} (known are: {known})."
+                ]
                 return query
             query = query.order_by(attribute, descending=criterion.startswith("-"))
         return query

@@ -220,6 +220,13 @@ class TestValues:
         with pytest.raises(QueryError, match="country"):
             City.where(country=value)
 
+    def test_none_where_no_document_has_it(self) -> None:
+        with pytest.raises(QueryError, match=r"City\.size is never None.*F\('size'\) == None"):
+            City.where(size=None)
+        assert where_of(City.where(country=None)).value is None
+        assert where_of(City.where(F("size") == None)).value is None  # noqa: E711
+        assert where_of(City.where(City.size != None)).value is None  # noqa: E711
+
     def test_a_metadata_field_of_another_type(self) -> None:
         with pytest.raises(QueryError, match="obj_type"):
             City.where(obj_type=object())

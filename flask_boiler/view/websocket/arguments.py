@@ -13,6 +13,7 @@ from flask_boiler.attrs.typed import TypeSource
 from flask_boiler.context import current_context
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import ConfigurationError, DocumentNotFoundError, ValidationError
+from flask_boiler.naming import nearest
 from flask_boiler.reading import DirectReader, current_reader
 from flask_boiler.schema import AnyField, field_for
 from flask_boiler.view.build import builder_of
@@ -54,7 +55,10 @@ class ViewArguments:
         :raises ValidationError: naming each that is unknown, missing or wrong.
         """
         wrong = {
-            name: [f"Unknown argument; there are {', '.join(self.fields) or 'none'}."]
+            name: [
+                f"Unknown argument{nearest(name, self.fields)}; there are "
+                f"{', '.join(self.fields) or 'none'}."
+            ]
             for name in given
             if name not in self.fields
         }
