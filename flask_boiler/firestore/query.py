@@ -15,7 +15,7 @@ from google.cloud.firestore_v1.base_vector_query import BaseVectorQuery
 from flask_boiler.errors import QueryError, ValidationError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.codec import Codec
-from flask_boiler.firestore.query_rules import NAME, check
+from flask_boiler.firestore.query_rules import NAME, NOTHING, check
 from flask_boiler.ports import DocumentCodec
 from flask_boiler.values import (
     Cursor,
@@ -117,9 +117,12 @@ def collection_ids(target: QueryTarget) -> list[str]:
 def compile_query(spec: QuerySpec, codec: DocumentCodec) -> QueryTarget:
     """The target that asks for exactly what the spec says.
 
-    :raises QueryError: Firestore cannot answer it.
+    :raises QueryError: Firestore cannot answer it; or it can find nothing, which Firestore is not
+        asked for.
     """
-    check(spec)
+    spec = check(spec)
+    if spec.where == NOTHING:
+        raise QueryError(f"{describe(spec)}: there is nothing to ask Firestore for")
     structured = _Compiler(spec, codec).structured()
     if spec.limit_to_last:
         _reverse(structured)

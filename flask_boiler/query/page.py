@@ -14,7 +14,7 @@ from flask_boiler.firestore import protocol
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.ordering import field_value
 from flask_boiler.firestore.query import compile_query
-from flask_boiler.firestore.query_rules import NAME, full_orders
+from flask_boiler.firestore.query_rules import NAME, NOTHING, full_orders
 from flask_boiler.values import Cursor, QuerySpec, Snapshot
 
 __all__ = ["Page", "Position", "issue_token", "position_after", "read_token"]
@@ -82,7 +82,9 @@ def read_token(spec: QuerySpec, token: str, codec: Codec) -> Position:
     except (ValueError, TypeError, binascii.Error):
         sealed = b""
     seal, content = sealed[:_SEAL_SIZE], sealed[_SEAL_SIZE:]
-    if len(content) <= _COUNT_SIZE or seal != _seal(spec, content, codec):
+    # A query that can find nothing has no pages after the first, and so no tokens.
+    can_follow = len(content) > _COUNT_SIZE and spec.where != NOTHING
+    if not can_follow or seal != _seal(spec, content, codec):
         raise QueryError(
             f"{token!r:.80} is no page token of this query: give the next_page_token of a page, "
             "with the very same conditions and order, or none for the first page"
