@@ -4,6 +4,11 @@ All that it says between two markers holds at the time of the second, for all of
 is committed meanwhile is told between the following two. Several commits that wait to be told are
 told as one.
 
+What was just asked for is told a part at a time, with a marker after each, so that targets which
+come and go without a pause hold up none of the others; one that is removed meanwhile is told no
+further. A target is told as a whole, all the same: clients take a marker's token to be one of all
+targets whose ADD they have got.
+
 A client that takes its time is waited for. What is committed meanwhile is remembered up to a
 bound; beyond it nothing is, and the storage is asked when the client is ready again.
 """
@@ -12,7 +17,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
@@ -46,6 +51,8 @@ class ListenPolicy(NamedTuple):
         targets; later it is sent an existence filter instead, if it has told what it expects.
     :param most_changes: how many changes are remembered for a client that is slow.
     :param most_bytes: how large they may be together.
+    :param messages_a_marker: there is one after so many messages about new targets, though each is
+        told as a whole.
     :param most_streams: how many Listen and Write streams a server carries; who opens one more is
         refused.
     :param stuck_s: a client that takes nothing of what it is told for so long is cut off.
@@ -55,6 +62,7 @@ class ListenPolicy(NamedTuple):
     remember_s: float = 10.0
     most_changes: int = 10_000
     most_bytes: int = 16 * 1024 * 1024
+    messages_a_marker: int = 1_000
     most_streams: int = 5_000
     stuck_s: float = 300.0
 
@@ -106,6 +114,8 @@ class Conversation:
         self._condition = threading.Condition()
         self._wake: Callable[[], None] = lambda: None
         self._requests: deque[Any] = deque()
+        #: Ids of targets whose removal was heard, and is still to be carried out.
+        self._unwanted: set[int] = set()
         self._orders: deque[str] = deque()
         self._changes: list[Change] = []
         self._bytes = 0
@@ -120,6 +130,8 @@ class Conversation:
         self._position = 0
         self._next_id = 1
         self._served: dict[int, _Served] = {}
+        #: What was asked for and is still to be done.
+        self._steps: deque[_Served | int | bytes] = deque()
         #: Targets that are asked for and not served yet.
         self._prepared: dict[_Served, None] = {}
         self._interests: Interests[_Served] = Interests()
@@ -139,6 +151,8 @@ class Conversation:
         """The client said this."""
         with self._condition:
             self._requests.append(request)
+            if request.remove_target:
+                self._unwanted.add(request.remove_target)
             self._condition.notify()
         self._wake()
 
@@ -254,7 +268,8 @@ class Conversation:
             return True
         if self._faults.is_stalled:
             return False
-        return bool(self._changes or self._is_behind or self._requests or self._orders)
+        has_news = self._changes or self._is_behind or self._orders
+        return bool(has_news or self._requests or self._steps)
 
     def _say(self) -> Iterator[bytes]:
         """All there is to say, up to a marker."""
@@ -267,11 +282,14 @@ class Conversation:
             self._take(0)
             return
         # Whom to tell is known before the time is taken: nothing falls between.
-        steps = [self._prepare(request) for request in requests]
+        for request in requests:
+            step = self._prepare(request)
+            if step is not None:
+                self._steps.append(step)
         until, changes = self._take(self._storage.read_time())
         yield from self._advance(changes, until)
         self._position = until
-        yield from self._carry_out([step for step in steps if step is not None], until)
+        yield from self._carry_out(until)
         for order in orders:
             yield from self._follow(order, until)
         if self._world:
@@ -343,17 +361,45 @@ class Conversation:
         self._switchboard.add(self._world, target.interests, self)
         return served
 
-    def _carry_out(self, steps: Iterable[_Served | int | bytes], until: int) -> Iterator[bytes]:
-        left = deque(steps)
-        while left:
+    def _carry_out(self, until: int) -> Iterator[bytes]:
+        """A part of what was asked for, in its order."""
+        self._drop_unwanted()
+        said = 0
+        while self._steps and said < self._policy.messages_a_marker:
             batch: dict[int, _Served] = {}
             # Those that were asked for together are read together.
-            while left and isinstance(step := left[0], _Served) and self._is_new(step, batch):
+            while (
+                self._steps
+                and isinstance(step := self._steps[0], _Served)
+                and self._is_new(step, batch)
+            ):
                 batch[step.target_id] = step
-                left.popleft()
-            yield from self._add_all(list(batch.values()), until)
-            if left:
-                yield from self._carry_out_one(left.popleft())
+                self._steps.popleft()
+            if batch:
+                for message in self._add_all(deque(batch.values()), until):
+                    said += 1
+                    yield message
+            elif self._steps:
+                yield from self._carry_out_one(self._steps.popleft())
+
+    def _drop_unwanted(self) -> None:
+        """Leave out targets whose removal follows: nobody wants to be told of them."""
+        if not self._unwanted:
+            return
+        kept: list[_Served | int | bytes] = []
+        removed: set[int] = set()
+        for step in reversed(self._steps):
+            if isinstance(step, _Served) and self._is_in_vain(step, removed):
+                removed.discard(step.target_id)
+                self._drop(step)
+                continue
+            if isinstance(step, int):
+                removed.add(step)
+            kept.append(step)
+        self._steps = deque(reversed(kept))
+
+    def _is_in_vain(self, served: _Served, removed: set[int]) -> bool:
+        return served.target_id in removed and served.target_id not in self._served
 
     def _is_new(self, served: _Served, batch: dict[int, _Served]) -> bool:
         return served.target_id not in self._served and served.target_id not in batch
@@ -362,6 +408,7 @@ class Conversation:
         if isinstance(step, bytes):
             yield step
         elif isinstance(step, int):
+            self._unwanted.discard(step)
             if step in self._served:
                 self._forget(self._served[step])
             yield announcements.removed(step)
@@ -379,23 +426,30 @@ class Conversation:
 
     # Catching up.
 
-    def _add_all(self, batch: list[_Served], until: int) -> Iterator[bytes]:
-        if not batch:
-            return
-        for served in batch:
-            del self._prepared[served]
-            self._served[served.target_id] = served
-            self._interests.add(served.target.interests, served)
-        answers: list[list[bytes]] = []
+    def _add_all(self, batch: deque[_Served], until: int) -> Iterator[bytes]:
+        """Tell new targets; those that would be too many are put back."""
+        answers: list[tuple[_Served, list[bytes]]] = []
+        size = 0
         with self._storage.reading(until) as reading:
             pasts: dict[int, _Past] = {}
-            for served in batch:
-                answers.append(self._caught_up(served, reading, pasts))
+            while batch and size < self._policy.messages_a_marker:
+                served = batch.popleft()
+                del self._prepared[served]
+                self._served[served.target_id] = served
+                self._interests.add(served.target.interests, served)
+                answer = self._caught_up(served, reading, pasts)
+                answers.append((served, answer))
+                size += len(answer)
+        self._steps.extendleft(reversed(batch))
         # Said when nothing is read any more: the client may take its time.
-        for served, answer in zip(batch, answers, strict=True):
+        for served, answer in answers:
             yield announcements.added(served.target_id)
-            yield from answer
-            yield announcements.current(served.target_id, self._token(until), until)
+            for message in answer:
+                if served.target_id in self._unwanted:
+                    break
+                yield message
+            else:
+                yield announcements.current(served.target_id, self._token(until), until)
 
     def _caught_up(self, served: _Served, reading: Reading, pasts: dict[int, _Past]) -> list[bytes]:
         since = self._resumed_from(served)

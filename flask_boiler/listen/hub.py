@@ -107,7 +107,7 @@ class Hub:
         self._watch = Watch(connection.database, connection.decoder)
         self._log = CutLog()
         self._agenda = Agenda()
-        self._joining = Joining(self._policy.join_within_s)
+        self._joining = Joining(self._unanswered, self._policy.join_within_s)
         self._deliveries: list[Delivery] = []
         # Closed, but their threads may not have ended.
         self._leaving: list[Delivery] = []
@@ -300,6 +300,9 @@ class Hub:
         if self._joining.due_at != math.inf:
             self.do_later(_JOINING, self._joining.due_at - now, self._join_at_last)
 
+    def _unanswered(self) -> int:
+        return self._watch.unanswered
+
     def _ask_for(self, targets: Sequence[Target]) -> None:
         self._send([self._watch.listen(target) for target in targets])
 
@@ -385,7 +388,7 @@ class Hub:
                 self._mend(event)
             case HeldBack():
                 self._lose_patience()
-                self._ask_for(self._joining.answered(self._clock()))
+                self._ask_for(self._joining.marked(self._clock()))
 
     def _raise(self, raised: Raised) -> None:
         self._cuts += 1
@@ -397,7 +400,7 @@ class Hub:
             self._verifier.note_caught_up(raised.caught_up)
         for delivery in self._deliveries:
             delivery.offer(cut, raised.documents, raised.queries, held=raised.held)
-        self._ask_for(self._joining.answered(self._clock()))
+        self._ask_for(self._joining.marked(self._clock()))
 
     def _accept(self, held: Sequence[Target]) -> None:
         for target in held:

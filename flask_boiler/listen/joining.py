@@ -1,21 +1,22 @@
-"""When new targets may join a stream: not while it owes a marker for those that joined before.
+"""When new targets may join a stream: not while it has yet to deal with many that came before.
 
 A server says a marker when it has dealt with what it was asked. Whoever asks for more and more
-before that has it say none, and everybody who listens waits for the newcomers. So a few are asked
-for at once; when their marker takes long, or they are many, others wait for it, though not for
-ever. Those that nobody wants any more when it comes are never asked for.
+before that has it say none, or say what is long past, and everybody who listens waits for the
+newcomers. So a few are asked for at once; when their marker takes long, or many have no answer,
+others wait for it, though not for ever. Those that nobody wants any more when it comes are never
+asked for.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from flask_boiler.values import Target
 
 __all__ = ["Joining"]
 
-#: As many targets join before the first marker, in one go or several.
+#: As many may be without an answer.
 _MOST_UNANSWERED = 100
 #: A marker that takes longer has been kept back.
 _SOON_S = 0.1
@@ -24,57 +25,56 @@ _SOON_S = 0.1
 class Joining:
     """Which targets wait to be asked for; not thread-safe.
 
+    :param unanswered: how many targets the server was asked for, and has yet to tell or to remove.
     :param within_s: how long a target waits at the most.
     """
 
-    def __init__(self, within_s: float) -> None:
+    def __init__(self, unanswered: Callable[[], int], within_s: float) -> None:
+        self._unanswered = unanswered
         self._within_s = within_s
         self._waiting: dict[Target, None] = {}
-        #: When the first of those that no marker has come for was asked for, and how many they are.
-        self._since = math.inf
-        self._unanswered = 0
+        #: Since when the first of them waits.
+        self._waiting_since = math.inf
+        #: Since when the server owes a marker for those that were asked for.
+        self._owing_since = math.inf
 
     def ask(self, targets: Sequence[Target], now: float) -> list[Target]:
         """Those to ask for now; the others wait."""
+        if targets and not self._waiting:
+            self._waiting_since = now
         self._waiting.update(dict.fromkeys(targets))
-        return [] if self._is_closed(now) else self._take(now)
+        return self._take(now) if self._is_open(now) else []
 
     def leave(self, target: Target) -> None:
         """Nobody wants it any more."""
         self._waiting.pop(target, None)
 
-    def answered(self, now: float) -> list[Target]:
+    def marked(self, now: float) -> list[Target]:
         """A marker came: those to ask for now."""
-        self._since, self._unanswered = math.inf, 0
-        return self._take(now)
+        self._owing_since = math.inf
+        return self._take(now) if self._is_open(now) else []
 
     def restart(self) -> list[Target]:
         """A new stream begins, on which all are asked for: those that waited."""
-        waiting = list(self._waiting)
-        self._waiting.clear()
-        self._since, self._unanswered = math.inf, 0
-        return waiting
+        taken = self._take(math.inf)
+        self._owing_since = math.inf
+        return taken
 
     @property
     def due_at(self) -> float:
         """When those that wait have waited for long enough; infinite if none waits."""
-        return self._since + self._within_s if self._waiting else math.inf
+        return self._waiting_since + self._within_s if self._waiting else math.inf
 
     def due(self, now: float) -> list[Target]:
         """Those that have waited for long enough: ask for them now."""
         return self._take(now) if now >= self.due_at else []
 
-    def _is_closed(self, now: float) -> bool:
-        late_s = now - self._since
-        if late_s >= self._within_s:
-            return False
-        return self._unanswered >= _MOST_UNANSWERED or late_s >= _SOON_S
+    def _is_open(self, now: float) -> bool:
+        return self._unanswered() < _MOST_UNANSWERED and now - self._owing_since < _SOON_S
 
     def _take(self, now: float) -> list[Target]:
         taken = list(self._waiting)
         self._waiting.clear()
         if taken:
-            if self._since == math.inf or now - self._since >= self._within_s:
-                self._since = now
-            self._unanswered += len(taken)
+            self._owing_since = min(self._owing_since, now)
         return taken

@@ -54,6 +54,8 @@ __all__ = ["PROBE_PATH", "Watch"]
 
 #: A document that is listened to for a moment, to make the server say something.
 PROBE_PATH = "_boiler/canary"
+#: What tells that the server has dealt with a target.
+_ANSWERS = (protocol.TargetChange.CURRENT, protocol.TargetChange.REMOVE)
 
 
 class Watch:
@@ -69,6 +71,8 @@ class Watch:
         self._decoder = decoder
         self._targets: dict[Target, Listening] = {}
         self._by_id: dict[int, Listening] = {}
+        #: Ids that the server has neither told nor removed, also of targets that went since.
+        self._unanswered: set[int] = set()
         self._last_id = 0
         #: Current targets with something to raise.
         self._ripe: set[Listening] = set()
@@ -131,12 +135,14 @@ class Watch:
     def restart(self) -> list[Any]:
         """A new stream begins: what was not raised is void; the requests that open it."""
         self._by_id.clear()
+        self._unanswered.clear()
         self._ripe.clear()
         return [self._resume(listening) for listening in self._targets.values()]
 
     def close(self) -> None:
         """The stream is gone: messages that may still be under way mean nothing."""
         self._by_id.clear()
+        self._unanswered.clear()
 
     def forget(self) -> list[Target]:
         """Nothing is held any more; what was wanted, held or not."""
@@ -156,6 +162,11 @@ class Watch:
         if listening is None or not listening.current or listening.target_id not in self._by_id:
             return None
         return listening.effective_update_times()
+
+    @property
+    def unanswered(self) -> int:
+        """How many targets the server has yet to deal with, also those that went since."""
+        return len(self._unanswered)
 
     def is_behind(self) -> bool:
         """Whether some target that was asked for is not current."""
@@ -193,6 +204,7 @@ class Watch:
         listening.with_token = bool(token)
         listening.fresh = True
         self._by_id[self._last_id] = listening
+        self._unanswered.add(self._last_id)
         self._ripe.discard(listening)
         if listening.held:
             self._behind.add(listening)
@@ -317,6 +329,8 @@ class Watch:
         kind = change.target_change_type
         if not change.target_ids and kind == protocol.TargetChange.NO_CHANGE:
             return self._marker(change)
+        if kind in _ANSWERS:
+            self._unanswered.difference_update(change.target_ids or self._by_id)
         handler = self._on_change.get(kind)
         if handler is None:
             return ()

@@ -405,6 +405,36 @@ def test_stopping_amid_changes_ends_every_thread(
             each.result(PATIENCE_S)
 
 
+def test_each_change_is_shown_while_others_come_and_go_without_a_pause(
+    listener: Listener,
+) -> None:
+    writes = [Write("set", f"City/{number}", {"n": number}) for number in range(200)]
+    listener.datastore.commit(writes)
+    listener.listen("Town/SF")
+    stopped = threading.Event()
+
+    def come_and_go() -> None:
+        # Another query each time, which would be told as a whole.
+        for limit in itertools.count(1_000):
+            if stopped.is_set():
+                return
+            target = collection("City", limit=limit)
+            listener.hub.listen([target])
+            listener.hub.release([target])
+
+    before = listener.hub.statistics()
+    with ThreadPoolExecutor(1) as pool:
+        churn = pool.submit(come_and_go)
+        try:
+            for number in range(5):
+                listener.set("Town/SF", n=number)
+                listener.wait_for_field("Town/SF", number)
+        finally:
+            stopped.set()
+        churn.result(PATIENCE_S)
+    assert listener.hub.statistics().cuts - before.cuts >= 5
+
+
 def test_an_existence_filter_that_is_wrong_is_seen_through(
     server: EmbeddedFirestore, listener: Listener
 ) -> None:

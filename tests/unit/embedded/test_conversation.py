@@ -568,6 +568,99 @@ def test_a_removed_stream_lets_go(storage: Storage, stream: Stream) -> None:
     assert storage.feed._subscribers == {}
 
 
+class TestTargetsThatComeAndGo:
+    """New targets are told a part at a time, and hold up no others."""
+
+    @pytest.fixture
+    def policy(self) -> ListenPolicy:
+        return ListenPolicy(messages_a_marker=5)
+
+    @pytest.fixture
+    def cities(self, storage: Storage) -> list[str]:
+        put_all(storage, {f"c/{n}": {"n": n} for n in range(6)})
+        return [f"c/{n}={n} in" for n in range(6)]
+
+    def _told(self, cities: list[str], target_id: int) -> list[str]:
+        shown = [f"{city} [{target_id}]" for city in cities]
+        return [f"ADD [{target_id}]", *shown, f"CURRENT [{target_id}]"]
+
+    def test_there_is_a_marker_after_each_part(
+        self, storage: Storage, stream: Stream, cities: list[str]
+    ) -> None:
+        stream.add(2, None, "d/a")
+        stream.said()
+        for target_id in (4, 6, 8):
+            stream.add(target_id, structured())
+        assert stream.said() == self._told(cities, 4)
+        before = stream.marker.read_time.ToNanoseconds()
+        # What happens meanwhile waits for none of the others.
+        put(storage, "d/a", n=1)
+        assert stream.said() == ["d/a=1 in [2]", *self._told(cities, 6)]
+        assert stream.marker.read_time.ToNanoseconds() > before
+        put(storage, "c/0", n=10)
+        assert stream.said() == [
+            "c/0=10 in [4, 6]",
+            *self._told(["c/0=10 in", *cities[1:]], 8),
+        ]
+
+    def test_one_that_is_removed_before_its_turn_is_not_told(
+        self, storage: Storage, stream: Stream, cities: list[str]
+    ) -> None:
+        for target_id in (2, 4, 6):
+            stream.add(target_id, structured())
+        stream.ask(remove_target=4)
+        assert stream.said() == self._told(cities, 2)
+        stream.ask(remove_target=6)
+        assert stream.said() == ["REMOVE [4]", "REMOVE [6]"]
+        put(storage, "c/0", n=10)
+        assert stream.said() == ["c/0=10 in [2]"]
+        stream.conversation.end(None)
+        stream.said()
+        assert storage.feed._subscribers == {}
+
+    def test_one_that_is_removed_amid_its_turn_is_told_no_further(
+        self, storage: Storage, stream: Stream, cities: list[str]
+    ) -> None:
+        stream.add(2, structured())
+        assert stream.more(3) == self._told(cities, 2)[:3]
+        stream.ask(remove_target=2)
+        assert stream.said() == []
+        assert stream.said() == ["REMOVE [2]"]
+
+    def test_an_id_is_used_again_after_its_removal(
+        self, storage: Storage, stream: Stream, cities: list[str]
+    ) -> None:
+        stream.add(2, None, "d/a")
+        stream.said()
+        stream.ask(remove_target=2)
+        stream.add(2, None, "d/b")
+        stream.ask(remove_target=2)
+        stream.add(2, structured())
+        between = ["ADD [2]", "d/b deleted [2]", "CURRENT [2]"]
+        assert stream.said() == [
+            *("REMOVE [2]", *between, "REMOVE [2]"),
+            *self._told(cities, 2),
+        ]
+
+    def test_without_a_pause_each_marker_comes_soon(
+        self, storage: Storage, stream: Stream, cities: list[str]
+    ) -> None:
+        stream.add(2, None, "d/a")
+        stream.said()
+        said = 0
+        for turn in range(1, 101):
+            for target_id in range(100 * turn, 100 * turn + 50):
+                stream.add(target_id, structured())
+                if turn > 1:
+                    stream.ask(remove_target=target_id - 100)
+            put(storage, "d/a", n=turn)
+            words = stream.said()
+            assert f"d/a={turn} in [2]" in words
+            said += len(words)
+        # Of 5,000 targets with eight messages each.
+        assert said < 10_000
+
+
 class TestFaults:
     """See ``faults``."""
 

@@ -68,17 +68,22 @@ class Client:
         self._policy = policy
         self._faults = Faults()
         self.held: dict[int, dict[str, Any]] = {}
-        self._token = b""
+        #: Of each target that the server has begun to tell: a marker is about no others.
+        self._tokens: dict[int, bytes] = {}
         self._open(counted=False)
 
     def _open(self, *, counted: bool) -> None:
+        self._begun: set[int] = set()
+        self._current: set[int] = set()
         self._stream = Stream(self._storage, self._faults, self._policy)
         for target_id in (*QUERIES, DOCUMENTS_TARGET):
             known = self.held.setdefault(target_id, {})
             expected = {"expected_count": {"value": len(known)}} if counted else {}
             query = QUERIES.get(target_id)
             paths = PATHS[:4] if query is None else []
-            self._stream.add(target_id, query, *paths, resume_token=self._token, **expected)
+            self._stream.add(
+                target_id, query, *paths, resume_token=self._tokens.get(target_id, b""), **expected
+            )
 
     def come_back(self, *, counted: bool, expired: bool) -> None:
         """Lose the stream, and open another where that one was."""
@@ -90,22 +95,28 @@ class Client:
         self._open(counted=counted)
         self._stream.conversation._tokens = tokens
 
-    def listen(self) -> int:
-        """Take in what there is up to a marker; its time."""
+    def listen(self, *, all_of_them: bool = True) -> int:
+        """Take in what there is up to a marker, which is about all targets; its time.
+
+        :param all_of_them: otherwise, about those that the server has come to.
+        """
         for response in map(protocol.ListenResponse.FromString, self._stream._responses):
             change = response.target_change
             if change.read_time.seconds and not change.target_ids:
-                self._token = change.resume_token
+                assert self._begun == self._current
+                self._tokens.update(dict.fromkeys(self._begun, change.resume_token))
+                if all_of_them and self._current < self.held.keys():
+                    continue
                 return int(change.read_time.seconds * 1_000_000 + change.read_time.nanos // 1000)
             if not self._take(response):
                 self._start_over()
-                return self.listen()
+                return self.listen(all_of_them=all_of_them)
         raise AssertionError("the stream ended")
 
     def _start_over(self) -> None:
         """Ask for everything again: a filter took a document that is gone for one that is there."""
         self._stream.conversation.end(None)
-        self._token = b""
+        self._tokens.clear()
         for known in self.held.values():
             known.clear()
         self._open(counted=False)
@@ -116,6 +127,10 @@ class Client:
             case "target_change":
                 change = response.target_change
                 assert not change.HasField("cause"), change
+                if change.target_change_type == protocol.TargetChange.ADD:
+                    self._begun.update(change.target_ids)
+                if change.target_change_type == protocol.TargetChange.CURRENT:
+                    self._current.update(change.target_ids)
                 if change.target_change_type == protocol.TargetChange.RESET:
                     for target_id in change.target_ids:
                         self.held[target_id].clear()
@@ -155,14 +170,20 @@ _steps = st.one_of(
     st.tuples(st.just("write"), _writes),
     st.tuples(st.just("write"), _writes),
     st.tuples(st.just("listen"), st.none()),
+    st.tuples(st.just("hear a part"), st.none()),
     st.tuples(st.just("come back"), st.tuples(st.booleans(), st.booleans())),
 )
 
 
 @pytest.mark.parametrize(
     "policy",
-    [ListenPolicy(), ListenPolicy(remember_s=-1.0), ListenPolicy(most_changes=3)],
-    ids=["prompt", "late", "slow"],
+    [
+        ListenPolicy(),
+        ListenPolicy(remember_s=-1.0),
+        ListenPolicy(most_changes=3),
+        ListenPolicy(messages_a_marker=1),
+    ],
+    ids=["prompt", "late", "slow", "in parts"],
 )
 @settings(max_examples=40, deadline=None)
 @given(steps=st.lists(_steps, max_size=25))
@@ -172,6 +193,7 @@ def test_a_listener_shows_the_result(policy: ListenPolicy, steps: list[tuple[str
     does: dict[str, Callable[[Any], object]] = {
         "write": lambda writes: _write(storage, writes),
         "listen": lambda _: _compare(storage, client),
+        "hear a part": lambda _: _hear_a_part(client),
         "come back": lambda how: client.come_back(counted=how[0], expired=how[1]),
     }
     try:
@@ -193,6 +215,11 @@ def _write(storage: Storage, writes: list[tuple[str, int | None]]) -> None:
                 staging.put(document(path, n=number, m=1))
 
     storage.commit(WORLD, work)
+
+
+def _hear_a_part(client: Client) -> None:
+    client._stream.conversation.order("beat")
+    client.listen(all_of_them=False)
 
 
 def _compare(storage: Storage, client: Client) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.scripted_firestore.messages import changed, current, document, marker, reset
+from tests.scripted_firestore.messages import changed, current, document, marker, removed, reset
 from tests.unit.listen_specs.stage import HubSpec, Receiver, collection
 
 CITIES = collection("City")
@@ -77,12 +77,25 @@ def test_what_is_not_wanted_any_more_when_its_turn_comes_is_never_asked_for(spec
     assert addition.documents.documents[0].endswith("City/NY")
 
 
-def test_many_that_come_at_once_wait_for_the_first_of_them(spec: HubSpec) -> None:
-    for number in range(100):
-        spec.listen(f"City/{number}")
+def test_many_without_an_answer_have_others_wait(spec: HubSpec) -> None:
+    ids = [spec.listen(f"City/{number}")[0] for number in range(100)]
     spec.hub.listen(["City/100"])
     spec.sent.take(0)
     spec.say(marker(10))
+    spec.sent.take(0)
+    spec.say(current(ids[0]), marker(11))
+    spec.sent.additions(1)
+
+
+def test_those_that_went_count_until_the_server_has_heard_of_it(spec: HubSpec) -> None:
+    for number in range(100):
+        (target_id,) = spec.listen(f"City/{number}")
+        spec.hub.release([f"City/{number}"])
+        spec.sent.take(1)
+    spec.hub.listen(["City/100"])
+    spec.say(marker(10))
+    spec.sent.take(0)
+    spec.say(removed(target_id), marker(11))
     spec.sent.additions(1)
 
 
@@ -118,9 +131,11 @@ class SlowServer:
                 change = changed(document("City/SF", self._time_ns), self._held_id)
                 self._spec.say(change, marker(self._time_ns))
                 continue
-            addition = self._requests.popleft().add_target
-            if addition.target_id:
-                self._spec.say(current(addition.target_id))
+            request = self._requests.popleft()
+            if request.add_target.target_id:
+                self._spec.say(current(request.add_target.target_id))
+            else:
+                self._spec.say(removed(request.remove_target))
 
 
 def test_targets_that_come_and_go_without_a_pause_do_not_starve_the_cuts(spec: HubSpec) -> None:
