@@ -7,6 +7,7 @@ an error and never a query that finds nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from flask_boiler.attrs.attribute import Attr
@@ -112,24 +113,30 @@ def cursor_value(model_cls: Any, field: str, value: Any) -> Any:
 
     :raises ValidationError: the attribute can never have the value.
     """
-    for attribute in model_cls.attributes().values():
-        if attribute.options.export_enabled and attribute.stored_path == field:
-            return None if value is None else attribute.to_stored(value)
+    for attributes in (model_cls.attributes(), *_below(model_cls)):
+        for attribute in attributes.values():
+            if attribute.options.export_enabled and attribute.stored_path == field:
+                return None if value is None else attribute.to_stored(value)
     return value
+
+
+def _below(model_cls: Any) -> list[Mapping[str, Attr[Any]]]:
+    """The attributes of the model and of each class below it that shares its collection."""
+    if not issubclass(model_cls, CollectionModel):
+        return [model_cls.attributes()]
+    return [model.attributes() for model in model_cls.collection_classes()]
 
 
 def _by_name(model_cls: Any, name: str, whole: str) -> Named:
     attribute = model_cls.attributes().get(name)
     if attribute is not None:
         return Named(attribute)
-    is_document = issubclass(model_cls, CollectionModel)
-    if is_document and whole in _DOCUMENT_ID:
+    if issubclass(model_cls, CollectionModel) and whole in _DOCUMENT_ID:
         return Named(model_cls.doc_id)
     if whole in METADATA:
         _require_stored(model_cls, whole)
         return Named(F(whole))
-    classes = model_cls.collection_classes() if is_document else [model_cls]
-    below = [model.attributes() for model in classes]
+    below = _below(model_cls)
     found = [attributes[name] for attributes in below if name in attributes]
     if found:
         return Named(_same_field(model_cls, name, found), only=name)

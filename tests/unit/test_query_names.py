@@ -145,6 +145,13 @@ class TestClassesBelow:
         asked = City.all().aggregate(all="count", farms=("sum", "farms"))
         assert asked == {"all": 4, "farms": 8}
 
+    def test_positions_in_their_order_are_theirs(self) -> None:
+        self.save()
+        ordered = City.all().order_by("farms")
+        assert [c.doc_id for c in ordered.start_after(3)] == ["H"]
+        with pytest.raises(ValidationError, match="farms: expected int"):
+            ordered.start_at("x")
+
     def test_what_no_class_has_together_is_refused(self) -> None:
         with pytest.raises(QueryError, match="no class at or below City has all of"):
             City.where(city_state="CA", farms=3)
