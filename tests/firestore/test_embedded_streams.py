@@ -253,6 +253,10 @@ def test_a_grpc_that_is_another_inside_is_served_with_threads(
         stream.until(lambda response: response.document_change.document.name.endswith("/c/a"))
         stream.cancel()
         server.stop()
+        # Those that heard the clients end when they hear that it is over.
+        for thread in threading.enumerate():
+            if thread.name in ours():
+                thread.join(PATIENCE_S)
         assert ours() == []
 
 
