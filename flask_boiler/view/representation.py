@@ -155,7 +155,8 @@ def named_tag(condition: ETags, tags: Sequence[str], *, weak: bool) -> str | Non
     """
     if condition.star_tag:
         return tags[0]
-    given = [each.encode() for each in condition.as_set(include_weak=weak)]
+    # Of a header that names nothing, Werkzeug has a None.
+    given = [each.encode() for each in condition.as_set(include_weak=weak) if each]
     named = [
         tag for tag in tags if any([hmac.compare_digest(tag.encode(), each) for each in given])
     ]

@@ -117,7 +117,7 @@ NEW = {"If-None-Match": "*"}
 
 
 def change(client: FlaskClient, method: str, path: str, headers: Mapping[str, str]) -> TestResponse:
-    body = None if method == "DELETE" else {"text": "x"}
+    body = None if method in ("DELETE", "GET") else {"text": "x"}
     return client.open(path, method=method, json=body, headers=headers)
 
 
@@ -148,6 +148,15 @@ def test_a_stale_condition_writes_nothing(
     assert not datastore.commits
     fresh = {**ANN, "If-Match": tag}
     assert change(client, method, "/diaries/d", fresh).status_code in (200, 204)
+
+
+@pytest.mark.parametrize("nothing", [",", ", ,", "W/", '"', "\xe9", '""', "W/*"])
+def test_a_condition_that_names_nothing_names_no_view(client: FlaskClient, nothing: str) -> None:
+    for method in ("PUT", "PATCH", "DELETE", "GET"):
+        headers = {**ANN, "If-Match": nothing}
+        assert change(client, method, "/diaries/d", headers).status_code == 412
+    held = change(client, "GET", "/diaries/d", {"If-None-Match": nothing})
+    assert held.status_code == 200
 
 
 def test_what_changes_while_a_condition_is_checked_is_not_lost(
