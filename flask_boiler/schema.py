@@ -142,8 +142,8 @@ def _field_of(attribute: Attr[Any]) -> fields.Field[Any]:
         "load_only": not declared.export_enabled,
         "metadata": {"description": attribute.__doc__} if attribute.__doc__ else {},
     }
-    if declared.validators:
-        options["validate"] = list(declared.validators)
+    if attribute.input_validators:
+        options["validate"] = list(attribute.input_validators)
     if attribute.required and not attribute.read_only:
         options["required"] = True
     elif declared.default_factory is not None:

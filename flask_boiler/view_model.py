@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from flask_boiler.attrs.annotations import local_names
+from flask_boiler.attrs.through import check_passing_through
 from flask_boiler.attrs.typed import TypeSource
 from flask_boiler.callbacks import misfit, require_plain
 from flask_boiler.context import current_context
@@ -203,6 +204,7 @@ class ViewModel(Model):
     @classmethod
     def _check_declaration(cls) -> None:
         super()._check_declaration()
+        check_passing_through(cls)
         what = f"{cls.__qualname__}.Meta.on_delete"
         require_plain(cls.meta("on_delete"), what, error=DeclarationError)
         cls.on_delete()

@@ -26,6 +26,7 @@ from flask_boiler.attrs.declarations import (
     object_type,
     reference,
     relation,
+    through,
     timestamp,
     vector,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "object_type",
     "reference",
     "relation",
+    "through",
     "timestamp",
     "vector",
 ]

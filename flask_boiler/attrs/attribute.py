@@ -28,7 +28,7 @@ from flask_boiler.naming import is_reserved_field
 if TYPE_CHECKING:
     from flask_boiler.model import Model
 
-__all__ = ["Attr", "AttributeOptions"]
+__all__ = ["Attr", "AttributeOptions", "Resolved"]
 
 T = TypeVar("T")
 
@@ -103,7 +103,7 @@ class Attr(FieldOperators, Generic[T]):
         self._explicit_kind = kind
         self._type = type
         self._nullable = nullable
-        self._resolved: _Resolved | None = None
+        self._resolved: Resolved | None = None
         self._taken_as_is: frozenset[Any] = frozenset()
         self._stored_as_is: frozenset[Any] = frozenset()
         self._fget: Callable[[Any], Any] | None = None
@@ -209,11 +209,16 @@ class Attr(FieldOperators, Generic[T]):
         return not self.options.import_enabled or not self.assignable
 
     @property
+    def input_validators(self) -> tuple[Callable[[Any], Any], ...]:
+        """What input is validated by, beside its type."""
+        return self.options.validators
+
+    @property
     def assignable(self) -> bool:
         """Whether code may assign it."""
         return self._fget is None or self._fset is not None
 
-    def _resolve(self) -> _Resolved:
+    def _resolve(self) -> Resolved:
         typed = self._typed_kind()
         untyped = self._type is None or typed is None or isinstance(typed, AnyKind)
         nullable = untyped or isinstance(typed, OptionalKind)
@@ -227,11 +232,15 @@ class Attr(FieldOperators, Generic[T]):
             nullable = self._nullable
         kind = typed.inner if isinstance(typed, OptionalKind) else typed or AnyKind()
         says_none = self._type is not None and self._type.names_none(self._owner)
-        self._resolved = _Resolved(kind, nullable, required, stored_as_null=nullable and says_none)
-        self._taken_as_is = kind.taken_as_is
+        null = nullable and says_none
+        return self._take(Resolved(kind, nullable, required, stored_as_null=null))
+
+    def _take(self, resolved: Resolved) -> Resolved:
+        self._resolved = resolved
+        self._taken_as_is = resolved.kind.taken_as_is
         if not self.options.validators:
-            self._stored_as_is = kind.stored_as_is
-        return self._resolved
+            self._stored_as_is = resolved.kind.stored_as_is
+        return resolved
 
     def _typed_kind(self) -> Kind | None:
         """The kind, but for one that was given without a type: it takes ``None`` too."""
@@ -530,12 +539,14 @@ class Attr(FieldOperators, Generic[T]):
         return f"{owner}.{self.attribute_name or '?'}"
 
 
-class _Resolved:
+class Resolved:
     """What the declared type says."""
 
     __slots__ = ("kind", "load", "nullable", "required", "stored_as_null")
 
-    def __init__(self, kind: Kind, nullable: bool, required: bool, *, stored_as_null: bool) -> None:
+    def __init__(
+        self, kind: Kind, nullable: bool, required: bool, *, stored_as_null: bool = False
+    ) -> None:
         self.kind = kind
         self.nullable = nullable
         self.required = required

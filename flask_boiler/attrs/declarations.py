@@ -11,6 +11,7 @@ from flask_boiler.attrs.attribute import Attr, AttributeOptions
 from flask_boiler.attrs.kinds import AnyKind, DictKind, Kind, LocalTimeKind
 from flask_boiler.attrs.links import EmbedKind, ManyKind, RelationKind
 from flask_boiler.attrs.relations import NestedKind, NestedRelationAttr, RelationAttr
+from flask_boiler.attrs.through import ThroughAttr
 from flask_boiler.attrs.typed import (
     BYTES,
     GEO_POINT,
@@ -37,6 +38,7 @@ __all__ = [
     "object_type",
     "reference",
     "relation",
+    "through",
     "timestamp",
     "vector",
 ]
@@ -264,6 +266,45 @@ def computed(fget: Any = None, *, type: Any = UNSET, **options: Any) -> Any:
         return Attr(type=source, options=_options(options)).getter(function)
 
     return declare if fget is None else declare(fget)
+
+
+def through(
+    path: str,
+    *,
+    required: bool | None = None,
+    import_enabled: bool = True,
+    export_enabled: bool = True,
+    data_key: str | None = None,
+    validate: Validators | None = None,
+    doc: str | None = None,
+) -> Attr[Any]:
+    """Declare an attribute of a view that passes through to one of a document in its store.
+
+    ::
+
+        class CityView(ViewModel):
+            store: CityStore
+
+            name = attrs.through("city.city_name")
+            population: Attr[int] = attrs.through("city.population")
+
+    It reads and sets that attribute and changes nothing on the way. Its type, its validators and
+    its description are that one's, unless it declares a type or a description of its own. If that
+    one is read-only, so is this. Lists over REST are filtered and sorted by those of the root.
+
+    :param path: the slot of the store and the attribute, which are checked here.
+    :param import_enabled: ``False``: input from outside may not set it.
+    :raises DeclarationError: the store has no such slot, or its model no such attribute.
+    """
+    declared = {
+        "required": required,
+        "import_enabled": import_enabled,
+        "export_enabled": export_enabled,
+        "data_key": data_key,
+        "validate": validate,
+        "doc": doc,
+    }
+    return ThroughAttr(path, options=_options(declared))
 
 
 class ObjectType(Attr[str]):

@@ -15,13 +15,12 @@ from flask_boiler.openapi.answers import REQUEST_HEADERS, problem_schema, proble
 from flask_boiler.openapi.rules import path_parameters
 from flask_boiler.openapi.schemas import JsonSchema, Schemas, keys_in_words
 from flask_boiler.schema import ReferenceField, RelatedField
-from flask_boiler.view.listing import DEFAULT_LIMIT, MAX_LIMIT, filterable, is_textual, takes_null
+from flask_boiler.view.listing import DEFAULT_LIMIT, MAX_LIMIT, is_textual, takes_null
 from flask_boiler.view.rest import ListGet, RestView, Route
 from flask_boiler.view_root import ViewRoot
 
 if TYPE_CHECKING:
     from flask_boiler.attrs.attribute import Attr
-    from flask_boiler.view_model import ViewModel
 
 __all__ = ["Operations"]
 
@@ -168,9 +167,7 @@ def _body(schema: JsonSchema) -> JsonSchema:
 
 
 def _filterable(route: Route) -> dict[str, Attr[Any]]:
-    view_cls: type[ViewModel] = route.mediator.view_model_cls
-    named = route.view.filters if issubclass(route.view, ListGet) else ()
-    return filterable(view_cls, ViewRoot(view_cls).model, named)
+    return route.instance.filterable if isinstance(route.instance, ListGet) else {}
 
 
 def _filters(schemas: Schemas, route: Route) -> Iterable[JsonSchema]:

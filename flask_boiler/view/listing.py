@@ -10,13 +10,15 @@ import marshmallow
 from werkzeug.datastructures import MultiDict
 
 from flask_boiler.attrs.attribute import Attr
+from flask_boiler.attrs.through import ThroughAttr
 from flask_boiler.domain_model import DomainModel
-from flask_boiler.errors import BoilerError
+from flask_boiler.errors import BoilerError, ConfigurationError
 from flask_boiler.naming import nearest
 from flask_boiler.query import Query
 from flask_boiler.schema import AnyField, RelatedField, UnionField
 from flask_boiler.view.problems import Refusal
 from flask_boiler.view_model import ViewModel
+from flask_boiler.view_root import ViewRoot
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -35,24 +37,64 @@ PAGING = ("limit", "page_token", "order_by")
 
 
 def filterable(
-    view_cls: type[ViewModel], model: type[DomainModel], named: Sequence[str] = ()
+    view_cls: type[ViewModel], root: ViewRoot[Any], named: Sequence[str] = ()
 ) -> dict[str, Attr[Any]]:
-    """The root's attributes that a client may filter and order by, by field name.
+    """The root's attributes that a client may filter and order by, by the names of parameters.
 
-    Those that the view shows under the same field name: whoever may filter by a field can find
-    out its value, so one that is not shown has to be named.
+    Those that the view shows and declares to pass through, by its own field names; whoever may
+    filter or order by a field can find out its value, so what a view does not show, or shows in
+    another form, has to be named.
 
     :param named: further attributes of the root, by attribute name.
+    :raises ConfigurationError: the root has no such attribute, or no query can ask for it.
     """
-    shown = {a.data_key for a in view_cls.attributes().values() if a.options.export_enabled}
-    return {
-        attribute.data_key: attribute
-        for name, attribute in model.attributes().items()
-        if attribute.options.export_enabled
-        and not attribute.computed
-        and attribute.data_key not in PAGING
-        and (name in named or attribute.data_key in shown)
-    }
+    found = {name: _named(root.model, name) for name in named}
+    fields = {attribute.data_key: attribute for attribute in found.values()}
+    for attribute in view_cls.attributes().values():
+        target = _passed_through(attribute, root)
+        if target is None or attribute.data_key in PAGING:
+            continue
+        if fields.setdefault(attribute.data_key, target) is not target:
+            raise ConfigurationError(
+                f"lists of {view_cls.__name__} would take two attributes as "
+                f"{attribute.data_key!r}: {target!r}, which the view passes through, and "
+                f"{fields[attribute.data_key]!r}, which filters= names: leave that out, or give "
+                "the view's another data_key"
+            )
+    return fields
+
+
+def _passed_through(attribute: Attr[Any], root: ViewRoot[Any]) -> Attr[Any] | None:
+    """The root's attribute that one of the view shows as it is stored, if it does."""
+    if not (isinstance(attribute, ThroughAttr) and attribute.is_unchanged):
+        return None
+    target = attribute.target
+    shown = attribute.options.export_enabled and attribute.slot_name == root.name
+    return target if shown and _is_stored(target) else None
+
+
+def _named(model: type[DomainModel], name: str) -> Attr[Any]:
+    known = model.attributes()
+    if name not in known:
+        raise ConfigurationError(
+            f"filters= names {name!r}, and {model.__name__} has no such attribute"
+            f"{nearest(name, known)}"
+        )
+    attribute = known[name]
+    if not _is_stored(attribute) or attribute.data_key in PAGING:
+        raise ConfigurationError(
+            f"filters= names {attribute!r}, by which no list can be filtered: "
+            + (
+                f"{attribute.data_key!r} is a parameter of every list; give it another data_key"
+                if _is_stored(attribute)
+                else "it is not stored"
+            )
+        )
+    return attribute
+
+
+def _is_stored(attribute: Attr[Any]) -> bool:
+    return attribute.options.export_enabled and not attribute.computed
 
 
 def is_textual(field: marshmallow.fields.Field[Any]) -> bool:

@@ -7,6 +7,7 @@ client; inside, a commit that lost a race is.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -55,6 +56,8 @@ class Route(NamedTuple):
     rule: str
     endpoint: str
     view: type[View]
+    #: An instance of it, if it is one of the mediator's family.
+    instance: RestView | None = None
 
     @property
     def answers_problems(self) -> bool:
@@ -113,9 +116,30 @@ class RestMediator:
                 f"{mutation_cls} changes {changed.__name__}, not {view_model_cls.__name__}"
             )
 
-    def add_list_get(self, rule: str, list_get_view: type[View] | None = None) -> None:
-        """Serve ``GET`` of many views, with filters and pages."""
-        self._add("list_get", rule, list_get_view)
+    def add_list_get(
+        self,
+        rule: str,
+        list_get_view: type[View] | None = None,
+        *,
+        filters: Sequence[str] = (),
+    ) -> None:
+        """Serve ``GET`` of many views, with filters and pages.
+
+        A client may filter and sort by the root's attributes that the view passes through
+        (``attrs.through``).
+
+        :param filters: further attributes of the root, by attribute name; whoever may filter or
+            sort by one can find out its value.
+        :raises ConfigurationError: the root has no such attribute, or the view class is none that
+            filters.
+        """
+        if isinstance(filters, str):
+            raise ConfigurationError(f"filters={filters!r} is one text: write ({filters!r},)")
+        if filters and not issubclass(list_get_view or ListGet, ListGet):
+            raise ConfigurationError(
+                f"filters= is for ListGet, and {list_get_view.__name__} is another view"  # type: ignore[union-attr]
+            )
+        self._add("list_get", rule, list_get_view, **({"filters": filters} if filters else {}))
 
     def add_list_post(self, rule: str, list_post_view: type[View] | None = None) -> None:
         """Serve ``POST`` of a new view."""
@@ -163,19 +187,21 @@ class RestMediator:
             )
         return self.mutation_cls
 
-    def _add(self, kind: str, rule: str, view: type[View] | None) -> None:
+    def _add(self, kind: str, rule: str, view: type[View] | None, **options: Any) -> None:
         method, default = _DEFAULTS[kind]
         chosen = view or default
         endpoint = self._free_endpoint(f"{self.view_model_cls.__name__}_{kind}")
         if issubclass(chosen, RestView):
-            # Once, so that what cannot be served is refused when the application starts.
-            if chosen(self).root.model.keyed_by_path():
+            # One that tells of the route, also that it cannot be served; another serves.
+            instance = chosen(self, **options)
+            if instance.root.model.keyed_by_path():
                 rule = taking_paths(rule)
             require_arguments(self.app, rule, chosen.answer)
-            function = chosen.as_view(endpoint, self)
+            function = chosen.as_view(endpoint, self, **options)
         else:
+            instance = None
             function = chosen.as_view(endpoint)
-        route = Route(self, kind, method, rule, endpoint, chosen)
+        route = Route(self, kind, method, rule, endpoint, chosen, instance)
         mark(function, route)
         prepare(self.app)
         self.app.add_url_rule(rule, endpoint=endpoint, view_func=function, methods=[method])

@@ -20,12 +20,10 @@ from flask_boiler.collection import new_id
 from flask_boiler.context import current_context
 from flask_boiler.errors import (
     BoilerError,
-    ConfigurationError,
     ConflictError,
     DocumentNotFoundError,
     ValidationError,
 )
-from flask_boiler.naming import nearest
 from flask_boiler.ports import Incomplete
 from flask_boiler.reading import DirectReader, current_reader, reading_through
 from flask_boiler.snapshot_cut import compute_once
@@ -237,18 +235,15 @@ class ListGet(RestView):
     cannot be shown keeps none of the others from being shown: its problem stands in its place.
     """
 
-    #: Attributes of the root that may be filtered by although the view does not show them.
+    #: Attributes of the root that may be filtered and sorted by, beside those that the view passes
+    #: through; whoever may do so can find out their values.
     filters: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, mediator: RestMediator) -> None:
+    def __init__(self, mediator: RestMediator, filters: Sequence[str] = ()) -> None:
         super().__init__(mediator)
-        known = self.root.model.attributes()
-        for name in self.filters:
-            if name not in known:
-                raise ConfigurationError(
-                    f"{type(self).__name__}.filters: {self.root.model.__name__} has no attribute "
-                    f"{name!r}{nearest(name, known)}"
-                )
+        named = (*self.filters, *filters)
+        #: The root's attributes that requests may filter and sort by, by the names of parameters.
+        self.filterable = filterable(mediator.view_model_cls, self.root, named)
 
     def answer(self, **arguments: Any) -> Response:
         """200, with the views by their roots' keys, in order, and the problems of those that fail.
@@ -258,8 +253,7 @@ class ListGet(RestView):
 
         :raises UnavailableError: Firestore is away, so that nothing is known of any view.
         """
-        fields = filterable(self.mediator.view_model_cls, self.root.model, self.filters)
-        asked = ListQuery(self.root.model, fields, request.args)
+        asked = ListQuery(self.root.model, self.filterable, request.args)
 
         def represent() -> tuple[_Views, str | None]:
             page = asked.query.snapshot_page(asked.limit, asked.page_token)

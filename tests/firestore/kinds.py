@@ -74,41 +74,33 @@ class JugStore(Store):
     jug = reference(Jug)
 
 
-def mirrored(attribute: Attr[T], name: str) -> Attr[T]:
-    """An attribute that reads and writes the one of this name in the root."""
-    mirror = attribute.getter(lambda view: getattr(view.store.jug, name))
-    return mirror.setter(lambda view, value: setattr(view.store.jug, name, value))
-
-
 class JugView(ViewModel):
     """A jug."""
 
     store: JugStore
 
-    text = mirrored(attrs.bproperty(str), "text")
-    short = mirrored(
-        attrs.bproperty(str, validate=marshmallow.validate.Length(min=1, max=3)), "short"
-    )
-    maybe = mirrored(attrs.bproperty(str | None), "maybe")
-    whole = mirrored(attrs.bproperty(int), "whole")
-    few = mirrored(attrs.bproperty(int, validate=marshmallow.validate.Range(min=1, max=9)), "few")
-    ratio = mirrored(attrs.bproperty(float), "ratio")
-    flag = mirrored(attrs.bproperty(bool), "flag")
-    glaze = mirrored(attrs.bproperty(Glaze), "glaze")
-    stand = mirrored(attrs.bproperty(Literal["oak", "ash"] | None), "stand")
-    either = mirrored(attrs.bproperty(int | str), "either")
-    words = mirrored(attrs.bproperty(list[str]), "words")
-    table = mirrored(attrs.bproperty(dict[str, int]), "table")
-    moment = mirrored(attrs.timestamp(), "moment")
-    clock = mirrored(attrs.local_time(timezone="Europe/Berlin"), "clock")
-    vector = mirrored(attrs.vector(), "vector")
-    mark = mirrored(attrs.embed(Mark), "mark")
-    marks = mirrored(attrs.embed(Mark, many=True), "marks")
-    others = mirrored(attrs.relation("Jug", many=True), "others")
-    elsewhere = mirrored(attrs.reference(), "elsewhere")
-    potter = mirrored(attrs.relation(Potter, nested=True), "potter")
-    token = mirrored(attrs.bproperty(marshmallow.fields.UUID()), "token")
-    anything = mirrored(attrs.bproperty(), "anything")
+    text = attrs.through("jug.text")
+    short = attrs.through("jug.short", validate=marshmallow.validate.Length(min=1, max=3))
+    maybe = attrs.through("jug.maybe")
+    whole = attrs.through("jug.whole")
+    few = attrs.through("jug.few", validate=marshmallow.validate.Range(min=1, max=9))
+    ratio = attrs.through("jug.ratio")
+    flag = attrs.through("jug.flag")
+    glaze = attrs.through("jug.glaze")
+    stand = attrs.through("jug.stand")
+    either = attrs.through("jug.either")
+    words = attrs.through("jug.words")
+    table = attrs.through("jug.table")
+    moment = attrs.through("jug.moment")
+    clock = attrs.through("jug.clock")
+    vector = attrs.through("jug.vector")
+    mark = attrs.through("jug.mark")
+    marks = attrs.through("jug.marks")
+    others = attrs.through("jug.others")
+    elsewhere = attrs.through("jug.elsewhere")
+    potter = attrs.through("jug.potter")
+    token = attrs.through("jug.token")
+    anything = attrs.through("jug.anything")
 
     class Meta:
         path = "jugView/{jug.doc_id}"

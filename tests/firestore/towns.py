@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 from flask import Flask
@@ -48,69 +47,17 @@ class TownStore(Store):
 class TownView(ViewModel):
     store: TownStore
 
-    name: Attr[str] = attrs.bproperty()
-    population: Attr[int] = attrs.bproperty()
-    capital = attrs.bproperty()
-    founded = attrs.timestamp()
-    place = attrs.geo_point()
-    seal = attrs.bytes_()
-    leader = attrs.relation(Leader)
+    name: Attr[str] = attrs.through("town.name")
+    population: Attr[int] = attrs.through("town.population")
+    capital = attrs.through("town.capital", import_enabled=False)
+    founded = attrs.through("town.founded")
+    place = attrs.through("town.place")
+    seal = attrs.through("town.seal")
+    leader = attrs.through("town.leader")
     leader_name = attrs.bproperty()
 
     class Meta:
         path = "townView/{town.doc_id}"
-
-    @name.getter
-    def name(self) -> Any:
-        return self.store.town.name
-
-    @name.setter
-    def name(self, value: str) -> None:
-        self.store.town.name = value
-
-    @population.getter
-    def population(self) -> Any:
-        return self.store.town.population
-
-    @population.setter
-    def population(self, value: int) -> None:
-        self.store.town.population = value
-
-    @capital.getter
-    def capital(self) -> Any:
-        return self.store.town.capital
-
-    @founded.getter
-    def founded(self) -> datetime.datetime | None:
-        return self.store.town.founded
-
-    @founded.setter
-    def founded(self, value: Any) -> None:
-        self.store.town.founded = value
-
-    @place.getter
-    def place(self) -> Any:
-        return self.store.town.place
-
-    @place.setter
-    def place(self, value: Any) -> None:
-        self.store.town.place = value
-
-    @seal.getter
-    def seal(self) -> Any:
-        return self.store.town.seal
-
-    @seal.setter
-    def seal(self, value: Any) -> None:
-        self.store.town.seal = value
-
-    @leader.getter
-    def leader(self) -> Any:
-        return self.store.town.leader
-
-    @leader.setter
-    def leader(self, value: Any) -> None:
-        self.store.town.leader = value
 
     @leader_name.getter
     def leader_name(self) -> Any:

@@ -12,7 +12,7 @@ SURFACE = {
     "flask_boiler.attrs": [
         *("Attr", "AttributeOptions", "F", "RelationAttr"),
         *("bdict", "bproperty", "bytes_", "computed", "embed", "geo_point", "local_time"),
-        *("object_type", "reference", "relation", "timestamp", "vector"),
+        *("object_type", "reference", "relation", "through", "timestamp", "vector"),
     ],
     "flask_boiler.cli": ["boiler_cli"],
     "flask_boiler.config": ["Config", "FirestoreKind", "Runtime"],

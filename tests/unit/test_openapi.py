@@ -66,34 +66,21 @@ class VaseView(ViewModel):
 
     store: VaseStore
 
-    label: Attr[str] = attrs.bproperty(
-        doc="What it is called.", validate=marshmallow.validate.Length(max=20)
+    label: Attr[str] = attrs.through(
+        "vase.label", doc="What it is called.", validate=marshmallow.validate.Length(max=20)
     )
-    price: Attr[int] = attrs.bproperty(validate=marshmallow.validate.Range(min=0))
-    sold: Attr[bool] = attrs.bproperty()
-    spot = attrs.embed(Spot)
+    price: Attr[int] = attrs.through(
+        "vase.price", import_enabled=False, validate=marshmallow.validate.Range(min=0)
+    )
+    sold: Attr[bool] = attrs.through(
+        "vase.sold", import_enabled=False, doc="Whether somebody has bought it."
+    )
+    spot = attrs.through("vase.spot")
     finish: Attr[Finish] = attrs.bproperty(default=Finish.MATT)
     stand: Attr[Literal["oak", "ash"] | None] = attrs.bproperty(default=None)
     size: Attr[int | str] = attrs.bproperty(default=1)
     anything = attrs.bproperty(default=None)
     smash: Attr[bool] = attrs.bproperty(export_enabled=False)
-
-    @label.getter
-    def label(self) -> str:
-        return self.store.vase.label
-
-    @label.setter
-    def label(self, value: str) -> None:
-        self.store.vase.label = value
-
-    @price.getter
-    def price(self) -> int:
-        return self.store.vase.price
-
-    @sold.getter
-    def sold(self) -> bool:
-        """Whether somebody has bought it."""
-        return self.store.vase.sold
 
 
 class VaseMutation(Mutation[VaseView]):

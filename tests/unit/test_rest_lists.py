@@ -1,0 +1,192 @@
+"""Lists over HTTP: what may be filtered and sorted by, and what is told of what may not."""
+
+# mypy: disable-error-code="index, no-redef, union-attr"
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask.views import MethodView
+
+from flask_boiler import attrs, view
+from flask_boiler.attrs import Attr
+from flask_boiler.domain_model import DomainModel
+from flask_boiler.errors import ConfigurationError
+from flask_boiler.openapi import openapi_document
+from flask_boiler.store import Store, reference
+from flask_boiler.view.rest import ListGet
+from flask_boiler.view_model import ViewModel
+from tests.unit.memory_firestore import MemoryDatastore, memory_context
+
+
+class Account(DomainModel):
+    iban: Attr[str]
+    holder: Attr[str]
+    balance: Attr[int]
+    limit: Attr[int] = attrs.bproperty(default=0)
+    branch: Attr[str] = attrs.bproperty(default="", export_enabled=False)
+
+    @attrs.computed
+    def rich(self) -> bool:
+        return self.balance > 100
+
+
+class AccountStore(Store):
+    account = reference(Account)
+    twin = reference(Account, source=lambda store: store.account)
+
+
+class AccountView(ViewModel):
+    """It masks one value under its own name, and passes another through under a new one."""
+
+    store: AccountStore
+
+    iban: Attr[str] = attrs.bproperty()
+    balance: Attr[int] = attrs.bproperty()
+    owner: Attr[str] = attrs.through("account.holder")
+    other: Attr[str | None] = attrs.through("twin.holder")
+    rich = attrs.through("account.rich")
+    limit = attrs.through("account.limit")
+    written_only = attrs.through("account.balance", export_enabled=False)
+
+    @iban.getter
+    def iban(self) -> str:
+        return f"…{self.store.account.iban[-2:]}"
+
+    @balance.getter
+    def balance(self) -> int:
+        return round(self.store.account.balance, -2)
+
+
+class ShoutedView(AccountView):
+    """It has a getter of its own for what its parent passes through."""
+
+    owner = AccountView.owner.getter(lambda self: self.store.account.holder.upper())
+
+
+@pytest.fixture
+def datastore() -> Iterator[MemoryDatastore]:
+    context, datastore = memory_context()
+    with context.activated():
+        for n, holder in enumerate(["bob", "ann", "cem"]):
+            fields = {"holder": holder, "balance": n, "iban": f"DE{n}"}
+            datastore.put(f"Account/a{n}", obj_type="Account", **fields)
+        yield datastore
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask("bank")
+    app.config["SECRET_KEY"] = "s"
+    view.RestMediator(AccountView, app=app).add_list_get("/accounts")
+    view.RestMediator(ShoutedView, app=app).add_list_get("/shouted")
+    named = view.RestMediator(AccountView, app=app)
+    named.add_list_get("/named", filters=["balance", "holder"])
+    return app
+
+
+@pytest.fixture
+def client(app: Flask, datastore: MemoryDatastore) -> FlaskClient:
+    return app.test_client()
+
+
+def ids(client: FlaskClient, path: str) -> list[str]:
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    return sorted(answer.json["results"])
+
+
+def in_order(client: FlaskClient, path: str) -> list[str]:
+    import json
+
+    return list(json.loads(client.get(path).data)["results"])
+
+
+def test_what_passes_through_is_a_parameter_under_the_views_name(client: FlaskClient) -> None:
+    assert ids(client, "/accounts?owner=ann") == ["a1"]
+    assert in_order(client, "/accounts?order_by=-owner") == ["a2", "a0", "a1"]
+
+
+@pytest.mark.parametrize(
+    "name", ["iban", "balance", "holder", "other", "rich", "writtenOnly", "branch"]
+)
+def test_what_is_masked_computed_or_not_shown_is_no_parameter(
+    client: FlaskClient, name: str
+) -> None:
+    for query in (f"{name}=1", f"order_by={name}"):
+        refused = client.get(f"/accounts?{query}")
+        assert refused.status_code == 400
+        [said] = next(iter(refused.json["errors"].values()))
+        assert "owner" in said
+
+
+def test_what_has_a_getter_of_its_own_is_no_parameter_any_more(client: FlaskClient) -> None:
+    assert client.get("/shouted?owner=ANN").status_code == 400
+    assert client.get("/shouted?order_by=owner").status_code == 400
+    assert ids(client, "/shouted") == ["a0", "a1", "a2"]
+
+
+def test_the_application_may_name_further_attributes(client: FlaskClient) -> None:
+    assert ids(client, "/named?balance=2&holder=cem&owner=cem") == ["a2"]
+    assert in_order(client, "/named?order_by=-balance") == ["a2", "a1", "a0"]
+
+
+def test_the_document_lists_these_parameters_and_no_others(app: Flask) -> None:
+    paths = openapi_document(app)["paths"]
+    listed = {
+        path: {p["name"] for p in paths[path]["get"]["parameters"]}
+        for path in ("/accounts", "/named", "/shouted")
+    }
+    paging = {"limit", "page_token"}
+    assert listed == {
+        "/accounts": {"owner", "order_by", *paging},
+        "/named": {"owner", "balance", "holder", "order_by", *paging},
+        "/shouted": paging,
+    }
+
+
+@pytest.mark.parametrize(
+    ("filters", "said"),
+    [
+        (["balence"], "did you mean 'balance'"),
+        (["rich"], "not stored"),
+        (["branch"], "not stored"),
+        (["limit"], "a parameter of every list"),
+        ("holder", "is one text"),
+    ],
+)
+def test_a_name_that_no_list_can_take_is_refused_when_it_is_added(filters: Any, said: str) -> None:
+    mediator = view.RestMediator(AccountView, app=Flask("bank"))
+    with pytest.raises(ConfigurationError, match=said):
+        mediator.add_list_get("/accounts", filters=filters)
+
+
+def test_one_parameter_for_two_attributes_is_refused() -> None:
+    class Clashing(ViewModel):
+        store: AccountStore
+        holder = attrs.through("account.iban")
+
+    mediator = view.RestMediator(Clashing, app=Flask("bank"))
+    mediator.add_list_get("/clashing")
+    with pytest.raises(ConfigurationError, match="two attributes as 'holder'"):
+        mediator.add_list_get("/named", filters=["holder"])
+
+
+def test_only_a_list_of_ours_takes_names() -> None:
+    class Own(MethodView):
+        pass
+
+    class Curious(ListGet):
+        filters = ("balance",)
+
+    mediator = view.RestMediator(AccountView, app=Flask("bank"))
+    with pytest.raises(ConfigurationError, match="Own is another view"):
+        mediator.add_list_get("/own", Own, filters=["balance"])
+    mediator.add_list_get("/curious", Curious, filters=["holder"])
+    [route] = mediator.routes
+    assert isinstance(route.instance, ListGet)
+    assert set(route.instance.filterable) == {"owner", "balance", "holder"}
