@@ -151,6 +151,8 @@ class RefusedError(BoilerError):
     """
 
     http_status = 409
+    #: Whether the view's setters raised it, when the mutation had decided who may.
+    by_setter: bool = False
 
 
 class QueryError(BoilerError):

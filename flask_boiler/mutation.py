@@ -34,7 +34,7 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args
 from flask_boiler.attrs.attribute import MISSING, Attr
 from flask_boiler.callbacks import require_plain, require_plain_members
 from flask_boiler.collection import new_id
-from flask_boiler.errors import ConfigurationError, ConflictError, ValidationError
+from flask_boiler.errors import ConfigurationError, ConflictError, RefusedError, ValidationError
 from flask_boiler.reading import reading_through
 from flask_boiler.transaction import current_transaction, execute_transaction
 from flask_boiler.view_model import ViewModel
@@ -179,8 +179,12 @@ class Mutation(Generic[V]):
 
         def change() -> V:
             view = root.open(doc_id)
-            cls._assign(view, data, required)
-            view.propagate_change()
+            try:
+                cls._assign(view, data, required)
+                view.propagate_change()
+            except RefusedError as error:
+                error.by_setter = True
+                raise
             root.forget_rest(view)
             return view
 

@@ -34,15 +34,10 @@ class BookingView(ViewModel):
         assert booking is not None
         return booking
 
-    @attrs.computed
-    def destination(self) -> str | None:
-        """Where the ride goes."""
-        return None if self.store.ride is None else self.store.ride.destination
-
-    @attrs.computed
-    def seats(self) -> int:
-        """How many seats are booked."""
-        return self.booking.seats
+    destination = attrs.through(
+        "ride.destination", import_enabled=False, doc="Where the ride goes."
+    )
+    seats = attrs.through("booking.seats", import_enabled=False, doc="How many seats are booked.")
 
     @attrs.computed
     def state(self) -> str:
@@ -64,11 +59,7 @@ class RideView(ViewModel):
     class Meta:
         path = "rideView/{ride.doc_id}"
 
-    @attrs.computed
-    def destination(self) -> str:
-        """Where it goes."""
-        assert self.store.ride is not None
-        return self.store.ride.destination
+    destination = attrs.through("ride.destination", import_enabled=False, doc="Where it goes.")
 
     @attrs.computed
     def free(self) -> int:

@@ -36,7 +36,4 @@ class CityView(ViewModel):
         """The name with what belongs to it; each class of cities has its own way."""
         return self.city.full_name()
 
-    @attrs.computed
-    def country(self) -> str:
-        """The country."""
-        return self.city.country
+    country = attrs.through("city.country", import_enabled=False, doc="The country.")

@@ -149,39 +149,16 @@ class UserView(ViewModel):
     class Meta:
         path = "userView/{user.doc_id}"
 
-    @property
-    def user(self) -> User:
-        """The view's root; there is no view without it."""
-        user = self.store.user
-        assert user is not None
-        return user
-
-    @attrs.computed
-    def first_name(self) -> str:
-        """The first name."""
-        return self.user.first_name
-
-    last_name: Attr[str] = attrs.bproperty()
-
-    @last_name.getter
-    def last_name(self) -> str:
-        """The last name."""
-        return self.user.last_name
-
-    @last_name.setter
-    def last_name(self, value: str) -> None:
-        """Change the user's."""
-        self.user.last_name = value
-
-    @attrs.computed
-    def organization(self) -> str | None:
-        """Where the user comes from."""
-        return self.user.organization
-
-    @attrs.computed
-    def hearing_aid_requested(self) -> bool:
-        """Whether the user asked for a hearing aid."""
-        return self.user.hearing_aid_requested
+    first_name = attrs.through("user.first_name", import_enabled=False, doc="The first name.")
+    last_name: Attr[str] = attrs.through("user.last_name", doc="The last name.")
+    organization = attrs.through(
+        "user.organization", import_enabled=False, doc="Where the user comes from."
+    )
+    hearing_aid_requested = attrs.through(
+        "user.hearing_aid_requested",
+        import_enabled=False,
+        doc="Whether the user asked for a hearing aid.",
+    )
 
     @attrs.computed
     def meetings(self) -> list[dict[str, Any]]:
@@ -201,7 +178,12 @@ class TicketView(ViewModel):
 
     store: TicketStore
 
-    attendance: Attr[bool] = attrs.bproperty()
+    attendance: Attr[bool] = attrs.through(
+        "ticket.attendance", doc="Whether the user attends the meeting."
+    )
+    role = attrs.through(
+        "ticket.role", import_enabled=False, doc="What the user is in the meeting."
+    )
 
     @property
     def ticket(self) -> Ticket:
@@ -211,24 +193,9 @@ class TicketView(ViewModel):
         return ticket
 
     @attrs.computed
-    def role(self) -> str:
-        """What the user is in the meeting."""
-        return self.ticket.role
-
-    @attrs.computed
     def user_id(self) -> str | None:
         """Whose ticket it is."""
         return self.ticket.user.id if self.ticket.user else None
-
-    @attendance.getter
-    def attendance(self) -> bool:
-        """Whether the user attends the meeting."""
-        return self.ticket.attendance
-
-    @attendance.setter
-    def attendance(self, value: bool) -> None:
-        """Come, or go."""
-        self.ticket.attendance = value
 
 
 def _find_user(user_id: str) -> User | None:

@@ -28,15 +28,7 @@ class RainbowStore(Store):
 class RainbowView(ViewModel):
     store: RainbowStore
 
-    rainbow_name: Attr[str] = attrs.bproperty()
-
-    @rainbow_name.getter
-    def rainbow_name(self) -> str:
-        return self.store.rainbow.rainbow_name
-
-    @rainbow_name.setter
-    def rainbow_name(self, value: str) -> None:
-        self.store.rainbow.rainbow_name = value
+    rainbow_name: Attr[str] = attrs.through("rainbow.rainbow_name")
 
     @attrs.computed
     def colors(self) -> list[dict[str, str]]:
@@ -59,9 +51,7 @@ class ColorView(ViewModel):
 
     shade: Attr[str] = attrs.bproperty()
 
-    @attrs.computed
-    def name(self) -> str:
-        return self.store.color.name
+    name = attrs.through("color.name", import_enabled=False)
 
     @shade.getter
     def shade(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask_boiler.attrs.attribute import Attr, AttributeOptions, Resolved
 from flask_boiler.errors import DeclarationError, RefusedError, UnknownModelError
-from flask_boiler.model_options import nearest
+from flask_boiler.naming import nearest
 
 if TYPE_CHECKING:
     from flask_boiler.model import Model

@@ -22,6 +22,7 @@ from flask_boiler.errors import (
     BoilerError,
     ConflictError,
     DocumentNotFoundError,
+    RefusedError,
     ValidationError,
 )
 from flask_boiler.ports import Incomplete
@@ -332,8 +333,9 @@ class _InstanceWrite(RestView):
         """What ``write`` returns; a condition is checked in the transaction that writes.
 
         The condition is about the view as it is before, and is looked at when ``write`` is done:
-        what that refuses is refused whether or not the condition holds. So who may not change a
-        view learns nothing of it, not even whether it is there.
+        what that refuses is refused whether or not the condition holds, but for what setters
+        refuse in the present state. So who may not change a view learns nothing of it, not even
+        whether it is there.
 
         :raises Refusal: 412, and nothing is written.
         """
@@ -342,7 +344,14 @@ class _InstanceWrite(RestView):
 
         def checked() -> R:
             before = self._before(doc_id)
-            written = write()
+            refused: RefusedError | None = None
+            try:
+                written = write()
+            except RefusedError as error:
+                if not error.by_setter:
+                    raise
+                # Who may is decided, and the state is another one than they think.
+                refused = error
             if isinstance(before, BoilerError):
                 raise before
             if not (_is_matched(request, before) and _is_unheld(request, before)):
@@ -351,6 +360,8 @@ class _InstanceWrite(RestView):
                     "The view does not have the tag that the request is on condition of: get it "
                     "again, and repeat the change.",
                 )
+            if refused is not None:
+                raise refused
             return written
 
         return self.mutation_cls.atomically(checked)

@@ -15,7 +15,12 @@ from werkzeug.test import TestResponse
 from flask_boiler import attrs, view
 from flask_boiler.attrs import Attr
 from flask_boiler.domain_model import DomainModel
-from flask_boiler.errors import ConflictError, DocumentNotFoundError, PermissionDeniedError
+from flask_boiler.errors import (
+    ConflictError,
+    DocumentNotFoundError,
+    PermissionDeniedError,
+    RefusedError,
+)
 from flask_boiler.mutation import Mutation
 from flask_boiler.store import Store, reference
 from flask_boiler.values import CommitResult
@@ -47,6 +52,8 @@ class DiaryView(ViewModel):
 
     @text.setter
     def text(self, value: str) -> None:
+        if value == "refused":
+            raise RefusedError("not that text")
         self.store.diary.text = value
 
 
@@ -171,6 +178,27 @@ def test_what_changes_while_a_condition_is_checked_is_not_lost(
     refused = change(client, "PATCH", "/diaries/d", {**ANN, "If-Match": tag})
     assert refused.status_code == 412
     assert (datastore.fields("Diary/d") or {})["text"] == "newer"
+
+
+def test_what_a_setter_refuses_gives_way_to_a_stale_condition_and_a_mutation_does_not(
+    client: FlaskClient, datastore: MemoryDatastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(**headers: str) -> int:
+        body = {"text": "refused"}
+        return client.patch("/diaries/d", json=body, headers={**ANN, **headers}).status_code
+
+    tag = client.get("/diaries/d").headers["ETag"]
+    stale = {"If-Match": '"stale"'}
+    # The state is not the one that the client knows ...
+    assert (write(), write(**{"If-Match": tag}), write(**stale)) == (409, 409, 412)
+
+    def refuse(cls: type, doc_id: str, data: Any) -> None:
+        raise RefusedError("Nobody writes on Sundays.")
+
+    # ... and who is told so by the mutation is told nothing else.
+    monkeypatch.setattr(DiaryMutation, "mutate_patch", classmethod(refuse))
+    assert (write(), write(**{"If-Match": tag}), write(**stale)) == (409, 409, 409)
+    assert not datastore.commits
 
 
 def test_a_view_that_cannot_be_shown_is_the_servers_matter_and_no_strangers(
