@@ -27,6 +27,7 @@ __all__ = [
     "effective_orders",
     "field_names",
     "field_value",
+    "is_vector",
     "name_key",
     "sort_snapshots",
     "value_key",
@@ -86,13 +87,14 @@ def _array_key(value: Any) -> Key:
 
 def _map_key(value: Any) -> Key:
     fields = value.map_value.fields
-    if _is_vector(fields):
+    if is_vector(fields):
         numbers = fields["value"].array_value.values
         return (9, len(numbers), tuple(value_key(number) for number in numbers))
     return (10, tuple((name, value_key(fields[name])) for name in sorted(fields)))
 
 
-def _is_vector(fields: Any) -> bool:
+def is_vector(fields: Any) -> bool:
+    """Whether a map of stored values is a vector."""
     # Looking up a name that is not there would add it to the message.
     return "__type__" in fields and fields["__type__"].string_value == _VECTOR_TYPE
 

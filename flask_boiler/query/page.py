@@ -5,23 +5,22 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from flask_boiler.errors import QueryError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.codec import Codec
-from flask_boiler.firestore.ordering import field_value
 from flask_boiler.firestore.query import compile_query
-from flask_boiler.firestore.query_rules import NAME, NOTHING, full_orders
-from flask_boiler.values import Cursor, QuerySpec, Snapshot
+from flask_boiler.firestore.query_rules import NOTHING
+from flask_boiler.query.position import Position
+from flask_boiler.values import QuerySpec
 
-__all__ = ["Page", "Position", "issue_token", "position_after", "read_token"]
+__all__ = ["Page", "PlainSeal", "Seal", "issue_token", "read_token"]
 
 M = TypeVar("M")
 
-_SEAL_SIZE = 9
+_SEAL_SIZE = 12
 _COUNT_SIZE = 4
 
 
@@ -37,69 +36,74 @@ class Page(Generic[M]):
     next_page_token: str | None
 
 
-class Position(NamedTuple):
-    """Where in a result the next page starts.
+class Seal(Protocol):
+    """What makes a text of a position, and knows its own again."""
 
-    :param after: the last document of the pages before, in all of the query's orders.
-    :param given: how many documents these pages had.
+    def seal(self, content: bytes, *, bound_to: bytes) -> str:
+        """The text of a content."""
+        ...
+
+    def opened(self, text: str, *, bound_to: bytes) -> bytes | None:
+        """The content of a text; ``None`` if it is none of ours, or bound to something else."""
+        ...
+
+
+class PlainSeal:
+    """Keeps a token from being used for another query, which would give a wrong page.
+
+    It hides nothing and keeps nobody from making one: that is for those who ask the query itself.
     """
 
-    after: Cursor
-    given: int
+    def seal(self, content: bytes, *, bound_to: bytes) -> str:
+        """The content, with a digest of it and of what it is bound to."""
+        sealed = _digest(bound_to, content) + content
+        return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+    def opened(self, text: str, *, bound_to: bytes) -> bytes | None:
+        """The content, if the digest fits."""
+        try:
+            sealed = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
+        except (ValueError, TypeError, binascii.Error):
+            return None
+        digest, content = sealed[:_SEAL_SIZE], sealed[_SEAL_SIZE:]
+        return content if digest == _digest(bound_to, content) else None
 
 
-def position_after(
-    spec: QuerySpec, snapshots: Sequence[Snapshot], codec: Codec, given: int
-) -> Position:
-    """The position after the last of these documents."""
-    last = snapshots[-1]
-    values = tuple(
-        last.path if order.field == NAME else _decoded(codec, last, order.field)
-        for order in full_orders(spec)
-    )
-    return Position(Cursor(values, before=False), given + len(snapshots))
-
-
-def _decoded(codec: Codec, snapshot: Snapshot, field: str) -> Any:
-    return codec.decode_value(field_value(snapshot.raw, field))
-
-
-def issue_token(spec: QuerySpec, position: Position, codec: Codec) -> str:
+def issue_token(spec: QuerySpec, position: Position, codec: Codec, seal: Seal) -> str:
     """An opaque text that ``read_token`` understands for an equal query, and no other."""
     # A document goes in by its path: a token is shown to clients, a project's name is not.
-    after = protocol.Cursor(values=[codec.encode_value(value) for value in position.after.values])
+    path = protocol.Value(string_value=position.path)
+    after = protocol.Cursor(values=[*position.values, path])
     content = position.given.to_bytes(_COUNT_SIZE, "big") + after.SerializeToString()
-    return base64.urlsafe_b64encode(_seal(spec, content, codec) + content).decode().rstrip("=")
+    return seal.seal(content, bound_to=_query(spec, codec))
 
 
-def read_token(spec: QuerySpec, token: str, codec: Codec) -> Position:
+def read_token(spec: QuerySpec, token: str, codec: Codec, seal: Seal) -> Position:
     """The position that a token stands for.
 
     :raises QueryError: it is of another query, or is no token.
     """
-    try:
-        sealed = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
-    except (ValueError, TypeError, binascii.Error):
-        sealed = b""
-    seal, content = sealed[:_SEAL_SIZE], sealed[_SEAL_SIZE:]
     # A query that can find nothing has no pages after the first, and so no tokens.
-    can_follow = len(content) > _COUNT_SIZE and spec.where != NOTHING
-    if not can_follow or seal != _seal(spec, content, codec):
+    can_follow = spec.where != NOTHING
+    content = seal.opened(token, bound_to=_query(spec, codec)) if can_follow else None
+    if content is None or len(content) <= _COUNT_SIZE:
         raise QueryError(
             f"{token!r:.80} is no page token of this query: give the next_page_token of a page, "
             "with the very same conditions and order, or none for the first page"
         )
-    after = protocol.Cursor.FromString(content[_COUNT_SIZE:])
-    values = tuple(codec.decode_value(value) for value in after.values)
-    return Position(Cursor(values, before=False), int.from_bytes(content[:_COUNT_SIZE], "big"))
+    *values, path = protocol.Cursor.FromString(content[_COUNT_SIZE:]).values
+    given = int.from_bytes(content[:_COUNT_SIZE], "big")
+    return Position(tuple(values), path.string_value, given)
 
 
-def _seal(spec: QuerySpec, content: bytes, codec: Codec) -> bytes:
-    # It keeps a token from being used for another query, which would give a wrong page without
-    # an error. It keeps nobody from making one: that shows no more than the query itself does.
+def _query(spec: QuerySpec, codec: Codec) -> bytes:
     query = compile_query(spec, codec)
+    return _digest(codec.name("").encode(), query.parent.encode(), query.structured)
+
+
+def _digest(*parts: bytes) -> bytes:
     digest = hashlib.blake2b(digest_size=_SEAL_SIZE, person=b"boiler page")
-    for part in (codec.name("").encode(), query.parent.encode(), query.structured, content):
+    for part in parts:
         digest.update(len(part).to_bytes(4, "big"))
         digest.update(part)
     return digest.digest()

@@ -15,8 +15,9 @@ from flask_boiler.query import fields
 from flask_boiler.query.aggregation import Aggregation, functions_of
 from flask_boiler.query.condition import Condition
 from flask_boiler.query.execution import aggregate, models, read
-from flask_boiler.query.page import Page, issue_token, position_after, read_token
+from flask_boiler.query.page import Page, PlainSeal, Seal, issue_token, read_token
 from flask_boiler.query.parts import parts_of
+from flask_boiler.query.position import Position, Ties
 from flask_boiler.reading import current_reader
 from flask_boiler.values import Cursor, HasPath, QuerySpec, QueryTarget, Snapshot, document_path
 
@@ -196,25 +197,45 @@ class Query(Generic[M]):
         results = list(models(self._model, found.results, self._reader or current_reader()))
         return Page(results, found.next_page_token)
 
-    def snapshot_page(self, size: int, token: str | None = None) -> Page[Snapshot]:
-        """As :meth:`page`, with the documents as they are stored, whether or not they are valid."""
+    def snapshot_page(
+        self, size: int, token: str | None = None, *, seal: Seal | None = None
+    ) -> Page[Snapshot]:
+        """As :meth:`page`, with the documents as they are stored, whether or not they are valid.
+
+        :param seal: makes the tokens, of which it is said what clients may see of them.
+        """
         self._check_page(size)
+        seal = seal or PlainSeal()
         codec = current_context().decoder
-        spec, given = self._spec, 0
-        if token is not None:
-            position = read_token(self._spec, token, codec)
-            spec = spec.but(orders=full_orders(spec), start=position.after, offset=0)
-            given = position.given
-        wanted = size if spec.limit is None else min(size, spec.limit - given)
-        found = list(self._read(spec.but(limit=wanted + 1))) if wanted > 0 else []
+        after = None if token is None else read_token(self._spec, token, codec, seal)
+        given = 0 if after is None else after.given
+        limit = self._spec.limit
+        wanted = size if limit is None else min(size, limit - given)
+        ties = Ties(self._spec, codec)
+        found = self._following(ties, after, wanted) if wanted > 0 else []
         shown = found[:wanted]
-        follows = len(found) > wanted and (spec.limit is None or given + wanted < spec.limit)
-        return Page(
-            shown,
-            issue_token(self._spec, position_after(spec, shown, codec, given), codec)
-            if follows
-            else None,
-        )
+        follows = len(found) > wanted and (limit is None or given + wanted < limit)
+        if not follows:
+            return Page(shown, None)
+        place = ties.position(shown[-1], given + len(shown))
+        return Page(shown, issue_token(self._spec, place, codec, seal))
+
+    def _following(self, ties: Ties, after: Position | None, wanted: int) -> list[Snapshot]:
+        """More than so many documents after a position; fewer, if there are no more."""
+        spec = self._spec
+        if after is not None:
+            start = ties.start(after) or spec.start
+            spec = spec.but(orders=ties.orders, start=start, offset=0)
+        asked = wanted + 1
+        while True:
+            found = list(self._read(spec.but(limit=asked)))
+            at_end = len(found) < asked
+            if at_end or not ties.may_go_on(found[-1]):
+                following = ties.in_order(found, after)
+                if at_end or len(following) > wanted:
+                    return following
+            # Long values that begin alike: what comes next may have to be given before these.
+            asked *= 2
 
     def pages(self, size: int) -> Iterator[Page[M]]:
         """All pages of ``size``, each read when it is asked for; at least one, be it empty."""

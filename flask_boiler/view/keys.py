@@ -23,13 +23,13 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from flask import Flask, current_app
+from flask import Flask, current_app, request
 from werkzeug.debug import get_machine_id
 
 from flask_boiler.context import current_context
 from flask_boiler.errors import ConfigurationError
 
-__all__ = ["Keys", "current_keys", "require_secret_key"]
+__all__ = ["Keys", "RouteSeal", "current_keys", "require_secret_key"]
 
 _TAG_LENGTH = 32
 _NONCE_SIZE = 12
@@ -86,6 +86,25 @@ class Keys:
             except InvalidTag:
                 continue
         return None
+
+
+class RouteSeal:
+    """The seal of page tokens: what it makes for the current request's route opens there alone.
+
+    :raises ConfigurationError: the application has no key.
+    """
+
+    def __init__(self) -> None:
+        self._keys = current_keys()
+        self._route = f"{request.endpoint} {request.path}\0".encode()
+
+    def seal(self, content: bytes, *, bound_to: bytes) -> str:
+        """A text that shows nothing of a content but its length."""
+        return self._keys.seal(content, bound_to=self._route + bound_to)
+
+    def opened(self, text: str, *, bound_to: bytes) -> bytes | None:
+        """The content of a text; ``None`` if it is none of ours, or of another route."""
+        return self._keys.opened(text, bound_to=self._route + bound_to)
 
 
 def current_keys() -> Keys:

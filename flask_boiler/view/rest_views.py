@@ -29,7 +29,7 @@ from flask_boiler.ports import Incomplete
 from flask_boiler.reading import DirectReader, current_reader, reading_through
 from flask_boiler.snapshot_cut import compute_once
 from flask_boiler.values import Snapshot, Target, Write
-from flask_boiler.view.keys import require_secret_key
+from flask_boiler.view.keys import RouteSeal, require_secret_key
 from flask_boiler.view.listing import ListQuery, filterable
 from flask_boiler.view.places import stored_place
 from flask_boiler.view.problems import WRITTEN, Refusal, problem_details, problem_of
@@ -255,9 +255,10 @@ class ListGet(RestView):
         :raises UnavailableError: Firestore is away, so that nothing is known of any view.
         """
         asked = ListQuery(self.root.model, self.filterable, request.args)
+        seal = RouteSeal()
 
         def represent() -> tuple[_Views, str | None]:
-            page = asked.query.snapshot_page(asked.limit, asked.page_token)
+            page = asked.query.snapshot_page(asked.limit, asked.page_token, seal=seal)
             return self._represent_all(page.results), page.next_page_token
 
         views, next_page_token = compute_once(represent, current_context().datastore)

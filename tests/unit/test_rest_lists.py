@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -83,6 +85,7 @@ def app() -> Flask:
     app = Flask("bank")
     app.config["SECRET_KEY"] = "s"
     view.RestMediator(AccountView, app=app).add_list_get("/accounts")
+    view.RestMediator(AccountView, app=app).add_list_get("/of/<place>/accounts")
     view.RestMediator(ShoutedView, app=app).add_list_get("/shouted")
     named = view.RestMediator(AccountView, app=app)
     named.add_list_get("/named", filters=["balance", "holder"])
@@ -101,8 +104,6 @@ def ids(client: FlaskClient, path: str) -> list[str]:
 
 
 def in_order(client: FlaskClient, path: str) -> list[str]:
-    import json
-
     return list(json.loads(client.get(path).data)["results"])
 
 
@@ -190,3 +191,83 @@ def test_only_a_list_of_ours_takes_names() -> None:
     [route] = mediator.routes
     assert isinstance(route.instance, ListGet)
     assert set(route.instance.filterable) == {"owner", "balance", "holder"}
+
+
+# -- page tokens
+
+
+def page(client: FlaskClient, token: str, path: str = "/accounts", **more: Any) -> Any:
+    return client.get(path, query_string={"limit": 1, "page_token": token, **more})
+
+
+def first_token(client: FlaskClient, **more: Any) -> str:
+    token: str = client.get("/accounts", query_string={"limit": 1, **more}).json["next_page_token"]
+    return token
+
+
+def test_a_token_shows_nothing(client: FlaskClient, datastore: MemoryDatastore) -> None:
+    token = first_token(client, order_by="owner")
+    raw = base64.urlsafe_b64decode(token + "==")
+    assert b"ann" not in raw and b"a1" not in raw
+    assert first_token(client, order_by="owner") != token
+    second = page(client, token, order_by="owner")
+    assert list(second.json["results"]) == ["a0"]
+
+
+def test_a_token_that_is_forged_damaged_or_foreign_is_refused(
+    client: FlaskClient, datastore: MemoryDatastore
+) -> None:
+    token = first_token(client)
+    changed = token[:20] + ("A" if token[20] != "A" else "B") + token[21:]
+    for wrong in ("x", "\0", "é", changed, token[:-2], token + "AAAA", "A" * 100):
+        refused = page(client, wrong)
+        assert (refused.status_code, refused.mimetype) == (400, "application/problem+json")
+    assert page(client, token).status_code == 200
+    # Of another order, other filters, another route, and the same route of another place.
+    assert page(client, token, order_by="owner").status_code == 400
+    assert page(client, token, owner="ann").status_code == 400
+    assert page(client, token, "/named").status_code == 400
+    here = client.get("/of/here/accounts?limit=1").json["next_page_token"]
+    assert page(client, here, "/of/here/accounts").status_code == 200
+    assert page(client, here, "/of/there/accounts").status_code == 400
+
+
+def test_a_token_of_code_is_none_for_clients(
+    client: FlaskClient, datastore: MemoryDatastore
+) -> None:
+    made = Account.get_query().page(1).next_page_token
+    assert made is not None
+    assert page(client, made).status_code == 400
+
+
+def test_a_token_of_an_older_key_still_counts(client: FlaskClient, app: Flask) -> None:
+    token = first_token(client)
+    app.config.update(SECRET_KEY="new", SECRET_KEY_FALLBACKS=["older", "s"])
+    assert list(page(client, token).json["results"]) == ["a1"]
+    app.config.update(SECRET_KEY_FALLBACKS=["older"])
+    assert page(client, token).status_code == 400
+
+
+def test_a_page_continues_when_its_last_document_is_gone(
+    client: FlaskClient, datastore: MemoryDatastore
+) -> None:
+    token = first_token(client, order_by="owner")
+    datastore.drop("Account/a1")
+    assert list(page(client, token, order_by="owner").json["results"]) == ["a0"]
+
+
+def test_a_token_is_short_whatever_is_stored(
+    client: FlaskClient, datastore: MemoryDatastore
+) -> None:
+    for n in range(5):
+        fields = {"holder": "x" * 100_000 + str(9 - n), "balance": n, "iban": "DE"}
+        datastore.put(f"Account/long{n}", obj_type="Account", **fields)
+    token: str | None = first_token(client, order_by="-owner")
+    seen = [*client.get("/accounts?limit=1&order_by=-owner").json["results"]]
+    while token is not None:
+        assert len(token) < 2500
+        datastore.drop(f"Account/{seen[-1]}")
+        answer = page(client, token, order_by="-owner").json
+        seen += answer["results"]
+        token = answer["next_page_token"]
+    assert sorted(seen) == ["a0", "a1", "a2", *(f"long{n}" for n in range(5))]
