@@ -77,8 +77,7 @@ def _named(model: type[DomainModel], name: str) -> Attr[Any]:
     known = model.attributes()
     if name not in known:
         raise ConfigurationError(
-            f"filters= names {name!r}, and {model.__name__} has no such attribute"
-            f"{nearest(name, known)}"
+            f"filters: {model.__name__} has no attribute {name!r}{nearest(name, known)}"
         )
     attribute = known[name]
     if not _is_stored(attribute) or attribute.data_key in PAGING:
