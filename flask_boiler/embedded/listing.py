@@ -14,7 +14,7 @@ from flask_boiler.embedded.encoding import encode_name, encode_segment
 from flask_boiler.embedded.execution import run, scan_collection
 from flask_boiler.embedded.matching import NAME, Query, value_at
 from flask_boiler.embedded.names import check_collection_id
-from flask_boiler.embedded.paging import page_size, read_token, token_of
+from flask_boiler.embedded.paging import page_size, read_text, read_token, token_of
 from flask_boiler.embedded.reading import Reading
 from flask_boiler.embedded.refusal import invalid
 from flask_boiler.embedded.validation import check_query
@@ -100,7 +100,7 @@ def _place(query: Query, document: StoredDocument) -> bytes:
 
 
 def _page_with_missing(reading: Reading, world: str, parent: str, request: Any, size: int) -> Page:
-    after = read_token(request.page_token).decode()
+    after = read_text(request.page_token)
     depth = parent.count("/") + 1 if parent else 0
     if request.collection_id:
         paths = {f"{parent}/{request.collection_id}" if parent else request.collection_id}
@@ -162,7 +162,7 @@ def collection_ids(
     :raises Refusal: INVALID_ARGUMENT.
     """
     size = page_size(request.page_size)
-    after = read_token(request.page_token).decode()
+    after = read_text(request.page_token)
     page = list(islice(_ids(reading, world, parent, after), size))
     return page, token_of(page[-1].encode()) if len(page) == size else ""
 

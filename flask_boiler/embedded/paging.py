@@ -7,7 +7,7 @@ import binascii
 
 from flask_boiler.embedded.refusal import invalid
 
-__all__ = ["page_size", "read_token", "token_of"]
+__all__ = ["page_size", "read_count", "read_text", "read_token", "token_of"]
 
 _MARK = b"p1:"
 _PAGE = 300
@@ -42,3 +42,25 @@ def read_token(token: str) -> bytes:
     if not raw.startswith(_MARK):
         raise invalid("invalid page token")
     return raw[len(_MARK) :]
+
+
+def read_text(token: str) -> str:
+    """The place that a token stands for, where places are names.
+
+    :raises Refusal: INVALID_ARGUMENT if it is none of ours.
+    """
+    try:
+        return read_token(token).decode()
+    except UnicodeDecodeError as error:
+        raise invalid("invalid page token") from error
+
+
+def read_count(token: str) -> int:
+    """The place that a token stands for, where places are counted.
+
+    :raises Refusal: INVALID_ARGUMENT if it is none of ours.
+    """
+    text = read_text(token) or "0"
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+        raise invalid("invalid page token")
+    return int(text)

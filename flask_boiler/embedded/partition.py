@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_boiler.embedded.execution import run
 from flask_boiler.embedded.matching import NAME, Query
-from flask_boiler.embedded.paging import page_size, read_token, token_of
+from flask_boiler.embedded.paging import page_size, read_count, token_of
 from flask_boiler.embedded.reading import Reading
 from flask_boiler.embedded.refusal import invalid
 from flask_boiler.firestore import protocol
@@ -27,7 +27,7 @@ def partition_cursors(reading: Reading, query: Query, request: Any) -> tuple[lis
     parts = min(request.partition_count + 1, max(1, len(names) // _SMALLEST))
     cuts = [names[len(names) * part // parts] for part in range(1, parts)]
     size = page_size(request.page_size)
-    start = int(read_token(request.page_token) or b"0")
+    start = read_count(request.page_token)
     cursors = [_cursor(name) for name in cuts[start : start + size]]
     end = start + size
     return cursors, token_of(b"%d" % end) if end < len(cuts) else ""

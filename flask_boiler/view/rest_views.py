@@ -20,6 +20,7 @@ from flask_boiler.collection import new_id
 from flask_boiler.context import current_context
 from flask_boiler.errors import (
     BoilerError,
+    ConfigurationError,
     ConflictError,
     DocumentNotFoundError,
     RefusedError,
