@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from flask_boiler.ports import Cut, Incomplete
 from flask_boiler.values import QueryTarget, Snapshot, Target
 
-__all__ = ["CutReader"]
+__all__ = ["CutReader", "differs"]
 
 
 class CutReader:
@@ -55,3 +55,16 @@ class CutReader:
     def _listened(self, path: str) -> Snapshot | None:
         self.reads.add(path)
         return self.cut.document(path)
+
+
+def differs(before: Cut, after: Cut, target: Target) -> bool:
+    """Whether a target is not the same in two cuts."""
+    if isinstance(target, QueryTarget):
+        return _versions(before.query(target)) != _versions(after.query(target))
+    return before.document(target) is not after.document(target)
+
+
+def _versions(result: object) -> object:
+    if not isinstance(result, list):
+        return None
+    return [(snapshot.path, snapshot.update_time_ns) for snapshot in result]

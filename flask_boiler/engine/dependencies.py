@@ -7,11 +7,12 @@ reader. Not thread-safe: the engine's lock guards it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from flask_boiler.engine.keys import ViewKey
 from flask_boiler.firestore.query import collection_ids
+from flask_boiler.ports import Cut
 from flask_boiler.values import QueryTarget, Target, collection_of
 
 __all__ = ["Dependencies", "Swap"]
@@ -60,6 +61,13 @@ class Dependencies:
         found = self._queries.get(collection_id, set())
         of_any = self._queries.get("")
         return found | of_any if of_any else found
+
+    def readers_of_document(self, path: str, cut: Cut) -> Iterator[ViewKey]:
+        """The views that read a document by its path, or in a query's result as of a cut."""
+        yield from self.readers(path)
+        for target in self.queries_over(path):
+            if cut.member(target, path) is not None:
+                yield from self.readers(target)
 
     def targets(self) -> int:
         """How many targets are read by somebody."""

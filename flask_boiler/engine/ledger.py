@@ -25,6 +25,7 @@ __all__ = [
     "LEDGER_COLLECTION",
     "is_tombstone",
     "ledger_path",
+    "left_by_of",
     "load_records",
     "owner_of",
     "record_id",
@@ -60,9 +61,14 @@ def record_of(key: ViewKey, place: str) -> dict[str, Any]:
     return {"mediator": key.keeper, "root": key.root, "place": place}
 
 
-def tombstone_of(key: ViewKey, place: str) -> dict[str, Any]:
-    """What takes the record's place when ``key`` gives ``place`` up."""
-    return {**record_of(key, place), "vacated": True}
+def tombstone_of(key: ViewKey, place: str, *, left: bool = False) -> dict[str, Any]:
+    """What takes the record's place when ``key`` gives ``place`` up.
+
+    :param left: the document stays there. Then this is never pruned: it is what tells ``key``
+        that the document was its own, should it come back.
+    """
+    tombstone = {**record_of(key, place), "vacated": True}
+    return {**tombstone, "left": True} if left else tombstone
 
 
 def is_tombstone(record: Snapshot) -> bool:
@@ -72,8 +78,15 @@ def is_tombstone(record: Snapshot) -> bool:
 
 def owner_of(record: Snapshot) -> ViewKey | None:
     """Whose place it is by its record; ``None`` if it is nobody's."""
-    if not record.exists or is_tombstone(record):
-        return None
+    return _key_of(record) if record.exists and not is_tombstone(record) else None
+
+
+def left_by_of(record: Snapshot) -> ViewKey | None:
+    """Who gave the place up and left its document there; ``None`` if nobody did."""
+    return _key_of(record) if record.get("left") is True else None
+
+
+def _key_of(record: Snapshot) -> ViewKey:
     fields: Mapping[str, Any] = record.fields
     return ViewKey(fields["mediator"], fields["root"])
 

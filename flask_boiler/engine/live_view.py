@@ -19,7 +19,7 @@ changes while it is busy make for one more computation.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -52,6 +52,9 @@ class Rendering:
     :param read_time_ns: the cut that it was computed on.
     :param gone: the view's root is gone: every place is given up, and the view ends.
     :param view: the view object, for sinks that hand it on.
+    :param adopted: places at which somebody else's document may be replaced.
+    :param error: there is no new value, and why: what is stored at ``documents`` stays, the other
+        places are given up, and then the view is parked.
     :param on_published: called once it is published, with the engine's lock held: progress
         that must not be kept before that.
     """
@@ -61,6 +64,8 @@ class Rendering:
     read_time_ns: int = 0
     gone: bool = False
     view: Any = None
+    adopted: Collection[str] = ()
+    error: Exception | None = None
     on_published: Callable[[], None] | None = None
 
 
@@ -71,13 +76,15 @@ class Outcome:
     :param written: documents were written or deleted.
     :param newer_than_ns: a newer value is there: compute again on a cut not older than this.
     :param error: it failed for good; the view is parked.
-    :param freed: places that the view had and has no more.
+    :param freed: places that the view had, or would have had, and has not.
+    :param contested: places that it was refused because they are other views'.
     """
 
     written: bool = False
     freed: frozenset[str] = frozenset()
     newer_than_ns: int | None = None
     error: Exception | None = None
+    contested: frozenset[str] = frozenset()
 
 
 class Sink(Protocol):
@@ -99,6 +106,8 @@ class LiveView:
         engine's clock; ``None`` while it is clean.
     :param changed_since_s: when the oldest change was heard that came while it was busy, so that
         it has to be computed once more; ``None`` if none came.
+    :param awaited: the ledger's documents of the places that it was refused, which it reads to
+        hear when they are free.
     :param on_parked: told why the view was set aside; the engine's lock is held, so it must not
         wait for anything.
     """
@@ -112,6 +121,7 @@ class LiveView:
     dirty_since_s: float | None = None
     changed_since_s: float | None = None
     discarded: bool = False
+    awaited: frozenset[str] = frozenset()
     on_parked: Callable[[Exception], None] | None = None
 
     @property

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Iterable
 
 from flask_boiler.engine.keys import Parked, ViewKey
-from flask_boiler.errors import CyclicViewError
+from flask_boiler.errors import BoilerError, CyclicViewError, MaterializationError
 
-__all__ = ["Parking"]
+__all__ = ["Parking", "as_boiler_error"]
 
 logger = logging.getLogger(__name__)
 
@@ -60,3 +60,20 @@ class Parking:
         for place in places:
             waiting |= self._contested.pop(place, set())
         return waiting
+
+
+def as_boiler_error(key: ViewKey, error: Exception, read_time_ns: int) -> Exception:
+    """What failed a view, as an error that names it."""
+    if isinstance(error, MaterializationError):
+        error.key = key
+        error.read_time_ns = read_time_ns
+        return error
+    if isinstance(error, BoilerError):
+        return error
+    raised = MaterializationError(
+        f"{key} could not be computed: {type(error).__name__}: {error}",
+        key=key,
+        read_time_ns=read_time_ns,
+    )
+    raised.__cause__ = error
+    return raised

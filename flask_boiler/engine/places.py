@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from flask_boiler.engine.keys import ViewKey
-from flask_boiler.engine.ledger import ledger_path, owner_of, record_of, tombstone_of
+from flask_boiler.engine.ledger import (
+    ledger_path,
+    left_by_of,
+    owner_of,
+    record_of,
+    tombstone_of,
+)
 from flask_boiler.engine.live_view import Rendering
-from flask_boiler.errors import MaterializationError
-from flask_boiler.firestore.codec import encoded_fields
+from flask_boiler.engine.moves import Move
+from flask_boiler.firestore.codec import encoded_fields, stored_type
 from flask_boiler.values import Precondition, Snapshot, Write
 
 __all__ = ["Place", "Places", "Plan"]
@@ -23,15 +29,19 @@ class Place:
 
     :param update_time_ns: of the document there; 0 if there is none.
     :param content: digest of the document; ``None`` if there is none.
-    :param recorded: whether the ledger says that it is its view's.
+    :param owner: whose it is by the ledger.
     :param record_time_ns: the update time of what the ledger has for it, be it a record or a
         tombstone; 0 if it has nothing.
+    :param left_by: who left the document there when it gave the place up.
+    :param obj_type: what the document says that it is, where the ledger names no owner.
     """
 
     update_time_ns: int = 0
     content: bytes | None = None
-    recorded: bool = False
+    owner: ViewKey | None = None
     record_time_ns: int = 0
+    left_by: ViewKey | None = None
+    obj_type: str | None = None
 
     @property
     def precondition(self) -> Precondition:
@@ -63,12 +73,14 @@ class Plan:
     :param contents: by written place, the digest it will have; ``None`` where it is given up.
     :param written_at: by place, which of the writes is that of its document.
     :param recorded_at: by place, which of the writes is that of its record or tombstone.
+    :param left: the places that are given up with the document that is there.
     """
 
     writes: list[Write] = field(default_factory=list)
     contents: dict[str, bytes | None] = field(default_factory=dict)
     written_at: dict[str, int] = field(default_factory=dict)
     recorded_at: dict[str, int] = field(default_factory=dict)
+    left: set[str] = field(default_factory=set)
     size_bytes: int = 0
 
     @property
@@ -90,11 +102,14 @@ class Plan:
 
 
 class Places:
-    """Which view is at which place, and what is known to be stored there."""
+    """Which view is at which place, and what is known to be stored there.
+
+    A place is a view's when the ledger says so, as last seen, and not before: what a view claims
+    in a commit that is not answered yet is :mod:`~flask_boiler.engine.moves`'s matter.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[str, Place] = {}
-        self._owners: dict[str, ViewKey] = {}
         self._owned: dict[ViewKey, set[str]] = {}
 
     def owned(self, key: ViewKey) -> frozenset[str]:
@@ -103,50 +118,67 @@ class Places:
 
     def owner(self, place: str) -> ViewKey | None:
         """The view that has a place."""
-        return self._owners.get(place)
+        return self._known(place).owner
 
-    def recall(self, key: ViewKey, place: str, stored: Snapshot, record: Snapshot) -> None:
-        """Take up a place that the ledger says is the view's."""
-        self._take(key, place)
-        self._seen[place] = _seen(stored, record, recorded=True)
+    def recall(self, place: str, stored: Snapshot, record: Snapshot) -> None:
+        """Take up a place that the ledger says is a view's."""
+        if record.update_time_ns >= self._known(place).record_time_ns:
+            self._note(place, _seen(stored, record))
 
     def forget(self, key: ViewKey) -> None:
         """Drop what is known of a view; its documents stay as they are."""
         for place in self._owned.pop(key, set()):
-            self._owners.pop(place, None)
             self._seen.pop(place, None)
 
-    def see(self, key: ViewKey, place: str, stored: Snapshot, record: Snapshot) -> bool:
-        """Note what is stored at a place; whether that is news.
-
-        :raises MaterializationError: the ledger says that it is another view's.
-        """
-        owner = owner_of(record)
-        if owner not in (None, key):
-            self._leave(key, place)
-            raise _taken(key, place, owner)
-        before = self._seen.get(place, _UNSEEN)
-        self._seen[place] = after = _seen(stored, record, recorded=owner is not None)
+    def see(self, place: str, stored: Snapshot, record: Snapshot) -> bool:
+        """Note what is stored at a place; whether that is news."""
+        before = self._known(place)
+        after = _seen(stored, record)
+        self._note(place, after)
         return before != after
 
-    def plan(self, key: ViewKey, rendering: Rendering) -> Plan:
+    def move(self, key: ViewKey, rendering: Rendering) -> Move:
+        """Which places a rendering would have the view claim, and which it deletes."""
+        wanted = rendering.documents
+        owned = self.owned(key)
+        gains = () if rendering.gone else (p for p, d in wanted.items() if d is not None)
+        return Move(key, frozenset(gains) - owned, owned - wanted.keys())
+
+    def departure(self, key: ViewKey, rendering: Rendering) -> Move:
+        """The same of a rendering of which nothing is published."""
+        return Move(key, leaves=self.owned(key) - rendering.documents.keys())
+
+    def is_strange(self, key: ViewKey, place: str, document: Any) -> bool:
+        """Whether there is a document that nothing says is the view's.
+
+        :param document: what the view would write there.
+        """
+        seen = self._known(place)
+        if seen.owner is not None or seen.content is None or seen.left_by == key:
+            return False
+        return seen.obj_type is None or seen.obj_type != stored_type(document)
+
+    def plan(
+        self,
+        key: ViewKey,
+        rendering: Rendering,
+        *,
+        passed: Collection[str] = (),
+        leave_only: bool = False,
+    ) -> Plan:
         """What to write so that the view's places are what the rendering says.
 
-        Claims the places that are new.
-
-        :raises MaterializationError: one of them is another view's.
+        :param passed: places that it gives up and that others take over in the same commit.
+        :param leave_only: nothing is written but what gives places up.
         """
         plan = Plan()
-        for place in rendering.documents:
-            owner = self._owners.get(place)
-            if owner not in (None, key):
-                raise _taken(key, place, owner)
-        for place, document in rendering.documents.items():
-            if document is not None:
-                self._plan_document(plan, key, place, document, keep=not rendering.gone)
-        for place in self.owned(key) - rendering.documents.keys():
+        if not leave_only:
+            for place, document in rendering.documents.items():
+                if document is not None:
+                    self._plan_document(plan, key, place, document, keep=not rendering.gone)
+        for place in self.owned(key) - rendering.documents.keys() - set(passed):
             self._plan_removal(plan, key, place)
-        if rendering.gone:
+        if rendering.gone and not leave_only:
             self._plan_farewell(plan, key, rendering)
         return plan
 
@@ -154,20 +186,20 @@ class Places:
         """Note that a plan was committed.
 
         :param times_ns: the update time that each of its writes gave.
-        :returns: the tombstones among them: by place, when it was written.
+        :returns: the tombstones among them that are pruned: by place, when it was written.
         """
         tombstones = {}
         for place, content in plan.contents.items():
-            before = self._seen.get(place, _UNSEEN)
+            before = self._known(place)
             index = plan.recorded_at.get(place)
             record_time_ns = before.record_time_ns if index is None else times_ns[index]
             if content is not None:
                 written = plan.written_at.get(place)
                 time_ns = before.update_time_ns if written is None else times_ns[written]
-                self._seen[place] = Place(time_ns, content, True, record_time_ns)
+                self._note(place, Place(time_ns, content, key, record_time_ns))
                 continue
-            self._leave(key, place)
-            if index is not None:
+            self._forget_place(place)
+            if index is not None and place not in plan.left:
                 tombstones[place] = record_time_ns
                 # Whoever claims it next replaces the tombstone.
                 self._seen[place] = Place(record_time_ns=record_time_ns)
@@ -178,35 +210,25 @@ class Places:
         if self._seen.get(place) == Place(record_time_ns=written_ns):
             del self._seen[place]
 
-    def abandon(self, key: ViewKey) -> None:
-        """Give up claims of a failed publication that were never written."""
-        for place in self.owned(key):
-            if not self._seen.get(place, _UNSEEN).recorded:
-                self._leave(key, place)
-
     def newest_ns(self, places: Iterable[str]) -> int:
         """When any of these places was last written, claimed or given up."""
-        return max((self._seen.get(place, _UNSEEN).newest_ns for place in places), default=0)
+        return max((self._known(place).newest_ns for place in places), default=0)
 
     def _plan_document(
         self, plan: Plan, key: ViewKey, place: str, document: Any, *, keep: bool
     ) -> None:
-        self._take(key, place)
-        seen = self._seen.get(place, _UNSEEN)
+        seen = self._known(place)
         encoded = encoded_fields(document)
         content = _digest(encoded)
         plan.contents[place] = content if keep else None
         if seen.content != content:
             plan.set_document(place, document, len(encoded), seen)
-        if keep and not seen.recorded:
+        if keep and seen.owner != key:
             plan.set_record(place, record_of(key, place), seen)
 
     def _plan_removal(self, plan: Plan, key: ViewKey, place: str) -> None:
-        seen = self._seen.get(place, _UNSEEN)
+        seen = self._known(place)
         plan.contents[place] = None
-        if not seen.recorded:
-            # A claim that was never written: what is there is somebody else's.
-            return
         # Where there is nothing to delete, this refuses to leave without a record what has come.
         plan.writes.append(Write("delete", place, precondition=seen.precondition))
         plan.set_record(place, tombstone_of(key, place), seen)
@@ -214,42 +236,40 @@ class Places:
     def _plan_farewell(self, plan: Plan, key: ViewKey, rendering: Rendering) -> None:
         for place in rendering.documents:
             plan.contents[place] = None
-            seen = self._seen.get(place, _UNSEEN)
-            if seen.recorded:
-                plan.set_record(place, tombstone_of(key, place), seen)
+            plan.left.add(place)
+            seen = self._known(place)
+            if seen.owner == key:
+                plan.set_record(place, tombstone_of(key, place, left=True), seen)
 
-    def _take(self, key: ViewKey, place: str) -> None:
-        self._owners[place] = key
-        self._owned.setdefault(key, set()).add(place)
+    def _known(self, place: str) -> Place:
+        return self._seen.get(place, _UNSEEN)
 
-    def _leave(self, key: ViewKey, place: str) -> None:
-        self._seen.pop(place, None)
-        if self._owners.get(place) == key:
-            del self._owners[place]
-        owned = self._owned.get(key)
-        if owned is not None:
+    def _note(self, place: str, seen: Place) -> None:
+        self._forget_place(place)
+        self._seen[place] = seen
+        if seen.owner is not None:
+            self._owned.setdefault(seen.owner, set()).add(place)
+
+    def _forget_place(self, place: str) -> None:
+        owner = self._seen.pop(place, _UNSEEN).owner
+        owned = self._owned.get(owner) if owner is not None else None
+        if owner is not None and owned is not None:
             owned.discard(place)
             if not owned:
-                del self._owned[key]
+                del self._owned[owner]
 
 
-def _taken(key: ViewKey, place: str, owner: ViewKey | None) -> MaterializationError:
-    advice = "give one of them another place, or delete the other's root"
-    named = [view.root.rpartition("/")[2] for view in (key, owner) if view is not None]
-    if owner is not None and owner.keeper == key.keeper and len(set(named)) == 1:
-        advice = (
-            "two roots in different collections have the same id, so let Meta.path name more than "
-            'that, as "{root.doc_path}/views/main" does'
-        )
-    return MaterializationError(
-        f"{key} cannot be kept at {place}: {owner} is kept there already; {advice}",
-        key=key,
-    )
-
-
-def _seen(stored: Snapshot, record: Snapshot, *, recorded: bool) -> Place:
+def _seen(stored: Snapshot, record: Snapshot) -> Place:
     content = _digest(encoded_fields(stored.raw)) if stored.exists else None
-    return Place(stored.update_time_ns, content, recorded, record.update_time_ns)
+    owner = owner_of(record)
+    return Place(
+        stored.update_time_ns,
+        content,
+        owner,
+        record.update_time_ns,
+        left_by_of(record),
+        stored_type(stored.raw) if stored.exists and owner is None else None,
+    )
 
 
 def _digest(encoded: bytes) -> bytes:

@@ -4,6 +4,10 @@ Whatever is ready when a commit returns goes into the next one, so that a single
 written at once and a burst in few commits. When a commit is refused, or its answer lost,
 nothing is assumed: the places concerned are read, and each publication finds out for itself
 whether it is done, may go on, or has lost to a newer value.
+
+Views that exchange places, or pass them on, are of one commit, for which those that are still
+being computed are waited for, shortly. Where that cannot be, who leaves a place deletes first,
+and the place is empty until it is claimed.
 """
 
 from __future__ import annotations
@@ -11,14 +15,18 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import chain
 
+from flask_boiler.engine.commits import MOST_BYTES, MOST_WRITES, commits_of, fits
 from flask_boiler.engine.keys import ViewKey
-from flask_boiler.engine.ledger import ledger_path, owner_of
+from flask_boiler.engine.ledger import ledger_path, left_by_of, owner_of
 from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
+from flask_boiler.engine.moves import Settlement, settle_moves
 from flask_boiler.engine.places import Places, Plan
 from flask_boiler.engine.probing import commit_probe
+from flask_boiler.engine.publication import Publication, Signal, strange_error, taken_error
 from flask_boiler.engine.tombstones import KEPT_FOR_NS, Tombstones, remove_tombstones
 from flask_boiler.errors import (
     BoilerError,
@@ -34,49 +42,47 @@ __all__ = ["Publisher"]
 
 logger = logging.getLogger(__name__)
 
-_MOST_WRITES = 500
-# Firestore takes 10 MiB a commit, and Google's emulator 4; the ledger's records and names come
-# on top of the documents. What turns out too large all the same is split.
-_MOST_BYTES = 3 * 1024 * 1024
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 5.0
 #: Whoever publishes, or stops, waits no longer for an answer that could as well come later.
 _PRUNING_PATIENCE_S = 5.0
 # After so many failures of its own a publication is suspected to be the cause of them.
 _PATIENCE = 5
-
-
-@dataclass(slots=True)
-class _Publication:
-    view: LiveView
-    rendering: Rendering
-    done: Callable[[Outcome], None]
-    plan: Plan | None = None
-    ended: bool = False
-    #: How often a commit with it failed although Firestore could be read.
-    failures: int = 0
+#: How long a view keeps what it does not want any more, for the sake of moving together with
+#: views that are still being computed.
+_COMPANIONS_WITHIN_S = 1.0
 
 
 class Publisher:
     """The sink of views that are kept in documents.
 
     One thread writes; ``submit`` never blocks.
+
+    :param is_coming: whether more of a view is to come: of one that has submitted something (the
+        second argument), whether it is to be computed once more. Called without any lock.
     """
 
-    def __init__(self, datastore: Datastore) -> None:
+    def __init__(self, datastore: Datastore, *, is_coming: Callable[[ViewKey, bool], bool]) -> None:
         self._datastore = datastore
+        self._is_coming = is_coming
         self._places = Places()
         self._tombstones = Tombstones()
         # Guards both: mediators recall and forget places while the thread publishes.
         self._lock = threading.Lock()
         # Of the newest commit.
         self._commit_time_ns = 0
-        self._queue: queue.SimpleQueue[_Publication | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Publication | Signal] = queue.SimpleQueue()
+        #: What waits for views that are still being computed.
+        self._held: list[Publication] = []
+        #: How long it does.
+        self.patience_s = _COMPANIONS_WITHIN_S
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="flask-boiler-publish", daemon=True)
         self.documents_written = 0
         #: Whether Firestore is unreachable, so that nothing is published for a while.
         self.stalled = False
+        #: Whether somebody may be waiting for views to be computed, and wants to be nudged.
+        self.holding = False
 
     def start(self) -> None:
         """Begin to write."""
@@ -89,13 +95,18 @@ class Publisher:
         start.
         """
         self._stopping.set()
-        self._queue.put(None)
+        self._queue.put(Signal.END)
         if self._thread.ident is not None:
             self._thread.join()
 
     def submit(self, view: LiveView, rendering: Rendering, done: Callable[[Outcome], None]) -> None:
         """Make the view's places what the rendering says."""
-        self._queue.put(_Publication(view, rendering, done))
+        self._queue.put(Publication(view, rendering, done, error=rendering.error))
+
+    def nudge(self) -> None:
+        """A view is not computed any more, or gone: look again at what waits for it."""
+        if self.holding:
+            self._queue.put(Signal.NUDGE)
 
     def recall(self, records: Iterable[Snapshot]) -> set[ViewKey]:
         """Take up what the ledger says; reads what is stored at the places that are views'.
@@ -108,8 +119,8 @@ class Publisher:
         with self._lock:
             for place, record in by_place.items():
                 if place in owned:
-                    self._places.recall(owned[place], place, stored[place], record)
-                else:
+                    self._places.recall(place, stored[place], record)
+                elif left_by_of(record) is None:
                     self._tombstones.note(place, record.update_time_ns)
         return set(owned.values())
 
@@ -117,16 +128,26 @@ class Publisher:
         """Drop what is known of a view; its documents stay as they are."""
         with self._lock:
             self._places.forget(key)
+        self.nudge()
 
     def owned(self, key: ViewKey) -> frozenset[str]:
         """The places that a view is kept at."""
         with self._lock:
             return self._places.owned(key)
 
+    def leaves(self, view: LiveView, rendering: Rendering) -> bool:
+        """Whether the view gives up places by that, also if nothing is published of it."""
+        return bool(self.owned(view.key) - rendering.documents.keys())
+
     def newest_ns(self, key: ViewKey) -> int:
         """The update time of the newest document at a view's places, as last seen."""
         with self._lock:
             return self._places.newest_ns(self._places.owned(key))
+
+    def last_seen_ns(self, place: str) -> int:
+        """When a place was last written, claimed or given up, as far as it was seen."""
+        with self._lock:
+            return self._places.newest_ns([place])
 
     def owner(self, place: str) -> ViewKey | None:
         """The view that is kept at a place."""
@@ -134,97 +155,222 @@ class Publisher:
             return self._places.owner(place)
 
     def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch, ended = self._gather(first)
+        ended = False
+        while not ended or self._held:
+            arrived, ended = self._gather()
+            batch, self._held = self._held + arrived, []
             self._publish(batch)
+            self.holding = bool(self._held)
             self._prune()
-            if ended:
-                return
 
-    def _gather(self, first: _Publication) -> tuple[list[_Publication], bool]:
+    def _gather(self) -> tuple[list[Publication], bool]:
         """What is ready now, up to the size of a commit; whether the end was reached."""
-        batch: list[_Publication] = []
-        writes = size_bytes = 0
-        publication: _Publication | None = first
+        batch: list[Publication] = []
+        documents = size_bytes = 0
+        arrived = self._await()
         while True:
-            if publication is None:
+            if arrived is Signal.END:
                 return batch, True
-            if self._prepare(publication) and publication.plan is not None:
-                batch.append(publication)
-                writes += len(publication.plan.writes)
-                size_bytes += publication.plan.size_bytes
-            if writes >= _MOST_WRITES or size_bytes >= _MOST_BYTES:
+            if isinstance(arrived, Publication):
+                batch.append(arrived)
+                written = [d for d in arrived.rendering.documents.values() if d is not None]
+                documents += len(written)
+                size_bytes += sum(document.ByteSize() for document in written)
+            if documents >= MOST_WRITES or size_bytes >= MOST_BYTES:
                 return batch, False
             try:
-                publication = self._queue.get_nowait()
+                arrived = self._queue.get_nowait()
             except queue.Empty:
                 return batch, False
 
-    def _prepare(self, publication: _Publication) -> bool:
-        """Plan the writes; whether there are any. Ends the publication where there are none."""
-        key = publication.view.key
-        if publication.view.discarded:
-            # It would claim places for a view that is kept no more.
-            self._end(publication, Outcome())
-            return False
+    def _await(self) -> Publication | Signal:
+        """The next that comes, or a nudge when what is held has waited for long enough."""
+        deadlines_s = [
+            p.held_since_s + self.patience_s for p in self._held if p.held_since_s is not None
+        ]
+        timeout_s = max(0.0, min(deadlines_s) - time.monotonic()) if deadlines_s else None
         try:
-            with self._lock:
-                publication.plan = plan = self._places.plan(key, publication.rendering)
-                if not plan.writes:
-                    self._places.applied(key, plan, ())
-        except Exception as error:
-            # Whatever it is, the thread that all views share is to go on.
-            self._end(publication, Outcome(error=error))
-            return False
-        if not plan.writes:
-            self._end(publication, Outcome(freed=plan.freed))
-        return bool(plan.writes)
+            return self._queue.get(timeout=timeout_s)
+        except queue.Empty:
+            return Signal.NUDGE
 
-    def _publish(self, batch: list[_Publication]) -> None:
+    def _publish(self, batch: Sequence[Publication]) -> None:
         try:
             while batch:
-                batch = self._attempt(batch)
+                batch = self._advance(batch)
         except Exception as error:
             # What is stored could not even be looked at, or worse: the views say so, are
             # parked, and try again on their next change. The thread lives on.
             logger.exception("publishing %d view(s) failed", len(batch))
             for publication in batch:
-                self._end(publication, Outcome(error=error))
+                publication.end(Outcome(error=error, freed=publication.freed))
 
-    def _attempt(self, batch: list[_Publication]) -> list[_Publication]:
-        """Commit once; what of the batch has to be tried again."""
-        plans = [p.plan for p in batch if p.plan is not None]
+    def _advance(self, batch: Sequence[Publication]) -> list[Publication]:
+        """Commit what may be; what of the batch has to be looked at again."""
+        batch = [publication for publication in batch if self._is_wanted(publication)]
+        for publication in batch:
+            publication.leaving = False
+        settlement = self._settle(batch)
+        refused = [p for p in batch if self._refusal(p, settlement) is not None]
+        unseen = [publication for publication in refused if not publication.looked]
+        if unseen:
+            # Another process may have given the places up meanwhile.
+            others = [publication for publication in batch if publication not in unseen]
+            return [*others, *self._reconciled(unseen, news_expected=False)]
+        for publication in refused:
+            publication.error = self._refusal(publication, settlement)
+            publication.contested = frozenset(settlement.blocked.get(publication.key, ()))
+        self._hold([p for p in batch if p.key in settlement.late])
+        return self._commit_all([p for p in batch if p.key not in settlement.late], settlement)
+
+    def _is_wanted(self, publication: Publication) -> bool:
+        if publication.view.discarded and not publication.ended:
+            # It would claim places for a view that is kept no more.
+            publication.end(Outcome(freed=publication.freed))
+        return not publication.ended
+
+    def _settle(self, batch: Sequence[Publication]) -> Settlement:
+        with self._lock:
+            moves = [self._places.move(p.key, p.rendering) for p in batch if p.error is None]
+            moves += [self._places.departure(p.key, p.rendering) for p in batch if p.error]
+            claims = {place for move in moves for place in move.claims}
+            owners = {p: owner for p in claims if (owner := self._places.owner(p)) is not None}
+        return settle_moves(
+            moves,
+            owners,
+            is_coming=self._comes,
+            impatient={p.key for p in batch if self._is_impatient(p)},
+        )
+
+    def _comes(self, key: ViewKey, submitted: bool) -> bool:
+        # Before it is asked: what ends after that is to be told.
+        self.holding = True
+        return self._is_coming(key, submitted)
+
+    def _is_impatient(self, publication: Publication) -> bool:
+        since_s = publication.held_since_s
+        waited = since_s is not None and time.monotonic() - since_s >= self.patience_s
+        return waited or self._stopping.is_set()
+
+    def _hold(self, late: Sequence[Publication]) -> None:
+        for publication in late:
+            if publication.held_since_s is None:
+                publication.held_since_s = time.monotonic()
+            publication.looked = False
+        self._held += late
+
+    def _refusal(self, publication: Publication, settlement: Settlement) -> Exception | None:
+        """Why it cannot have the places that it claims, if it cannot."""
+        key, rendering = publication.key, publication.rendering
+        taken = settlement.blocked.get(key)
+        if taken is not None:
+            return taken_error(key, taken)
+        if publication.error is not None or key in settlement.late:
+            return None
+        with self._lock:
+            strange = [
+                place
+                for place, document in rendering.documents.items()
+                if document is not None
+                and place not in rendering.adopted
+                and self._places.is_strange(key, place, document)
+            ]
+        return strange_error(key, strange) if strange else None
+
+    def _commit_all(
+        self, batch: Sequence[Publication], settlement: Settlement
+    ) -> list[Publication]:
+        """Commit what is settled; what has to be looked at again."""
+        by_key = {publication.key: publication for publication in batch}
+        again: list[Publication] = []
+        groups: list[list[Publication]] = []
+        for keys in settlement.together(list(by_key)):
+            group = [by_key[key] for key in keys]
+            planned = [self._plan(p, settlement.passed_by(p.key)) for p in group]
+            if not all(planned):
+                # Without one of them, the others would take places that nobody leaves.
+                again += group
+            elif len(group) > 1 and (any(p.apart for p in group) or not fits(group)):
+                again += self._depart(group)
+            elif any(publication.plan.writes for publication in group):
+                for publication in group:
+                    publication.group = group
+                groups.append(group)
+            else:
+                self._applied(group, ())
+        for commit in commits_of(groups):
+            again += self._attempt(commit)
+        return again
+
+    def _plan(self, publication: Publication, passed: set[str]) -> bool:
+        """Plan the writes; whether that was possible."""
+        publication.plan = Plan()
         try:
-            result = self._datastore.commit([write for plan in plans for write in plan.writes])
+            with self._lock:
+                publication.plan = self._places.plan(
+                    publication.key,
+                    publication.rendering,
+                    passed=passed,
+                    leave_only=publication.leaves_only,
+                )
+        except Exception as error:
+            # Whatever it is, the thread that all views share is to go on.
+            self._fail(publication, error)
+            return False
+        return True
+
+    def _depart(self, group: Sequence[Publication]) -> list[Publication]:
+        """Leave what is to be left, before anything is claimed; what is to be gone on with."""
+        for publication in group:
+            publication.leaving, publication.apart = publication.error is None, False
+            publication.group = [publication]
+            self._plan(publication, set())
+        departing = [[publication] for publication in group if publication.plan.writes]
+        again = self._applied([p for p in group if not p.plan.writes], ())
+        for commit in commits_of(departing):
+            again += self._attempt(commit)
+        return again
+
+    def _attempt(self, batch: Sequence[Publication]) -> list[Publication]:
+        """Commit once; what of the batch has to be looked at again."""
+        try:
+            result = self._datastore.commit([write for p in batch for write in p.plan.writes])
         except (ConflictError, DocumentNotFoundError) as error:
             logger.debug("a commit of %d view(s) was refused: %s", len(batch), error)
-            return self._reconcile(batch, news_expected=True)
+            return self._reconciled(batch, news_expected=True)
         except UnavailableError as error:
             return self._wait_and_reconcile(batch, error)
         except BoilerError as error:
             return self._split(batch, error)
         self._commit_time_ns = result.commit_time_ns
-        self._applied(batch, result.update_times_ns)
-        return []
+        return self._applied(batch, result.update_times_ns)
 
-    def _applied(self, batch: Sequence[_Publication], update_times_ns: Sequence[int]) -> None:
+    def _applied(
+        self, batch: Sequence[Publication], update_times_ns: Sequence[int]
+    ) -> list[Publication]:
+        """Note what was committed; who has only left, and is to be gone on with."""
+        again = []
         start = 0
         for publication in batch:
-            assert publication.plan is not None
-            end = start + len(publication.plan.writes)
+            plan = publication.plan
+            end = start + len(plan.writes)
             with self._lock:
-                tombstones = self._places.applied(
-                    publication.view.key, publication.plan, update_times_ns[start:end]
-                )
+                times_ns = update_times_ns[start:end]
+                tombstones = self._places.applied(publication.key, plan, times_ns)
                 for place, written_ns in tombstones.items():
                     self._tombstones.note(place, written_ns)
             self.documents_written += end - start
+            publication.freed |= plan.freed
+            if publication.leaving:
+                again.append(publication)
+            else:
+                self._end(publication, written=end > start)
             start = end
-            self._end(publication, Outcome(written=True, freed=publication.plan.freed))
+        return again
 
     def _wait_and_reconcile(
-        self, batch: list[_Publication], error: UnavailableError
-    ) -> list[_Publication]:
+        self, batch: Sequence[Publication], error: UnavailableError
+    ) -> list[Publication]:
         """Wait until Firestore is there again, then see what became of the batch."""
         failures = max(publication.failures for publication in batch)
         pause_s = _FIRST_PAUSE_S * 2 ** (failures % _PATIENCE)
@@ -245,30 +391,34 @@ class Publisher:
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
             logger.warning("%d view(s) cannot be published yet: %s", len(batch), error)
         for publication in batch:
-            self._end(publication, Outcome(error=error))
+            publication.error = publication.error or error
+            self._end(publication)
         return []
 
-    def _reconcile(self, batch: list[_Publication], *, news_expected: bool) -> list[_Publication]:
-        """Look at what is stored; what of the batch is still to be written."""
+    def _reconciled(
+        self, batch: Sequence[Publication], *, news_expected: bool
+    ) -> list[Publication]:
+        """Look at what is stored, as soon as that can be; what is to be gone on with."""
+        try:
+            return self._reconcile(batch, news_expected=news_expected)
+        except UnavailableError as error:
+            return self._wait_and_reconcile(batch, error)
+
+    def _reconcile(self, batch: Sequence[Publication], *, news_expected: bool) -> list[Publication]:
+        """Look at what is stored; what of the batch is to be gone on with."""
         concerned = [self._concerned(publication) for publication in batch]
         paths = [path for group in concerned for place in group for path in _both(place)]
         stored = self._datastore.get(paths)
         # What was given up before this may have no tombstone any more.
         pruned_until_ns = max((s.read_time_ns for s in stored.values()), default=0) - KEPT_FOR_NS
-        remaining = []
-        news = False
-        for publication, group in zip(batch, concerned, strict=True):
-            changed = self._look(publication, group, stored)
-            news = news or changed is not False
-            if changed is None or not self._prepare(publication):
-                continue
-            if self._has_lost(publication, group if changed else (), pruned_until_ns):
-                continue
-            remaining.append(publication)
-        if news_expected and not news:
+        news = [self._look(group, stored) for group in concerned]
+        for publication, seen in zip(batch, news, strict=True):
+            publication.looked = True
+            self._end_if_lost(publication, seen, pruned_until_ns)
+        if news_expected and not any(news):
             # Contention, not news: let the other side finish.
             self._stopping.wait(_FIRST_PAUSE_S)
-        return remaining
+        return [publication for publication in batch if not publication.ended]
 
     def _prune(self) -> None:
         """Remove tombstones that have served."""
@@ -286,57 +436,68 @@ class Publisher:
             for place, written_ns in served:
                 self._places.pruned(place, written_ns)
 
-    def _concerned(self, publication: _Publication) -> list[str]:
-        owned = self.owned(publication.view.key)
+    def _concerned(self, publication: Publication) -> list[str]:
+        owned = self.owned(publication.key)
         return sorted(owned | publication.rendering.documents.keys())
 
-    def _look(
-        self, publication: _Publication, group: Sequence[str], stored: Mapping[str, Snapshot]
-    ) -> bool | None:
-        """Whether something else is stored than was known; ``None`` if that ended it."""
+    def _look(self, places: Sequence[str], stored: Mapping[str, Snapshot]) -> list[str]:
+        """Note what is stored; all the places, if at any something else is than was known."""
         news = False
-        key = publication.view.key
-        try:
-            with self._lock:
-                for place in group:
-                    snapshot, record = (stored[path] for path in _both(place))
-                    news = self._places.see(key, place, snapshot, record) or news
-        except BoilerError as error:
-            self._end(publication, Outcome(error=error))
-            return None
-        return news
+        with self._lock:
+            for place in places:
+                snapshot, record = (stored[path] for path in _both(place))
+                news = self._places.see(place, snapshot, record) or news
+        return list(places) if news else []
 
-    def _has_lost(
-        self, publication: _Publication, news: Sequence[str], pruned_until_ns: int
-    ) -> bool:
-        """Whether somebody published after this rendering's cut; then it ends here.
+    def _end_if_lost(
+        self, publication: Publication, news: Sequence[str], pruned_until_ns: int
+    ) -> None:
+        """End it if it has something to write, and somebody published after its rendering's cut.
 
         :param news: places where something else was found than was known.
         """
+        if self._plan(publication, set()) and not publication.plan.writes:
+            return
         with self._lock:
             newest_ns = max(self._places.newest_ns(news), pruned_until_ns)
-        if newest_ns <= publication.rendering.read_time_ns:
-            return False
-        self._end(publication, Outcome(newer_than_ns=newest_ns))
-        return True
+        if newest_ns > publication.rendering.read_time_ns:
+            publication.end(Outcome(newer_than_ns=newest_ns, freed=publication.freed))
 
-    def _split(self, batch: list[_Publication], error: BoilerError) -> list[_Publication]:
+    def _split(self, batch: Sequence[Publication], error: BoilerError) -> list[Publication]:
         """One of the batch is unacceptable: find it, and publish the others."""
-        if len(batch) == 1:
-            self._end(batch[0], Outcome(error=error))
-            return []
-        middle = len(batch) // 2
-        self._publish(batch[:middle])
-        return batch[middle:]
+        groups = [
+            [publication for publication in group if publication in batch]
+            for group in {id(p.group): p.group for p in batch}.values()
+        ]
+        if len(groups) > 1:
+            middle = len(groups) // 2
+            self._publish(list(chain(*groups[:middle])))
+            return list(chain(*groups[middle:]))
+        [group] = groups
+        if len(group) == 1:
+            self._fail(group[0], error)
+        for publication in group:
+            publication.apart = True
+        return group
 
-    def _end(self, publication: _Publication, outcome: Outcome) -> None:
-        if publication.ended:
+    def _fail(self, publication: Publication, error: Exception) -> None:
+        """Publish nothing more of it; what it does not want any more it still gives up."""
+        if publication.error is not None:
+            self._end(publication)
             return
-        publication.ended = True
-        if outcome.error is not None:
-            with self._lock:
-                self._places.abandon(publication.view.key)
-        publication.done(outcome)
+        publication.error = error
+        with self._lock:
+            publication.dropped = self._places.move(publication.key, publication.rendering).claims
+
+    def _end(self, publication: Publication, *, written: bool = False) -> None:
+        publication.end(
+            Outcome(
+                written=written,
+                freed=publication.freed | publication.dropped,
+                error=publication.error,
+                contested=publication.contested,
+            )
+        )
 
 
 def _both(place: str) -> tuple[str, str]:

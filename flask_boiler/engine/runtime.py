@@ -15,34 +15,30 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 
+from flask_boiler.engine.awaiting import is_taken, was_freed
 from flask_boiler.engine.circles import circle_error, circle_through
-from flask_boiler.engine.cut_reader import CutReader
+from flask_boiler.engine.cut_reader import CutReader, differs
 from flask_boiler.engine.dependencies import Dependencies
 from flask_boiler.engine.keys import Parked, ViewKey
-from flask_boiler.engine.ledger import load_records
+from flask_boiler.engine.ledger import ledger_path, load_records
 from flask_boiler.engine.live_view import LiveView, Outcome, Phase, Rendering
-from flask_boiler.engine.parking import Parking
+from flask_boiler.engine.parking import Parking, as_boiler_error
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.publisher import Publisher
 from flask_boiler.engine.scheduler import Scheduler
 from flask_boiler.engine.settling import Settling
 from flask_boiler.engine.statistics import Statistics
-from flask_boiler.errors import (
-    BoilerError,
-    ConfigurationError,
-    MaterializationError,
-)
+from flask_boiler.errors import BoilerError, ConfigurationError
 from flask_boiler.ports import Cut, CutChange, Datastore, Feed, Incomplete, Subscription
-from flask_boiler.values import QueryTarget, Target
+from flask_boiler.values import Target
 
 __all__ = ["Engine"]
 
 logger = logging.getLogger(__name__)
 
-_POLL_S = 0.01
 # How long a mediator that is stopped waits for its views; the next start makes good the rest.
 _FINISH_WITHIN_S = 5.0
 
@@ -66,7 +62,7 @@ class Engine:
     ) -> None:
         self.feed = feed
         self.datastore = datastore
-        self.publisher = Publisher(datastore)
+        self.publisher = Publisher(datastore, is_coming=self._is_coming)
         self.statistics = Statistics()
         self._clock = clock
         self._scheduler = Scheduler(self._compute, workers=workers)
@@ -82,7 +78,11 @@ class Engine:
         self._awaiting_cut: set[ViewKey] = set()
         self._busy = 0
         self._settling = Settling(
-            feed, self.statistics, self._quiet, is_quiet=self._is_quiet, busy=self._busy_views
+            feed,
+            self.statistics,
+            self._quiet,
+            is_quiet=lambda: self._busy == 0,
+            busy=lambda: [view for view in self._views.values() if view.busy],
         )
         self._subscription: Subscription | None = None
         self._stopped = False
@@ -144,14 +144,9 @@ class Engine:
 
     def await_cut(self, at_least_ns: int, *, timeout_s: float) -> bool:
         """Wait until the newest cut is not older than this; whether it was so in time."""
-        deadline = time.monotonic() + timeout_s
-        while self.feed.cut.read_time_ns < at_least_ns:
-            if time.monotonic() >= deadline or self._stopped:
-                return False
-            self.feed.refresh()
-            with self._quiet:
-                self._quiet.wait(_POLL_S)
-        return True
+        return self._settling.await_cut(
+            at_least_ns, unless=lambda: self._stopped, timeout_s=timeout_s
+        )
 
     def add(self, view: LiveView) -> None:
         """Keep one more view true; it is computed as soon as what it reads is held.
@@ -233,12 +228,9 @@ class Engine:
         """Wait until none of these is computed or published any more."""
         if self._stopped or self._scheduler.is_at_work_here():
             return
-        deadline = time.monotonic() + _FINISH_WITHIN_S
-        with self._quiet:
-            while any(view.busy and view.phase is not Phase.WAITING for view in views):
-                if self.publisher.stalled or time.monotonic() >= deadline:
-                    return
-                self._quiet.wait(_POLL_S)
+        self._settling.await_finished(
+            views, unless=lambda: self.publisher.stalled, timeout_s=_FINISH_WITHIN_S
+        )
 
     def settle(self, canary: str, write: Callable[[], int], *, timeout_s: float) -> None:
         """Wait until everything that was committed before is published, and what that caused.
@@ -256,11 +248,12 @@ class Engine:
         """
         self._settling.await_quiet(timeout_s=timeout_s)
 
-    def _is_quiet(self) -> bool:
-        return self._busy == 0
-
-    def _busy_views(self) -> list[LiveView]:
-        return [view for view in self._views.values() if view.busy]
+    def _is_coming(self, key: ViewKey, submitted: bool) -> bool:
+        with self._lock:
+            view = self._views.get(key)
+            if view is None:
+                return False
+            return view.changed_since_s is not None if submitted else view.busy
 
     # --- hearing ---------------------------------------------------------------------------
 
@@ -285,7 +278,8 @@ class Engine:
         for key in list(self._dependencies.readers(target)):
             view = self._views[key]
             view.waits_for.discard(target)
-            if not view.waits_for:
+            awaited = target in view.awaited
+            if not view.waits_for and not (awaited and is_taken(target, view.key, self.feed.cut)):
                 self._touch(view)
 
     def _populated(
@@ -342,6 +336,8 @@ class Engine:
         view.phase = phase
         if is_idle:
             view.dirty_since_s = None
+        if is_idle:
+            self.publisher.nudge()
         if was_idle != is_idle:
             self._busy += -1 if is_idle else 1
             if self._busy == 0:
@@ -375,6 +371,9 @@ class Engine:
         except Exception as error:
             self._failed(view, reader, error)
         else:
+            if rendering.error is not None and not self.publisher.leaves(view, rendering):
+                self._failed(view, reader, rendering.error)
+                return
             rendering.reads = frozenset(reader.reads)
             rendering.read_time_ns = cut.read_time_ns
             self._computed(view, cut, rendering)
@@ -408,7 +407,7 @@ class Engine:
         with self._lock:
             if not view.discarded:
                 self._read(view, self._dependencies.reads(view.key) | reader.reads)
-                self._park(view, _as_boiler_error(view.key, error, reader.cut.read_time_ns))
+                self._park(view, as_boiler_error(view.key, error, reader.cut.read_time_ns))
             self._leave(view)
 
     def _computed(self, view: LiveView, cut: Cut, rendering: Rendering) -> None:
@@ -416,26 +415,28 @@ class Engine:
             if view.discarded:
                 self._enter(view, Phase.IDLE)
                 return
-            self.statistics.computed += 1
-            added = self._read(view, rendering.reads)
+            reads = rendering.reads | view.awaited
+            if rendering.error is None:
+                self.statistics.computed += 1
+            else:
+                reads |= self._dependencies.reads(view.key)
+            added = self._read(view, reads)
             newest = self.feed.cut
-            if newest is not cut and any(_differs(cut, newest, target) for target in added):
+            if newest is not cut and any(differs(cut, newest, target) for target in added):
                 # It changed before this view was registered as its reader.
                 self._touch(view)
-            circle = circle_through(
-                view.key,
-                rendering.documents.keys(),
-                readers_of=partial(self._readers_of_document, cut=newest),
-                places_of=self.publisher.owned,
-            )
+            circle = [] if rendering.error is not None else self._circle(view, rendering, newest)
             if circle:
-                self._park(view, circle_error(circle))
-                self._leave(view)
+                rendering.error = circle_error(circle)
+                rendering.documents = dict.fromkeys(rendering.documents)
+                self._park(view, rendering.error)
                 # The others are in it, too, and find that out for themselves.
                 for other in circle:
                     if other not in self._parking:
                         self._touch(self._views[other])
-                return
+                if not self.publisher.leaves(view, rendering):
+                    self._leave(view)
+                    return
             self._enter(view, Phase.PUBLISHING)
         done = partial(self._published, view, rendering)
         try:
@@ -444,6 +445,14 @@ class Engine:
             # A sink that takes nothing: only its own view is to suffer.
             done(Outcome(error=error))
 
+    def _circle(self, view: LiveView, rendering: Rendering, cut: Cut) -> Sequence[ViewKey]:
+        return circle_through(
+            view.key,
+            rendering.documents.keys(),
+            readers_of=partial(self._readers_of_document, cut=cut),
+            places_of=self.publisher.owned,
+        )
+
     def _published(self, view: LiveView, rendering: Rendering, outcome: Outcome) -> None:
         with self._lock:
             if view.discarded:
@@ -451,9 +460,10 @@ class Engine:
                 self._freed(outcome.freed)
                 self._enter(view, Phase.IDLE)
                 return
+            self._freed(outcome.freed)
             if outcome.error is not None:
-                self._park(view, _as_boiler_error(view.key, outcome.error, rendering.read_time_ns))
-                self._contest(view.key, rendering)
+                self._park(view, as_boiler_error(view.key, outcome.error, rendering.read_time_ns))
+                self._await_places(view, outcome.contested)
             elif outcome.newer_than_ns is not None:
                 view.at_least_ns = max(view.at_least_ns, outcome.newer_than_ns)
                 # Nothing was published, so what was dirty still is.
@@ -461,11 +471,11 @@ class Engine:
                 self.statistics.lost += 1
             else:
                 self._parking.release(view.key)
+                self._await_places(view, ())
                 if rendering.on_published is not None:
                     rendering.on_published()
                 self.statistics.published += outcome.written
                 self.statistics.unchanged += not outcome.written
-                self._freed(outcome.freed)
             if rendering.gone and outcome.error is None and view.changed_since_s is None:
                 self._remove(view)
             self._leave(view)
@@ -490,10 +500,7 @@ class Engine:
 
     def _readers_of_document(self, path: str, *, cut: Cut) -> Iterator[ViewKey]:
         """The views that read a document: by its path, in a query's result, or as their root."""
-        yield from self._dependencies.readers(path)
-        for target in self._dependencies.queries_over(path):
-            if cut.member(target, path) is not None:
-                yield from self._dependencies.readers(target)
+        yield from self._dependencies.readers_of_document(path, cut)
         for keeper in self._makers:
             key = ViewKey(keeper, path)
             if key in self._views:
@@ -530,40 +537,17 @@ class Engine:
         self.statistics.parked += 1
         self._parking.set_aside(key, error)
 
-    def _contest(self, key: ViewKey, rendering: Rendering) -> None:
-        """Remember who wants places that are taken, to let it try when they are free."""
-        taken = [p for p in rendering.documents if self.publisher.owner(p) not in (None, key)]
-        self._parking.contest(key, taken)
+    def _await_places(self, view: LiveView, places: Collection[str]) -> None:
+        """Have a view tried again when places that it was refused are free."""
+        awaited = frozenset(map(ledger_path, places))
+        if awaited != view.awaited:
+            self._read(view, (self._dependencies.reads(view.key) - view.awaited) | awaited)
+            view.awaited = awaited
+        self._parking.contest(view.key, places)
+        if any(was_freed(place, view.key, self.feed.cut, self.publisher) for place in places):
+            self._touch(view)
 
     def _freed(self, places: Iterable[str]) -> None:
         for key in self._parking.freed(places):
             if key in self._views:
                 self._touch(self._views[key])
-
-
-def _differs(before: Cut, after: Cut, target: Target) -> bool:
-    if isinstance(target, QueryTarget):
-        return _versions(before.query(target)) != _versions(after.query(target))
-    return before.document(target) is not after.document(target)
-
-
-def _versions(result: object) -> object:
-    if not isinstance(result, list):
-        return None
-    return [(snapshot.path, snapshot.update_time_ns) for snapshot in result]
-
-
-def _as_boiler_error(key: ViewKey, error: Exception, read_time_ns: int) -> Exception:
-    if isinstance(error, MaterializationError):
-        error.key = key
-        error.read_time_ns = read_time_ns
-        return error
-    if isinstance(error, BoilerError):
-        return error
-    raised = MaterializationError(
-        f"{key} could not be computed: {type(error).__name__}: {error}",
-        key=key,
-        read_time_ns=read_time_ns,
-    )
-    raised.__cause__ = error
-    return raised

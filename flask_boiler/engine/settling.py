@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from functools import partial
 
-from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.live_view import LiveView, Phase
 from flask_boiler.engine.statistics import Statistics
 from flask_boiler.errors import UnavailableError
 from flask_boiler.ports import CutChange, Feed
@@ -75,6 +75,34 @@ class Settling:
         :raises TimeoutError: naming what is still busy.
         """
         self._await_quiet(time.monotonic() + timeout_s)
+
+    def await_cut(self, at_least_ns: int, *, unless: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait until the newest cut is not older than this; whether it was so in time.
+
+        :param unless: whether that would be in vain.
+        """
+        deadline = time.monotonic() + timeout_s
+        while self._feed.cut.read_time_ns < at_least_ns:
+            if time.monotonic() >= deadline or unless():
+                return False
+            self._feed.refresh()
+            with self._quiet:
+                self._quiet.wait(_POLL_S)
+        return True
+
+    def await_finished(
+        self, views: Collection[LiveView], *, unless: Callable[[], bool], timeout_s: float
+    ) -> None:
+        """Wait until none of these is computed or published any more.
+
+        :param unless: whether that would be in vain.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._quiet:
+            while any(view.busy and view.phase is not Phase.WAITING for view in views):
+                if unless() or time.monotonic() >= deadline:
+                    return
+                self._quiet.wait(_POLL_S)
 
     def hear(self, change: CutChange) -> None:
         """Take note of the canaries in it; the engine's lock is held."""

@@ -37,7 +37,7 @@ from flask_boiler.errors import ValidationError
 from flask_boiler.firestore import protocol
 from flask_boiler.values import HasPath, Snapshot
 
-__all__ = ["Codec", "TransformSink", "encoded_fields"]
+__all__ = ["Codec", "TransformSink", "encoded_fields", "stored_type"]
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _LEAST_INT, _GREATEST_INT = -(2**63), 2**63 - 1
@@ -340,6 +340,12 @@ def encoded_fields(document: Any) -> bytes:
     if document.name or document.HasField("create_time") or document.HasField("update_time"):
         document = _nameless(document)
     return bytes(document.SerializeToString(deterministic=True))
+
+
+def stored_type(document: Any) -> str | None:
+    """What a stored document says that it is, as ``obj_type``; ``None`` if it does not."""
+    value = document.fields.get("obj_type")
+    return value.string_value or None if value is not None else None
 
 
 def _nameless(document: Any) -> Any:

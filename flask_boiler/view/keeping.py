@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -42,6 +43,8 @@ __all__ = [
 Computation = Callable[[CutReader], Rendering]
 
 _HANDLERS = ("on_create", "on_update", "on_delete")
+
+logger = logging.getLogger(__name__)
 
 _collected: ContextVar[list[ViewModel] | None] = ContextVar("flask_boiler_collected", default=None)
 
@@ -90,10 +93,18 @@ class ViewKeeper:
                     return self._take_leave(key, run)
                 reader.given[root.path] = root
                 with reading_through(reader):
-                    view = self._build(root)
-                    return Rendering(render(view, key, run.context.datastore.codec), view=view)
+                    return self._rendering(self._build(root), key, run)
 
         return compute
+
+    def _rendering(self, view: ViewModel, key: ViewKey, run: Run) -> Rendering:
+        try:
+            return Rendering(render(view, key, run.context.datastore.codec), view=view)
+        except Exception as error:
+            wanted = _places_of(view)
+            if wanted is None:
+                raise
+            return Rendering(dict.fromkeys(wanted), error=error)
 
     def _take_leave(self, key: ViewKey, run: Run) -> Rendering:
         owned = run.publisher.owned(key)
@@ -204,6 +215,15 @@ def _check_handlers(protocol: type[ProtocolBase]) -> None:
         wrong = misfit(getattr(protocol, name), "snapshot", "mediator")
         if wrong is not None:
             raise ConfigurationError(f"{where}: {wrong}; is it a @staticmethod?")
+
+
+def _places_of(view: ViewModel) -> list[str] | None:
+    """Where a view that cannot be computed wants to be kept, if at least that can be told."""
+    try:
+        return view.places()
+    except Exception as error:
+        logger.debug("the places of a %s are not known: %s", type(view).__name__, error)
+        return None
 
 
 @contextmanager

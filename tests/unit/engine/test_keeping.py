@@ -14,7 +14,7 @@ from flask_boiler.engine.ledger import ledger_path, tombstone_of
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.runtime import Engine
-from flask_boiler.errors import ValidationError
+from flask_boiler.errors import MaterializationError, ValidationError
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.store import Store, reference
 from flask_boiler.values import Snapshot
@@ -204,3 +204,45 @@ def test_what_is_kept_is_nobody_s_any_more(keeping: Keeping) -> None:
     keeping.leave()
     assert keeping.datastore.fields("kept/a")["title"] == "A"  # type: ignore[index]
     assert keeping.datastore.recorded_owner("kept/a") is None
+
+
+class Signpost(TownView):
+    """Fails for a town without people; is kept where the town says."""
+
+    class Meta:
+        path = "signposts/{town.extra[at]}"
+
+    @attrs.computed
+    def share(self) -> Any:
+        return 1 / self.store.town.extra["people"]  # type: ignore[union-attr]
+
+
+def test_a_view_whose_getter_fails_leaves_the_place_that_it_does_not_want(
+    keeping: Keeping,
+) -> None:
+    keeping.keep(QueryMediator(Signpost, query=None))
+    keeping.show(title="A", at="north", people=1)
+    assert keeping.datastore.fields("signposts/north") is not None
+    keeping.show(title="B", at="north", people=0)
+    # Where it is to stay, the last good document stays.
+    assert keeping.datastore.fields("signposts/north")["title"] == "A"  # type: ignore[index]
+    keeping.show(title="B", at="south", people=0)
+    [error] = keeping.errors
+    assert isinstance(error, MaterializationError)
+    assert error.attribute == "share"
+    assert error.key == keeping.key
+    assert keeping.datastore.fields("signposts/north") is None
+    assert keeping.datastore.fields("signposts/south") is None
+    keeping.show(title="B", at="south", people=2)
+    assert keeping.errors == []
+    assert keeping.datastore.fields("signposts/south")["share"] == 0.5  # type: ignore[index]
+
+
+def test_a_view_that_cannot_tell_its_place_leaves_none(keeping: Keeping) -> None:
+    keeping.keep(QueryMediator(Signpost, query=None))
+    keeping.show(title="A", at="north", people=1)
+    keeping.show(title="B", at=None, people=0)
+    [error] = keeping.errors
+    assert isinstance(error, MaterializationError)
+    assert error.attribute == "share"
+    assert keeping.datastore.fields("signposts/north")["title"] == "A"  # type: ignore[index]
