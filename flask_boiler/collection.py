@@ -101,6 +101,24 @@ class CollectionModel(Model):
         return name
 
     @classmethod
+    def collection_segments(cls) -> list[str] | None:
+        """The path of the collection by segments, with ``*`` for the ids of documents above.
+
+        ``None`` while that cannot be told: an abstract class has no collection, and the model of
+        ``Meta.parent`` may not be declared yet.
+        """
+        if cls._options.abstract or is_framework_class(cls):
+            return None
+        name = cls._collection_name().split("/")
+        if cls._options.parent is None:
+            return name
+        try:
+            above = cls._parent_model().collection_segments()
+        except DeclarationError:
+            return None
+        return None if above is None else [*above, "*", *name]
+
+    @classmethod
     def type_names(cls) -> list[str] | None:
         """The ``obj_type`` of this class and all below it that share its collection.
 

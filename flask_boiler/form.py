@@ -13,6 +13,7 @@ from flask_boiler.errors import (
     ValidationError,
 )
 from flask_boiler.path_pattern import PathPattern
+from flask_boiler.place_rules import require_free
 from flask_boiler.values import Snapshot
 from flask_boiler.view_model import ViewModel
 from flask_boiler.view_root import ViewRoot
@@ -170,6 +171,8 @@ class Form(ViewModel):
                 f"{cls.__qualname__}.Meta.refusal_path has {', '.join(sorted(unknown))}, which "
                 "Meta.form_path does not have"
             )
+        if refusals is not None and (forms is None or refusals != forms.text):
+            require_free(refusals, f"{cls.__qualname__}.Meta.refusal_path")
 
 
 def _is_new(model: Any) -> bool:

@@ -25,9 +25,11 @@ from flask_boiler.naming import nearest
 if TYPE_CHECKING:
     from flask_boiler.model import Model
 
-__all__ = ["descendants", "find", "register", "resolve", "withdraw"]
+__all__ = ["descendants", "find", "models", "register", "resolve", "version", "withdraw"]
 
 _by_type_name: dict[str, list[weakref.ref[type[Model]]]] = {}
+#: How many classes were registered and withdrawn so far.
+_changes = {"count": 0}
 
 
 def register(model: type[Model]) -> None:
@@ -47,12 +49,24 @@ def register(model: type[Model]) -> None:
     if rival is not None:
         raise DuplicateModelError(_complaint(name, model, rival))
     _by_type_name.setdefault(name, []).append(weakref.ref(model))
+    _changes["count"] += 1
 
 
 def withdraw(model: type[Model]) -> None:
     """Forget a class whose declaration is refused after all."""
     name = model.type_name()
     _by_type_name[name] = [weakref.ref(m) for m in _alive(name) if m is not model]
+    _changes["count"] += 1
+
+
+def models() -> list[type[Model]]:
+    """All registered classes."""
+    return [model for name in list(_by_type_name) for model in _alive(name)]
+
+
+def version() -> int:
+    """A number that grows whenever a class is registered, or its declaration withdrawn."""
+    return _changes["count"]
 
 
 def descendants(model: type[Model]) -> list[type[Model]]:

@@ -17,6 +17,7 @@ from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import (
     BoilerError,
     ConfigurationError,
+    ConflictError,
     DeclarationError,
     DocumentNotFoundError,
     MaterializationError,
@@ -24,15 +25,19 @@ from flask_boiler.errors import (
 from flask_boiler.model import Model
 from flask_boiler.naming import nearest
 from flask_boiler.path_template import PathTemplate
+from flask_boiler.place_rules import fault_of_place, literal_places, require_free
 from flask_boiler.ports import Incomplete, provided
 from flask_boiler.reading import current_reader
 from flask_boiler.snapshot_cut import compute_once
 from flask_boiler.store import Store
 from flask_boiler.stored_view import StoredView
 from flask_boiler.transaction import joined_transaction
-from flask_boiler.values import Target, Write, document_path
+from flask_boiler.values import Precondition, Snapshot, Target, Write, document_path
 
 __all__ = ["OnDelete", "ViewModel", "store_class"]
+
+#: How often a view that is saved looks again when others write at its places meanwhile.
+_SAVE_ATTEMPTS = 5
 
 #: ``Meta.on_delete`` in code: from a stored view document's fields, those to leave behind when
 #: the root is gone, or ``None`` to delete the document.
@@ -64,9 +69,14 @@ class ViewModel(Model):
     property says the same in code. ``Meta.on_delete`` says what happens to the documents when
     the root is deleted: ``"delete"`` (default), ``"keep"``, or a function that takes a stored
     document's fields and returns those to leave there, or ``None`` to delete it.
+
+    A view is kept where nobody else's documents are. A path in the collection of a domain model is
+    refused (``DeclarationError``), and a document that is not known to be the view's (by the
+    framework's record of places, or by its ``obj_type``) is not overwritten, unless
+    ``Meta.adopt = True`` says that it is to be taken over.
     """
 
-    META_OPTIONS: ClassVar[frozenset[str]] = Model.META_OPTIONS | {"path", "on_delete"}
+    META_OPTIONS: ClassVar[frozenset[str]] = Model.META_OPTIONS | {"path", "on_delete", "adopt"}
 
     #: What the class says of its store, and the names that this means.
     _store_annotation: ClassVar[tuple[Any, Mapping[str, Any]]] = (Store, {})
@@ -208,7 +218,12 @@ class ViewModel(Model):
         what = f"{cls.__qualname__}.Meta.on_delete"
         require_plain(cls.meta("on_delete"), what, error=DeclarationError)
         cls.on_delete()
+        if cls.meta("adopt") not in (None, True, False):
+            raise DeclarationError(
+                f"{cls.__qualname__}.Meta.adopt is {cls.meta('adopt')!r}: expected True or False"
+            )
         template = cls._path_template()
+        cls.require_free_places()
         if template is None:
             return
         try:
@@ -220,6 +235,20 @@ class ViewModel(Model):
 
     def places(self) -> list[str]:
         """The paths of the documents that the view is kept at.
+
+        :raises MaterializationError: they cannot be told, or one of them is where domain documents
+            lie, or the framework's.
+        """
+        places = self.wanted_places()
+        for place in places:
+            fault = fault_of_place(place)
+            if fault is not None:
+                name = type(self).__name__
+                raise MaterializationError(f"{name} cannot be kept at {place}, {fault}", key=name)
+        return places
+
+    def wanted_places(self) -> list[str]:
+        """The paths that the view names as its places, whatever they are.
 
         :raises MaterializationError: they cannot be told.
         """
@@ -269,10 +298,52 @@ class ViewModel(Model):
             raise _failed(self, name, error) from error
 
     def save(self) -> None:
-        """Write the view to its places as it is now, in one commit."""
+        """Write the view to its places as it is now, in one commit.
+
+        :raises MaterializationError: at one of them is a document that is not the view's.
+        :raises ConflictError: somebody else wrote there meanwhile, again and again.
+        """
         fields = self.to_document()
-        writes = [Write("set", p, {**fields, **self.identity(p)}) for p in self.places()]
-        current_context().datastore.commit(writes)
+        documents = {place: {**fields, **self.identity(place)} for place in self.places()}
+        datastore = current_context().datastore
+        for attempt in range(_SAVE_ATTEMPTS):
+            stored = datastore.get(documents)
+            self.require_own(stored.values())
+            writes = [
+                Write("set", place, document, precondition=_as_seen(stored[place]))
+                for place, document in documents.items()
+            ]
+            try:
+                datastore.commit(writes)
+            except ConflictError:
+                if attempt == _SAVE_ATTEMPTS - 1:
+                    raise
+            else:
+                return
+
+    def require_own(self, stored: Iterable[Snapshot]) -> None:
+        """Check that documents at the view's places are the view's, or may be taken over.
+
+        :raises MaterializationError: one is not.
+        """
+        for snapshot in stored:
+            if snapshot.exists and not (self.adopts() or self._is_own(snapshot)):
+                name = type(self).__name__
+                raise MaterializationError(
+                    f"{name} cannot be kept at {snapshot.path}: there is a document that is not "
+                    f"known to be a {name}'s (its obj_type is another), and it is not overwritten; "
+                    "give the view another place, remove the document, or say Meta.adopt = True "
+                    "in the class, which takes over what is there",
+                    key=name,
+                )
+
+    def _is_own(self, stored: Snapshot) -> bool:
+        return bool(stored.get("obj_type") == self.type_name())
+
+    @classmethod
+    def adopts(cls) -> bool:
+        """Whether somebody else's document at a place of the view's is taken over."""
+        return bool(cls.meta("adopt"))
 
     def identity(self, place: str) -> dict[str, str]:
         """What a stored view document carries besides its attributes."""
@@ -346,14 +417,28 @@ class ViewModel(Model):
 
     @classmethod
     def require_place(cls) -> None:
-        """Check that the class says where its views are kept, and names what its store has.
+        """Check that the class says where its views are kept, and that this is nobody else's.
 
         :raises ConfigurationError: it does not say.
-        :raises DeclarationError: what it names is not there.
+        :raises DeclarationError: what it names is not there, or domain documents, or the
+            framework's, lie where it says.
         """
         cls._check_declaration()
         if cls.meta("path") is None and not _overrides(cls, "doc_ref", "doc_refs"):
             raise ConfigurationError(_no_place(cls))
+
+    @classmethod
+    def require_free_places(cls) -> None:
+        """Check that what the class says outright of its places is nobody else's.
+
+        :raises DeclarationError: domain documents lie there, or the framework's.
+        """
+        template = cls.meta("path")
+        if template is not None:
+            require_free(template, f"{cls.__qualname__}.Meta.path")
+        for name in ("doc_ref", "doc_refs"):
+            for path in literal_places(inspect.getattr_static(cls, name)):
+                require_free(path, f"{cls.__qualname__}.{name}")
 
 
 def store_class(cls: type[ViewModel]) -> type[Store]:
@@ -373,6 +458,12 @@ def store_class(cls: type[ViewModel]) -> type[Store]:
     if isinstance(annotation, type) and issubclass(annotation, Store):
         return annotation
     raise DeclarationError(f"{cls.__name__}.store is annotated {annotation!r}, which is no Store")
+
+
+def _as_seen(stored: Snapshot) -> Precondition:
+    if stored.exists:
+        return Precondition(update_time_ns=stored.update_time_ns)
+    return Precondition(exists=False)
 
 
 def _ignore(view: Any) -> None:

@@ -99,7 +99,9 @@ class ViewKeeper:
 
     def _rendering(self, view: ViewModel, key: ViewKey, run: Run) -> Rendering:
         try:
-            return Rendering(render(view, key, run.context.datastore.codec), view=view)
+            documents = render(view, key, run.context.datastore.codec)
+            adopted = documents.keys() if view.adopts() else ()
+            return Rendering(documents, view=view, adopted=adopted)
         except Exception as error:
             wanted = _places_of(view)
             if wanted is None:
@@ -177,9 +179,12 @@ class DocumentHandler:
     ) -> Rendering:
         # What earlier handlers published stays until the document goes.
         documents: dict[str, Any] = {} if gone else dict.fromkeys(owned)
+        adopted: set[str] = set()
         for view in views:
-            documents |= render(view, key, run.context.datastore.codec)
-        return Rendering(documents, gone=gone)
+            rendered = render(view, key, run.context.datastore.codec)
+            documents |= rendered
+            adopted |= set(rendered) if view.adopts() else set()
+        return Rendering(documents, gone=gone, adopted=adopted)
 
 
 def keeper_of(
@@ -220,7 +225,7 @@ def _check_handlers(protocol: type[ProtocolBase]) -> None:
 def _places_of(view: ViewModel) -> list[str] | None:
     """Where a view that cannot be computed wants to be kept, if at least that can be told."""
     try:
-        return view.places()
+        return view.wanted_places()
     except Exception as error:
         logger.debug("the places of a %s are not known: %s", type(view).__name__, error)
         return None

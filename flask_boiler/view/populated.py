@@ -56,7 +56,12 @@ class PopulatedMediator(Startable):
         """Begin to mediate, on the current context's engine.
 
         :raises ConfigurationError: it runs already, or another of its name does.
+        :raises DeclarationError: a model was declared meanwhile whose documents lie at the places
+            of its view.
         """
+        view_cls: type[ViewModel] | None = getattr(self, "view_model_cls", None)
+        if view_cls is not None:
+            view_cls.require_free_places()
         context = current_context()
         engine: Engine = provided("live_views")(context).engine
         with self._lock:

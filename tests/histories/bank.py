@@ -1,7 +1,8 @@
-"""The world of the random histories: accounts, holders, a bank, and views of them.
+"""The world of the random histories: accounts, holders, a bank, guests, and views of them.
 
 Transfers keep the sum of all balances, so the bank's view, which reads every account, shows
-at once whether a published value ever mixed two times.
+at once whether a published value ever mixed two times. Guests have seats, where a view of one of
+two classes is kept: whoever changes seats, or from staff to visitor, has views exchange places.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from flask_boiler.view_model import ViewModel
 ACCOUNTS = tuple(f"a{n}" for n in range(5))
 HOLDERS = tuple(f"h{n}" for n in range(3))
 MEMOS = tuple(f"m{n}" for n in range(3))
+GUESTS = tuple(f"g{n}" for n in range(4))
+SEATS = tuple(f"s{n}" for n in range(5))
 OPENING_BALANCE = 100
 
 
@@ -47,6 +50,14 @@ class Memo(DomainModel):
 
     class Meta:
         collection_name = "memos"
+
+
+class Guest(DomainModel):
+    seat: Attr[str]
+    staff: Attr[bool]
+
+    class Meta:
+        collection_name = "guests"
 
 
 class BankStore(Store):
@@ -107,8 +118,42 @@ class HolderView(ViewModel):
         return sorted(self.store.memos)
 
 
+class GuestStore(Store):
+    guest = reference(Guest)
+
+
+class Badge(ViewModel):
+    """The badge of a guest, if it is one for such a guest."""
+
+    store: GuestStore
+    for_staff = False
+
+    class Meta:
+        abstract = True
+
+    @attrs.computed
+    def who(self) -> str:
+        return self.store.guest.doc_id  # type: ignore[union-attr]
+
+    @property
+    def doc_refs(self) -> list[str]:
+        guest = self.store.guest
+        assert guest is not None
+        return [f"badges/{guest.seat}"] if guest.staff is self.for_staff else []
+
+
+class StaffBadge(Badge):
+    for_staff = True
+
+
+class VisitorBadge(Badge):
+    pass
+
+
 def mediators() -> list[QueryMediator]:
     return [
         QueryMediator(BankView, query=Bank.get_query()),
         QueryMediator(HolderView, query=Holder.get_query()),
+        QueryMediator(StaffBadge, query=Guest.get_query()),
+        QueryMediator(VisitorBadge, query=Guest.get_query()),
     ]

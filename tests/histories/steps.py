@@ -13,7 +13,7 @@ from flask_boiler.context import Context as CTX
 from flask_boiler.extension import Boiler
 from flask_boiler.transaction import transaction
 from flask_boiler.values import Write
-from tests.histories.bank import ACCOUNTS, HOLDERS, MEMOS, Holder, Memo
+from tests.histories.bank import ACCOUNTS, GUESTS, HOLDERS, MEMOS, SEATS, Holder, Memo
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,23 @@ class Annotate:
 
 
 @dataclass(frozen=True)
+class Reseat:
+    """All guests change seats and sides, or leave, in one commit."""
+
+    #: Of each guest, and who is staff; no seat is two guests', and who has none leaves.
+    seats: tuple[str | None, ...]
+    staff: tuple[bool, ...]
+
+    def run(self, world: World) -> None:
+        writes = []
+        for guest, seat, staff in zip(GUESTS, self.seats, self.staff, strict=True):
+            path = f"guests/{guest}"
+            fields = {"obj_type": "Guest", "seat": seat, "staff": staff}
+            writes.append(Write("set", path, fields) if seat else Write("delete", path))
+        commit(world, writes)
+
+
+@dataclass(frozen=True)
 class Disturb:
     """The network fails, or the server does what it may do to a stream."""
 
@@ -124,7 +141,7 @@ class Restart:
         world.boiler.start()
 
 
-Step = Hold | Leave | Transfer | Annotate | Disturb | Settle | Restart
+Step = Hold | Leave | Transfer | Annotate | Reseat | Disturb | Settle | Restart
 
 _accounts = st.sampled_from(ACCOUNTS)
 _holders = st.sampled_from(HOLDERS)
@@ -137,6 +154,20 @@ _holds = st.builds(
     st.one_of(st.none(), _holders),
 )
 
+_seats = st.tuples(
+    st.permutations(SEATS), st.lists(st.booleans(), min_size=len(GUESTS), max_size=len(GUESTS))
+).map(
+    lambda drawn: tuple(
+        seat if there else None for seat, there in zip(drawn[0], drawn[1], strict=False)
+    )
+)
+_all_seats = st.permutations(SEATS).map(lambda seats: tuple(seats[: len(GUESTS)]))
+_reseatings = st.builds(
+    Reseat,
+    st.one_of(_all_seats, _all_seats, _seats),
+    st.tuples(*(st.booleans() for _ in GUESTS)),
+)
+
 histories: st.SearchStrategy[list[Step]] = st.lists(
     st.one_of(
         _transfers,
@@ -145,6 +176,8 @@ histories: st.SearchStrategy[list[Step]] = st.lists(
         _holds,
         _holds,
         st.builds(Leave, _holders),
+        _reseatings,
+        _reseatings,
         st.builds(Annotate, st.sampled_from(MEMOS), st.one_of(st.none(), _holders)),
         st.builds(Disturb, st.integers(0, 3)),
         st.builds(Settle),

@@ -26,6 +26,7 @@ from tests.histories.bank import (
     Account,
     Bank,
     BankView,
+    Guest,
     Holder,
     HolderView,
     mediators,
@@ -138,6 +139,13 @@ def assert_views_are_true() -> None:
         place = f"holderViews/{holder.doc_id}"
         expected[holder.doc_id] = {**view.to_document(), **view.identity(place)}
     assert views_stored("holderViews") == expected
+    assert {place: badge["who"] for place, badge in views_stored("badges").items()} == {
+        guest.seat: guest.doc_id for guest in Guest.all()
+    }
+    for place, badge in views_stored("badges").items():
+        guest = Guest.get_or_raise(badge["who"])
+        expected_type = "StaffBadge" if guest.staff else "VisitorBadge"
+        assert badge["obj_type"] == expected_type, f"at {place}"
 
 
 def boiler_at(host: str, project: str) -> Boiler:

@@ -87,6 +87,7 @@ INTERNAL = {
         "listen",
         "model",
         "model_options",
+        "place_rules",
     ),
     *(
         "addresses",

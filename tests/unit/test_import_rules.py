@@ -19,6 +19,7 @@ FLOORS = {
         *("attrs", "schema", "registry", "model", "model_state", "domain_model", "query"),
         *("store", "stored_view", "view_model", "view_root", "mutation", "form", "config"),
         "context",
+        "place_rules",
         *("transaction", "snapshot_cut", "model_options", "changes", "collection"),
         *("declaration", "nesting", "path_template"),
     ],

@@ -59,7 +59,10 @@ def _storing(view_cls: type[ViewModel]) -> Effect:
     def store(task: Snapshot, transaction: Transaction) -> None:
         view = build(task)
         fields = view.to_document()
-        for place in view.places():
+        places = view.places()
+        if not view.adopts():
+            view.require_own(transaction.reader.documents(places).values())
+        for place in places:
             transaction.write(Write("set", place, {**fields, **view.identity(place)}))
 
     return store

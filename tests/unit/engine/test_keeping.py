@@ -10,10 +10,11 @@ import pytest
 from flask_boiler import attrs
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.engine.keys import ViewKey
-from flask_boiler.engine.ledger import ledger_path, tombstone_of
+from flask_boiler.engine.ledger import ledger_path, record_of, tombstone_of
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.runtime import Engine
+from flask_boiler.engine.tombstones import KEPT_FOR_NS
 from flask_boiler.errors import MaterializationError, ValidationError
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.store import Store, reference
@@ -246,3 +247,136 @@ def test_a_view_that_cannot_tell_its_place_leaves_none(keeping: Keeping) -> None
     assert isinstance(error, MaterializationError)
     assert error.attribute == "share"
     assert keeping.datastore.fields("signposts/north")["title"] == "A"  # type: ignore[index]
+
+
+SOMEBODYS = {"title": "somebody's"}
+
+
+def test_a_document_that_is_not_known_to_be_the_views_is_not_overwritten(keeping: Keeping) -> None:
+    keeping.datastore.put("townView/a", SOMEBODYS)
+    keeping.keep(QueryMediator(TownView, query=None))
+    keeping.show(title="A")
+    [error] = keeping.errors
+    assert isinstance(error, MaterializationError)
+    assert "townView/a" in str(error)
+    assert "Meta.adopt = True" in str(error)
+    assert keeping.datastore.fields("townView/a") == SOMEBODYS
+    assert keeping.datastore.recorded_owner("townView/a") is None
+    # Nor when its root goes.
+    keeping.leave()
+    assert keeping.datastore.fields("townView/a") == SOMEBODYS
+    assert keeping.errors == []
+
+
+def test_it_heals_when_the_document_is_removed(keeping: Keeping) -> None:
+    keeping.datastore.put("townView/a", SOMEBODYS)
+    keeping.keep(QueryMediator(TownView, query=None))
+    keeping.show(title="A")
+    keeping.datastore.drop("townView/a")
+    assert keeping.engine.retry(keeping.key)
+    keeping.quiet()
+    assert keeping.errors == []
+    assert keeping.datastore.fields("townView/a")["title"] == "A"  # type: ignore[index]
+
+
+def test_one_that_adopts_takes_over_what_is_there(keeping: Keeping) -> None:
+    class Adopting(TownView):
+        class Meta:
+            path = "adopted/{town.doc_id}"
+            adopt = True
+
+    keeping.datastore.put("adopted/a", SOMEBODYS)
+    keeping.keep(QueryMediator(Adopting, query=None))
+    keeping.show(title="A")
+    assert keeping.errors == []
+    assert keeping.datastore.fields("adopted/a")["title"] == "A"  # type: ignore[index]
+    assert keeping.datastore.recorded_owner("adopted/a") == keeping.key
+
+
+def test_but_not_what_another_view_has(keeping: Keeping) -> None:
+    class Adopting(TownView):
+        class Meta:
+            path = "adopted/{town.doc_id}"
+            adopt = True
+
+    other = ViewKey("Other", "towns/b")
+    keeping.datastore.put("adopted/a", SOMEBODYS)
+    keeping.datastore.put(ledger_path("adopted/a"), record_of(other, "adopted/a"))
+    keeping.keep(QueryMediator(Adopting, query=None))
+    keeping.show(title="A")
+    [error] = keeping.errors
+    assert str(other) in str(error)
+    assert keeping.datastore.fields("adopted/a") == SOMEBODYS
+
+
+def test_a_view_whose_record_was_lost_is_known_by_its_obj_type(keeping: Keeping) -> None:
+    keeping.datastore.put("townView/a", {"obj_type": "TownView", "title": "before"})
+    keeping.keep(QueryMediator(TownView, query=None))
+    keeping.show(title="A")
+    assert keeping.errors == []
+    assert keeping.datastore.fields("townView/a")["title"] == "A"  # type: ignore[index]
+    assert keeping.datastore.recorded_owner("townView/a") == keeping.key
+
+
+def test_without_obj_type_only_the_record_tells(keeping: Keeping) -> None:
+    class Plain(TownView):
+        class Meta:
+            path = "plain/{town.doc_id}"
+            exclude = ("obj_type", "doc_ref")
+
+    keeping.keep(QueryMediator(Plain, query=None))
+    keeping.show(title="A")
+    keeping.datastore.put("plain/a", SOMEBODYS)
+    # The place is the view's by the ledger: what others write there is overwritten.
+    keeping.show(title="B")
+    assert keeping.errors == []
+    assert keeping.datastore.fields("plain/a") == {"title": "B"}
+
+
+def test_what_a_root_left_behind_is_its_own_when_it_comes_back(keeping: Keeping) -> None:
+    class Remembered(TownView):
+        class Meta:
+            path = "remembered/{town.doc_id}"
+
+            @staticmethod
+            def on_delete(fields: dict[str, Any]) -> dict[str, Any]:
+                return {"was": fields["title"]}
+
+    keeping.keep(QueryMediator(Remembered, query=None))
+    keeping.show(title="A")
+    keeping.leave()
+    assert keeping.datastore.fields("remembered/a") == {"was": "A"}
+    # However long it was away.
+    keeping.datastore.advance(2 * KEPT_FOR_NS)
+    keeping.show(title="B")
+    assert keeping.errors == []
+    assert keeping.datastore.fields("remembered/a")["title"] == "B"  # type: ignore[index]
+
+
+def test_handlers_overwrite_nobodys_documents_either(keeping: Keeping) -> None:
+    keeping.datastore.put("townView/a", SOMEBODYS)
+    keeping.keep(watching([]))
+    keeping.show(title="A")
+    [error] = keeping.errors
+    assert "Meta.adopt = True" in str(error)
+    assert keeping.datastore.fields("townView/a") == SOMEBODYS
+
+
+def test_a_place_among_domain_documents_parks_its_view_which_leaves_the_old_one(
+    keeping: Keeping,
+) -> None:
+    class Anywhere(TownView):
+        @property
+        def doc_ref(self) -> str:
+            return str(self.store.town.extra["at"])  # type: ignore[union-attr]
+
+    keeping.keep(QueryMediator(Anywhere, query=None))
+    for bad in ("towns/b", "_boiler_places/x"):
+        keeping.show(title="A", at="anywhere/1")
+        assert keeping.datastore.fields("anywhere/1") is not None
+        keeping.show(title="A", at=bad)
+        [error] = keeping.errors
+        assert isinstance(error, MaterializationError)
+        assert bad in str(error)
+        assert keeping.datastore.fields(bad) is None
+        assert keeping.datastore.fields("anywhere/1") is None
