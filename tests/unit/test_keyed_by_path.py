@@ -68,18 +68,10 @@ class ReviewStore(Store):
 class ReviewView(ViewModel):
     store: ReviewStore
 
-    stars: Attr[int] = attrs.bproperty()
+    stars: Attr[int] = attrs.through("review.stars")
 
     class Meta:
         path = "reviewView/{review.doc_id}"
-
-    @stars.getter
-    def stars(self) -> int:
-        return int(self.store.review.stars)
-
-    @stars.setter
-    def stars(self, value: int) -> None:
-        self.store.review.stars = value
 
 
 class ReviewMutation(Mutation[ReviewView]):
