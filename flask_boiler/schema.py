@@ -11,6 +11,11 @@ reference      the document's path
 model          an object, with its own field names
 =============  ==============================================
 
+JSON has neither NaN nor infinity. Where there is no type, or the type takes ``None``, such a number
+is shown as ``null``, as JavaScript's ``JSON.stringify`` shows it. Where the type promises a number,
+the object cannot be shown: that is an error of its own, and concerns nothing that is shown beside
+it.
+
 Keys are the field names of documents. What input may not set is ``dump_only``, what is never
 shown ``load_only``; unknown keys are refused. What ``load`` gives is by attribute name, as
 ``new`` and ``update_vals`` take it.
@@ -18,13 +23,9 @@ shown ``load_only``; unknown keys are refused. What ``load`` gives is by attribu
 
 from __future__ import annotations
 
-import base64
 import copy
 import datetime
-import enum
-import math
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,24 +35,38 @@ from marshmallow import fields, validate
 from flask_boiler.attrs import kinds, links, relations
 from flask_boiler.attrs.attribute import READ_ONLY, Attr
 from flask_boiler.attrs.typed import BYTES, GEO_POINT, TIMESTAMP, VECTOR
-from flask_boiler.errors import UnknownModelError, ValidationError
-from flask_boiler.firestore.native import BaseDocumentReference, GeoPoint, Vector, copied
+from flask_boiler.errors import DeclarationError, ValidationError
+from flask_boiler.firestore.native import copied
+from flask_boiler.json_fields import (
+    AnyField,
+    Base64Field,
+    BooleanField,
+    EmbedField,
+    EnumField,
+    GeoPointField,
+    IntegerField,
+    IntegerTextField,
+    KeyField,
+    LocalTimeField,
+    MapField,
+    NoJsonError,
+    NumberField,
+    ReferenceField,
+    RelatedField,
+    TimestampField,
+    UnionField,
+    VectorField,
+    checked_json,
+    is_foreign,
+    is_model,
+)
 from flask_boiler.model_state import UNSET
-from flask_boiler.naming import is_reserved_field, nearest
-from flask_boiler.values import document_path
+from flask_boiler.naming import nearest
 
 if TYPE_CHECKING:
     from flask_boiler.model import Model
 
 __all__ = ["InvalidInputError", "ModelSchema", "schema_of"]
-
-#: The least and the greatest integer that Firestore stores.
-INT64 = (-(2**63), 2**63 - 1)
-
-# More of what Firestore stores at most.
-_MOST_LEVELS = 20
-_MOST_DIMENSIONS = 2048
-_LONGEST_KEY_BYTES = 1500
 
 
 class InvalidInputError(ValidationError, marshmallow.ValidationError):  # type: ignore[misc]
@@ -84,10 +99,32 @@ class ModelSchema(marshmallow.Schema):
 
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
         """The value of an attribute; what a getter raises comes through."""
-        attribute = obj.attributes().get(attr) if _is_model(obj) else None
+        attribute = obj.attributes().get(attr) if is_model(obj) else None
         if attribute is None:
             return super().get_attribute(obj, attr, default)
         return default if attribute.is_unset(obj) else getattr(obj, attr)
+
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        """What is shown of an object, or of several.
+
+        :raises StoredDataError: a value, by its attribute, that JSON has not.
+        """
+        try:
+            return self._dump(obj, many)
+        except NoJsonError as error:
+            if error.where:
+                raise
+            raise NoJsonError(error.messages, where=self.model.__name__) from error
+
+    def _dump(self, obj: Any, many: bool | None) -> Any:
+        made = super().dump(obj, many=many)
+        foreign = {name: f for name, f in self.dump_fields.items() if is_foreign(f)}
+        for each in (made if isinstance(made, list) else [made]) if foreign else ():
+            for name, field in foreign.items():
+                key = field.data_key or name
+                if key in each:
+                    each[key] = checked_json(field, each[key], name)
+        return made
 
     def handle_error(
         self, error: marshmallow.ValidationError, data: Any, *, many: bool, **options: Any
@@ -152,7 +189,26 @@ def _field_of(attribute: Attr[Any]) -> fields.Field[Any]:
         default = declared.default
         mutable = isinstance(default, dict | list)
         options["load_default"] = (lambda: copied(default)) if mutable else default
+    if declared.as_string:
+        options["as_string"] = True
+        if not _has_integers(attribute.kind):
+            raise DeclarationError(
+                f"{attribute!r} has as_string=True, which is for integers and what is made of "
+                "them: Attr[int], Attr[list[int]] …"
+            )
     return field_for(attribute.kind, **options)
+
+
+def _has_integers(kind: kinds.Kind) -> bool:
+    """Whether ``as_string`` means something for a kind."""
+    match kind:
+        case kinds.ScalarKind():
+            return kind.types == (int,)
+        case kinds.OptionalKind():
+            return _has_integers(kind.inner)
+        case kinds.ListKind() | kinds.DictKind():
+            return _has_integers(kind.of)
+    return False
 
 
 @singledispatch
@@ -163,6 +219,7 @@ def field_for(kind: kinds.Kind, **options: Any) -> fields.Field[Any]:
 
 @field_for.register
 def _(kind: kinds.ScalarKind, **options: Any) -> fields.Field[Any]:
+    as_string = options.pop("as_string", False)
     special: dict[kinds.Kind, type[fields.Field[Any]]] = {
         BYTES: Base64Field,
         GEO_POINT: GeoPointField,
@@ -177,7 +234,7 @@ def _(kind: kinds.ScalarKind, **options: Any) -> fields.Field[Any]:
     if float in kind.types:
         return NumberField(**options)
     if int in kind.types:
-        return IntegerField(strict=True, **options)
+        return IntegerTextField(**options) if as_string else IntegerField(strict=True, **options)
     return fields.String(**options)
 
 
@@ -201,17 +258,19 @@ def _(kind: kinds.LiteralKind, **options: Any) -> fields.Field[Any]:
 
 @field_for.register
 def _(kind: kinds.EnumKind, **options: Any) -> fields.Field[Any]:
-    return fields.Enum(kind.enumeration, by_value=True, **options)
+    return EnumField(kind.enumeration, by_value=True, **options)
 
 
 @field_for.register
 def _(kind: kinds.ListKind, **options: Any) -> fields.Field[Any]:
-    return fields.List(_part_of(kind.of), **options)
+    parts = _parts(options)
+    return fields.List(_part_of(kind.of, **parts), **options)
 
 
 @field_for.register
 def _(kind: kinds.DictKind, **options: Any) -> fields.Field[Any]:
-    return MapField(keys=KeyField(), values=_part_of(kind.of), **options)
+    parts = _parts(options)
+    return MapField(keys=KeyField(), values=_part_of(kind.of, **parts), **options)
 
 
 @field_for.register
@@ -250,328 +309,11 @@ def _(kind: links.ManyKind, **options: Any) -> fields.Field[Any]:
     return UnionField([fields.List(in_list), MapField(keys=KeyField(), values=in_dict)], **options)
 
 
-def _part_of(kind: kinds.Kind) -> fields.Field[Any]:
+def _part_of(kind: kinds.Kind, **options: Any) -> fields.Field[Any]:
     """The field for what lies in an array or a map; what takes anything takes null."""
-    return field_for(kind, allow_none=isinstance(kind, kinds.AnyKind))
+    return field_for(kind, allow_none=isinstance(kind, kinds.AnyKind), **options)
 
 
-class BooleanField(fields.Boolean):
-    """A boolean, and neither a number nor a text."""
-
-    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
-        if not isinstance(value, bool):
-            raise self.make_error("invalid", input=value)
-        return value
-
-
-class IntegerField(fields.Integer):
-    """An integer of 64 bits, and neither a boolean nor a text; ``3.0`` is one in JSON."""
-
-    default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
-        "too_large": "Number too large."
-    }
-
-    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
-        if isinstance(value, bool | str):
-            raise self.make_error("invalid", input=value)
-        number = super()._deserialize(kinds.as_integer(value), *args, **options)
-        if number is not None and not INT64[0] <= number <= INT64[1]:
-            raise self.make_error("too_large", input=value)
-        return number
-
-
-class NumberField(fields.Float):
-    """A number, and neither a boolean nor a text."""
-
-    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
-        if isinstance(value, bool | str):
-            raise self.make_error("invalid", input=value)
-        return super()._deserialize(value, *args, **options)
-
-
-class TimestampField(fields.AwareDateTime):
-    """A moment; it has to be in the years 1 to 9999 of UTC, too."""
-
-    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
-        try:
-            moment = super()._deserialize(value, *args, **options)
-            moment.astimezone(datetime.UTC)
-        except OverflowError as error:
-            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from error
-        return moment
-
-
-class LocalTimeField(fields.NaiveDateTime):
-    """A time of one time zone, without the offset; one that has an offset is converted."""
-
-    _DATE: ClassVar[str] = (
-        "([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)"
-        "|02-(0[1-9]|1[0-9]|2[0-8]))|([0-9]{2}(0[48]|[2468][048]|[13579][26])"
-        "|(0[48]|[2468][048]|[13579][26])00)-02-29)"
-    )
-    _TIME: ClassVar[str] = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
-    #: What is taken, as a regular expression.
-    PATTERN: ClassVar[str] = f"^(?!0000){_DATE}T{_TIME}(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?$"
-
-    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
-        try:
-            return super()._deserialize(value, *args, **options)
-        except OverflowError as error:
-            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from error
-
-
-class AnyField(fields.Raw):
-    """Whatever of JSON Firestore stores; its own values are shown in their JSON form."""
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
-        return json_form(value)
-
-    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
-        fault = _fault_of(value)
-        if fault is not None:
-            raise marshmallow.ValidationError(fault)
-        return value
-
-
-class MapField(fields.Dict):
-    """A map; what is wrong in it is named by its keys alone."""
-
-    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
-        try:
-            loaded: Any = super()._deserialize(value, *args, **options)  # type: ignore[no-untyped-call]
-        except marshmallow.ValidationError as error:
-            if not isinstance(error.messages, dict):
-                raise
-            wrong = {key: m.get("value", m.get("key")) for key, m in error.messages.items()}
-            raise marshmallow.ValidationError(wrong) from error
-        return loaded
-
-
-class KeyField(fields.String):
-    """A key of a map."""
-
-    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
-        key = super()._deserialize(value, *args, **options)
-        fault = _fault_of_key(key)
-        if fault is not None:
-            raise marshmallow.ValidationError(fault)
-        return key
-
-
-class Base64Field(fields.String):
-    """Bytes as base64."""
-
-    _GROUPS: ClassVar[str] = "([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
-    #: What is taken, as a regular expression: groups of four, the last one padded.
-    PATTERN: ClassVar[str] = f"^{_GROUPS}$"
-
-    default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
-        "invalid": "Not valid base64."
-    }
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
-        return json_form(value)
-
-    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
-        # The decoder alone would take more than is documented: padding that is too long, say.
-        if not isinstance(value, str) or not re.fullmatch(self._GROUPS, value):
-            raise self.make_error("invalid")
-        return base64.b64decode(value)
-
-
-class ReferenceField(fields.String):
-    """A reference as the path of the document, or as its id where the model tells the rest."""
-
-    def __init__(self, *, has_model: bool = True, **options: Any) -> None:
-        super().__init__(**options)
-        segment = r"(?!\.\.?(/|$))(?!__[^/]*__(/|$))[^/]+"
-        below = f"/{segment}(/{segment}/{segment})*"
-        #: What is taken, as a regular expression: an even number of segments, or an id alone.
-        self.pattern = f"^{segment}({below})?$" if has_model else f"^{segment}{below}$"
-
-    default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
-        "invalid": "Not a document's path or id."
-    }
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
-        return json_form(value)
-
-    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
-        path = super()._deserialize(value, *args, **options)
-        try:
-            return document_path(path if "/" in path else f"_/{path}").removeprefix("_/")
-        except ValueError as error:
-            raise self.make_error("invalid") from error
-
-
-class GeoPointField(fields.Dict):
-    """A place as its latitude and longitude."""
-
-    default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
-        "invalid": "Not a place: expected a latitude (-90 to 90) and a longitude (-180 to 180)."
-    }
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
-        return json_form(value)
-
-    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
-        if isinstance(value, Mapping) and value.keys() == {"latitude", "longitude"}:
-            latitude, longitude = value["latitude"], value["longitude"]
-            if _is_between(-90, latitude, 90) and _is_between(-180, longitude, 180):
-                return GeoPoint(latitude, longitude)
-        raise self.make_error("invalid")
-
-
-class VectorField(fields.List[float]):
-    """A vector as an array of numbers."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(NumberField(), **options)
-        self.validators.insert(0, validate.Length(min=1, max=_MOST_DIMENSIONS))
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
-        return json_form(value)
-
-    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
-        numbers: list[Any] = super()._deserialize(value, *args, **options)
-        return Vector(numbers)
-
-
-class UnionField(fields.Raw):
-    """The first of several fields that takes the value."""
-
-    def __init__(self, members: list[fields.Field[Any]], **options: Any) -> None:
-        super().__init__(**options)
-        self.members = members
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
-        return json_form(value)
-
-    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
-        refusals: list[Any] = []
-        for member in self.members:
-            try:
-                return member.deserialize(value, *args, **options)
-            except marshmallow.ValidationError as error:
-                refusals.append(error.messages)
-        # One that complains of a part took the value as a whole, so it was probably meant.
-        inner = (refusal for refusal in refusals if isinstance(refusal, dict))
-        raise marshmallow.ValidationError(next(inner, refusals[0]))
-
-
-class EmbedField(fields.Nested):
-    """An embedded model, as its own schema has it; ``obj_type`` may name a class below it."""
-
-    def __init__(self, kind: links.EmbedKind | relations.NestedKind, **options: Any) -> None:
-        # Asked for when it is needed: the model may be declared later.
-        super().__init__(lambda: kind.model.schema(), **options)  # noqa: PLW0108
-        self.kind = kind
-
-    def _serialize(  # type: ignore[override] # the two supertypes differ in it themselves
-        self, nested_obj: Any, attr: Any, obj: Any, **options: Any
-    ) -> Any:
-        return json_form(nested_obj)
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, partial: Any = None, **options: Any
-    ) -> Any:
-        if not isinstance(value, Mapping):
-            raise self.make_error("type", input=value, type=value.__class__.__name__)
-        given = dict(value)
-        if given.get("obj_type", "") is None:
-            raise marshmallow.ValidationError({"obj_type": ["Field may not be null."]})
-        model = self._model_of(given.pop("obj_type", None))
-        # Also in a part of a view, the embedded model is given as a whole.
-        return model.new(**model.schema().load(given))
-
-    def _model_of(self, type_name: Any) -> type[Model]:
-        try:
-            return self.kind.model._class_of({"obj_type": type_name})
-        except (UnknownModelError, ValidationError) as error:
-            raise marshmallow.ValidationError({"obj_type": [str(error)]}) from error
-
-
-class RelatedField(EmbedField):
-    """A related model as its own schema has it; taken as the path or id of one, too."""
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, partial: Any = None, **options: Any
-    ) -> Any:
-        if isinstance(value, str):
-            return ReferenceField().deserialize(value, attr, data)
-        try:
-            return super()._deserialize(value, attr, data, partial, **options)
-        except ValueError as error:
-            # A document below others, which a dict of attributes does not name.
-            raise marshmallow.ValidationError(str(error)) from error
-
-
-def json_form(value: Any) -> Any:
-    """A value as JSON can say it."""
-    form = _JSON_FORMS.get(type(value))
-    if form is not None:
-        return form(value)
-    if isinstance(value, Mapping):
-        return {key: json_form(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [json_form(item) for item in value]
-    for kind, form in _JSON_FORMS.items():
-        if isinstance(value, kind):
-            return form(value)
-    return value.schema().dump(value) if _is_model(value) else value
-
-
-_JSON_FORMS: dict[type, Callable[[Any], Any]] = {
-    bool: lambda value: value,
-    str: lambda value: value,
-    enum.Enum: lambda member: member.value,
-    float: lambda number: number if math.isfinite(number) else None,
-    datetime.datetime: lambda moment: moment.isoformat(),
-    bytes: lambda data: base64.b64encode(data).decode("ascii"),
-    BaseDocumentReference: lambda reference: reference.path,
-    GeoPoint: lambda point: {"latitude": point.latitude, "longitude": point.longitude},
-    Vector: list,
-}
-
-
-def _fault_of(value: Any, levels: int = _MOST_LEVELS) -> str | None:
-    """What keeps Firestore from storing a value of JSON; ``None`` if nothing does."""
-    if isinstance(value, int) and not INT64[0] <= value <= INT64[1]:
-        return "An integer has at most 64 bits."
-    if not isinstance(value, dict | list):
-        return None
-    if not levels:
-        return f"Nested more than {_MOST_LEVELS} levels deep."
-    if isinstance(value, list):
-        if any(isinstance(item, list) for item in value):
-            return "An array is directly inside an array; put an object between."
-        return _first(_fault_of(item, levels - 1) for item in value)
-    keys = _first(_fault_of_key(key) for key in value)
-    return keys or _first(_fault_of(item, levels - 1) for item in value.values())
-
-
-def _fault_of_key(key: str) -> str | None:
-    if not key or is_reserved_field(key):
-        return f"A key is not {key!r}: it is not empty, and not __…__."
-    if len(key.encode(errors="replace")) > _LONGEST_KEY_BYTES:
-        return f"A key has at most {_LONGEST_KEY_BYTES} bytes."
-    return None
-
-
-def _first(faults: Iterable[str | None]) -> str | None:
-    return next((fault for fault in faults if fault is not None), None)
-
-
-def _is_between(least: float, value: object, greatest: float) -> bool:
-    # A boolean is equal to a number, but none.
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and least <= value <= greatest
-    )
-
-
-def _is_model(value: object) -> bool:
-    from flask_boiler.model import Model
-
-    return isinstance(value, Model)
+def _parts(options: dict[str, Any]) -> dict[str, Any]:
+    """What concerns the parts of a value, taken out of what concerns the value."""
+    return {name: options.pop(name) for name in ("as_string",) if name in options}

@@ -51,6 +51,7 @@ class AttributeOptions:
     initialize: Callable[[], Any] | None = None
     validators: tuple[Callable[[Any], Any], ...] = ()
     doc: str | None = None
+    as_string: bool = False
 
     def __post_init__(self) -> None:
         for name in ("default_factory", "initialize"):

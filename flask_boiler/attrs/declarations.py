@@ -63,6 +63,7 @@ def bproperty(
     initialize: Callable[[], T] | None = ...,
     validate: Validators | None = ...,
     doc: str | None = ...,
+    as_string: bool = ...,
 ) -> Attr[T]: ...
 @overload
 def bproperty(
@@ -76,6 +77,7 @@ def bproperty(
     initialize: Callable[[], T] | None = ...,
     validate: Validators | None = ...,
     doc: str | None = ...,
+    as_string: bool = ...,
 ) -> Attr[T]: ...
 @overload
 def bproperty(
@@ -89,6 +91,7 @@ def bproperty(
     initialize: Callable[[], T] | None = ...,
     validate: Validators | None = ...,
     doc: str | None = ...,
+    as_string: bool = ...,
 ) -> Attr[T]: ...
 @overload
 def bproperty(
@@ -101,6 +104,7 @@ def bproperty(
     initialize: Callable[[], Any] | None = ...,
     validate: Validators | None = ...,
     doc: str | None = ...,
+    as_string: bool = ...,
 ) -> Attr[Any]: ...
 def bproperty(type: Any = UNSET, **options: Any) -> Attr[Any]:
     """Declare an attribute.
@@ -120,6 +124,8 @@ def bproperty(type: Any = UNSET, **options: Any) -> Attr[Any]:
     :param initialize: computes a new object's value, if the caller gives none.
     :param validate: a marshmallow validator, or several.
     :param doc: what schemas and the API's documentation say of it.
+    :param as_string: integers are strings of digits in JSON, coming and going; JavaScript reads
+        those beyond 2**53 as other ones. Documents have them as integers all the same.
     """
     source = None if type is UNSET else TypeSource(type)
     return Attr(type=source, options=_options(options))

@@ -11,10 +11,10 @@ from apispec.yaml_utils import load_yaml_from_docstring
 from werkzeug.routing import Rule
 
 from flask_boiler.errors import ConfigurationError
+from flask_boiler.json_fields import ReferenceField, RelatedField
 from flask_boiler.openapi.answers import REQUEST_HEADERS, problem_schema, problems, response
 from flask_boiler.openapi.rules import path_parameters
 from flask_boiler.openapi.schemas import JsonSchema, Schemas, keys_in_words
-from flask_boiler.schema import ReferenceField, RelatedField
 from flask_boiler.view.listing import DEFAULT_LIMIT, MAX_LIMIT, is_textual, takes_null
 from flask_boiler.view.rest import ListGet, RestView, Route
 from flask_boiler.view_root import ViewRoot

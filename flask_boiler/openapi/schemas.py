@@ -14,7 +14,7 @@ import marshmallow
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
-from flask_boiler import registry, schema
+from flask_boiler import json_fields, registry
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.declaration import is_framework_class
 from flask_boiler.domain_model import DomainModel
@@ -177,34 +177,36 @@ def _own_properties(
 ) -> JsonSchema:
     """What replaces or completes what apispec makes of a field; bound to its converter."""
     match field:
-        case schema.IntegerField():
-            least, greatest = schema.INT64
+        case json_fields.IntegerField():
+            least, greatest = json_fields.INT64
             return {
                 "format": "int64",
                 "minimum": max(ret.get("minimum", least), least),
                 "maximum": min(ret.get("maximum", greatest), greatest),
             }
-        case schema.NumberField():
+        case json_fields.IntegerTextField():
+            return {"format": "int64", "pattern": json_fields.IntegerTextField.PATTERN}
+        case json_fields.NumberField():
             return {"format": "double"}
-        case schema.LocalTimeField():
+        case json_fields.LocalTimeField():
             # No format of OpenAPI's is without an offset.
             ret.pop("format", None)
-            return {"pattern": schema.LocalTimeField.PATTERN}
-        case schema.Base64Field():
-            return {"format": "byte", "pattern": schema.Base64Field.PATTERN}
-        case schema.ReferenceField():
+            return {"pattern": json_fields.LocalTimeField.PATTERN}
+        case json_fields.Base64Field():
+            return {"format": "byte", "pattern": json_fields.Base64Field.PATTERN}
+        case json_fields.ReferenceField():
             return {"pattern": field.pattern}
-        case schema.GeoPointField():
+        case json_fields.GeoPointField():
             return _geo_point()
-        case schema.RelatedField():
+        case json_fields.RelatedField():
             # Taken as the path or id of one, too, and so it is answered.
-            path = {"type": "string", "pattern": schema.ReferenceField().pattern}
+            path = {"type": "string", "pattern": json_fields.ReferenceField().pattern}
             return {"anyOf": [path, *_embedded(converter, field, ret)["anyOf"]]}
-        case schema.EmbedField():
+        case json_fields.EmbedField():
             return _embedded(converter, field, ret)
-        case schema.UnionField():
+        case json_fields.UnionField():
             return _any_of(map(converter.field2property, field.members), ret)
-        case schema.AnyField():
+        case json_fields.AnyField():
             # Without a type, null is allowed as anything else is.
             ret.pop("nullable", None)
     return {}
@@ -219,7 +221,7 @@ def _geo_point() -> JsonSchema:
     return closed_object(properties, required=list(bounds))
 
 
-def _embedded(converter: Any, field: schema.EmbedField, ret: JsonSchema) -> JsonSchema:
+def _embedded(converter: Any, field: json_fields.EmbedField, ret: JsonSchema) -> JsonSchema:
     """Any of the classes that ``obj_type`` may name."""
     for key in ("$ref", "allOf", "anyOf"):
         ret.pop(key, None)

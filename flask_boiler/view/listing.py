@@ -13,9 +13,9 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.through import ThroughAttr
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import BoilerError, ConfigurationError
+from flask_boiler.json_fields import AnyField, RelatedField, UnionField
 from flask_boiler.naming import nearest
 from flask_boiler.query import Query
-from flask_boiler.schema import AnyField, RelatedField, UnionField
 from flask_boiler.view.problems import Refusal
 from flask_boiler.view_model import ViewModel
 from flask_boiler.view_root import ViewRoot

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -22,6 +21,7 @@ from flask_boiler.errors import (
     ValidationError,
 )
 from flask_boiler.firestore.failures import is_vendors
+from flask_boiler.json_text import json_text
 from flask_boiler.schema import InvalidInputError
 
 __all__ = ["PROBLEM_TYPE", "WRITTEN", "Refusal", "is_askers", "problem_details", "problem_of"]
@@ -64,7 +64,7 @@ def problem_of(error: BoilerError | HTTPException, fields: Mapping[str, str]) ->
     """
     details = problem_details(error, fields)
     status: int = details["status"]
-    response = Response(json.dumps(details), status=status, mimetype=PROBLEM_TYPE)
+    response = Response(json_text(details), status=status, mimetype=PROBLEM_TYPE)
     if status == HTTPStatus.SERVICE_UNAVAILABLE and not _is_open(error):
         response.headers["Retry-After"] = str(_RETRY_AFTER_S)
     return response
@@ -73,7 +73,7 @@ def problem_of(error: BoilerError | HTTPException, fields: Mapping[str, str]) ->
 def problem_details(
     error: BoilerError | HTTPException, fields: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What a client is told of an error, for ``json.dumps``.
+    """What a client is told of an error, for ``json_text``.
 
     :param fields: the names of fields by attribute name: the client knows no others.
     """

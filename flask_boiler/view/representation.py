@@ -9,7 +9,6 @@ not published yet, which the update time of the stored document would not.
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from flask_boiler.errors import (
     QueryError,
     ValidationError,
 )
+from flask_boiler.json_text import canonical_json, json_text
 from flask_boiler.ports import Reader
 from flask_boiler.values import QueryTarget, Snapshot
 from flask_boiler.view.keys import current_keys
@@ -59,7 +59,7 @@ class Representation:
             for name, attribute in view_cls.attributes().items()
             if attribute.options.export_enabled
         }
-        #: What ``json.dumps`` takes.
+        #: What ``json_text`` takes.
         self.body: dict[str, Any] = view_cls.schema().dump(values)
         self.newest_ns = newest_ns
         self._root = root
@@ -98,12 +98,12 @@ class Representation:
 
         :raises ConfigurationError: the application has no key.
         """
-        text = json.dumps(self.body, sort_keys=True, separators=(",", ":"))
+        text = canonical_json(self.body)
         return current_keys().tags(self._root.encode(), text.encode())
 
     def response(self, status: int = 200) -> Response:
         """The answer that shows the view."""
-        answer = Response(json.dumps(self.body), status=status, mimetype="application/json")
+        answer = Response(json_text(self.body), status=status, mimetype="application/json")
         answer.set_etag(self.etag)
         if self._dated:
             answer.last_modified = datetime.fromtimestamp(self.newest_ns / 1e9, UTC)

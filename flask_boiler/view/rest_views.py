@@ -26,6 +26,7 @@ from flask_boiler.errors import (
     RefusedError,
     ValidationError,
 )
+from flask_boiler.json_text import json_text
 from flask_boiler.ports import Incomplete
 from flask_boiler.reading import DirectReader, current_reader, reading_through
 from flask_boiler.snapshot_cut import compute_once
@@ -269,7 +270,7 @@ class ListGet(RestView):
                 doc_id: problem_details(error, self._fields)
                 for doc_id, error in views.failed.items()
             }
-        response = Response(json.dumps(body), mimetype="application/json")
+        response = Response(json_text(body), mimetype="application/json")
         response.headers["Cache-Control"] = REVALIDATE
         return response
 

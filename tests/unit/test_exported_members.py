@@ -101,6 +101,8 @@ INTERNAL = {
         "stored_view",
     ),
     "callbacks",
+    "json_fields",
+    "json_text",
     "path_pattern",
     "path_template",
     "view_root",

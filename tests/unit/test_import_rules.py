@@ -14,10 +14,12 @@ FLOORS = {
     "ground": [
         *("errors", "values", "ports", "signals", "firestore", "naming", "reading", "addresses"),
         *("path_pattern", "lifecycle", "callbacks", "reloader"),
+        "json_text",
     ],
     "declare": [
         *("attrs", "schema", "registry", "model", "model_state", "domain_model", "query"),
         *("store", "stored_view", "view_model", "view_root", "mutation", "form", "config"),
+        "json_fields",
         "context",
         "place_rules",
         *("transaction", "snapshot_cut", "model_options", "changes", "collection"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -13,9 +12,11 @@ from flask_boiler.attrs.typed import TypeSource
 from flask_boiler.context import current_context
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import ConfigurationError, DocumentNotFoundError, ValidationError
+from flask_boiler.json_fields import AnyField
+from flask_boiler.json_text import canonical_json
 from flask_boiler.naming import nearest
 from flask_boiler.reading import DirectReader, current_reader
-from flask_boiler.schema import AnyField, field_for
+from flask_boiler.schema import field_for
 from flask_boiler.view.build import builder_of
 from flask_boiler.view_model import ViewModel, store_class
 
@@ -88,7 +89,7 @@ class ViewArguments:
     @staticmethod
     def canonical(given: Mapping[str, Any]) -> str:
         """A text that is the same for the same arguments."""
-        return json.dumps(given, sort_keys=True, separators=(",", ":"))
+        return canonical_json(given)
 
     def _take_roots(self, root: type[DomainModel] | None) -> None:
         store_cls = store_class(self._view_cls)

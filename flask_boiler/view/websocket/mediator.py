@@ -6,7 +6,6 @@ is lost with a connection is not sent again; a client that comes back is brought
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import threading
@@ -25,6 +24,7 @@ from flask_boiler.errors import (
     RefusedError,
     ValidationError,
 )
+from flask_boiler.json_text import canonical_json
 from flask_boiler.mutation import Mutation
 from flask_boiler.view.problems import Refusal, problem_details
 from flask_boiler.view.waiting import waiting_as_requests_do
@@ -535,9 +535,12 @@ class WsMediator:
 
     def _check_size(self, *given: Any) -> None:
         try:
-            size = len(json.dumps(given, separators=(",", ":")))
+            size = len(canonical_json(given))
         except TypeError as error:
             raise ValidationError({"": ["Expected JSON, with nothing binary in it."]}) from error
+        except ValueError as error:
+            # Python's reader, which Socket.IO uses, takes NaN and infinity.
+            raise ValidationError({"": [f"Expected JSON: {error}."]}) from error
         if size > self._limits.max_message_bytes:
             raise Refusal(
                 413, f"An event's arguments have at most {self._limits.max_message_bytes} bytes."

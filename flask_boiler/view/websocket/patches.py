@@ -8,10 +8,11 @@ square of the value, and make no merge patches.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from typing import Any
+
+from flask_boiler.json_text import canonical_json
 
 __all__ = ["json_patch", "merge_patch", "same_json"]
 
@@ -119,7 +120,7 @@ def _matched(old: list[Any], new: list[Any]) -> Iterator[tuple[list[Any], list[A
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+    return canonical_json(value)
 
 
 def _common(one: list[Any], other: list[Any]) -> int:

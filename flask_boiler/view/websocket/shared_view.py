@@ -9,7 +9,6 @@ value. So versions compare between processes, and across restarts.
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import threading
@@ -24,6 +23,7 @@ from flask_boiler.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
 from flask_boiler.errors import BoilerError, DocumentNotFoundError
+from flask_boiler.json_text import canonical_json
 from flask_boiler.reading import reading_through
 from flask_boiler.view.representation import Representation
 from flask_boiler.view.websocket.options import SubscriptionOptions, Updates, WsLimits
@@ -284,7 +284,7 @@ class SharedView:
         if isinstance(news.value, BoilerError):
             self._fail(news.value)
             return True
-        text = json.dumps(news.value, sort_keys=True, separators=(",", ":"))
+        text = canonical_json(news.value)
         if self._state is not None and self._state.text == text and self._failure is None:
             return False
         self._failure = None
@@ -409,7 +409,7 @@ class SharedView:
             patch = make(before.value, self._state.value)
         except ValueError:
             return None
-        size = len(json.dumps(patch, separators=(",", ":")))
+        size = len(canonical_json(patch))
         return patch if size < len(self._state.text) else None
 
 
