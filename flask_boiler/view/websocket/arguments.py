@@ -1,4 +1,4 @@
-"""What a client says to name a view: checked, and handed to the view's ``new``."""
+"""What a client says, and how it names a view: checked, and handed to the view's ``new``."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from flask_boiler.naming import nearest
 from flask_boiler.reading import DirectReader, current_reader
 from flask_boiler.schema import field_for
 from flask_boiler.view.build import builder_of
+from flask_boiler.view.problems import Refusal
+from flask_boiler.view.websocket.options import WsLimits
 from flask_boiler.view_model import ViewModel, store_class
 
-__all__ = ["ViewArguments"]
+__all__ = ["ViewArguments", "check_size"]
 
 #: Parameters of a ``new`` that a mediator fills from the document that the client names.
 _FROM_DOCUMENT = ("snapshot", "doc_ref")
@@ -146,3 +148,20 @@ class ViewArguments:
 
     def _path(self, name: str, doc_id: str) -> str:
         return self._models[name].path_of_key(doc_id)
+
+
+def check_size(limits: WsLimits, *given: Any) -> None:
+    """Check that an event's arguments are JSON, and no more of it than clients may send.
+
+    :raises ValidationError: they are no JSON.
+    :raises Refusal: they are too large.
+    """
+    try:
+        size = len(canonical_json(given))
+    except TypeError as error:
+        raise ValidationError({"": ["Expected JSON, with nothing binary in it."]}) from error
+    except ValueError as error:
+        # Python's reader, which Socket.IO uses, takes NaN and infinity.
+        raise ValidationError({"": [f"Expected JSON: {error}."]}) from error
+    if size > limits.max_message_bytes:
+        raise Refusal(413, f"An event's arguments have at most {limits.max_message_bytes} bytes.")

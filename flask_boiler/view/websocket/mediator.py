@@ -24,12 +24,11 @@ from flask_boiler.errors import (
     RefusedError,
     ValidationError,
 )
-from flask_boiler.json_text import canonical_json
 from flask_boiler.mutation import Mutation
 from flask_boiler.view.problems import Refusal, problem_details
 from flask_boiler.view.waiting import waiting_as_requests_do
 from flask_boiler.view.websocket.admission import Admission
-from flask_boiler.view.websocket.arguments import ViewArguments
+from flask_boiler.view.websocket.arguments import ViewArguments, check_size
 from flask_boiler.view.websocket.commands import apply_command, parts_of
 from flask_boiler.view.websocket.connections import (
     connection_refusal,
@@ -313,7 +312,7 @@ class WsMediator:
     def _subscribe(
         self, sid: str, arguments: Any = None, options: Any = None, *rest: Any
     ) -> dict[str, Any]:
-        self._check_size(arguments, options, *rest)
+        check_size(self._limits, arguments, options, *rest)
         if rest:
             raise ValidationError({"": ["Expected arguments and options, and nothing else."]})
         given = {} if arguments is None else arguments
@@ -392,7 +391,7 @@ class WsMediator:
         return {"subscription_id": subscription_id}
 
     def _mutate(self, command: Any = None, *rest: Any) -> dict[str, Any]:
-        self._check_size(command, *rest)
+        check_size(self._limits, command, *rest)
         if self.mutation_cls is None:
             raise RefusedError(f"A {self.view_model_cls.__name__} cannot be changed here.")
         if not isinstance(command, dict) or rest:
@@ -532,19 +531,6 @@ class WsMediator:
                 keeper = f"{self.view_model_cls.__name__} (on {self.namespace})"
                 self._shares = os.getpid(), Shares(keeper, self._limits, self)
             return self._shares[1]
-
-    def _check_size(self, *given: Any) -> None:
-        try:
-            size = len(canonical_json(given))
-        except TypeError as error:
-            raise ValidationError({"": ["Expected JSON, with nothing binary in it."]}) from error
-        except ValueError as error:
-            # Python's reader, which Socket.IO uses, takes NaN and infinity.
-            raise ValidationError({"": [f"Expected JSON: {error}."]}) from error
-        if size > self._limits.max_message_bytes:
-            raise Refusal(
-                413, f"An event's arguments have at most {self._limits.max_message_bytes} bytes."
-            )
 
 
 def mounted_mediators(app: Flask) -> list[WsMediator]:
