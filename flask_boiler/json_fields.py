@@ -34,6 +34,7 @@ __all__ = [
     "IntegerField",
     "IntegerTextField",
     "KeyField",
+    "LiteralField",
     "LocalTimeField",
     "MapField",
     "NoJsonError",
@@ -46,6 +47,7 @@ __all__ = [
     "checked_json",
     "is_foreign",
     "is_model",
+    "json_form",
 ]
 
 #: The least and the greatest integer that Firestore stores.
@@ -123,7 +125,12 @@ class NumberField(fields.Float):
 
 
 class TimestampField(fields.AwareDateTime):
-    """A moment; it has to be in the years 1 to 9999 of UTC, too."""
+    """A moment in the years 1 to 9999 of UTC, too; without an offset, it is of UTC."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
+        if isinstance(value, datetime.datetime) and value.tzinfo is None:
+            value = value.replace(tzinfo=datetime.UTC)
+        return super()._serialize(value, attr, obj, **options)
 
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
         try:
@@ -164,6 +171,27 @@ class AnyField(fields.Raw):
         if fault is not None:
             raise marshmallow.ValidationError(fault)
         return value
+
+
+class LiteralField(AnyField):
+    """One of a few values: for JSON, other than for Python, ``true`` is not 1."""
+
+    default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
+        "invalid": "Must be one of: {choices}."
+    }
+
+    def __init__(self, kind: kinds.LiteralKind, **options: Any) -> None:
+        super().__init__(**options)
+        self._kind = kind
+        #: The values, as JSON has them.
+        self.values = tuple(map(json_form, kind.values))
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
+        try:
+            return self._kind.load(super()._deserialize(value, *args, **options))
+        except kinds.Mismatch as error:
+            choices = ", ".join(map(str, self.values))
+            raise self.make_error("invalid", choices=choices) from error
 
 
 class MapField(fields.Dict):

@@ -47,6 +47,7 @@ from flask_boiler.json_fields import (
     IntegerField,
     IntegerTextField,
     KeyField,
+    LiteralField,
     LocalTimeField,
     MapField,
     NoJsonError,
@@ -250,10 +251,10 @@ def _(kind: kinds.UnionKind, **options: Any) -> fields.Field[Any]:
 
 @field_for.register
 def _(kind: kinds.LiteralKind, **options: Any) -> fields.Field[Any]:
-    validators = [validate.OneOf(kind.values), *options.pop("validate", [])]
     if all(isinstance(value, str) for value in kind.values):
+        validators = [validate.OneOf(kind.values), *options.pop("validate", [])]
         return fields.String(validate=validators, **options)
-    return AnyField(validate=validators, **options)
+    return LiteralField(kind, **options)
 
 
 @field_for.register

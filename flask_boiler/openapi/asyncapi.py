@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask_boiler.openapi.answers import problem_responses
-from flask_boiler.openapi.schemas import JsonSchema, Schemas, closed_object, free_name
+from flask_boiler.openapi.schemas import JsonSchema, Schemas, closed_object, free_name, json_only
 from flask_boiler.view.websocket import WsMediator
 from flask_boiler.view_root import ViewRoot
 
@@ -78,7 +78,7 @@ def build_asyncapi_document(
         name = free_name(wanted, channels)
         channels[name] = _channel(mediator, schemas)
         operations |= _operations(name, mediator)
-    return {
+    document: dict[str, Any] = {
         "asyncapi": VERSION,
         "info": dict(info),
         "defaultContentType": "application/json",
@@ -86,6 +86,8 @@ def build_asyncapi_document(
         "operations": operations,
         "components": {"schemas": {n: _as_json_schema(s) for n, s in schemas.named.items()}},
     }
+    made: dict[str, Any] = json_only(document)
+    return made
 
 
 def _channel(mediator: WsMediator, schemas: Schemas) -> JsonSchema:

@@ -11,7 +11,7 @@ from flask_boiler.openapi.answers import HEADERS, REQUEST_HEADERS, problem_respo
 from flask_boiler.openapi.links import link
 from flask_boiler.openapi.operations import Operations
 from flask_boiler.openapi.rules import path_of
-from flask_boiler.openapi.schemas import VERSION, Schemas
+from flask_boiler.openapi.schemas import VERSION, Schemas, json_only
 from flask_boiler.view.mounting import mounted_routes
 
 __all__ = ["build_document"]
@@ -49,7 +49,8 @@ def build_document(app: Flask, settings: Mapping[str, Any]) -> dict[str, Any]:
     for section in ("servers", "security", "tags", "externalDocs"):
         if settings.get(section):
             document[section] = settings[section]
-    return document
+    made: dict[str, Any] = json_only(document)
+    return made
 
 
 def _info(app: Flask, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,26 +6,37 @@ apispec does this for marshmallow's own fields; here is what it cannot know of o
 from __future__ import annotations
 
 import itertools
+import math
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import marshmallow
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.common import make_schema_key
 
-from flask_boiler import json_fields, registry
+from flask_boiler import json_fields, registry, schema
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.declaration import is_framework_class
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import ConfigurationError
+from flask_boiler.openapi.validators import REPLACED, validated
 from flask_boiler.view_model import ViewModel
 from flask_boiler.view_root import ViewRoot
 
 if TYPE_CHECKING:
     from flask_boiler.model import Model
 
-__all__ = ["VERSION", "JsonSchema", "Schemas", "closed_object", "free_name", "keys_in_words"]
+__all__ = [
+    "VERSION",
+    "JsonSchema",
+    "Schemas",
+    "closed_object",
+    "free_name",
+    "json_only",
+    "keys_in_words",
+]
 
 #: What the page of flasgger reads.
 VERSION = "3.0.3"
@@ -41,9 +52,15 @@ class Schemas:
         self._spec = APISpec(title="", version="", openapi_version=VERSION, plugins=[plugin])
         # Made by the specification above, which type checkers cannot know.
         self._converter: Any = cast(Any, plugin.converter)
+        self._converter.attribute_functions = [
+            function
+            for function in self._converter.attribute_functions
+            if function.__name__ not in REPLACED
+        ]
         self._converter.add_attribute_function(_own_properties)
+        self._converter.add_attribute_function(_demands)
         #: By what they are of, and for what.
-        self._names: dict[tuple[type[Model], str], str] = {}
+        self._names: dict[Hashable, str] = {}
 
     @property
     def named(self) -> Mapping[str, JsonSchema]:
@@ -132,15 +149,23 @@ class Schemas:
         return _reference(name)
 
     def _name_of(self, asked: Any) -> str:
-        return self._name(asked.model)
+        """The name of a schema that a field refers to; it may be none of ours."""
+        if isinstance(asked, schema.ModelSchema):
+            return self._name(asked.model)
+        cls = type(asked)
+        # With other fields left out, say, it is another one.
+        return self._free(make_schema_key(asked), cls.__name__.removesuffix("Schema") or "Schema")
 
     def _name(self, model: type[Model], role: str = "") -> str:
         """What nothing else is called, whatever applications call their classes."""
-        if (model, role) not in self._names:
-            wanted = re.sub(r"[^\w.-]", "_", model.__name__, flags=re.ASCII) + role
+        return self._free((model, role), f"{model.__name__}{role}")
+
+    def _free(self, key: Hashable, wanted: str) -> str:
+        if key not in self._names:
             taken = {*self._names.values(), *self.named}
-            self._names[model, role] = free_name(wanted, taken)
-        return self._names[model, role]
+            name = re.sub(r"[^\w.-]", "_", wanted, flags=re.ASCII)
+            self._names[key] = free_name(name, taken)
+        return self._names[key]
 
 
 def free_name(wanted: str, taken: Container[str]) -> str:
@@ -159,6 +184,20 @@ def closed_object(properties: Mapping[str, JsonSchema], *, required: list[str]) 
     }
 
 
+def json_only(said: Any) -> Any:
+    """What a document says, without the members that JSON has not: no infinite bound, say."""
+    if isinstance(said, Mapping):
+        return {str(name): json_only(v) for name, v in said.items() if _is_sayable(v)}
+    if isinstance(said, list | tuple | set | frozenset):
+        return [json_only(item) for item in said if _is_sayable(item)]
+    form = json_fields.json_form(said)
+    return form if form is None or isinstance(form, str | int | float | list | dict) else str(form)
+
+
+def _is_sayable(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
 def _writable(view_cls: type[ViewModel]) -> dict[str, Attr[Any]]:
     return {name: a for name, a in view_cls.attributes().items() if not a.read_only}
 
@@ -172,6 +211,26 @@ def _reference(name: str) -> JsonSchema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+def _demands(converter: Any, field: marshmallow.fields.Field[Any], ret: JsonSchema) -> JsonSchema:
+    """What validators and the default say, when the rest is said; bound to its converter."""
+    made = validated(field, ret)
+    if isinstance(field, json_fields.IntegerField) and not _is_safe(made):
+        made["description"] = " ".join(filter(None, [made.get("description"), _UNSAFE]))
+    ret.clear()
+    return made
+
+
+_UNSAFE = "A browser reads it exactly only from -(2^53 - 1) to 2^53 - 1."
+
+
+def _is_safe(described: JsonSchema) -> bool:
+    """Whether JavaScript, whose numbers are doubles, can say all the integers."""
+    greatest = 2**53 - 1
+    enumerated = described.get("enum", ())
+    bounds = [described["minimum"], described["maximum"]]
+    return all(abs(number or 0) <= greatest for number in enumerated or bounds)
+
+
 def _own_properties(
     converter: Any, field: marshmallow.fields.Field[Any], ret: JsonSchema
 ) -> JsonSchema:
@@ -179,11 +238,7 @@ def _own_properties(
     match field:
         case json_fields.IntegerField():
             least, greatest = json_fields.INT64
-            return {
-                "format": "int64",
-                "minimum": max(ret.get("minimum", least), least),
-                "maximum": min(ret.get("maximum", greatest), greatest),
-            }
+            return {"format": "int64", "minimum": least, "maximum": greatest}
         case json_fields.IntegerTextField():
             return {"format": "int64", "pattern": json_fields.IntegerTextField.PATTERN}
         case json_fields.NumberField():
@@ -206,10 +261,32 @@ def _own_properties(
             return _embedded(converter, field, ret)
         case json_fields.UnionField():
             return _any_of(map(converter.field2property, field.members), ret)
-        case json_fields.AnyField():
-            # Without a type, null is allowed as anything else is.
+        case json_fields.LiteralField():
             ret.pop("nullable", None)
+            return {"enum": list(field.values)}
+        case marshmallow.fields.Number() if field.as_string:
+            return {"type": "string", "pattern": _NUMERALS[isinstance(field, _Integer)]}
+        case marshmallow.fields.Tuple():
+            return _tuple(map(converter.field2property, field.tuple_fields), ret)
+    if "type" not in ret and not ret.keys() & {"anyOf", "allOf", "$ref"}:
+        # Without a type, null is allowed as anything else is.
+        ret.pop("nullable", None)
     return {}
+
+
+_Integer = marshmallow.fields.Integer
+#: Numbers as strings, as OpenAPI's clients are told to write them; by whether they are integers.
+_NUMERALS = {
+    True: "^-?[0-9]{1,300}$",
+    False: r"^-?[0-9]{1,300}(\.[0-9]{1,300})?$",
+}
+
+
+def _tuple(members: Iterable[JsonSchema], ret: JsonSchema) -> JsonSchema:
+    """An array of so many items; which of them is which, OpenAPI 3.0 cannot say."""
+    found = list(members)
+    count = {"minItems": len(found), "maxItems": len(found)}
+    return {"type": "array", "items": {"anyOf": found} if found else {}, **count}
 
 
 def _geo_point() -> JsonSchema:
