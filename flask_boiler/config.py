@@ -94,6 +94,14 @@ class Config:
         10.0, "how long an HTTP request waits for a Firestore that does not answer, in seconds"
     )
 
+    trigger_audience: str | None = _key(
+        None, "the audience of the OIDC tokens that triggers come with; none is asked for without"
+    )
+    trigger_email: str | None = _key(None, "the service account whose tokens they are")
+    trigger_certs_url: str = _key(
+        "https://www.googleapis.com/oauth2/v1/certs", "where the certificates of tokens are"
+    )
+
     def __new__(cls, **values: Any) -> Self:
         """Refuse unknown keys before the generated ``__init__`` would, and with a suggestion."""
         for name in values:
@@ -121,6 +129,11 @@ class Config:
         if self.emulator_host is not None:
             host = normalized_host(self.emulator_host, named_by="emulator_host")
             object.__setattr__(self, "emulator_host", host)
+        if (self.trigger_audience is None) != (self.trigger_email is None):
+            raise ConfigurationError(
+                "trigger_audience and trigger_email go together: anybody can have a token signed "
+                "for an audience, so the account has to be named, too"
+            )
         self._check_firestore()
 
     def _check_firestore(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from flask_boiler.errors import MissingExtraError, ValidationError
+from flask_boiler.values import document_path
 
 __all__ = ["DocumentEvent", "document_event"]
 
@@ -45,15 +46,26 @@ def document_event(attributes: Mapping[str, Any], data: Any) -> DocumentEvent:
     gone = not message.value.name
     name = message.value.name or message.old_value.name
     database, found, path = name.partition("/documents/")
-    if not found or len(path.split("/")) % 2 or not all(path.split("/")):
-        raise _malformed("data", f"{name!r} is no document's name")
+    if not found or not _is_document(path):
+        raise _malformed("data", f"{name!r:.200} is no document's name")
     claimed = attributes.get("document")
     # In an HTTP header it is percent-encoded, and not every library that takes events decodes it.
     if claimed is not None and path not in (claimed, unquote(str(claimed))):
-        raise _malformed("document", f"{claimed!r} is not the document of the data, {path!r}")
+        raise _malformed(
+            "document", f"{claimed!r:.200} is not the document of the data, {path!r:.200}"
+        )
     if gone != (kind == "deleted") and kind != "written":
         raise _malformed("type", f"{kind}, with a document that {'is not' if gone else 'is'} there")
     return DocumentEvent(database, path, gone)
+
+
+def _is_document(path: str) -> bool:
+    try:
+        document_path(path)
+        path.encode()
+    except ValueError:
+        return False
+    return True
 
 
 def _kind(given: Any) -> str:
@@ -61,7 +73,8 @@ def _kind(given: Any) -> str:
     kind = text.removeprefix(_PREFIX)
     if kind == text or kind not in _KINDS:
         raise _malformed(
-            "type", f"{given!r} is no event of a document: expected {_PREFIX}{{{','.join(_KINDS)}}}"
+            "type",
+            f"{given!r:.200} is no event of a document: expected {_PREFIX}{{{','.join(_KINDS)}}}",
         )
     return kind
 
@@ -107,7 +120,8 @@ def _json_parser(message: Any, data: Mapping[str, Any]) -> Iterator[Any]:
 
     try:
         yield json_format.ParseDict(dict(data), message(), ignore_unknown_fields=True)
-    except json_format.ParseError:
+    except (json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError):
+        # Not every form that no message has is foreseen by what reads it.
         return
 
 

@@ -13,7 +13,6 @@ from urllib.parse import quote
 from flask import Request, Response, current_app, request, url_for
 from flask.views import View
 from werkzeug.exceptions import HTTPException
-from werkzeug.wsgi import LimitedStream
 
 from flask_boiler.callbacks import require_plain_members
 from flask_boiler.collection import new_id
@@ -31,6 +30,7 @@ from flask_boiler.ports import Incomplete
 from flask_boiler.reading import DirectReader, current_reader, reading_through
 from flask_boiler.snapshot_cut import compute_once
 from flask_boiler.values import Snapshot, Target, Write
+from flask_boiler.view.bodies import bounded_body
 from flask_boiler.view.keys import RouteSeal, require_secret_key
 from flask_boiler.view.listing import ListQuery, filterable
 from flask_boiler.view.places import stored_place
@@ -518,7 +518,7 @@ def _json_body(asked: Request) -> Any:
     if kind != "application/json" and not (kind.startswith("application/") and "+json" in kind):
         given = f"not {kind}" if kind else "and no content type is given"
         raise Refusal(415, f"Expected application/json, {given}.")
-    data = _body(asked)
+    data = bounded_body(asked, _MAX_BODY_BYTES)
     if not data:
         raise Refusal(400, "Expected a JSON object; the body is empty.")
     try:
@@ -531,21 +531,6 @@ def _json_body(asked: Request) -> Any:
         return body
     except (ValueError, RecursionError) as error:
         raise Refusal(400, f"The body is not JSON: {error}") from error
-
-
-def _body(asked: Request) -> bytes:
-    limit = current_app.config.get("MAX_CONTENT_LENGTH") or _MAX_BODY_BYTES
-    too_large = Refusal(413, f"A body has at most {limit} bytes.")
-    if (asked.content_length or 0) > limit:
-        raise too_large
-    if asked.content_length is None and "stream" not in vars(asked):
-        # Sent in chunks: no more is read than shows that it is too much.
-        bounded = LimitedStream(asked.environ["wsgi.input"], limit + 1, is_max=True)
-        asked.environ["wsgi.input"] = bounded
-    data = asked.get_data()
-    if len(data) > limit:
-        raise too_large
-    return data
 
 
 def _refuse_constant(name: str) -> Mapping[str, Any]:

@@ -134,7 +134,9 @@ def test_a_task_that_can_never_succeed_is_parked_and_refused(
         for doc_id in ("poison", "poison", "later")
     ]
     assert [answer.status_code for answer in answers] == [422, 422, 503]
-    assert "ada has only 1" in answers[0].get_json()["detail"]
+    # Why is told to those who run the application, and not to whoever posts.
+    assert "is parked by" in answers[0].get_json()["detail"]
+    assert "ada" not in answers[0].get_json()["detail"]
     assert "Retry-After" in answers[2].headers
     assert [parked.key.root for parked in boiler.parked] == ["transfers/poison"]
     account("ada").update(balance=10)

@@ -12,6 +12,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from werkzeug.exceptions import HTTPException
+
 from flask_boiler.context import ApplicationContext, current_context
 from flask_boiler.engine.keys import Parked, ViewKey
 from flask_boiler.engine.live_view import LiveView
@@ -22,7 +24,7 @@ from flask_boiler.lifecycle import Startable
 from flask_boiler.ports import provided
 from flask_boiler.view.query_task.application import Application, Memory
 from flask_boiler.view.query_task.attempts import Handling, Result, Statistics
-from flask_boiler.view.query_task.delivery import deliver
+from flask_boiler.view.query_task.delivery import answer_of, deliver
 from flask_boiler.view.query_task.effects import OnTask, effect_of
 from flask_boiler.view.query_task.forms import FormQuery
 from flask_boiler.view.query_task.marks import MarkOption, mark_of
@@ -172,11 +174,15 @@ class QueryTaskMediator(Startable):
 
         :param event: a CloudEvent, with ``get_attributes()`` and ``get_data()``.
         :raises HTTPException: of werkzeug: 4xx if it can never succeed, the task being parked
-            then; 503 if it should come again.
+            then; 503 if it should come again. Flask answers it with a problem document.
         """
         context = self._context()
-        with context.activated():
-            deliver(event.get_attributes(), event.get_data(), [self], context)
+        try:
+            with context.activated():
+                deliver(event.get_attributes(), event.get_data(), [self], context)
+        except HTTPException as problem:
+            problem.response = answer_of(problem)
+            raise
 
     def belong_to(self, context: Callable[[], ApplicationContext]) -> None:
         """Use this application's context, wherever it is called; ``boiler.add`` does this."""
