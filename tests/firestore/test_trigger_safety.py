@@ -231,7 +231,10 @@ _BODIES = (
 
 
 @hypothesis.settings(
-    max_examples=300, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+    max_examples=300,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
 )
 @hypothesis.given(_HEADERS, _BODIES, st.booleans())
 def test_whatever_is_posted_is_refused_with_a_problem_document(

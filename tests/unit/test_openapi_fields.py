@@ -227,7 +227,7 @@ def test_a_pattern_is_shown_if_it_means_the_same(python: Any, ecma: str | None) 
     assert ecma_pattern(re.compile(python)) == ecma
 
 
-@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.settings(max_examples=150, derandomize=True, deadline=None)
 @hypothesis.given(st.data())
 def test_a_pattern_matches_what_the_expression_does(data: Any) -> None:
     parts = st.sampled_from(
@@ -349,7 +349,10 @@ def _beyond_64_bits(value: Any) -> bool:
 
 
 @hypothesis.settings(
-    max_examples=150, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+    max_examples=150,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
 )
 @hypothesis.given(_declarations(), st.lists(_JSON, min_size=3, max_size=8))
 def test_what_the_schema_takes_is_what_loading_takes(declared: Any, inputs: list[Any]) -> None:
@@ -365,7 +368,7 @@ def test_what_the_schema_takes_is_what_loading_takes(declared: Any, inputs: list
             taken = False
         openapi = OAS30Validator(said).is_valid(value)
         draft7 = Draft7Validator(_as_json_schema(said)).is_valid(value)
-        if not said.keys() & {"type", "enum"} and _beyond_64_bits(value):
+        if "type" not in said and _beyond_64_bits(value):
             # Without a type, it is Firestore that does not store it.
             continue
         assert taken == openapi == draft7 or (in_words and not taken), (said, value)

@@ -11,7 +11,7 @@ from typing import Any
 
 import marshmallow
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_boiler import attrs
@@ -107,6 +107,7 @@ def test_what_is_embedded_tells_its_own_error() -> None:
         shown(attrs.embed(Part), Part.new(width=NAN))
 
 
+@settings(derandomize=True)
 @given(
     st.recursive(
         st.floats() | st.integers() | st.none(),
