@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
-import sys
 import threading
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import grpc
 
+from flask_boiler.embedded.file_lock import FileLock, HeldError, other_names
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.errors import ConfigurationError
 
@@ -74,15 +71,21 @@ class Database:
         self._pool: list[sqlite3.Connection] = []
         self._memory_lock = threading.RLock()
         self._closed = False
-        self._lock_file = None if self.in_memory else _locked(self.path)
+        self._writer: sqlite3.Connection | None = None
+        self._file_lock = None if self.in_memory else _locked(self.path)
         try:
-            self.writer = self._connect()
+            self._writer = self.writer = self._connect()
             self._prepare()
             #: Eight bytes that no other database has, not even one made anew at this path.
             self.identity = bytes(self.writer.execute("SELECT id FROM identity").fetchone()[0])
         except (sqlite3.Error, StorageFailure) as error:
-            self._unlock()
+            self._close_all()
             raise _unusable(self.path, error) from error
+
+    def announce(self, address: str) -> None:
+        """Tell whoever wants the file, too, where it is served (``HOST:PORT``)."""
+        if self._file_lock is not None:
+            self._file_lock.announce(address)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -117,12 +120,19 @@ class Database:
         for connection in pool:
             connection.close()
         with self.writing():
-            self.writer.close()
-        self._unlock()
+            self._close_all()
+
+    def _close_all(self) -> None:
+        # SQLite's locks, which keep other programs out, end with ours: so ours is the last.
+        if self._writer is not None:
+            self._writer.close()
+        if self._file_lock is not None:
+            self._file_lock.release()
 
     def _connect(self) -> sqlite3.Connection:
+        path = self.path if self._file_lock is None else self._file_lock.path
         connection = sqlite3.connect(
-            self.path, isolation_level=None, check_same_thread=False, cached_statements=256
+            path, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         if not self.in_memory:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -171,43 +181,30 @@ class Database:
                 return
         connection.close()
 
-    def _unlock(self) -> None:
-        if self._lock_file is not None:
-            self._lock_file.close()
 
-
-def _locked(path: str) -> IO[bytes]:
-    """A lock on the file that ends with this process, however it ends."""
+def _locked(path: str) -> FileLock:
+    """The file, which nobody else has."""
     try:
-        lock = open(f"{path}.lock", "ab")  # noqa: SIM115
-    except OSError as error:
+        lock = FileLock(path)
+        try:
+            _check_other_names(lock.path)
+        except BaseException:
+            lock.release()
+            raise
+    except (HeldError, OSError, StorageFailure) as error:
         raise _unusable(path, error) from error
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise _unusable(path, "another process has it open") from error
-    _locks.add(lock)
     return lock
 
 
-_locks: weakref.WeakSet[IO[bytes]] = weakref.WeakSet()
-
-
-def _leave_locks() -> None:
-    # The kernel lets go of a lock when nobody has its file open any more, and a forked child has.
-    for lock in list(_locks):
-        lock.close()
-
-
-os.register_at_fork(after_in_child=_leave_locks)
+def _check_other_names(path: str) -> None:
+    """A log of what is not yet in the file lies beside the name by which it was opened last."""
+    for name in other_names(path):
+        log = Path(f"{name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise StorageFailure(
+                f"it is also {name}, and commits that are not in it yet are in {log}; open it by "
+                "that name"
+            )
 
 
 def _unusable(path: str, why: object) -> StorageFailure:

@@ -286,6 +286,7 @@ class EmbeddedFirestore(Startable):
             raise
         self._port = gateway.port
         self._grpc_port = grpc_port
+        storage.announce(self.host)
         self._running = _Running(server, pool, streams, gateway, channels, (calls, turns))
 
     def stop(self) -> None:

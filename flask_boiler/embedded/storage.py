@@ -81,6 +81,10 @@ class Storage:
         """Where it is kept."""
         return self._database.path
 
+    def announce(self, address: str) -> None:
+        """Tell whoever wants the file, too, where it is served (``HOST:PORT``)."""
+        self._database.announce(address)
+
     @property
     def identity(self) -> bytes:
         """Eight bytes that no other storage has."""
