@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Protocol
 from urllib.parse import quote
 
+from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.embedded.storage import Storage
 from flask_boiler.embedded.transfer import (
     clear,
@@ -83,6 +84,8 @@ class DataAtRest:
         storage = Storage(self._path)
         try:
             yield storage
+        except Refusal as refusal:
+            raise ConfigurationError(f"{self._path}: {refusal.details}") from refusal
         finally:
             storage.close()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 
+from flask_boiler.embedded.disk import is_full
 from flask_boiler.embedded.file_lock import FileLock, HeldError, other_names
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.errors import ConfigurationError
@@ -209,6 +211,11 @@ def _check_other_names(path: str) -> None:
 
 def _unusable(path: str, why: object) -> StorageFailure:
     remedy = ""
+    if isinstance(why, sqlite3.Error | OSError) and is_full(why, path):
+        return StorageFailure(
+            f"the embedded Firestore cannot use {path}: the disk is full ({why}). Make room and "
+            "start it again"
+        )
     if isinstance(why, sqlite3.DatabaseError) and not isinstance(why, sqlite3.OperationalError):
         remedy = (
             " The file is damaged, or no file of an embedded Firestore. Move it away and import "
@@ -217,15 +224,19 @@ def _unusable(path: str, why: object) -> StorageFailure:
     return StorageFailure(f"the embedded Firestore cannot use {path}: {why}.{remedy}")
 
 
-def refusal_of(error: sqlite3.Error, path: str) -> Refusal:
-    """What a client is told when the file fails while it is in use."""
-    code = getattr(error, "sqlite_errorname", "") or ""
-    if code.startswith("SQLITE_FULL"):
+def refusal_of(error: sqlite3.Error | OSError, path: str) -> Refusal:
+    """What a client is told when a file fails while it is in use.
+
+    :param path: the database; what is not SQLite's error is of files that are there for a while.
+    """
+    if is_full(error, path):
+        what = path if isinstance(error, sqlite3.Error) else tempfile.gettempdir()
         return Refusal(
             grpc.StatusCode.RESOURCE_EXHAUSTED,
-            f"the disk is full: {path} cannot grow ({error}). Nothing of this commit was written; "
+            f"the disk is full: {what} cannot grow ({error}). Nothing of this commit was written; "
             "make room and repeat it",
         )
+    code = getattr(error, "sqlite_errorname", "") or ""
     if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return Refusal(
             grpc.StatusCode.DATA_LOSS,
@@ -234,6 +245,6 @@ def refusal_of(error: sqlite3.Error, path: str) -> Refusal:
         )
     return Refusal(
         grpc.StatusCode.INTERNAL,
-        f"{path} cannot be read or written ({code or 'SQLite'}: {error}). Nothing of this "
+        f"{path} cannot be read or written ({code or 'the system'}: {error}). Nothing of this "
         "request was done; look at the disk and the file's permissions",
     )

@@ -333,7 +333,7 @@ class _Connection(asyncio.Protocol):
         if int(length) > self._most:
             raise _TooLarge(self._most)
         if in_file:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115
+            self._file = _temporary_file()
         if self._http.they_are_waiting_for_100_continue:
             self._send(h11.InformationalResponse(status_code=100, headers=[]))
         self._since_s = self._loop.time()
@@ -493,10 +493,23 @@ def _malformed(message: str) -> Refusal:
     return Refusal(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
+def _temporary_file() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        raise _unkept(error) from error
+
+
 def _write(file: IO[bytes], data: bytes) -> None:
     try:
         file.write(data)
     except OSError as error:
-        raise Refusal(
-            grpc.StatusCode.RESOURCE_EXHAUSTED, f"What was sent cannot be kept: {error}"
-        ) from error
+        raise _unkept(error) from error
+
+
+def _unkept(error: OSError) -> Refusal:
+    return Refusal(
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        f"What was sent cannot be kept in {tempfile.gettempdir()}: {error}. Make room and send it "
+        "again",
+    )

@@ -103,7 +103,7 @@ class Web:
             answer = self._answer(head, body)
         except Refusal as refusal:
             return self.refused(head, refusal)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             return self.refused(head, refusal_of(error, self._service.storage.path))
         except Exception:
             _log.exception("%s %s went wrong", head.method, urlsplit(head.target).path)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import json
 import os
 import random
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import grpc
 import pytest
 
+from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.embedded.database import StorageFailure
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.embedded.staging import Staging
@@ -112,6 +118,115 @@ def test_a_full_disk_refuses_the_commit_and_keeps_the_others(tmp_path: Path) -> 
     assert _text(again, "a/before") == "kept"
     assert _text(again, "b/too/much/below") == "now there is room"
     again.close()
+
+
+FULL = (
+    "import resource, signal, sys\n"
+    "from flask_boiler.embedded import EmbeddedFirestore\n"
+    "from flask_boiler.firestore.clients import local_client\n"
+    "from google.api_core.exceptions import ResourceExhausted\n"
+    "path, most, filling = sys.argv[1], int(sys.argv[2]), sys.argv[3]\n"
+    "unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
+    "with EmbeddedFirestore(path) as server:\n"
+    "    db = local_client(server.host, project='p', database='(default)')\n"
+    "    db.document('a/first').set({'n': 0})\n"
+    "    if most:\n"
+    "        resource.setrlimit(resource.RLIMIT_FSIZE, (most, unlimited[1]))\n"
+    "    acknowledged = 0\n"
+    "    try:\n"
+    "        for n in range(1000):\n"
+    "            db.document(f'b/{n}').set({'text': 'x' * 20_000}, retry=None)\n"
+    "            acknowledged = n + 1\n"
+    "    except ResourceExhausted as error:\n"
+    "        assert 'the disk is full' in str(error), error\n"
+    "    assert 0 < acknowledged < 1000, acknowledged\n"
+    "    try:\n"
+    "        db.document('b/large').set({'text': 'x' * 900_000}, retry=None)\n"
+    "        raise AssertionError('there is no room for it')\n"
+    "    except ResourceExhausted:\n"
+    "        pass\n"
+    "    assert len(list(db.collection('b').stream())) == acknowledged\n"
+    "    if most:\n"
+    "        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)\n"
+    "    else:\n"
+    "        import os; os.unlink(filling)\n"
+    "    db.document('b/large').set({'text': 'x' * 900_000}, retry=None)\n"
+    "with EmbeddedFirestore(path) as server:\n"
+    "    db = local_client(server.host, project='p', database='(default)')\n"
+    "    assert db.document('a/first').get().exists\n"
+    "    assert len(list(db.collection('b').stream())) == acknowledged + 1\n"
+    "print('done')\n"
+)
+
+
+def _fills(path: Path, most: int, filling: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(path), str(most), str(filling)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.stdout == "done\n", done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no limits for files")
+def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path: Path) -> None:
+    _fills(tmp_path / "data.db", 500_000, tmp_path)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    made = tmp_path / "disk"
+    made.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(made)]
+    if (
+        sys.platform != "linux"
+        or subprocess.run(command, check=False, capture_output=True).returncode
+    ):
+        pytest.skip("only root may mount a disk")
+    yield made
+    subprocess.run(["umount", "--lazy", str(made)], check=True)
+
+
+def test_a_disk_that_is_full_is_told_and_goes_on_when_there_is_room(small_disk: Path) -> None:
+    filling = small_disk / "filling"
+    filling.write_bytes(b"x" * 10 * 1024 * 1024)
+    _fills(small_disk / "data.db", 0, filling)
+
+
+def test_a_disk_that_is_full_at_the_start_is_told(small_disk: Path) -> None:
+    with contextlib.suppress(OSError):
+        (small_disk / "filling").write_bytes(b"x" * 13 * 1024 * 1024)
+    with pytest.raises(StorageFailure, match=r"the disk is full .*Make room and start it again"):
+        Storage(small_disk / "data.db")
+
+
+def test_what_is_kept_for_a_while_finds_a_full_disk_as_well(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filling = small_disk / "filling"
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    with EmbeddedFirestore() as server:
+        _put(server.storage, "a/large", "x" * 900_000)
+        for method, path, body in (
+            ("GET", "/emulator/v1/export", None),
+            ("POST", "/emulator/v1/import", b"x" * 1_000_000),
+        ):
+            with contextlib.suppress(OSError):
+                filling.write_bytes(b"x" * 13 * 1024 * 1024)
+            asking = http.client.HTTPConnection(server.host, timeout=60)
+            asking.request(method, path, body, {"Content-Type": "application/jsonl"})
+            answer = asking.getresponse()
+            told = json.loads(answer.read())["error"]
+            assert (answer.status, told["status"]) == (429, "RESOURCE_EXHAUSTED")
+            assert "Make room" in told["message"] or "make room" in told["message"]
+            asking.close()
+            filling.unlink()
+            asking.request(method, path, body, {"Content-Type": "application/jsonl"})
+            # What is no export is told to be none, now that it can be looked at.
+            assert asking.getresponse().status == (200 if body is None else 400)
+            asking.close()
 
 
 def test_a_damaged_file_is_a_clear_error(tmp_path: Path) -> None:
