@@ -15,7 +15,9 @@ from weakref import WeakSet
 
 from flask import Response, current_app, request
 
-__all__ = ["FLASGGER", "before_request", "without_web_fonts"]
+from flask_boiler.openapi.page_policy import PAGE_HEADERS, content_policy
+
+__all__ = ["FLASGGER", "after_request", "before_request"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,13 +43,20 @@ def before_request() -> None:
             _complete_settings(swagger)
 
 
-def without_web_fonts(response: Response) -> Response:
-    """The page without the one thing that it would load from elsewhere: a style sheet of fonts.
+def after_request(response: Response) -> Response:
+    """What flasgger serves, with headers that say what a browser may do with it.
 
-    Until that arrives, or fails to, a browser shows nothing.
+    The page goes without the one thing that it would load from elsewhere, a style sheet of fonts:
+    until that arrives, or fails to, a browser shows nothing.
     """
+    for name, said in PAGE_HEADERS.items():
+        response.headers.setdefault(name, said)
     if response.mimetype == "text/html" and not response.direct_passthrough:
         response.set_data(_WEB_FONTS.sub(b"", response.get_data()))
+        swagger = getattr(current_app, "swag", None)
+        document = {} if swagger is None else {**swagger.config, **(swagger.template or {})}
+        policy = content_policy(response.get_data(as_text=True), document)
+        response.headers.setdefault("Content-Security-Policy", policy)
     return response
 
 

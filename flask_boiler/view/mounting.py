@@ -61,7 +61,7 @@ def prepare(app: Flask | Blueprint) -> None:
         app.before_request(_refuse_unrouted)
         app.after_request(_as_problem)
         app.before_request_funcs.setdefault(swagger.FLASGGER, []).append(swagger.before_request)
-        app.after_request_funcs.setdefault(swagger.FLASGGER, []).append(swagger.without_web_fonts)
+        app.after_request_funcs.setdefault(swagger.FLASGGER, []).append(swagger.after_request)
 
 
 def is_prepared(app: Flask) -> bool:
@@ -102,6 +102,7 @@ def _as_problem(response: Response) -> Response:
     That is Flask's page for an exception that nobody caught, or for an ``abort`` of a function
     that runs before each request.
     """
+    _forbid_sniffing(response)
     if response.status_code < 400 or response.mimetype != "text/html" or request.url_rule is None:
         return response
     app: Any = current_app
@@ -112,6 +113,13 @@ def _as_problem(response: Response) -> Response:
         response.set_data(problem_of(known(), {}).get_data())
         response.mimetype = PROBLEM_TYPE
     return response
+
+
+def _forbid_sniffing(response: Response) -> None:
+    """Have no browser take what a route answers for anything but what it is said to be."""
+    app: Any = current_app
+    if request.url_rule is not None and _route_of(app, request.url_rule) is not None:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
 
 
 def _is_of_a_route(refused: MethodNotAllowed) -> bool:

@@ -65,6 +65,7 @@ def problem_of(error: BoilerError | HTTPException, fields: Mapping[str, str]) ->
     details = problem_details(error, fields)
     status: int = details["status"]
     response = Response(json_text(details), status=status, mimetype=PROBLEM_TYPE)
+    response.headers["X-Content-Type-Options"] = "nosniff"
     if status == HTTPStatus.SERVICE_UNAVAILABLE and not _is_open(error):
         response.headers["Retry-After"] = str(_RETRY_AFTER_S)
     return response

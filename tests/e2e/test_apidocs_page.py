@@ -39,8 +39,12 @@ def page(browser: Browser) -> Iterator[Page]:
     expect.set_options(timeout=TIMEOUT_MS)
     page.on("request", look)
     page.on("pageerror", lambda error: complaints.append(str(error)))
+    # What the page's policy forbids is told here, too.
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     with serving(app) as address:
-        page.goto(f"{address}/apidocs/")
+        answer = page.goto(f"{address}/apidocs/")
+        assert answer is not None
+        assert "script-src 'self' 'sha256-" in answer.headers["content-security-policy"]
         yield page
         page.close()
     assert complaints == []

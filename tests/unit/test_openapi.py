@@ -621,3 +621,60 @@ def test_without_the_extra_the_routes_work_and_the_document_says_what_to_install
     status, said = done.stdout.splitlines()
     assert status == "405"
     assert "pip install 'flask-boiler[openapi]'" in said
+
+
+# -- what a browser may do
+
+
+def test_the_page_runs_and_loads_only_its_own_and_stands_in_no_frame(app: Flask) -> None:
+    Swagger(app)
+    client = app.test_client()
+    page = client.get("/apidocs/")
+    policy = dict(
+        directive.split(" ", 1) for directive in page.headers["Content-Security-Policy"].split("; ")
+    )
+    assert policy["default-src"] == "'none'"
+    assert re.fullmatch("'self'( 'sha256-[A-Za-z0-9+/=]{44}')+", policy["script-src"])
+    assert policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == "'none'"
+    for path in ("/apidocs/", "/apispec_1.json", "/flasgger_static/swagger-ui.css"):
+        with client.get(path) as answer:
+            headers = answer.headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_what_the_application_names_is_allowed_and_its_own_policy_stays(app: Flask) -> None:
+    flow = {"tokenUrl": "https://id.example/token", "scopes": {}}
+    app.config["SWAGGER"] = {
+        "openapi": "3.0.3",
+        "servers": [{"url": "https://shop.example/api"}, {"url": "/here"}, {"url": "x; y"}],
+        "components": {
+            "securitySchemes": {"o": {"type": "oauth2", "flows": {"clientCredentials": flow}}}
+        },
+        "swagger_ui_bundle_js": "https://cdn.example/bundle.js",
+    }
+    Swagger(app)
+    policy = app.test_client().get("/apidocs/").headers["Content-Security-Policy"]
+    assert "connect-src 'self' https://shop.example https://id.example;" in policy
+    assert re.search("script-src [^;]*https://cdn.example", policy)
+
+
+def test_a_policy_of_the_applications_own_stays(app: Flask) -> None:
+    Swagger(app)
+
+    @app.after_request
+    def own(response: Any) -> Any:
+        response.headers["Content-Security-Policy"] = "default-src 'self'"
+        return response
+
+    page = app.test_client().get("/apidocs/")
+    assert page.headers["Content-Security-Policy"] == "default-src 'self'"
+
+
+def test_no_answer_in_json_is_taken_for_anything_else(app: Flask) -> None:
+    client = app.test_client()
+    for answer in (client.get("/vases/a/b"), client.put("/vases"), client.get("/vases?x=1")):
+        assert answer.mimetype == "application/problem+json"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
