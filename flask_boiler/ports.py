@@ -40,6 +40,8 @@ class Incomplete(BaseException):
     def __init__(self, missing: Collection[Target]) -> None:
         super().__init__(f"not held yet: {', '.join(map(str, missing))}")
         self.missing: frozenset[Target] = frozenset(missing)
+        #: Where the view wants to be kept that is computed, if that can be told already.
+        self.places: Collection[str] | None = None
 
 
 class Reader(Protocol):

@@ -24,12 +24,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flask_boiler.engine.keys import ViewKey
+from flask_boiler.ports import Cut, Incomplete
 from flask_boiler.values import Target
 
 if TYPE_CHECKING:
     from flask_boiler.engine.cut_reader import CutReader
 
-__all__ = ["LiveView", "Outcome", "Phase", "Rendering", "Sink"]
+__all__ = ["LiveView", "Outcome", "Phase", "Rendering", "Sink", "farewell_of"]
 
 
 class Phase(enum.Enum):
@@ -108,6 +109,7 @@ class LiveView:
         it has to be computed once more; ``None`` if none came.
     :param awaited: the ledger's documents of the places that it was refused, which it reads to
         hear when they are free.
+    :param farewell: while it waits, what would only give up the places that it does not want.
     :param on_parked: told why the view was set aside; the engine's lock is held, so it must not
         wait for anything.
     """
@@ -122,9 +124,20 @@ class LiveView:
     changed_since_s: float | None = None
     discarded: bool = False
     awaited: frozenset[str] = frozenset()
+    farewell: Rendering | None = None
     on_parked: Callable[[Exception], None] | None = None
 
     @property
     def busy(self) -> bool:
         """Whether something is still to happen by itself."""
         return self.phase is not Phase.IDLE
+
+
+def farewell_of(incomplete: Incomplete, cut: Cut) -> Rendering | None:
+    """What gives up the places that a view does not want which cannot be computed.
+
+    ``None`` if it could not tell its places either.
+    """
+    if incomplete.places is None:
+        return None
+    return Rendering(dict.fromkeys(incomplete.places), read_time_ns=cut.read_time_ns)

@@ -24,7 +24,7 @@ from flask_boiler.engine.cut_reader import CutReader, differs
 from flask_boiler.engine.dependencies import Dependencies
 from flask_boiler.engine.keys import Parked, ViewKey
 from flask_boiler.engine.ledger import ledger_path, load_records
-from flask_boiler.engine.live_view import LiveView, Outcome, Phase, Rendering
+from flask_boiler.engine.live_view import LiveView, Outcome, Phase, Rendering, farewell_of
 from flask_boiler.engine.parking import Parking, as_boiler_error
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.publisher import Publisher
@@ -233,19 +233,11 @@ class Engine:
         )
 
     def settle(self, canary: str, write: Callable[[], int], *, timeout_s: float) -> None:
-        """Wait until everything that was committed before is published, and what that caused.
-
-        :param canary: the path of a document that ``write`` changes; it gives the commit's time in
-            nanoseconds.
-        :raises TimeoutError: naming what is still busy.
-        """
+        """Wait until all that was committed before is published: see ``Settling.settle``."""
         self._settling.settle(canary, write, timeout_s=timeout_s)
 
     def await_quiet(self, *, timeout_s: float) -> None:
-        """Wait until nothing that was heard so far is left to compute or publish.
-
-        :raises TimeoutError: naming what is still busy.
-        """
+        """Wait until nothing is left to compute or publish: see ``Settling.await_quiet``."""
         self._settling.await_quiet(timeout_s=timeout_s)
 
     def _is_coming(self, key: ViewKey, submitted: bool) -> bool:
@@ -255,7 +247,7 @@ class Engine:
                 return False
             return view.changed_since_s is not None if submitted else view.busy
 
-    # --- hearing ---------------------------------------------------------------------------
+    # --- hearing ---
 
     def _on_change(self, change: CutChange) -> None:
         with self._lock:
@@ -314,7 +306,7 @@ class Engine:
         if self._awaiting_cut:
             self.feed.refresh()
 
-    # --- phases ----------------------------------------------------------------------------
+    # --- phases ---
 
     def _touch(self, view: LiveView, since_s: float | None = None) -> None:
         """Something that the view reads changed: compute it, once, as soon as it is free.
@@ -357,6 +349,7 @@ class Engine:
                 return
             # What it waited for may be needed no more: the next reading says so anew.
             view.waits_for.clear()
+            view.farewell = None
             cut = self.feed.cut
             if cut.read_time_ns < view.at_least_ns:
                 self._await_cut(view)
@@ -389,6 +382,7 @@ class Engine:
                 self._enter(view, Phase.IDLE)
                 return
             view.waits_for = set(incomplete.missing)
+            view.farewell = farewell_of(incomplete, reader.cut)
             self._enter(view, Phase.WAITING)
             # What the published value was made from is kept until there is another value.
             before = self._dependencies.reads(view.key)
@@ -523,7 +517,7 @@ class Engine:
             self._enter(view, Phase.IDLE)
         self._freed(freed)
 
-    # --- parking ---------------------------------------------------------------------------
+    # --- parking ---
 
     def _park(self, view: LiveView, error: Exception) -> None:
         self._set_aside(view.key, error)
@@ -531,7 +525,13 @@ class Engine:
             view.on_parked(error)
         if view.phase is Phase.WAITING:
             view.waits_for.clear()
-            self._enter(view, Phase.IDLE)
+            farewell = view.farewell
+            if farewell is None or not self.publisher.leaves(view, farewell):
+                self._enter(view, Phase.IDLE)
+                return
+            farewell.error = error
+            self._enter(view, Phase.PUBLISHING)
+            view.sink.submit(view, farewell, partial(self._published, view, farewell))
 
     def _set_aside(self, key: ViewKey, error: Exception) -> None:
         self.statistics.parked += 1

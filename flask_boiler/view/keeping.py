@@ -20,6 +20,7 @@ from flask_boiler.engine.population import Population
 from flask_boiler.engine.publisher import Publisher
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.naming import nearest
+from flask_boiler.ports import Incomplete
 from flask_boiler.reading import reading_through
 from flask_boiler.values import Snapshot
 from flask_boiler.view.build import builder_of
@@ -102,6 +103,9 @@ class ViewKeeper:
             documents = render(view, key, run.context.datastore.codec)
             adopted = documents.keys() if view.adopts() else ()
             return Rendering(documents, view=view, adopted=adopted)
+        except Incomplete as incomplete:
+            incomplete.places = _places_of(view)
+            raise
         except Exception as error:
             wanted = _places_of(view)
             if wanted is None:
@@ -226,7 +230,7 @@ def _places_of(view: ViewModel) -> list[str] | None:
     """Where a view that cannot be computed wants to be kept, if at least that can be told."""
     try:
         return view.wanted_places()
-    except Exception as error:
+    except (Exception, Incomplete) as error:
         logger.debug("the places of a %s are not known: %s", type(view).__name__, error)
         return None
 

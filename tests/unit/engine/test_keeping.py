@@ -15,7 +15,7 @@ from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.runtime import Engine
 from flask_boiler.engine.tombstones import KEPT_FOR_NS
-from flask_boiler.errors import MaterializationError, ValidationError
+from flask_boiler.errors import MaterializationError, TargetRejectedError, ValidationError
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.store import Store, reference
 from flask_boiler.values import Snapshot
@@ -380,3 +380,41 @@ def test_a_place_among_domain_documents_parks_its_view_which_leaves_the_old_one(
         assert bad in str(error)
         assert keeping.datastore.fields(bad) is None
         assert keeping.datastore.fields("anywhere/1") is None
+
+
+class TwinnedStore(Store):
+    town = reference(Town)
+    twin = reference(Town, source=lambda store: store.town.extra.get("twin"))
+
+
+class Twinned(ViewModel):
+    store: TwinnedStore
+
+    class Meta:
+        path = "twinned/{town.extra[at]}"
+
+    @attrs.computed
+    def twin(self) -> Any:
+        twin = self.store.twin
+        return twin.title if twin else None
+
+
+def test_a_view_that_is_refused_what_it_reads_leaves_its_old_place(keeping: Keeping) -> None:
+    keeping.keep(QueryMediator(Twinned, query=None))
+    keeping.show(at="north")
+    assert keeping.datastore.fields("twinned/north") is not None
+    keeping.datastore.put("towns/a", {"at": "south", "twin": "towns/b"})
+    keeping.feed.deliver(members={TOWNS: ["towns/a"]})
+    while keeping.feed.listened.get(timeout=TIMEOUT_S) != "towns/b":
+        pass
+    keeping.feed.deliver(rejected={"towns/b": "PERMISSION_DENIED"})
+    keeping.quiet()
+    [error] = keeping.errors
+    assert isinstance(error, TargetRejectedError)
+    assert keeping.datastore.fields("twinned/north") is None
+    assert keeping.datastore.recorded_owner("twinned/north") is None
+    keeping.datastore.put("towns/b", {"title": "B"})
+    keeping.feed.deliver("towns/b")
+    keeping.quiet()
+    assert keeping.errors == []
+    assert keeping.datastore.fields("twinned/south")["twin"] == "B"  # type: ignore[index]
