@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from flask_boiler.firestore.codec import Codec
     from flask_boiler.firestore.datastore import FirestoreDatastore
+    from flask_boiler.firestore.reachability import Reachability
 
 __all__ = [
     "ApplicationContext",
@@ -119,6 +120,12 @@ class ApplicationContext:
         return opened.datastore
 
     @property
+    def reachability(self) -> Reachability | None:
+        """Whether Firestore answers; ``None`` if nothing has been asked yet. It asks nothing."""
+        opened = self._connections.datastore
+        return None if opened is None else opened.reachability
+
+    @property
     def decoder(self) -> Codec:
         """What decodes and encodes the documents of this database."""
         return self.datastore.codec
@@ -183,6 +190,8 @@ class ApplicationContext:
             # It is the parent's, and still the one that holds the data.
             self._connections.local_host = opened.local_host
         with opened.lock:
+            if opened.datastore is not None:
+                opened.datastore.close()
             if opened.client is not None:
                 from flask_boiler.firestore.clients import close_client
 
@@ -384,6 +393,15 @@ class ContextProxy:
                 "'with app.app_context():'"
             )
         return self._last
+
+    @contextmanager
+    def falling_back_on(self, context: ApplicationContext) -> Iterator[None]:
+        """In the block, let this be what was read last: on every thread, where nothing else is."""
+        before, self._last = self._last, context
+        try:
+            yield
+        finally:
+            self._last = before
 
     @property
     def config(self) -> Config:

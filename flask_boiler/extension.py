@@ -6,8 +6,8 @@ import logging
 import os
 import uuid
 import weakref
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Protocol, TypeVar
 
 from flask import Blueprint, Flask, current_app, has_app_context
@@ -16,8 +16,11 @@ from flask_boiler.config import Config
 from flask_boiler.context import ApplicationContext, WebSettings, register_resolver
 from flask_boiler.engine.keys import Parked, ViewKey
 from flask_boiler.engine.runtime import Engine
+from flask_boiler.engine.statistics import Statistics
 from flask_boiler.errors import ConfigurationError, UnavailableError
-from flask_boiler.lifecycle import Startable
+from flask_boiler.firestore.patience import DEFAULT_PATIENCE_S, waiting_at_most
+from flask_boiler.health import Health
+from flask_boiler.lifecycle import Startable, ending_within
 from flask_boiler.mutation import Mutation
 from flask_boiler.ports import Datastore
 from flask_boiler.reloader import before_child
@@ -40,6 +43,9 @@ R = TypeVar("R")
 logger = logging.getLogger(__name__)
 
 _EXTENSION = "boiler"
+
+#: How long an end may take by default, as long as Firestore answers.
+_FINISH_WITHIN_S = 30.0
 
 
 class Mediator(Protocol):
@@ -201,9 +207,14 @@ class Boiler(Startable):
                 self.add(mediator)
         return exposed
 
-    def start(self) -> None:
+    def start(self, *, wait_s: float = DEFAULT_PATIENCE_S) -> None:
         """Start every mediator that was added.
 
+        What does not answer, and where, is logged within a second, and again now and then.
+
+        :param wait_s: for how long a Firestore that does not answer is waited for; ``math.inf``
+            to wait for ever.
+        :raises UnavailableError: it still did not; nothing runs.
         :raises ConfigurationError: they are running already.
         :raises CyclicViewError: views are declared to read each other in a circle.
         """
@@ -216,14 +227,33 @@ class Boiler(Startable):
         self._started = []
         self._running_in = os.getpid()
         try:
-            for mediator in self._mediators:
-                self._start(mediator)
+            with waiting_at_most(wait_s):
+                for mediator in self._mediators:
+                    self._start(mediator)
         except BaseException:
             self.stop()
             raise
 
-    def stop(self) -> None:
-        """Stop the mediators, finish what is in hand, end every thread and listener."""
+    def stop(self, *, within_s: float = _FINISH_WITHIN_S) -> None:
+        """Stop the mediators, finish what is in hand, end every thread and listener.
+
+        A Firestore that is silent is not waited for: what is not written then is made good at the
+        next start. Nor is what takes longer than ``within_s``, as a getter may; it is left, and
+        logged.
+        """
+        with self._ending(within_s):
+            self._stop()
+
+    @contextmanager
+    def _ending(self, within_s: float) -> Iterator[None]:
+        reachability = self.context.reachability
+        with ExitStack() as bounds:
+            bounds.enter_context(ending_within(within_s))
+            if reachability is not None:
+                bounds.enter_context(reachability.ending(within_s))
+            yield
+
+    def _stop(self) -> None:
         _running.discard(self)
         started, self._started = self._started, []
         if self._running_in != os.getpid():
@@ -239,10 +269,10 @@ class Boiler(Startable):
                 if isinstance(mediator, WsMediator) and mediator not in started:
                     ends.callback(mediator.stop)
 
-    def close(self) -> None:
+    def close(self, *, within_s: float = _FINISH_WITHIN_S) -> None:
         """Stop, and close the context's clients and a local Firestore that it started."""
         try:
-            self.stop()
+            self.stop(within_s=within_s)
         finally:
             self.context.close()
 
@@ -264,6 +294,39 @@ class Boiler(Startable):
             return any(
                 queue.retry(key.root) for queue in self._queues() if queue.name == key.keeper
             )
+
+    @property
+    def mediates(self) -> bool:
+        """Whether anything here keeps views, applies tasks or patches, or serves them live."""
+        if self._running_in == os.getpid() and self._started:
+            return True
+        serving = any(isinstance(mediator, WsMediator) for mediator in self._mediators)
+        return serving or live_views(self.context).running
+
+    @property
+    def health(self) -> Health:
+        """How the mediators fare, as far as this process knows: nothing is read for it."""
+        reachability = self.context.reachability
+        heard = {queue.name: queue.parked_as_heard for queue in self._queues()}
+        live = live_views(self.context)
+        engine = live.engine if live.running else None
+        return Health(
+            running=self._running_in == os.getpid() and len(self._started) == len(self._mediators),
+            firestore=None if reachability is None else reachability.where,
+            answers=reachability is None
+            or (reachability.has_answered and not reachability.is_silent),
+            silent_s=0.0 if reachability is None else reachability.silent_s,
+            stream_silent_s=None if reachability is None else reachability.stream_silent_s,
+            lag_s=0.0 if engine is None else engine.lag_s,
+            views=0 if engine is None else engine.views,
+            counts=Statistics() if engine is None else engine.statistics,
+            tasks_done={queue.name: queue.statistics.done for queue in self._queues()},
+            parked=[
+                *([] if engine is None else engine.parked),
+                *(task for tasks in heard.values() for task in tasks or ()),
+            ],
+            unheard=[name for name, tasks in heard.items() if tasks is None],
+        )
 
     @property
     def lag_s(self) -> float:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,13 @@ import click
 from flask.cli import AppGroup, NoAppException, ScriptInfo
 
 from flask_boiler.addresses import emulator_host, normalized_host
+from flask_boiler.cli.application import errors_shown, wait_option
 from flask_boiler.cli.stored_data import DataAtRest, DataServed, StoredData
 from flask_boiler.config import Config
 from flask_boiler.context import ApplicationContext
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.embedded.database import MEMORY
 from flask_boiler.embedded.running import run_until_ended
-from flask_boiler.errors import BoilerError
 from flask_boiler.extension import Boiler
 
 __all__ = ["firestore_commands"]
@@ -36,6 +35,7 @@ def _of_data(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--host", help="HOST:PORT of an embedded Firestore that runs."),
         click.option("--file", type=_path, help="The file of one that does not run."),
+        wait_option,
     ):
         command = option(command)
     return command
@@ -62,12 +62,12 @@ def start(
     allow_remote: bool,
     trusted_hosts: tuple[str, ...],
 ) -> None:
-    """Run an embedded Firestore until Ctrl-C, for several processes or a browser.
+    """Run an embedded Firestore until Ctrl-C (SIGTERM, SIGHUP), for several processes or a browser.
 
     What is not given here, the application's configuration says (firestore_file, firestore_port,
     firestore_trusted_hosts).
     """
-    with _errors_shown():
+    with errors_shown():
         config = _config(context)
         # It is told to whoever looks at the terminal.
         logging.getLogger("flask_boiler.embedded").setLevel(logging.ERROR)
@@ -85,10 +85,12 @@ def start(
 @click.argument("target", type=_path)
 @_of_data
 @click.pass_context
-def export(context: click.Context, target: Path, host: str | None, file: Path | None) -> None:
+def export(
+    context: click.Context, target: Path, host: str | None, file: Path | None, wait_s: float
+) -> None:
     """Write all documents of all databases to TARGET, as text: one in each line."""
-    with _errors_shown():
-        _data(_config(context), host, file).export(target)
+    with errors_shown():
+        _data(_config(context), host, file, wait_s).export(target)
     with target.open(encoding="utf-8") as lines:
         # The first line says what the file is.
         click.echo(f"exported {sum(1 for _ in lines) - 1} document(s) to {target}")
@@ -98,10 +100,12 @@ def export(context: click.Context, target: Path, host: str | None, file: Path | 
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @_of_data
 @click.pass_context
-def import_(context: click.Context, source: Path, host: str | None, file: Path | None) -> None:
+def import_(
+    context: click.Context, source: Path, host: str | None, file: Path | None, wait_s: float
+) -> None:
     """Write the documents of SOURCE, an exported file; others stay as they are."""
-    with _errors_shown():
-        count = _data(_config(context), host, file).add(source)
+    with errors_shown():
+        count = _data(_config(context), host, file, wait_s).add(source)
     click.echo(f"imported {count} document(s) from {source}")
 
 
@@ -115,6 +119,7 @@ def clear(
     context: click.Context,
     host: str | None,
     file: Path | None,
+    wait_s: float,
     project: str | None,
     database: str | None,
     yes: bool,
@@ -124,9 +129,9 @@ def clear(
         # As a variable that is not set makes it.
         if name == "":
             raise click.UsageError(f"{option} is empty: leave it out to mean the application's")
-    with _errors_shown():
+    with errors_shown():
         config = _config(context)
-        data = _data(config, host, file)
+        data = _data(config, host, file, wait_s)
         project = project or ApplicationContext(config).local_project
         world = f"projects/{project}/databases/{database or config.database}"
         if not yes:
@@ -158,7 +163,7 @@ def _config(context: click.Context) -> Config:
     return boiler.context.config
 
 
-def _data(config: Config, host: str | None, file: Path | None) -> StoredData:
+def _data(config: Config, host: str | None, file: Path | None, wait_s: float) -> StoredData:
     """Those that are named, or else those that the application works with."""
     if host is not None and file is not None:
         raise click.UsageError("--host names one that runs, --file one that does not: give one")
@@ -166,7 +171,7 @@ def _data(config: Config, host: str | None, file: Path | None) -> StoredData:
         return DataAtRest(file)
     named = None if host is None else normalized_host(host, named_by="--host")
     if found := named or config.emulator_host or emulator_host():
-        return DataServed(found)
+        return DataServed(found, wait_s=wait_s)
     if (configured := _configured_file(config)) is not None:
         return DataAtRest(configured)
     raise click.UsageError(
@@ -177,11 +182,3 @@ def _data(config: Config, host: str | None, file: Path | None) -> StoredData:
 
 def _configured_file(config: Config) -> Path | None:
     return None if config.firestore_file is None else Path(config.firestore_file).expanduser()
-
-
-@contextmanager
-def _errors_shown() -> Iterator[None]:
-    try:
-        yield
-    except BoilerError as error:
-        raise click.ClickException(str(error)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import IO, Protocol
 from urllib.parse import quote
 
+from flask_boiler.cli.application import tell
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.embedded.storage import Storage
 from flask_boiler.embedded.transfer import (
@@ -21,10 +23,10 @@ from flask_boiler.embedded.transfer import (
 )
 from flask_boiler.embedded.web import EXPORT, IMPORT, LINES
 from flask_boiler.errors import ConfigurationError
+from flask_boiler.firestore.reachability import Reachability
 
 __all__ = ["DataAtRest", "DataServed", "StoredData"]
 
-_TIMEOUT_S = 600.0
 _PIECE = 64 * 1024
 
 
@@ -94,10 +96,13 @@ class DataServed:
     """With a server that runs, in memory or in a file.
 
     :param host: its ``HOST:PORT``.
+    :param wait_s: for how long it is waited for when it does not answer.
     """
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, *, wait_s: float = math.inf) -> None:
         self._host = host
+        self._wait_s = wait_s
+        self._reachability = Reachability(host, host, tell=tell)
 
     def export(self, target: Path) -> None:
         """Write them to a file, as of one time."""
@@ -133,13 +138,19 @@ class DataServed:
         with closing(self._connected()) as connection:
             try:
                 headers = {"Content-Length": str(length), "Content-Type": LINES}
-                connection.request(method, path, body, headers)
-                answer = connection.getresponse()
+                with self._reachability.waiting(connection.close):
+                    connection.request(method, path, body, headers)
+                    answer = connection.getresponse()
                 # Lines of JSON as well. Other servers may answer anything with a page.
                 is_ours = answer.getheader("Content-Type", "").startswith("application/json")
                 if answer.status != http.HTTPStatus.OK or not is_ours:
                     raise ConfigurationError(self._refusal(answer))
                 yield answer
+            except TimeoutError as error:
+                raise ConfigurationError(
+                    f"gave up after {self._wait_s:g} s: {self._host} takes connections but "
+                    "does not answer; what was asked for may or may not be done"
+                ) from error
             except http.client.RemoteDisconnected as error:
                 raise self._ended(error) from error
             except http.client.BadStatusLine as error:
@@ -177,7 +188,8 @@ class DataServed:
 
     def _connected(self) -> http.client.HTTPConnection:
         try:
-            connection = http.client.HTTPConnection(self._host, timeout=_TIMEOUT_S)
+            patience_s = None if self._wait_s == math.inf else self._wait_s
+            connection = http.client.HTTPConnection(self._host, timeout=patience_s)
             connection.connect()
         # A name that is none is a UnicodeError.
         except (OSError, UnicodeError, http.client.HTTPException) as error:

@@ -3,7 +3,6 @@
 Its rooms, from below to above; each imports only from those above it in this list::
 
     refusal, clock, encoding         statuses, times, bytes that sort as Firestore sorts
-    pool                             threads for calls, which end with the process
     disk                             whether there is room
     file_lock                        one process for a file, whatever it is called
     names, values                    which names and values Firestore takes

@@ -25,8 +25,8 @@ from typing import Any, Protocol
 
 import grpc
 
-from flask_boiler.embedded.pool import DaemonPool
 from flask_boiler.embedded.refusal import Refusal
+from flask_boiler.pool import DaemonPool
 
 __all__ = ["Duplex", "Party", "is_possible", "with_threads"]
 

@@ -14,13 +14,13 @@ from flask_boiler.embedded.conversation import Conversation, ListenPolicy
 from flask_boiler.embedded.database import refusal_of
 from flask_boiler.embedded.duplex import Duplex, Party, is_possible, with_threads
 from flask_boiler.embedded.faults import Faults
-from flask_boiler.embedded.pool import DaemonPool
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.embedded.service import Service
 from flask_boiler.embedded.switchboard import Switchboard
 from flask_boiler.embedded.tokens import Tokens
 from flask_boiler.embedded.write_stream import WriteStream
 from flask_boiler.firestore import protocol
+from flask_boiler.pool import DaemonPool
 
 __all__ = ["Streams"]
 

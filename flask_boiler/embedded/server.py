@@ -18,7 +18,6 @@ from flask_boiler.embedded.faults import Faults
 from flask_boiler.embedded.gateway import Gateway
 from flask_boiler.embedded.http_connection import HttpServing
 from flask_boiler.embedded.listening import Streams
-from flask_boiler.embedded.pool import DaemonPool
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.embedded.service import Service
 from flask_boiler.embedded.storage import RETENTION_S, Storage
@@ -28,6 +27,7 @@ from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.greenlets import hook_grpc
 from flask_boiler.lifecycle import Startable
+from flask_boiler.pool import DaemonPool
 
 __all__ = ["EmbeddedFirestore", "Handler", "streaming", "unary"]
 

@@ -35,6 +35,7 @@ from flask_boiler.errors import (
     UnavailableError,
 )
 from flask_boiler.firestore.patience import waiting_at_most
+from flask_boiler.lifecycle import join
 from flask_boiler.ports import Datastore
 from flask_boiler.values import Snapshot
 
@@ -96,8 +97,7 @@ class Publisher:
         """
         self._stopping.set()
         self._queue.put(Signal.END)
-        if self._thread.ident is not None:
-            self._thread.join()
+        join(self._thread)
 
     def submit(self, view: LiveView, rendering: Rendering, done: Callable[[Outcome], None]) -> None:
         """Make the view's places what the rendering says."""

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 
 from flask_boiler.engine.live_view import LiveView
+from flask_boiler.lifecycle import join
 
 __all__ = ["Scheduler"]
 
@@ -25,6 +26,8 @@ class Scheduler:
     def __init__(self, work: Callable[[LiveView], None], *, workers: int) -> None:
         self._work = work
         self._ready: queue.SimpleQueue[LiveView | None] = queue.SimpleQueue()
+        # What is queued is for the next start: the time to end is over.
+        self._abandoned = False
         self._threads = [
             threading.Thread(target=self._run, name=f"flask-boiler-compute-{n}", daemon=True)
             for n in range(workers)
@@ -36,12 +39,11 @@ class Scheduler:
             thread.start()
 
     def stop(self) -> None:
-        """Finish what is queued, then end the threads."""
+        """Finish what is queued, as far as there is time, then end the threads."""
         for _ in self._threads:
             self._ready.put(None)
-        for thread in self._threads:
-            if thread.ident is not None and thread is not threading.current_thread():
-                thread.join()
+        ended = [join(thread) for thread in self._threads]
+        self._abandoned = not all(ended)
 
     def put(self, view: LiveView) -> None:
         """Have a view computed."""
@@ -52,5 +54,5 @@ class Scheduler:
         return threading.current_thread() in self._threads
 
     def _run(self) -> None:
-        while (view := self._ready.get()) is not None:
+        while not self._abandoned and (view := self._ready.get()) is not None:
             self._work(view)

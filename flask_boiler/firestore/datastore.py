@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import google.auth.exceptions
-from google.api_core import retry as google_retry
 
 from flask_boiler.errors import UnavailableError
 from flask_boiler.firestore import protocol
+from flask_boiler.firestore.calls import ListenCall, answered, streamed
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.failures import translated
 from flask_boiler.firestore.patience import DEFAULT_PATIENCE_S, current_patience
+from flask_boiler.firestore.reachability import Reachability
 from flask_boiler.firestore.writes import encode_write
 from flask_boiler.values import CommitResult, QueryTarget, Snapshot, Write
 
@@ -27,37 +29,12 @@ _GET_BATCH = 1000
 #: The last of several attempts is given a chance.
 _SHORTEST_TIMEOUT_S = 0.1
 
-_is_transient = google_retry.if_exception_type(UnavailableError)
+#: Between attempts at a read.
+_FIRST_PAUSE_S = 0.1
+_PAUSE_FACTOR = 1.5
+_LONGEST_PAUSE_S = 5.0
 
 _T = TypeVar("_T")
-
-
-def _repeated(read: Callable[[float], _T], most_s: float = DEFAULT_PATIENCE_S) -> _T:
-    """Read again while Firestore is unavailable; at last, raise what the last attempt raised.
-
-    :param read: is told how many seconds it may take.
-    """
-    return current_patience().ask(partial(_repeat_for, read), most_s)
-
-
-def _repeat_for(read: Callable[[float], _T], patience_s: float) -> _T:
-    ends_s = time.monotonic() + patience_s
-    found: _T = google_retry.retry_target(
-        lambda: read(max(_SHORTEST_TIMEOUT_S, ends_s - time.monotonic())),
-        _is_transient,
-        google_retry.exponential_sleep_generator(0.1, 5.0, 1.5),
-        timeout=patience_s,
-        exception_factory=_last_error,
-    )
-    return found
-
-
-def _last_error(
-    errors: list[Exception], reason: Any, timeout_s: float | None
-) -> tuple[Exception, Exception | None]:
-    # Google's own error would say no more than that it took too long.
-    cause = errors[-1].__cause__
-    return errors[-1], cause if isinstance(cause, Exception) else None
 
 
 class FirestoreDatastore:
@@ -65,7 +42,8 @@ class FirestoreDatastore:
 
     Shares the client's channel, so that a process has one connection. Reads are repeated while
     Firestore is unavailable, for at most a minute, or as long as
-    :func:`~flask_boiler.firestore.patience.waiting_at_most` says; commits never are.
+    :func:`~flask_boiler.firestore.patience.waiting_at_most` says; commits never are. All of them,
+    and the streams, end at once with UnavailableError when :attr:`reachability` gives up.
 
     :param client: ``google.cloud.firestore.Client``.
     """
@@ -76,16 +54,16 @@ class FirestoreDatastore:
         self.codec = Codec(client, self.database)
         #: Whether the server is a local one rather than Google's cloud.
         self.is_emulator: bool = client._emulator_host is not None
+        self.reachability = Reachability(_where(client), client._emulator_host)
         self._metadata = tuple(client._rpc_metadata)
         channel = client._firestore_api.transport.grpc_channel
-        self._get = _unary_stream(channel, "BatchGetDocuments", protocol.BatchGetDocumentsResponse)
-        self._query = _unary_stream(channel, "RunQuery", protocol.RunQueryResponse)
-        self._aggregate = _unary_stream(
-            channel, "RunAggregationQuery", protocol.RunAggregationQueryResponse
-        )
-        self._commit = _unary(channel, "Commit", protocol.CommitResponse)
-        self._begin = _unary(channel, "BeginTransaction", protocol.BeginTransactionResponse)
-        self._rollback = _unary(channel, "Rollback", None)
+        one, many = (partial(kind, self.reachability, channel) for kind in (_unary, _unary_stream))
+        self._get = many("BatchGetDocuments", protocol.BatchGetDocumentsResponse)
+        self._query = many("RunQuery", protocol.RunQueryResponse)
+        self._aggregate = many("RunAggregationQuery", protocol.RunAggregationQueryResponse)
+        self._commit = one("Commit", protocol.CommitResponse)
+        self._begin = one("BeginTransaction", protocol.BeginTransactionResponse)
+        self._rollback = one("Rollback", None)
         self._listen = channel.stream_stream(
             protocol.SERVICE + "Listen",
             request_serializer=_serialize,
@@ -97,6 +75,31 @@ class FirestoreDatastore:
         """What decodes the documents of this database."""
         return self.codec
 
+    def close(self) -> None:
+        """End what looks at whether Firestore answers; the connection is the client's."""
+        self.reachability.close()
+
+    def _repeated(self, read: Callable[[float], _T], most_s: float | None = None) -> _T:
+        """Read again while Firestore is unavailable; at last, raise what the last attempt raised.
+
+        :param read: is told how many seconds it may take.
+        """
+        return current_patience().ask(partial(self._repeat_for, read), most_s)
+
+    def _repeat_for(self, read: Callable[[float], _T], patience_s: float) -> _T:
+        ends_s = time.monotonic() + patience_s
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            left_s = max(_SHORTEST_TIMEOUT_S, ends_s - time.monotonic())
+            try:
+                return read(min(left_s, DEFAULT_PATIENCE_S))
+            except UnavailableError:
+                wait_s = pause_s * random.uniform(0.5, 1.5)
+                if time.monotonic() + wait_s > ends_s:
+                    raise
+                self.reachability.pause(wait_s)
+            pause_s = min(pause_s * _PAUSE_FACTOR, _LONGEST_PAUSE_S)
+
     def get(
         self,
         paths: Iterable[str],
@@ -104,7 +107,7 @@ class FirestoreDatastore:
         transaction: bytes | None = None,
         read_time_ns: int | None = None,
         mask: Sequence[str] | None = None,
-        patience_s: float = DEFAULT_PATIENCE_S,
+        patience_s: float | None = None,
     ) -> dict[str, Snapshot]:
         """A snapshot for each path, missing documents included.
 
@@ -119,7 +122,7 @@ class FirestoreDatastore:
         for start in range(0, len(wanted), _GET_BATCH):
             batch = wanted[start : start + _GET_BATCH]
             request = self._get_request(batch, transaction, read_time_ns, mask)
-            found.update(_repeated(partial(self._get_batch, request), patience_s))
+            found.update(self._repeated(partial(self._get_batch, request), patience_s))
         return found
 
     def _get_request(
@@ -173,7 +176,7 @@ class FirestoreDatastore:
 
     def _stream_query(self, target: QueryTarget, request: Any) -> Iterator[Snapshot]:
         # Once something has arrived, a repetition would give it twice.
-        first, others = _repeated(partial(self._open_query, target, request))
+        first, others = self._repeated(partial(self._open_query, target, request))
         with translated(f"running {target}"):
             for response in itertools.chain(first, others):
                 if response.HasField("document"):
@@ -207,7 +210,7 @@ class FirestoreDatastore:
             if field is not None:
                 chosen.field.field_path = field
         _set_consistency(request, transaction, read_time_ns)
-        return _repeated(partial(self._run_aggregation, target, request))
+        return self._repeated(partial(self._run_aggregation, target, request))
 
     def _run_aggregation(
         self, target: QueryTarget, request: Any, timeout_s: float
@@ -271,7 +274,7 @@ class FirestoreDatastore:
 
     def listen(self, requests: Iterator[Any]) -> Any:
         """Open a Listen stream: an iterable of responses with ``cancel()``."""
-        return self._listen(requests, metadata=self._metadata)
+        return ListenCall(self._listen(requests, metadata=self._metadata), self.reachability)
 
     def is_faultless(self, call: Any) -> bool:
         """Whether the server of a stream that it has answered on says that it misses nothing."""
@@ -304,20 +307,29 @@ def _serialize(message: Any) -> bytes:
     return bytes(message.SerializeToString())
 
 
-def _unary(channel: Any, method: str, response: Any) -> Any:
-    return channel.unary_unary(
+def _where(client: Any) -> str:
+    """Which Firestore it is, for people."""
+    address = client._emulator_host or "firestore.googleapis.com"
+    database = "" if client._database == "(default)" else f", database {client._database}"
+    return f"{address} (project {client.project}{database})"
+
+
+def _unary(reachability: Reachability, channel: Any, method: str, response: Any) -> Any:
+    call = channel.unary_unary(
         protocol.SERVICE + method,
         request_serializer=_serialize,
         response_deserializer=response.FromString if response else bytes,
     )
+    return partial(answered, reachability, call)
 
 
-def _unary_stream(channel: Any, method: str, response: Any) -> Any:
-    return channel.unary_stream(
+def _unary_stream(reachability: Reachability, channel: Any, method: str, response: Any) -> Any:
+    call = channel.unary_stream(
         protocol.SERVICE + method,
         request_serializer=_serialize,
         response_deserializer=response.FromString,
     )
+    return partial(streamed, reachability, call)
 
 
 def _set_consistency(request: Any, transaction: bytes | None, read_time_ns: int | None) -> None:

@@ -37,17 +37,17 @@ class Patience:
         # That reads are answered is no sign that commits will be.
         self._silence_to_commits = _Silence()
 
-    def ask(self, call: Callable[[float], _T], most_s: float = DEFAULT_PATIENCE_S) -> _T:
+    def ask(self, call: Callable[[float], _T], most_s: float | None = None) -> _T:
         """What ``call`` gives, which is told how many seconds it may take at most.
 
-        :param most_s: no longer than this in any case.
+        :param most_s: no longer than this in any case; by default as long as there is patience.
         :raises UnavailableError: there was no answer; or nobody was asked, as nothing is left.
         """
         if self._most_s is None:
-            return call(most_s)
+            return call(DEFAULT_PATIENCE_S if most_s is None else most_s)
         left_s = _left(self._most_s, self._silence)
         with self._silence.measured():
-            return call(min(most_s, left_s))
+            return call(left_s if most_s is None else min(most_s, left_s))
 
     def ask_to_commit(self, call: Callable[[float], _T]) -> _T:
         """As ``ask``, with some time kept back to look what became of it."""
@@ -95,7 +95,10 @@ def current_patience() -> Patience:
 
 @contextmanager
 def waiting_at_most(seconds: float) -> Iterator[None]:
-    """Give up in the block when Firestore has not answered for so long: UnavailableError."""
+    """Give up in the block when Firestore has not answered for so long: UnavailableError.
+
+    :param seconds: ``math.inf`` to wait for ever.
+    """
     token = _current.set(Patience(seconds))
     try:
         yield

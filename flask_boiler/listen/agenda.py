@@ -7,6 +7,8 @@ import math
 import threading
 from collections.abc import Callable, Hashable
 
+from flask_boiler.lifecycle import join
+
 __all__ = ["Agenda", "Timekeeper"]
 
 _logger = logging.getLogger(__name__)
@@ -72,8 +74,7 @@ class Timekeeper:
         with self._condition:
             self._stopping = True
             self._condition.notify()
-        if self._thread is not threading.current_thread():
-            self._thread.join()
+        join(self._thread)
 
     def _run(self) -> None:
         while self._sleep():

@@ -41,6 +41,7 @@ from typing import Any, Protocol
 
 import grpc
 
+from flask_boiler.lifecycle import join
 from flask_boiler.listen.backoff import Backoff, BackoffPolicy
 from flask_boiler.values import Decoder, QueryTarget, Snapshot
 
@@ -217,8 +218,8 @@ class Stream:
             self._stopping = True
             self._cancel()
             self._condition.notify_all()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+        if self._thread is not None:
+            join(self._thread)
 
     def demand(self, demanded: bool) -> None:
         """Tell whether anybody needs the stream."""

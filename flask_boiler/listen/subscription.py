@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 
 from flask_boiler.errors import TargetRejectedError
+from flask_boiler.lifecycle import join
 from flask_boiler.ports import Cut, CutChange
 from flask_boiler.values import QueryTarget, Target
 
@@ -93,8 +94,8 @@ class Delivery:
 
     def join(self) -> None:
         """Wait until the thread is gone, unless this is it."""
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+        if self._thread is not None:
+            join(self._thread)
 
     def _run(self) -> None:
         while (change := self._take()) is not None:

@@ -6,7 +6,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -16,7 +16,8 @@ from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.keys import ViewKey
 from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
 from flask_boiler.engine.runtime import Engine
-from flask_boiler.listen import Hub, StreamPolicy
+from flask_boiler.listen import BackoffPolicy, Hub, StreamPolicy
+from flask_boiler.pool import DaemonPool
 from flask_boiler.reading import current_reader, reading_through
 from flask_boiler.values import Snapshot
 from flask_boiler.view_model import ViewModel
@@ -25,8 +26,11 @@ __all__ = ["LiveViews", "live_views"]
 
 V = TypeVar("V", bound=ViewModel)
 
-#: A server on this machine that owes an answer for so long has fallen silent for good.
-_LOCAL_POLICY = StreamPolicy(owing_after_s=1.5, answer_within_s=3.0)
+#: A server on this machine that owes an answer for so long has fallen silent for good. One that was
+#: started again is found soon: nobody else asks for it.
+_LOCAL_POLICY = StreamPolicy(
+    backoff=BackoffPolicy(maximum_s=2.0), owing_after_s=1.5, answer_within_s=3.0
+)
 
 #: Threads that call ``f_notify``; a slow one delays the notices of other views, nothing else.
 _NOTIFIERS = 2
@@ -40,7 +44,7 @@ class LiveViews:
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._numbers = itertools.count(1)
-        self._notifiers = ThreadPoolExecutor(_NOTIFIERS, thread_name_prefix="flask-boiler-notify")
+        self._notifiers = DaemonPool(_NOTIFIERS, name="flask-boiler-notify")
 
     @property
     def engine(self) -> Engine:
@@ -61,8 +65,8 @@ class LiveViews:
             engine, self._engine = self._engine, None
         if engine is not None:
             engine.stop()
-        self._notifiers.shutdown(wait=True)
-        self._notifiers = ThreadPoolExecutor(_NOTIFIERS, thread_name_prefix="flask-boiler-notify")
+        self._notifiers.shutdown()
+        self._notifiers = DaemonPool(_NOTIFIERS, name="flask-boiler-notify")
 
     def open(
         self,
@@ -125,7 +129,7 @@ class _Following(Generic[V]):
         f_notify: Callable[[V], None] | None,
         *,
         release: Callable[[], None],
-        notifiers: ThreadPoolExecutor,
+        notifiers: Executor,
     ) -> None:
         #: The view with its first value, or what went wrong with that.
         self.first: Future[V] = Future()

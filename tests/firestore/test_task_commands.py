@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from flask_boiler.cli import boiler_cli, status_of
+from flask_boiler.cli import boiler_cli
 from flask_boiler.config import Config
 from flask_boiler.context import Context as CTX
-from flask_boiler.errors import UnavailableError
 from flask_boiler.extension import Boiler
 from flask_boiler.firestore.datastore import FirestoreDatastore
 from tests.firestore.ledgers import account, open_accounts, order, transfers
@@ -48,18 +47,26 @@ def call(app: Flask, *arguments: str) -> Any:
     return app.test_cli_runner().invoke(boiler_cli, ["tasks", *arguments])
 
 
-def test_the_status_survives_that_firestore_cannot_be_reached(
+def test_the_status_knows_of_parked_tasks_and_reads_nothing(
     boiler: Boiler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unreachable(*args: object) -> None:
-        raise UnavailableError("nobody answers")
-
+    open_accounts(ada=0, ben=0)
+    order("t1", "ada", "ben", 5)
     boiler.add(transfers())
-    assert (
-        status_of(boiler) == "views 0, computed 0, published 0, lag 0.0 s, transfers: 0 tasks done"
-    )
-    monkeypatch.setattr(FirestoreDatastore, "run_query", unreachable)
-    assert status_of(boiler).endswith("parked unknown: nobody answers")
+    assert boiler.health.unheard == ["transfers"]
+    with boiler:
+        boiler.settle()
+
+        def asked(*args: object, **options: object) -> None:
+            raise AssertionError("a status must cost nothing")
+
+        for call in ("get", "run_query", "aggregate", "commit", "begin"):
+            monkeypatch.setattr(FirestoreDatastore, call, asked)
+        health = boiler.health
+        monkeypatch.undo()
+    assert [str(parked.key) for parked in health.parked] == ["transfers:transfers/t1"]
+    assert health.unheard == [] and health.hindrances == []
+    assert "parked 1: transfers:transfers/t1 since" in str(health)
 
 
 @pytest.mark.usefixtures("poisoned")

@@ -43,6 +43,7 @@ SURFACE = {
         *("UnstorableError", "ValidationError"),
     ],
     "flask_boiler.extension": ["Boiler", "Mediator"],
+    "flask_boiler.health": ["Health"],
     "flask_boiler.form": ["Form", "PROBLEM_FIELD"],
     "flask_boiler.local_firestore": ["EmbeddedProgram", "start_local_firestore"],
     "flask_boiler.mutation": ["Mutation"],
@@ -56,7 +57,13 @@ SURFACE = {
     "flask_boiler.store": ["ManyReference", "Reference", "SingleReference", "Store", "reference"],
     "flask_boiler.testing": [],
     "flask_boiler.testing.plugin": [
-        *("Settle", "boiler", "embedded_firestore", "firestore_emulator", "settle"),
+        *(
+            "Settle",
+            "boiler",
+            "embedded_firestore",
+            "firestore_emulator",
+            "settle",
+        ),
         *("is_all_required", "skip_unless_required"),
     ],
     "flask_boiler.transaction": [
@@ -105,6 +112,8 @@ INTERNAL = {
     "json_text",
     "path_pattern",
     "path_template",
+    "pool",
+    "signals",
     "view_root",
 }
 

@@ -13,7 +13,7 @@ from tests.sources import Source, package_sources
 FLOORS = {
     "ground": [
         *("errors", "values", "ports", "signals", "firestore", "naming", "reading", "addresses"),
-        *("path_pattern", "lifecycle", "callbacks", "reloader"),
+        *("path_pattern", "lifecycle", "callbacks", "pool", "reloader"),
         "json_text",
     ],
     "declare": [
@@ -27,7 +27,7 @@ FLOORS = {
     ],
     "react": ["listen", "engine", "embedded", "sql"],
     "expose": ["view", "auth", "openapi", "metrics"],
-    "operate": ["extension", "cli", "testing", "emulator", "local_firestore"],
+    "operate": ["extension", "health", "cli", "testing", "emulator", "local_firestore"],
 }
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS.values()) for room in rooms}
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from flask_boiler.lifecycle import join
+
 __all__ = ["Lanes", "Order"]
 
 #: When something was created, by the server's clock in nanoseconds, and its path.
@@ -70,8 +72,7 @@ class Lanes:
         for _ in self._threads:
             self._ready.put(None)
         for thread in self._threads:
-            if thread.ident is not None and thread is not threading.current_thread():
-                thread.join()
+            join(thread)
 
     def expect(self, name: str, order: Order) -> None:
         """Let nothing that is later begin before this is put or dismissed."""

@@ -204,6 +204,18 @@ class QueryTaskMediator(Startable):
         """The same as ``boiler.parked`` lists it."""
         return [task.as_parked() for task in self.parked_tasks]
 
+    @property
+    def parked_as_heard(self) -> list[Parked] | None:
+        """The same, as far as the running mediator has heard, so that nothing is read for it.
+
+        ``None`` if it does not run here, or has not heard of them yet.
+        """
+        running = self._running
+        if running is None or running[0] != os.getpid():
+            return None
+        found = running[2].parked
+        return None if found is None else [task.as_parked() for task in found]
+
     def retry(self, path: str) -> bool:
         """Have a parked task tried again, and then those that waited for it.
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 import random
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
 from flask_boiler.errors import UnavailableError
+from flask_boiler.lifecycle import ending_within, join, time_to_end_s
 from flask_boiler.ports import Cut, Feed
 from flask_boiler.values import QueryTarget, Snapshot
 from flask_boiler.view.query_task.application import Application
@@ -25,7 +25,9 @@ from flask_boiler.view.query_task.backlog import in_order
 from flask_boiler.view.query_task.marks import Mark
 from flask_boiler.view.query_task.queue import TaskKey, TaskQueue
 from flask_boiler.view.query_task.records import (
+    ParkedTask,
     TaskRecords,
+    as_parked_task,
     is_parked,
     says_parked,
     task_of,
@@ -119,15 +121,33 @@ class Worker:
         self._stopped.set()
         with self._condition:
             self._condition.notify_all()
-        deadline = time.monotonic() + _FINISH_WITHIN_S
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                # One that hangs on the network harms nothing: its commit counts, or it does not.
-                thread.join(max(0.0, deadline - time.monotonic()))
+        with ending_within(min(_FINISH_WITHIN_S, time_to_end_s())):
+            for thread in self._threads:
+                # One that is left harms nothing: its commit counts, or it does not.
+                join(thread)
         with self._condition:
             done, self._done = self._done, None
         if done is not None:
             done(Outcome())
+
+    @property
+    def parked(self) -> list[ParkedTask] | None:
+        """The tasks that are set aside, as the newest cut has it; ``None`` if it holds none of it.
+
+        Nothing is read for that.
+        """
+        cut = self._feed.cut
+        records = cut.query(self._records.target)
+        if records is None:
+            return None
+        found = [
+            (cut.document(task_of(record)), record) for record in records if says_parked(record)
+        ]
+        return [
+            as_parked_task(record)
+            for task, record in found
+            if task is not None and is_parked(task, record)
+        ]
 
     # What the engine calls.
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from flask_boiler.embedded.pool import DaemonPool
+from flask_boiler.pool import DaemonPool
 
 TIMEOUT_S = 30
 
@@ -79,7 +79,7 @@ def test_a_call_that_was_cancelled_while_it_waited_does_not_run() -> None:
 def test_a_call_that_never_ends_does_not_keep_the_process() -> None:
     program = (
         "import threading\n"
-        "from flask_boiler.embedded.pool import DaemonPool\n"
+        "from flask_boiler.pool import DaemonPool\n"
         "begun = threading.Event()\n"
         "def call():\n"
         "    begun.set()\n"

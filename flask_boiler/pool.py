@@ -9,6 +9,8 @@ from concurrent.futures import Executor, Future
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
+from flask_boiler.lifecycle import join
+
 __all__ = ["DaemonPool"]
 
 P = ParamSpec("P")
@@ -70,7 +72,7 @@ class DaemonPool(Executor):
                     self._calls.put(None)
         if wait:
             for thread in self._threads:
-                thread.join()
+                join(thread)
 
     def _add_thread(self) -> None:
         name = f"{self._name}_{len(self._threads)}"

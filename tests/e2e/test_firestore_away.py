@@ -1,0 +1,216 @@
+"""``flask boiler`` while Firestore is away: what is said of it, and that a signal ends the waiting.
+
+Far more patience than any of it takes: what fails here hangs, and does not merely take long.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from flask_boiler.firestore.clients import close_client, local_client
+
+PROJECT = "away"
+TIMEOUT_S = 60.0
+#: Longer than any end may take, and shorter than what used to be waited for.
+END_WITHIN_S = 30.0
+
+
+@pytest.fixture
+def port() -> int:
+    """One at which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        found: int = probe.getsockname()[1]
+    return found
+
+
+@pytest.fixture
+def black_hole() -> Iterator[int]:
+    """The port of what takes connections, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+@contextmanager
+def process(*command: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-m", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+    ) as started:
+        # What never says what is waited for fails, and does not hang.
+        watchdog = threading.Timer(TIMEOUT_S, started.kill)
+        watchdog.start()
+        try:
+            yield started
+        finally:
+            watchdog.cancel()
+            started.kill()
+
+
+@contextmanager
+def boiler(port: int, *arguments: str, app: str = "served_app") -> Iterator[subprocess.Popen[str]]:
+    command = ("flask", "--app", f"tests.e2e.{app}", "boiler", *arguments)
+    with process(
+        *command, BOILER_PROJECT=PROJECT, BOILER_EMULATOR_HOST=f"127.0.0.1:{port}"
+    ) as started:
+        yield started
+
+
+@contextmanager
+def firestore(port: int) -> Iterator[subprocess.Popen[str]]:
+    with process("flask_boiler.embedded", "--port", str(port)) as started:
+        until(started, "export FIRESTORE_EMULATOR_HOST")
+        yield started
+
+
+def until(running: subprocess.Popen[str], text: str) -> str:
+    """What a process says, up to a line that contains the text."""
+    said = ""
+    for line in _output(running):
+        said += line
+        if text in line:
+            return said
+    raise AssertionError(f"it never said {text!r}, but:\n{said}")
+
+
+def ended(running: subprocess.Popen[str], *signals: signal.Signals) -> str:
+    """What a process says from the first signal to its end, which is orderly."""
+    for number in signals:
+        running.send_signal(number)
+    rest, _ = running.communicate(timeout=END_WITHIN_S)
+    assert running.returncode == 0, rest
+    assert rest.rstrip().endswith("stopped"), rest
+    assert "Traceback" not in rest
+    return rest
+
+
+def _output(running: subprocess.Popen[str]) -> IO[str]:
+    assert running.stdout is not None
+    return running.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_start_without_firestore_says_so_waits_and_ends_on_a_signal(
+    port: int, number: signal.Signals
+) -> None:
+    with boiler(port, "run") as running:
+        said = until(running, "does not answer")
+        assert f"127.0.0.1:{port} (project away)" in said
+        assert "nothing listens there" in said
+        ended(running, number)
+
+
+def test_a_firestore_that_comes_late_is_found(port: int) -> None:
+    with boiler(port, "run", "--status-every", "0.1") as running:
+        until(running, "does not answer")
+        with firestore(port):
+            until(running, f"Firestore answers again at 127.0.0.1:{port}")
+            until(running, "published 0")
+            ended(running, signal.SIGTERM)
+
+
+def test_what_takes_connections_and_never_answers_is_told_apart(black_hole: int) -> None:
+    with boiler(black_hole, "run") as running:
+        assert "takes connections but does not answer" in until(running, "does not answer")
+        ended(running, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("app", ["served_app", "served_tasks_app"])
+def test_who_waits_for_a_time_gives_up_with_a_status(port: int, app: str) -> None:
+    with boiler(port, "run", "--wait", "1", app=app) as running:
+        said, _ = running.communicate(timeout=TIMEOUT_S)
+        assert running.returncode == 1, said
+    assert "gave up after 1 s" in said
+    assert f"127.0.0.1:{port}" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_one_that_goes_amid_the_work_is_told_of_and_does_not_hold_up_the_end(
+    port: int, number: signal.Signals
+) -> None:
+    with firestore(port) as server, boiler(port, "run", app="served_tasks_app") as running:
+        client = local_client(f"127.0.0.1:{port}", project=PROJECT, database="(default)")
+        client.document("jobs/1").set({"title": "a long one", "obj_type": "Job", "doc_id": "1"})
+        close_client(client)
+        until(running, "applying")
+        server.send_signal(number)
+        said = until(running, "answers no more")
+        expected = "nothing listens" if number is signal.SIGKILL else "takes connections"
+        assert expected in said
+        ended(running, signal.SIGTERM)
+
+
+def test_more_signals_hasten_the_end_and_do_not_spoil_it(black_hole: int) -> None:
+    with boiler(black_hole, "run") as running:
+        until(running, "does not answer")
+        ended(running, *[signal.SIGTERM, signal.SIGHUP] * 3)
+
+
+def test_a_getter_that_never_returns_does_not_hold_up_the_end(port: int) -> None:
+    with firestore(port), boiler(port, "run", app="served_stuck_app") as running:
+        until(running, "stuck")
+        ended(running, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("command", [("list",), ("retry", "--all"), ("drop", "--all")])
+def test_commands_for_tasks_say_what_they_wait_for(port: int, command: tuple[str, ...]) -> None:
+    with boiler(port, "tasks", *command, app="served_tasks_app") as running:
+        assert f"127.0.0.1:{port}" in until(running, "does not answer")
+    with boiler(port, "tasks", *command, "--wait", "0.5", app="served_tasks_app") as running:
+        said, _ = running.communicate(timeout=TIMEOUT_S)
+        assert running.returncode == 1
+        assert "gave up after 0.5 s" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "command", [("export", "all.jsonl"), ("import", "all.jsonl"), ("clear", "--yes")]
+)
+def test_commands_for_the_data_say_what_they_wait_for(
+    black_hole: int, command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "all.jsonl").touch()
+    asked = ("flask", "boiler", "firestore", *command, "--host", f"127.0.0.1:{black_hole}")
+    with process(*asked) as running:
+        assert f"127.0.0.1:{black_hole}: what listens" in until(running, "does not answer")
+    with process(*asked, "--wait", "1") as running:
+        said, _ = running.communicate(timeout=TIMEOUT_S)
+        assert running.returncode == 1
+        assert "gave up after 1 s" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "command", [("flask_boiler.embedded",), ("flask", "boiler", "firestore", "start")]
+)
+def test_the_embedded_firestore_ends_orderly_on_any_number_of_signals(
+    command: tuple[str, ...], number: signal.Signals
+) -> None:
+    with process(*command, "--port", "0") as running:
+        until(running, "export FIRESTORE_EMULATOR_HOST")
+        ended(running, number, number, signal.SIGTERM)
+
+
+def test_a_hangup_that_is_ignored_stays_ignored(port: int) -> None:
+    held = "import signal, os, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
+    program = held + "os.execv(sys.executable, [sys.executable, '-m', 'flask_boiler.embedded'])"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        until(running, "export FIRESTORE_EMULATOR_HOST")
+        running.send_signal(signal.SIGHUP)
+        ended(running, signal.SIGINT)
