@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 import pytest
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from flask_boiler.config import Config
     from flask_boiler.embedded import EmbeddedFirestore
     from flask_boiler.extension import Boiler
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Settle",
     "boiler",
+    "boiler_app",
+    "boiler_config",
     "embedded_firestore",
     "firestore_emulator",
     "is_all_required",
@@ -114,32 +118,99 @@ def embedded_firestore() -> Iterator[EmbeddedFirestore]:
 
 
 @pytest.fixture
-def boiler(firestore_emulator: LocalFirestore) -> Iterator[Boiler]:
-    """A :class:`~flask_boiler.extension.Boiler` on an empty project of this test alone.
+def boiler_config(
+    firestore_emulator: LocalFirestore, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Config]:
+    """The configuration of an empty project of this test alone.
 
-    ``CTX`` resolves to its context during the test. Whatever was started is stopped, and its
-    clients are closed, when the test ends.
+    The environment says the same during the test, so that a ``Boiler(app)`` which an application's
+    factory makes is on that project, too, whatever ``app.config`` has.
     """
     import uuid
 
     from flask_boiler.config import Config
-    from flask_boiler.extension import Boiler
 
     project = f"test-{uuid.uuid4().hex[:20]}"
-    config = Config(testing=True, project=project, emulator_host=firestore_emulator.host)
-    boiler = Boiler(config=config)
+    with monkeypatch.context() as environment:
+        for name, value in (
+            ("BOILER_RUNTIME", "testing"),
+            ("BOILER_PROJECT", project),
+            ("BOILER_EMULATOR_HOST", firestore_emulator.host),
+        ):
+            environment.setenv(name, value)
+        environment.delenv("BOILER_FIRESTORE", raising=False)
+        yield Config(testing=True, project=project, emulator_host=firestore_emulator.host)
+
+
+@pytest.fixture
+def boiler_app() -> Flask | None:
+    """The application under test; for projects to override. Without one, ``boiler`` is bare.
+
+    ::
+
+        @pytest.fixture
+        def boiler_app(boiler_config):
+            return create_app()
+    """
+    return None
+
+
+@pytest.fixture
+def boiler(boiler_config: Config, boiler_app: Flask | None) -> Iterator[Boiler]:
+    """The :class:`~flask_boiler.extension.Boiler` of ``boiler_app``, or else one of this test.
+
+    ``CTX`` resolves to its context during the test, on every thread. Whatever was started is
+    stopped, and its clients are closed, when the test ends.
+
+    :raises ConfigurationError: the application has none, or one that is not on a local Firestore.
+    """
+    from flask_boiler.context import Context
+    from flask_boiler.extension import Boiler
+
+    boiler = Boiler(config=boiler_config) if boiler_app is None else _boiler_of(boiler_app)
     try:
-        with boiler.context.activated():
+        with boiler.context.activated(), Context.falling_back_on(boiler.context):
             yield boiler
     finally:
         boiler.close()
 
 
+def _boiler_of(app: Flask) -> Boiler:
+    from flask_boiler.errors import ConfigurationError
+    from flask_boiler.extension import Boiler
+
+    boiler = app.extensions.get("boiler")
+    if not isinstance(boiler, Boiler):
+        raise ConfigurationError(
+            f"the app {app.name!r} that the fixture boiler_app gives has no Boiler: let its "
+            "factory create one with Boiler(app)"
+        )
+    config = boiler.context.config
+    if config.emulator_host is None and config.chosen_firestore == "cloud":
+        raise ConfigurationError(
+            f"the Boiler of {app.name!r} works on Google's own Firestore, which tests never do: "
+            "let boiler_app ask for the fixture boiler_config before it creates the app, or hand "
+            "it on, as in Boiler(app, config=boiler_config)"
+        )
+    return boiler
+
+
 @pytest.fixture
 def settle(boiler: Boiler) -> Settle:
-    """``settle(timeout_s=30.0)`` waits until ``boiler`` has published all that was committed."""
+    """``settle(timeout_s=30.0)`` waits until ``boiler`` has published all that was committed.
+
+    :raises ConfigurationError: no mediator runs on it, so that there is nothing to wait for.
+    """
 
     def wait(timeout_s: float = 30.0) -> None:
+        if not boiler.mediates:
+            raise ConfigurationError(
+                "settle() waits for what the mediators of the fixture 'boiler' do, and none of "
+                "them runs: add them and start it ('with boiler:'). If the application has a "
+                "Boiler of its own, override the fixture boiler_app to return that application"
+            )
         boiler.settle(timeout_s=timeout_s)
+
+    from flask_boiler.errors import ConfigurationError
 
     return wait

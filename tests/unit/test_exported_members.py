@@ -60,6 +60,8 @@ SURFACE = {
         *(
             "Settle",
             "boiler",
+            "boiler_app",
+            "boiler_config",
             "embedded_firestore",
             "firestore_emulator",
             "settle",
