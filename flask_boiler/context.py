@@ -278,11 +278,20 @@ class ApplicationContext:
             "projectId": self.project,
             "storageBucket": self.config.storage_bucket_name,
         }
-        return firebase_admin.initialize_app(
-            credentials.Certificate(str(certificate)) if certificate else None,
+        app = firebase_admin.initialize_app(
+            credentials.Certificate(str(certificate)) if certificate else self._anonymous(),
             {name: value for name, value in options.items() if value is not None},
             name=f"flask_boiler-{os.getpid()}-{id(self):x}",
         )
+        if self.db._emulator_host is not None:
+            _lead_to(self.db, app)
+        return app
+
+    def _anonymous(self) -> Any:
+        """The credentials of whoever needs none; ``None``, the default ones, at Google's."""
+        from google.auth.credentials import AnonymousCredentials
+
+        return None if self.db._emulator_host is None else AnonymousCredentials()
 
     def _inherit(self) -> None:
         """Start anew in a forked child, where the parent's connections do not work."""
@@ -291,6 +300,17 @@ class ApplicationContext:
         _inherited.append(inherited)
         self._connections = _Connections()
         self._connections.local_host = inherited.local_host
+
+
+def _lead_to(client: Client, firebase_app: Any) -> None:
+    """Have ``firebase_admin.firestore.client(app)`` be this one.
+
+    A client of its own would know of a local Firestore by the environment alone.
+    """
+    from firebase_admin import _utils, firestore
+
+    service = _utils.get_app_service(firebase_app, "_firestore", firestore._FirestoreService)
+    service._clients[client._database] = client
 
 
 def _unnamed(config: Config) -> str:

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import click
 from flask.cli import with_appcontext
@@ -18,6 +19,7 @@ from flask_boiler.cli.application import (
     tell,
     wait_option,
 )
+from flask_boiler.cli.health_server import host_and_port, serving_health
 from flask_boiler.extension import Boiler
 from flask_boiler.firestore.reachability import Reachability
 from flask_boiler.signals import EndRequests
@@ -39,8 +41,15 @@ _END_WITHIN_S = 4.6
     help="Seconds between status lines; 0 for none.",
 )
 @wait_option
+@click.option(
+    "--http",
+    "http_address",
+    metavar="HOST:PORT",
+    callback=host_and_port,
+    help="Serve /healthz and /readyz there, for whoever supervises this.",
+)
 @with_appcontext
-def run(status_every_s: float, wait_s: float) -> None:
+def run(status_every_s: float, wait_s: float, http_address: tuple[str, int] | None) -> None:
     """Run the mediators until SIGINT, SIGTERM or SIGHUP; then finish what is in hand.
 
     That takes five seconds at most; a second signal has it end at once. What is not finished then
@@ -51,6 +60,7 @@ def run(status_every_s: float, wait_s: float) -> None:
         EndRequests() as requests,
         errors_shown(wait_s),
         reachability_told(boiler.context) as reachability,
+        _health_served(http_address, boiler),
     ):
         worker = _Worker(boiler, reachability, requests)
         try:
@@ -59,6 +69,10 @@ def run(status_every_s: float, wait_s: float) -> None:
         finally:
             worker.end()
     click.echo("stopped")
+
+
+def _health_served(address: tuple[str, int] | None, boiler: Boiler) -> AbstractContextManager[None]:
+    return nullcontext() if address is None else serving_health(address, lambda: boiler.health)
 
 
 class _Worker:

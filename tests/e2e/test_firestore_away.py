@@ -5,6 +5,8 @@ Far more patience than any of it takes: what fails here hangs, and does not mere
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import signal
 import socket
@@ -12,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -214,3 +216,42 @@ def test_a_hangup_that_is_ignored_stays_ignored(port: int) -> None:
         until(running, "export FIRESTORE_EMULATOR_HOST")
         running.send_signal(signal.SIGHUP)
         ended(running, signal.SIGINT)
+
+
+def asked(port: int, path: str, method: str = "GET") -> tuple[int, str]:
+    """The status of an answer of the worker's, and its text."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)) as connection:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
+def test_a_worker_says_over_http_whether_it_is_alive_and_ready(port: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        http_port = probe.getsockname()[1]
+    address = f"127.0.0.1:{http_port}"
+    with boiler(port, "run", "--http", address, "--status-every", "0.1") as running:
+        until(running, "does not answer")
+        assert asked(http_port, "/healthz")[0] == 200
+        status, text = asked(http_port, "/readyz")
+        assert status == 503
+        told = json.loads(text)
+        assert not told["ready"] and f"127.0.0.1:{port}" in " ".join(told["why_not"])
+        with firestore(port):
+            until(running, "published 0, lag 0.0 s\n")
+            status, text = asked(http_port, "/readyz")
+            assert (status, json.loads(text)["ready"]) == (200, True)
+            assert asked(http_port, "/")[0] == 404
+            for method in ("POST", "PUT", "DELETE", "PATCH"):
+                assert asked(http_port, "/readyz", method)[0] == 501
+            # One that says nothing holds up no other.
+            with socket.create_connection(("127.0.0.1", http_port)):
+                assert asked(http_port, "/healthz")[0] == 200
+            ended(running, signal.SIGTERM)
+
+
+def test_an_address_that_is_taken_is_refused(port: int, black_hole: int) -> None:
+    with boiler(port, "run", "--http", f"127.0.0.1:{black_hole}") as running:
+        said, _ = running.communicate(timeout=TIMEOUT_S)
+        assert running.returncode == 1
+        assert f"cannot listen at 127.0.0.1:{black_hole}" in said and "Traceback" not in said

@@ -370,3 +370,18 @@ def test_a_page_gets_the_key_of_a_project_in_the_cloud(mocker: MockerFixture) ->
     with pytest.raises(ConfigurationError, match=r"set web_api_key \(BOILER_WEB_API_KEY\)"):
         made.web_settings()
     made.close()
+
+
+def test_the_firebase_app_of_a_local_firestore_needs_no_credentials(
+    context: ApplicationContext,
+) -> None:
+    firebase_admin = pytest.importorskip("firebase_admin")
+    app = context.firebase_app
+    assert app.project_id == "demo-my-cities"
+    assert isinstance(app.credential.get_credential(), AnonymousCredentials)
+    from firebase_admin import firestore
+
+    assert firestore.client(app) is context.db
+    context.close()
+    with pytest.raises(ValueError, match="does not exist"):
+        firebase_admin.get_app(app.name)
