@@ -25,11 +25,11 @@ from flask_boiler.embedded.faults import Faults
 from flask_boiler.embedded.gateway import Gateway
 from flask_boiler.embedded.http_connection import Answer, Head, HttpLimits, HttpServing
 from flask_boiler.embedded.listening import Streams
-from flask_boiler.embedded.pool import DaemonPool
 from flask_boiler.embedded.service import Service
 from flask_boiler.embedded.storage import Storage
 from flask_boiler.embedded.web import Web
 from flask_boiler.embedded.webchannel import ChannelLimits, WebChannels
+from flask_boiler.pool import DaemonPool
 
 WITHIN_S = 60.0
 WORLD = "projects/demo/databases/(default)"

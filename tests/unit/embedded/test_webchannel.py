@@ -15,7 +15,6 @@ import pytest
 from flask_boiler.embedded.conversation import ListenPolicy
 from flask_boiler.embedded.faults import Faults
 from flask_boiler.embedded.listening import Streams
-from flask_boiler.embedded.pool import DaemonPool
 from flask_boiler.embedded.proto_json import json_of, message_of, plain_of
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.embedded.service import Service
@@ -23,6 +22,7 @@ from flask_boiler.embedded.storage import Storage
 from flask_boiler.embedded.webchannel import BackChannel, Session, WebChannels
 from flask_boiler.embedded.writes import operations
 from flask_boiler.firestore import protocol
+from flask_boiler.pool import DaemonPool
 from tests.unit.embedded.worlds import WORLD, document, name_of, put
 
 
