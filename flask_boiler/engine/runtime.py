@@ -32,7 +32,6 @@ from flask_boiler.engine.scheduler import Scheduler
 from flask_boiler.engine.settling import Settling
 from flask_boiler.engine.statistics import Statistics
 from flask_boiler.errors import BoilerError, ConfigurationError
-from flask_boiler.lifecycle import time_to_end_s
 from flask_boiler.ports import Cut, CutChange, Datastore, Feed, Incomplete, Subscription
 from flask_boiler.values import Target
 
@@ -230,9 +229,7 @@ class Engine:
         if self._stopped or self._scheduler.is_at_work_here():
             return
         self._settling.await_finished(
-            views,
-            unless=lambda: self.publisher.stalled,
-            timeout_s=min(_FINISH_WITHIN_S, time_to_end_s() / 2),
+            views, unless=lambda: self.publisher.stalled, timeout_s=_FINISH_WITHIN_S
         )
 
     def settle(self, canary: str, write: Callable[[], int], *, timeout_s: float) -> None:

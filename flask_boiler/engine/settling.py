@@ -10,6 +10,7 @@ from functools import partial
 from flask_boiler.engine.live_view import LiveView, Phase
 from flask_boiler.engine.statistics import Statistics
 from flask_boiler.errors import UnavailableError
+from flask_boiler.lifecycle import time_to_end_s
 from flask_boiler.ports import CutChange, Feed
 
 __all__ = ["Settling"]
@@ -97,7 +98,7 @@ class Settling:
 
         :param unless: whether that would be in vain.
         """
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + min(timeout_s, time_to_end_s() / 2)
         with self._quiet:
             while any(view.busy and view.phase is not Phase.WAITING for view in views):
                 if unless() or time.monotonic() >= deadline:
