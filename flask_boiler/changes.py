@@ -52,7 +52,10 @@ def changed(
     """
     differing = _differing(model, baseline)
     dumped = _dumped(model, differing)
-    return _change(model, dumped, _changed_extra(model, baseline), baseline, precondition)
+    extra = _changed_extra(model, baseline)
+    if dumped or extra:
+        extra |= _renamed(model, dumped, baseline)
+    return _change(model, dumped, extra, baseline, precondition)
 
 
 def is_unchanged(model: Model) -> bool:
@@ -144,7 +147,7 @@ def _differing(model: Model, baseline: Mapping[str, Any]) -> dict[str, Any]:
 
 def _differs(model: Model, name: str, value: Any, baseline: Mapping[str, Any]) -> bool:
     state, attribute = model._model_state, model.attributes()[name]
-    stored = baseline.get(attribute.data_key, UNSET)
+    stored = attribute.stored_in(baseline)
     if stored is not UNSET:
         held = attribute.unset_form(model) if value is UNSET else value
         return held is UNSET or not attribute.same(held, stored)
@@ -185,6 +188,21 @@ def _changed_extra(model: Model, baseline: Mapping[str, Any]) -> dict[str, Any]:
     return changes
 
 
+def _renamed(
+    model: DomainModel, dumped: Mapping[str, Any], baseline: Mapping[str, Any]
+) -> dict[str, Any]:
+    """By field, what is stored under earlier names of the class and of attributes."""
+    moved: dict[str, Any] = {}
+    if baseline.get("obj_type") in model.meta("was"):
+        moved["obj_type"] = model.type_name()
+    for name, attribute in model.attributes().items():
+        earlier = attribute.earlier_fields(baseline)
+        if earlier and name not in dumped and attribute.data_key not in baseline:
+            moved[attribute.data_key] = copied(baseline[earlier[0]])
+        moved |= dict.fromkeys(earlier, UNSET)
+    return moved
+
+
 def _change(
     model: DomainModel,
     values: Mapping[str, Any],
@@ -192,7 +210,9 @@ def _change(
     baseline: Mapping[str, Any],
     precondition: Precondition | None,
 ) -> Change | None:
-    fields = {model.attributes()[name].data_key: value for name, value in values.items()}
+    attributes = [model.attributes()[name] for name in values]
+    fields = {a.data_key: value for a, value in zip(attributes, values.values(), strict=True)}
+    fields |= {old: UNSET for a in attributes for old in a.earlier_fields(baseline)}
     fields.update(extra)
     if not fields:
         return None

@@ -122,17 +122,19 @@ class CollectionModel(Model):
     def type_names(cls) -> list[str] | None:
         """The ``obj_type`` of this class and all below it that share its collection.
 
+        With the names that they had before (``Meta.was``).
         ``None`` for the first class of a collection: all documents there are its own.
         """
         if cls._collection_root() is cls:
             return None
-        return [c._type_name for c in cls.collection_classes()]
+        return [name for c in cls.collection_classes() for name in c.own_type_names()]
 
     @classmethod
     def type_names_having(cls, names: Collection[str]) -> list[str]:
         """The ``obj_type`` of those of these classes that have all of some attributes."""
         classes = cls.collection_classes()
-        return [c._type_name for c in classes if c.attributes().keys() >= set(names)]
+        having = (c for c in classes if c.attributes().keys() >= set(names))
+        return [name for c in having for name in c.own_type_names()]
 
     @classmethod
     def collection_classes(cls) -> list[type[Self]]:
@@ -292,7 +294,7 @@ class CollectionModel(Model):
             )
 
     def _identity(self) -> dict[str, Any]:
-        return {"obj_type": self._type_name, "doc_id": self.doc_id, "doc_ref": self.doc_path}
+        return {**super()._identity(), "doc_id": self.doc_id, "doc_ref": self.doc_path}
 
 
 def new_id() -> str:

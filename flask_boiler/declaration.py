@@ -190,6 +190,14 @@ def _require_distinct_fields(cls: type, attributes: Mapping[str, Attr[Any]]) -> 
                 f"{cls.__qualname__}.{name} would be stored as {attribute.data_key!r}, which "
                 f"belongs to {other}: give it another data_key"
             )
+    for name, attribute in attributes.items():
+        for key in attribute.was:
+            if key in taken:
+                raise DeclarationError(
+                    f"{cls.__qualname__}.{name} was {key!r}, and that is the field of "
+                    f"{taken[key]}: it cannot be told whose value a document has there"
+                )
+            taken[key] = name
 
 
 def nested_relations(

@@ -346,10 +346,12 @@ class DomainModel(CollectionModel):
         else:
             path, fields, time_ns = _of_ours(snapshot)
         name = fields.get("obj_type")
-        model = cls if name == cls._type_name else cls._class_of(fields, path)
+        model, unknown = (
+            (cls, None) if name == cls._type_name else cls._class_of_stored(fields, path)
+        )
         if isinstance(reader, TransactionReader):
-            return model._identical(fields, path, time_ns, reader.transaction)
-        return model._from_document(fields, path, time_ns)
+            return model._identical(fields, path, time_ns, unknown, reader.transaction)
+        return model._of_state(ModelState(fields, path, time_ns), unknown)
 
     @classmethod
     def _identical(
@@ -357,27 +359,20 @@ class DomainModel(CollectionModel):
         fields: Mapping[str, Any],
         path: str,
         update_time_ns: int | None,
+        unknown_type: Any,
         transaction: Transaction,
     ) -> Self:
         if not transaction.is_current(path, fields, update_time_ns):
             # A snapshot from before, or from elsewhere.
-            return cls._from_document(fields, path, update_time_ns)
+            return cls._of_state(ModelState(fields, path, update_time_ns), unknown_type)
         held: Self | None = transaction.identities.find(path, cls)
         if held is not None:
             known = held._model_state.update_time_ns
             if transaction.is_current(path, held._baseline(transaction), known):
                 return held
-        made = cls._from_document(fields, path, update_time_ns)
+        made = cls._of_state(ModelState(fields, path, update_time_ns), unknown_type)
         transaction.identities.add(path, made)
         return made
-
-    @classmethod
-    def _from_document(
-        cls, fields: Mapping[str, Any], path: str, update_time_ns: int | None
-    ) -> Self:
-        instance = cls.__new__(cls)
-        instance._take_stored(ModelState(fields, path, update_time_ns))
-        return instance
 
     @classmethod
     def _from_stored(cls, fields: Mapping[str, Any]) -> Self:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
@@ -18,7 +20,7 @@ from flask_boiler.declaration import (
     nested_relations,
     require_acyclic,
 )
-from flask_boiler.errors import StoredDataError, ValidationError
+from flask_boiler.errors import StoredDataError, UnknownModelError, ValidationError
 from flask_boiler.firestore.native import copied
 from flask_boiler.model_options import METADATA, ModelOptions, collect_meta, model_options
 from flask_boiler.model_state import UNSET, ModelState
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     import marshmallow
 
 __all__ = ["Model"]
+
+_log = logging.getLogger(__name__)
 
 
 class GeneratedSchema:
@@ -62,7 +66,7 @@ class Model:
     #: What ``Meta`` may say.
     META_OPTIONS: ClassVar[frozenset[str]] = frozenset(
         {"abstract", "obj_type", "case_conversion", "exclude", "exclude_unset", "extra"}
-        | {"schema_cls"}
+        | {"schema_cls", "was"}
     )
 
     _attributes: ClassVar[Mapping[str, Attr[Any]]] = MappingProxyType({})
@@ -89,7 +93,9 @@ class Model:
         cls._options = model_options(cls, cls._meta)
         cls._attributes = declared_attributes(cls, cls._options)
         cls._nested = nested_relations(cls, cls._attributes)
-        cls._data_keys = frozenset(METADATA).union(a.data_key for a in cls._attributes.values())
+        cls._data_keys = frozenset(METADATA).union(
+            key for a in cls._attributes.values() for key in (a.data_key, *a.was)
+        )
         cls._type_name = _own_type_name(cls)
         cls._check_declaration()
         if not is_framework_class(cls):
@@ -116,6 +122,11 @@ class Model:
     def type_name(cls) -> str:
         """What documents of exactly this class carry as ``obj_type``."""
         return cls._type_name
+
+    @classmethod
+    def own_type_names(cls) -> tuple[str, ...]:
+        """What documents of exactly this class carry, and what they did before it was renamed."""
+        return (cls._type_name, *cls._options.was)
 
     @classmethod
     def schema(cls, **options: Any) -> marshmallow.Schema:
@@ -153,14 +164,41 @@ class Model:
         :raises UnknownModelError: its ``obj_type`` is not of this class or one below.
         :raises ValidationError: it has undeclared fields and ``Meta.extra`` is ``"forbid"``.
         """
-        return cls._from_stored(copied(dict(fields)))
+        fields = copied(dict(fields))
+        return cls._class_of(fields)._of_state(ModelState(fields))
 
     @classmethod
     def _from_stored(cls, fields: Mapping[str, Any]) -> Self:
-        model = cls._class_of(fields)
-        instance = model.__new__(model)
-        instance._take_stored(ModelState(fields))
+        """The object of a stored form, be it of a class that is not known here."""
+        model, unknown_type = cls._class_of_stored(fields)
+        return model._of_state(ModelState(fields), unknown_type)
+
+    @classmethod
+    def _of_state(cls, state: ModelState, unknown_type: Any = None) -> Self:
+        instance = cls.__new__(cls)
+        state.unknown_type = unknown_type
+        instance._take_stored(state)
         return instance
+
+    @classmethod
+    def _class_of_stored(cls, fields: Mapping[str, Any], path: str = "") -> tuple[type[Self], Any]:
+        """The class that a stored form is read as, and its ``obj_type`` if nobody here knows it.
+
+        What a newer version of the application has stored is read as far as this one can.
+
+        :raises UnknownModelError: it is of a class that is known, and is not of this one.
+        """
+        try:
+            return cls._class_of(fields, path), None
+        except (UnknownModelError, ValidationError):
+            name = fields["obj_type"]
+            if is_framework_class(cls) or cls._options.abstract:
+                raise
+            collection = path.split("/")[-2] if path else None
+            if isinstance(name, str) and registry.is_known(name, collection=collection):
+                raise
+        _report_unknown(path or "what is embedded", str(name), cls.__qualname__)
+        return cls, name
 
     @classmethod
     def _class_of(cls, fields: Mapping[str, Any], path: str = "") -> type[Self]:
@@ -283,7 +321,12 @@ class Model:
         return None if value is UNSET else value
 
     def _identity(self) -> dict[str, Any]:
-        return {"obj_type": self._type_name}
+        return {"obj_type": self._stored_type_name()}
+
+    def _stored_type_name(self) -> str:
+        """The name of the class; of one that is not known here, what the document says."""
+        unknown = self._model_state.unknown_type
+        return self._type_name if unknown is None else unknown
 
     def _where(self) -> str:
         return self._model_state.path or self._model_state.part_of or type(self).__name__
@@ -344,7 +387,7 @@ class Model:
 
     def _take_stored(self, state: ModelState) -> None:
         self._model_state = state
-        if self._options.extra == "forbid":
+        if self._options.extra == "forbid" and state.unknown_type is None:
             unknown = [name for name in state.stored if name not in self._data_keys]
             if unknown:
                 error = self._unknown(unknown)
@@ -392,6 +435,18 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<{' '.join(filter(None, (type(self).__name__, self._model_state.path)))}>"
+
+
+@functools.lru_cache(maxsize=4096)
+def _report_unknown(where: str, type_name: str, read_as: str) -> None:
+    """Log it once: what is remembered is what was logged."""
+    _log.warning(
+        "%s has the obj_type %r, which no class has that is declared here: it is read as %s, and "
+        "what that does not declare is in its extra",
+        where,
+        type_name,
+        read_as,
+    )
 
 
 def _own_type_name(cls: type[Model]) -> str:

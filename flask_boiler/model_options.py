@@ -16,7 +16,7 @@ __all__ = ["METADATA", "ModelOptions", "collect_meta", "model_options"]
 METADATA = ("obj_type", "doc_id", "doc_ref")
 
 #: A class does not hand these on to the classes below it.
-_OWN = frozenset({"abstract", "obj_type", "schema_cls"})
+_OWN = frozenset({"abstract", "obj_type", "schema_cls", "was"})
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class ModelOptions:
 
     :param abstract: it has no documents, only classes below it do.
     :param obj_type: what its documents carry as ``obj_type``, instead of the class name.
+    :param was: what ``obj_type`` was before, of documents that were stored under another name of
+        the class; they are read and found as its own, and carry the new name once they are saved.
     :param case_conversion: fields are camelCase.
     :param exclude: which of ``obj_type``, ``doc_id``, ``doc_ref`` documents do not carry.
     :param exclude_unset: a declared ``Attr[X | None]`` without a value is not stored; by default it
@@ -38,6 +40,7 @@ class ModelOptions:
 
     abstract: bool = False
     obj_type: str | None = None
+    was: tuple[str, ...] = ()
     case_conversion: bool = True
     exclude: frozenset[str] = field(default=frozenset())
     exclude_unset: bool = False
@@ -75,6 +78,8 @@ def model_options(cls: type, meta: Mapping[str, Any]) -> ModelOptions:
     given = {name: value for name, value in meta.items() if name in fields}
     exclude = given.get("exclude", ())
     given["exclude"] = frozenset([exclude] if isinstance(exclude, str) else exclude)
+    was = given.get("was", ())
+    given["was"] = (was,) if isinstance(was, str) else tuple(was)
     options = ModelOptions(**given)
     unknown = options.exclude - set(METADATA)
     if unknown:

@@ -45,6 +45,7 @@ class ModelState:
         "removed",
         "stale",
         "stored",
+        "unknown_type",
         "update_time_ns",
         "values",
     )
@@ -69,6 +70,8 @@ class ModelState:
         self.defaulted: dict[str, Any] = {}
         #: Attributes that were assigned google's ``DELETE_FIELD``: not even null is to be stored.
         self.removed: frozenset[str] = frozenset()
+        #: The document's ``obj_type``, if no class is known that has it; ``None`` if one is.
+        self.unknown_type: Any = None
         #: The undeclared fields, once somebody asked for them.
         self.extra: dict[str, Any] | None = None
         #: Fields that are unknown until the document is read again: the server computed them.

@@ -102,7 +102,7 @@ def require_classes(links: Iterable[Link]) -> None:
 def _fits(snapshot: Snapshot, target: type[DomainModel]) -> bool:
     try:
         if snapshot.exists:
-            target._class_of(snapshot.fields, snapshot.path)
+            target._class_of_stored(snapshot.fields, snapshot.path)
     except (UnknownModelError, StoredDataError):
         return False
     return True

@@ -25,7 +25,16 @@ from flask_boiler.naming import nearest
 if TYPE_CHECKING:
     from flask_boiler.model import Model
 
-__all__ = ["descendants", "find", "models", "register", "resolve", "version", "withdraw"]
+__all__ = [
+    "descendants",
+    "find",
+    "is_known",
+    "models",
+    "register",
+    "resolve",
+    "version",
+    "withdraw",
+]
 
 _by_type_name: dict[str, list[weakref.ref[type[Model]]]] = {}
 #: How many classes were registered and withdrawn so far.
@@ -37,8 +46,16 @@ def register(model: type[Model]) -> None:
 
     :raises DuplicateModelError: another class could own the same documents.
     """
-    name = model.type_name()
-    _forget_replaced(name, model)
+    names = model.own_type_names()
+    for name in names:
+        _forget_replaced(name, model)
+        _refuse_rival(name, model)
+    for name in names:
+        _by_type_name.setdefault(name, []).append(weakref.ref(model))
+    _changes["count"] += 1
+
+
+def _refuse_rival(name: str, model: type[Model]) -> None:
     rival = _rival(name, model)
     if rival is not None:
         # A class is always part of a reference cycle: one that nobody uses any more is still
@@ -48,20 +65,18 @@ def register(model: type[Model]) -> None:
         rival = _rival(name, model)
     if rival is not None:
         raise DuplicateModelError(_complaint(name, model, rival))
-    _by_type_name.setdefault(name, []).append(weakref.ref(model))
-    _changes["count"] += 1
 
 
 def withdraw(model: type[Model]) -> None:
     """Forget a class whose declaration is refused after all."""
-    name = model.type_name()
-    _by_type_name[name] = [weakref.ref(m) for m in _alive(name) if m is not model]
+    for name in model.own_type_names():
+        _by_type_name[name] = [weakref.ref(m) for m in _alive(name) if m is not model]
     _changes["count"] += 1
 
 
 def models() -> list[type[Model]]:
     """All registered classes."""
-    return [model for name in list(_by_type_name) for model in _alive(name)]
+    return list(dict.fromkeys(m for name in list(_by_type_name) for m in _alive(name)))
 
 
 def version() -> int:
@@ -90,7 +105,7 @@ def resolve(
         unrelated classes of that name.
     :raises UnknownModelError: there is none, or it cannot be told which.
     """
-    if asked.type_name() == type_name:
+    if type_name in asked.own_type_names():
         return asked
     fitting = [m for m in _alive(type_name) if issubclass(m, asked)]
     if len(fitting) > 1:
@@ -100,17 +115,22 @@ def resolve(
     raise UnknownModelError(_unresolved(asked, type_name, fitting, where))
 
 
+def is_known(type_name: str, *, collection: str | None = None) -> bool:
+    """Whether a class has this ``obj_type``.
+
+    :param collection: one whose documents lie in collections of this id.
+    """
+    concrete = [model for model in _alive(type_name) if not model.meta("abstract")]
+    return any(collection in (None, model._collection_id()) for model in concrete)
+
+
 def find(name: str, *, near: type | None = None) -> type[Model]:
     """The class of this name; of several, the one from the module of ``near``.
 
     :raises UnknownModelError: there is none, or several elsewhere.
     """
-    named = [
-        model
-        for refs in _by_type_name.values()
-        for ref in refs
-        if (model := ref()) is not None and name in (model.__name__, model.__qualname__)
-    ]
+    alive = dict.fromkeys(ref() for refs in _by_type_name.values() for ref in refs)
+    named = [m for m in alive if m is not None and name in (m.__name__, m.__qualname__)]
     if len(named) > 1 and near is not None:
         named = [model for model in named if model.__module__ == near.__module__] or named
     if len(named) == 1:
@@ -160,8 +180,8 @@ def _rival(name: str, model: type[Model]) -> type[Model] | None:
 def _complaint(name: str, model: type[Model], rival: type[Model]) -> str:
     return (
         f"{_spelled(model)} has the obj_type {name!r}, as {_spelled(rival)} has, and a document "
-        "could be either's: rename one of them, or give it another Meta.obj_type or "
-        "Meta.collection_name"
+        "could be either's: rename one of them, or give it another Meta.obj_type, "
+        "Meta.was or Meta.collection_name"
     )
 
 

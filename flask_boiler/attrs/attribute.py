@@ -48,6 +48,7 @@ class AttributeOptions:
     import_enabled: bool = True
     export_enabled: bool = True
     data_key: str | None = None
+    was: str | tuple[str, ...] = ()
     initialize: Callable[[], Any] | None = None
     validators: tuple[Callable[[Any], Any], ...] = ()
     doc: str | None = None
@@ -99,6 +100,9 @@ class Attr(FieldOperators, Generic[T]):
         self.attribute_name = ""
         #: The name of the field in documents.
         self.data_key = self.options.data_key or ""
+        was = self.options.was
+        #: The fields that documents had for it before, in the order in which they are looked at.
+        self.was: tuple[str, ...] = (was,) if isinstance(was, str) else tuple(was)
         self.__doc__ = self.options.doc
         self._owner: Any = None
         self._explicit_kind = kind
@@ -123,6 +127,9 @@ class Attr(FieldOperators, Generic[T]):
 
         :raises DeclarationError: Firestore does not allow such a field.
         """
+        for key in self.was:
+            if not isinstance(key, str) or not key:
+                raise DeclarationError(f"{owner.__qualname__}.{name}: was={key!r} names no field")
         if not data_key or is_reserved_field(data_key) or len(data_key.encode()) > 1500:
             raise DeclarationError(
                 f"{owner.__qualname__}.{name} would be stored as {data_key!r}, which Firestore "
@@ -318,9 +325,9 @@ class Attr(FieldOperators, Generic[T]):
 
         :raises ValidationError: what is stored is not of the declared type.
         """
-        stored = fields.get(self.data_key)
+        stored = self.stored_in(fields)
         try:
-            return None if stored is None else self.load(stored)
+            return None if stored is None or stored is UNSET else self.load(stored)
         except Mismatch as mismatch:
             raise ValidationError(mismatch.below(self.attribute_name), where=where) from mismatch
 
@@ -428,6 +435,20 @@ class Attr(FieldOperators, Generic[T]):
             return UNSET
         return self._dump_value(value, bare=bare)
 
+    def stored_in(self, fields: Mapping[str, Any]) -> Any:
+        """The stored value in the fields of a document, be it under an earlier name.
+
+        ``UNSET`` if there is none.
+        """
+        stored = fields.get(self.data_key, UNSET)
+        if stored is UNSET and self.was:
+            return next((fields[name] for name in self.was if name in fields), UNSET)
+        return stored
+
+    def earlier_fields(self, fields: Mapping[str, Any]) -> list[str]:
+        """Which of its earlier names there are in the fields of a document."""
+        return [name for name in self.was if name in fields] if self.was else []
+
     def same(self, value: Any, stored: Any) -> bool:
         """Whether storing a value would leave what is stored as it is."""
         if value is None or stored is None or is_transform(value) or is_transform(stored):
@@ -458,7 +479,7 @@ class Attr(FieldOperators, Generic[T]):
             instance._reread()
         value = state.values.get(self.attribute_name)
         if value is None and self.attribute_name not in state.values:
-            stored = state.stored.get(self.data_key, UNSET)
+            stored = self.stored_in(state.stored)
             value = UNSET if stored is UNSET else self._load_for(instance, stored)
             if value is not UNSET:
                 state.values[self.attribute_name] = value

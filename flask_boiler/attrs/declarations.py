@@ -60,6 +60,7 @@ def bproperty(
     import_enabled: bool = ...,
     export_enabled: bool = ...,
     data_key: str | None = ...,
+    was: str | tuple[str, ...] = ...,
     initialize: Callable[[], T] | None = ...,
     validate: Validators | None = ...,
     doc: str | None = ...,
@@ -74,6 +75,7 @@ def bproperty(
     import_enabled: bool = ...,
     export_enabled: bool = ...,
     data_key: str | None = ...,
+    was: str | tuple[str, ...] = ...,
     initialize: Callable[[], T] | None = ...,
     validate: Validators | None = ...,
     doc: str | None = ...,
@@ -88,6 +90,7 @@ def bproperty(
     import_enabled: bool = ...,
     export_enabled: bool = ...,
     data_key: str | None = ...,
+    was: str | tuple[str, ...] = ...,
     initialize: Callable[[], T] | None = ...,
     validate: Validators | None = ...,
     doc: str | None = ...,
@@ -101,6 +104,7 @@ def bproperty(
     import_enabled: bool = ...,
     export_enabled: bool = ...,
     data_key: str | None = ...,
+    was: str | tuple[str, ...] = ...,
     initialize: Callable[[], Any] | None = ...,
     validate: Validators | None = ...,
     doc: str | None = ...,
@@ -121,6 +125,9 @@ def bproperty(type: Any = UNSET, **options: Any) -> Attr[Any]:
     :param import_enabled: ``False``: input from outside may not set it.
     :param export_enabled: ``False``: it is taken but never stored or shown.
     :param data_key: the name of the field in documents, instead of the camelCase name.
+    :param was: the field that documents had for it under an earlier name, or several. It is read
+        where the new one is not there, and given up once the document is saved. A query by the
+        attribute looks at the new field alone, so it finds documents once they are saved again.
     :param initialize: computes a new object's value, if the caller gives none.
     :param validate: a marshmallow validator, or several.
     :param doc: what schemas and the API's documentation say of it.
@@ -322,7 +329,7 @@ class ObjectType(Attr[str]):
     def __init__(self, name: str | None = None) -> None:
         super().__init__(options=AttributeOptions(data_key="obj_type"))
         self.type_name = name
-        self._fget = lambda instance: type(instance).type_name()
+        self._fget = lambda instance: instance._stored_type_name()
 
 
 def object_type(name: str | None = None) -> ObjectType:

@@ -324,7 +324,7 @@ class NestedRelationAttr(RelationAttr[T]):
     def is_as_read(self, instance: Model) -> bool:
         """Whether it is what the document says, rather than something that was assigned."""
         state = instance._model_state
-        stored = state.stored.get(self.data_key, UNSET)
+        stored = self.stored_in(state.stored)
         return stored is not UNSET and self.same(self._current(instance), stored)
 
     def models_in(self, instance: Model) -> Collection[Any]:
