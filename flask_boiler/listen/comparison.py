@@ -142,10 +142,12 @@ def _deviating(
 ) -> dict[str, int | None]:
     """The documents that are stored otherwise than they are known, and how they are known.
 
-    A target that is not current, or was not, is no contradiction.
+    A target that is not current is no contradiction. One that was not current before is compared
+    all the same: what is under way is looked at again.
     """
-    if before is None or now is None:
+    if now is None:
         return {}
+    before = now if before is None else before
     paths = [path for path, time_ns in stored.items() if now.get(path, 0) < time_ns]
     paths.extend(now.keys() - stored.keys())
     return {path: now.get(path) for path in paths if now.get(path) == before.get(path)}

@@ -18,6 +18,7 @@ from tests.scripted_firestore.messages import (
     marker,
     name,
     removed,
+    reset,
 )
 from tests.unit.listen_specs.stage import HubSpec, collection
 
@@ -308,4 +309,24 @@ def test_a_server_that_misses_nothing_is_not_verified() -> None:
     spec.hub.greeted(faultless=False)
     spec.say(current(addition.target_id), marker(20))
     assert spec.is_doubtful()
+    spec.hub.stop()
+
+
+def test_a_target_that_starts_over_before_it_is_compared_is_compared_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(verification, "_PAGE_SIZE", 1)
+    monkeypatch.setattr(verification, "_TURN_S", 0.0)
+    spec = HubSpec(verify_targets=True)
+    spec.connection.update_times_ns = {"City/LA": 7, "City/SF": 7}
+    (target_id,) = spec.listen(CITIES)
+    spec.say(current(target_id), marker(10), reset(target_id))
+    spec.pass_time(0.1)
+    spec.say(changed(document("City/LA", 7), target_id), current(target_id), marker(11))
+    spec.pass_time(0.1)
+    spec.pass_time(0.1)
+
+    spec.pass_time(0.4)
+
+    assert spec.sent.take(2)[0].remove_target == target_id
     spec.hub.stop()
