@@ -70,7 +70,11 @@ def _add_routes(app: Flask) -> None:
 def _add_page(app: Flask, boiler: Boiler) -> None:
     @app.get("/")
     def page() -> Response:
-        return send_from_directory(_PAGE, "index.html")
+        shown = send_from_directory(_PAGE, "index.html")
+        # No other page may have it in a frame, and have people click there what they do not see.
+        shown.headers["X-Frame-Options"] = "DENY"
+        shown.headers["X-Content-Type-Options"] = "nosniff"
+        return shown
 
     @app.get("/page/<path:name>")
     def asset(name: str) -> Response:

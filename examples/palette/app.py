@@ -29,7 +29,11 @@ def create_app(config: Config | None = None) -> Flask:
 
     @app.get("/")
     def page() -> Response:
-        return send_from_directory(_PAGE, "index.html")
+        shown = send_from_directory(_PAGE, "index.html")
+        # No other page may have it in a frame, and have people click there what they do not see.
+        shown.headers["X-Frame-Options"] = "DENY"
+        shown.headers["X-Content-Type-Options"] = "nosniff"
+        return shown
 
     @app.get("/page/<path:name>")
     def asset(name: str) -> Response:
