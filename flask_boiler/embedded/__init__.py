@@ -25,7 +25,7 @@ Its rooms, from below to above; each imports only from those above it in this li
     admission                        whose pages may ask
     proto_json                       messages as JSON
     session_stream, webchannel       streams of browsers
-    http_connection, web             what is asked by HTTP
+    http_connection, rest, web       what is asked by HTTP
     gateway                          one port for gRPC and browsers
     server                           gRPC, and all of it
 """

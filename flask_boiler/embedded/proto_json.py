@@ -10,7 +10,7 @@ from google.protobuf import json_format
 from flask_boiler.embedded.answers import field
 from flask_boiler.embedded.refusal import invalid
 
-__all__ = ["json_of", "message_of", "plain_of"]
+__all__ = ["json_of", "message_of", "plain_of", "read_into"]
 
 # The web SDK's "verify", field 5 of Write, which google-cloud-firestore's message lacks.
 _VERIFY = b"\x2a"
@@ -34,6 +34,17 @@ def message_of(text: str | bytes, kind: Any) -> Any:
     for position, name in verified:
         message.writes[position].MergeFromString(field(_VERIFY, name.encode()))
     return message
+
+
+def read_into(plain: dict[str, Any], kind: Any) -> Any:
+    """The message of a class that stands for what JSON knows.
+
+    :raises Refusal: INVALID_ARGUMENT.
+    """
+    try:
+        return json_format.ParseDict(plain, kind())
+    except json_format.ParseError as error:
+        raise invalid(f"The request is not valid: {error}") from error
 
 
 def plain_of(message: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeAlias, cast
 
 import grpc
+from google.protobuf.empty_pb2 import Empty
 
 from flask_boiler.embedded.admission import Admission, is_loopback
 from flask_boiler.embedded.conversation import ListenPolicy
@@ -113,6 +114,8 @@ def _handlers(service: Service, streams: Streams) -> dict[str, Handler]:
     handlers = {name: unary(answer, request, path) for name, (answer, request) in one.items()}
     for name, (answers, request) in many.items():
         handlers[name] = streaming(answers, request, path)
+    # Whatever is asked, its answer is the same.
+    handlers["ExecutePipeline"] = streaming(service.execute_pipeline, Empty, path)
     return {**handlers, **streams.handlers()}
 
 

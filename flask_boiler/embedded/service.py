@@ -37,7 +37,7 @@ from flask_boiler.embedded.names import (
 from flask_boiler.embedded.nearest import nearest
 from flask_boiler.embedded.partition import partition_cursors
 from flask_boiler.embedded.reading import Reading
-from flask_boiler.embedded.refusal import Refusal, invalid, not_found
+from flask_boiler.embedded.refusal import Refusal, invalid, not_found, unimplemented
 from flask_boiler.embedded.staging import Staging
 from flask_boiler.embedded.storage import Storage
 from flask_boiler.embedded.transactions import Transaction, Transactions
@@ -192,8 +192,19 @@ class Service:
 
     # Queries.
 
+    def execute_pipeline(self, request: Any) -> Iterator[Any]:
+        """ExecutePipeline, which this edition has not.
+
+        :raises Refusal: UNIMPLEMENTED.
+        """
+        raise unimplemented(
+            "Pipelines are of Firestore's Enterprise edition; the embedded Firestore is one of the "
+            "Standard edition. Ask by a query"
+        )
+
     def run_query(self, request: Any) -> Iterator[Any]:
         """RunQuery."""
+        _refuse_explaining(request)
         world, path = check_parent(request.parent)
         check_query(request.structured_query, may_search=True, is_below_document=bool(path))
         query = Query(request.parent, request.structured_query)
@@ -217,6 +228,7 @@ class Service:
 
     def run_aggregation_query(self, request: Any) -> Iterator[Any]:
         """RunAggregationQuery."""
+        _refuse_explaining(request)
         world, path = check_parent(request.parent)
         asked = request.structured_aggregation_query
         found = aggregations(asked.aggregations)
@@ -381,3 +393,11 @@ def _result(query: Query, found: Sequence[StoredDocument]) -> list[bytes]:
 
 def _new_id() -> str:
     return "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
+
+
+def _refuse_explaining(request: Any) -> None:
+    if request.HasField("explain_options"):
+        raise unimplemented(
+            "The embedded Firestore cannot explain queries: what is told is about the cloud's own "
+            "indexes, and what they cost. Leave explain_options out"
+        )

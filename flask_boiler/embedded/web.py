@@ -7,7 +7,6 @@ import logging
 import re
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import IO, Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -17,8 +16,9 @@ import grpc
 from flask_boiler.embedded.admission import JSON, JSON_OF_SDKS, Admission, check_type
 from flask_boiler.embedded.database import refusal_of
 from flask_boiler.embedded.http_connection import Answer, FileSource, Head
-from flask_boiler.embedded.proto_json import json_of, message_of, plain_of
-from flask_boiler.embedded.refusal import Refusal, invalid
+from flask_boiler.embedded.proto_json import json_of
+from flask_boiler.embedded.refusal import Refusal, invalid, unimplemented
+from flask_boiler.embedded.rest import Rest
 from flask_boiler.embedded.service import Service
 from flask_boiler.embedded.transfer import clear, read_documents, write_documents
 from flask_boiler.embedded.webchannel import CHANNELS, Session, WebChannels, fields_of
@@ -42,7 +42,9 @@ _LARGEST_BODY = 16 * _MIB
 _LARGEST_IMPORT = 1024 * _MIB
 _CHANNEL = re.compile(rf"{re.escape(protocol.SERVICE)}({'|'.join(CHANNELS)})/channel")
 _CLEARED = re.compile(r"/emulator/v1/(projects/[^/]+/databases/[^/]+)/documents")
-_CALLED = re.compile(r"/v1/((projects/[^/]+/databases/[^/]+)(?:/documents.*)?):([a-zA-Z]+)")
+_RULES = re.compile(r"/emulator/v1/projects/[^/]+:securityRules")
+_REST = "/v1/"
+_EMULATOR = "/emulator/"
 _ANSWER_ID = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 _STATUSES = {
@@ -65,23 +67,7 @@ class Web:
         self._service = service
         self._channels = channels
         self._admission = admission
-        # What has one answer, and what has many: these are a JSON array.
-        self._calls: dict[str, tuple[Callable[[Any], Any], Any]] = {
-            "commit": (service.commit, protocol.CommitRequest),
-            "beginTransaction": (service.begin_transaction, protocol.BeginTransactionRequest),
-            "rollback": (service.rollback, protocol.RollbackRequest),
-            "batchGet": (service.batch_get_documents, protocol.BatchGetDocumentsRequest),
-            "runQuery": (service.run_query, protocol.RunQueryRequest),
-            "runAggregationQuery": (
-                service.run_aggregation_query,
-                protocol.RunAggregationQueryRequest,
-            ),
-        }
-        self._answers = {
-            "batchGet": protocol.BatchGetDocumentsResponse,
-            "runQuery": protocol.RunQueryResponse,
-            "runAggregationQuery": protocol.RunAggregationQueryResponse,
-        }
+        self._rest = Rest(service)
 
     # As HTTP asks for it.
 
@@ -136,31 +122,25 @@ class Web:
                 return self._export()
             case "POST", _ if path == IMPORT:
                 return self._import(cast(IO[bytes], body))
-        if method == "POST" and (called := _CALLED.fullmatch(path)):
-            return self._call(head, called, cast(bytes, body))
+        if path.startswith(_REST):
+            return self._call(head, path.removeprefix(_REST), url.query, cast(bytes, body))
         if method == "DELETE" and (cleared := _CLEARED.fullmatch(path)):
             return _json({"documents": clear(self._service.storage, cleared[1])})
+        if _RULES.fullmatch(path):
+            raise unimplemented(
+                "The embedded Firestore enforces no security rules yet, so it takes none; test "
+                "them with Google's emulator (firestore: google-emulator)"
+            )
+        if path.startswith(_EMULATOR):
+            raise unimplemented(f"The embedded Firestore has no {method} {path[:200]}.")
         raise Refusal(grpc.StatusCode.NOT_FOUND, f"There is no {method} {path[:200]} here.")
 
-    # REST.
-
-    def _call(self, head: Head, called: re.Match[str], body: bytes) -> Answer:
-        resource, world, call = called.groups()
+    def _call(self, head: Head, resource: str, query: str, body: bytes) -> Answer:
         if body:
-            check_type(head.headers, JSON_OF_SDKS)
-        if call not in self._calls:
-            raise Refusal(grpc.StatusCode.UNIMPLEMENTED, f'There is no REST call "{call}" here.')
-        do, kind = self._calls[call]
-        request = message_of(body, kind)
-        if "parent" in kind.DESCRIPTOR.fields_by_name:
-            request.parent = resource
-        else:
-            request.database = world
-        answer = do(request)
-        if not isinstance(answer, Iterator):
-            return _json(plain_of(answer))
-        many = self._answers[call]
-        return _json([plain_of(many.FromString(a) if isinstance(a, bytes) else a) for a in answer])
+            is_sent_by_sdks = self._rest.is_call(head.method, resource)
+            check_type(head.headers, JSON_OF_SDKS if is_sent_by_sdks else JSON)
+        asked = parse_qsl(query, keep_blank_values=True, max_num_fields=1000)
+        return _json(self._rest.answer(head.method, resource, asked, body))
 
     # All the data.
 
