@@ -7,9 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from flask_boiler import changes, nesting
+from flask_boiler.attrs.kinds import Mismatch
+from flask_boiler.attrs.relations import required_links
 from flask_boiler.collection import CollectionModel, Parent, new_id
 from flask_boiler.context import current_context
-from flask_boiler.errors import ConflictError, DocumentNotFoundError
+from flask_boiler.errors import ConflictError, DocumentNotFoundError, ValidationError
 from flask_boiler.model_state import ModelState
 from flask_boiler.ports import Reader
 from flask_boiler.reading import DirectReader, current_reader
@@ -243,6 +245,7 @@ class DomainModel(CollectionModel):
         if transaction is not None and not blind:
             transaction.require_current(self.doc_path, self._baseline(transaction) or {})
         own = changes.only(self, fields, self._baseline(transaction) or {}, condition)
+        self._require_existing(own, transaction)
         related = self._related_changes(fields, transaction, create=False, force=force)
         _commit([(self, own), *related], transaction)
 
@@ -261,6 +264,27 @@ class DomainModel(CollectionModel):
         self, transaction: Transaction | None, *, create: bool, force: bool
     ) -> changes.Change | None:
         """What saving this document alone would write."""
+        change = self._unchecked_change(transaction, create=create, force=force)
+        self._require_existing(change, transaction)
+        return change
+
+    def _require_existing(
+        self, change: changes.Change | None, transaction: Transaction | None
+    ) -> None:
+        """Check that the documents exist whose references are written, where they have to."""
+        reader = None if transaction is None else transaction.reader
+        for name in () if change is None else change.written:
+            attribute = self._attributes[name]
+            if attribute.options.export_enabled and not attribute.computed:
+                links = required_links(attribute.kind, attribute.held_by(self), name)
+                try:
+                    nesting.require_existing(links, reader)
+                except Mismatch as mismatch:
+                    raise ValidationError(mismatch.messages, where=self.doc_path) from mismatch
+
+    def _unchecked_change(
+        self, transaction: Transaction | None, *, create: bool, force: bool
+    ) -> changes.Change | None:
         baseline = self._baseline(transaction)
         if baseline is None or create:
             return changes.whole(self, Precondition(exists=False) if create else None)

@@ -7,7 +7,7 @@ import datetime
 import enum
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import marshmallow
@@ -251,12 +251,24 @@ class Base64Field(fields.String):
 class ReferenceField(fields.String):
     """A reference as the path of the document, or as its id where the model tells the rest."""
 
-    def __init__(self, *, has_model: bool = True, **options: Any) -> None:
+    _SEGMENT: ClassVar[str] = r"(?!\.\.?(/|$))(?!__[^/]*__(/|$))[^/]+"
+
+    def __init__(self, kind: links.RelationKind, **options: Any) -> None:
         super().__init__(**options)
-        segment = r"(?!\.\.?(/|$))(?!__[^/]*__(/|$))[^/]+"
-        below = f"/{segment}(/{segment}/{segment})*"
-        #: What is taken, as a regular expression: an even number of segments, or an id alone.
-        self.pattern = f"^{segment}({below})?$" if has_model else f"^{segment}{below}$"
+        self._kind = kind
+
+    @property
+    def pattern(self) -> str:
+        """What is taken, as a regular expression: a document's path, or its id alone."""
+        segment = self._SEGMENT
+        known = "|".join(dict.fromkeys(map(self._below, self._kind.collections())))
+        path = f"({known})/{segment}" if known else f"{segment}/{segment}(/{segment}/{segment})*"
+        return f"^({segment}|{path})$" if self._kind.has_model else f"^{path}$"
+
+    def _below(self, collection: Sequence[str]) -> str:
+        # No more than what every dialect has to escape: JavaScript refuses the rest.
+        plain = [re.sub(r"[.^$+?()\[\]{}|\\]", r"\\\g<0>", part) for part in collection]
+        return "/".join(self._SEGMENT if part == "*" else part for part in plain)
 
     default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
         "invalid": "Not a document's path or id."
@@ -268,9 +280,15 @@ class ReferenceField(fields.String):
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
         path = super()._deserialize(value, *args, **options)
         try:
-            return document_path(path if "/" in path else f"_/{path}").removeprefix("_/")
+            found = document_path(path if "/" in path else f"_/{path}").removeprefix("_/")
         except ValueError as error:
             raise self.make_error("invalid") from error
+        if "/" in found:
+            try:
+                self._kind.require_collection(found)
+            except kinds.Mismatch as mismatch:
+                raise marshmallow.ValidationError(mismatch.messages[""]) from mismatch
+        return found
 
 
 class EnumField(fields.Enum[Any]):
@@ -370,11 +388,16 @@ class EmbedField(fields.Nested):
 class RelatedField(EmbedField):
     """A related model as its own schema has it; taken as the path or id of one, too."""
 
+    def __init__(self, kind: relations.NestedKind, **options: Any) -> None:
+        super().__init__(kind, **options)
+        #: What takes the path or id.
+        self.reference = ReferenceField(kind, allow_none=self.allow_none)
+
     def _deserialize(
         self, value: Any, attr: str | None, data: Any, partial: Any = None, **options: Any
     ) -> Any:
         if isinstance(value, str):
-            return ReferenceField().deserialize(value, attr, data)
+            return self.reference.deserialize(value, attr, data)
         try:
             return super()._deserialize(value, attr, data, partial, **options)
         except ValueError as error:

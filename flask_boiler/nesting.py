@@ -20,13 +20,13 @@ from flask_boiler.attrs.relations import Link, NestedRelationAttr
 from flask_boiler.context import current_context
 from flask_boiler.errors import StoredDataError, UnknownModelError
 from flask_boiler.ports import Reader
-from flask_boiler.reading import MomentReader, current_reader
+from flask_boiler.reading import DirectReader, MomentReader, current_reader
 from flask_boiler.values import Snapshot
 
 if TYPE_CHECKING:
     from flask_boiler.domain_model import DomainModel
 
-__all__ = ["Group", "join", "require_classes", "resolve", "with_related"]
+__all__ = ["Group", "join", "require_classes", "require_existing", "resolve", "with_related"]
 
 #: A nested relation of one instance.
 Slot = tuple["DomainModel", NestedRelationAttr[Any]]
@@ -97,6 +97,26 @@ def require_classes(links: Iterable[Link]) -> None:
     }
     if wrong:
         raise Mismatch(wrong)
+
+
+def require_existing(links: Iterable[Link], reader: Reader | None) -> None:
+    """Check that documents exist; in a transaction, its commit verifies it.
+
+    :param reader: what they are read through; ``None`` for what is in force.
+    :raises Mismatch: naming each link whose document is missing.
+    """
+    known = list(links)
+    if not known:
+        return
+    through = reader or current_reader() or DirectReader(current_context().datastore)
+    found = through.documents(list(dict.fromkeys(link.path for link in known)))
+    missing = {
+        link.name: [f"There is no document {link.path}."]
+        for link in known
+        if not found[link.path].exists
+    }
+    if missing:
+        raise Mismatch(missing)
 
 
 def _fits(snapshot: Snapshot, target: type[DomainModel]) -> bool:

@@ -291,7 +291,7 @@ def _(kind: kinds.FieldKind, **options: Any) -> fields.Field[Any]:
 
 @field_for.register
 def _(kind: links.RelationKind, **options: Any) -> fields.Field[Any]:
-    return ReferenceField(has_model=kind.has_model, **options)
+    return ReferenceField(kind, **options)
 
 
 @field_for.register

@@ -460,8 +460,15 @@ class Attr(FieldOperators, Generic[T]):
         self._dump_value(value)
 
     def check_input(self, value: Any) -> None:
-        """As ``check`` does, for a value from outside; it may read what the value refers to."""
+        """As ``check`` does, for a value from outside; it may read what the value refers to.
+
+        :raises Mismatch: also if a document does not exist that has to.
+        """
+        from flask_boiler import nesting
+        from flask_boiler.attrs.relations import required_links
+
         self.check(value)
+        nesting.require_existing(required_links(self.kind, value), None)
 
     def to_stored(self, value: Any) -> Any:
         """The stored form of a value.

@@ -189,13 +189,17 @@ def relation(
     *,
     many: bool = False,
     nested: bool = False,
+    must_exist: bool = False,
     **options: Any,
 ) -> RelationAttr[Any]:
     """Declare an attribute that refers to other documents.
 
     References are what is stored. It can be assigned a reference, a model, a document path, or
-    an id in the model's collection. It reads as google's ``DocumentReference``; or, if it is
-    nested, as the model itself, ``None`` for a document that is missing.
+    an id in the model's collection. One that leads to another collection than the model's, or that
+    of a class below, is refused, without anything's being read.
+
+    It reads as google's ``DocumentReference``; or, if it is nested, as the model itself, ``None``
+    for a document that is missing.
 
     ::
 
@@ -208,6 +212,8 @@ def relation(
     :param model: what is referred to, or its name if it is declared later.
     :param many: a list or a dict; the shape that is given is kept, and a nested one leaves out
         documents that are missing.
+    :param must_exist: the documents have to be there when references to them are taken from outside
+        or saved; each is read for that, in a transaction with its commit verifying it.
     :param nested: load the documents with their owner, and save them with it, in one commit.
     :raises DeclarationError: a nested relation without a model.
     """
@@ -215,7 +221,8 @@ def relation(
         raise DeclarationError(
             "a nested relation has to say to which model: attrs.relation(Model, nested=True)"
         )
-    kind: Kind = NestedKind(model) if nested else RelationKind(model)
+    chosen = NestedKind if nested else RelationKind
+    kind: Kind = chosen(model, must_exist=must_exist)
     attribute = NestedRelationAttr if nested else RelationAttr
     return attribute(ManyKind(kind) if many else kind, options=_options(options))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flask_boiler.attrs.kinds import DictKind, Kind, ListKind, Mismatch, mismatch_of, shown
@@ -126,12 +126,20 @@ class RelationKind(_ModelKind):
     """A reference to another document.
 
     :param model: what lies there; ``None`` leaves it open.
+    :param must_exist: the document has to be there when the reference is stored.
     """
 
     label = "a reference"
 
-    def __init__(self, model: type[Any] | str | None, owner: type | None = None) -> None:
+    def __init__(
+        self,
+        model: type[Any] | str | None,
+        owner: type | None = None,
+        *,
+        must_exist: bool = False,
+    ) -> None:
         self._open = model is None
+        self.must_exist = must_exist
         super().__init__(model or "", owner)
 
     @property
@@ -148,8 +156,41 @@ class RelationKind(_ModelKind):
     def dump(self, value: Any, *, bare: bool = False) -> Any:
         """The reference to a model, a reference, a path, or an id in the model's collection."""
         if isinstance(value, BaseDocumentReference):
+            self.require_collection(value.path)
             return value
         return google_reference(self._path(value))
+
+    def same(self, value: Any, stored: Any) -> bool:
+        """Whether it leads to the same document, be that where it may or not."""
+        if isinstance(value, BaseDocumentReference) and isinstance(stored, BaseDocumentReference):
+            return bool(value.path == stored.path)
+        return super().same(value, stored)
+
+    def path_of(self, value: Any) -> str:
+        """The path that a reference, a path or an id means.
+
+        :raises Mismatch: it is none of these.
+        """
+        return value.path if isinstance(value, BaseDocumentReference) else self._path(value)
+
+    def collections(self) -> list[list[str]]:
+        """Where documents of the model lie: segments, ``*`` for any id; empty for anywhere."""
+        return [] if self._open else list(_collections_of(self.model))
+
+    def require_collection(self, path: str) -> None:
+        """Check that documents of the model lie where a path leads; reads nothing.
+
+        :raises Mismatch: they do not.
+        """
+        if self._open:
+            return
+        known = False
+        for collection in _collections_of(self.model):
+            known = True
+            if _lies_in(path, collection):
+                return
+        if known:
+            raise Mismatch(f"{path:.200} is no {self.model.__name__}.")
 
     def _path(self, value: Any) -> str:
         from flask_boiler.domain_model import DomainModel
@@ -160,7 +201,9 @@ class RelationKind(_ModelKind):
             if isinstance(value, str) and "/" not in value and not self._open:
                 return document_path(f"{self._collection()}/{value}")
             if isinstance(value, str | HasPath):
-                return document_path(value)
+                path = document_path(value)
+                self.require_collection(path)
+                return path
         except ValueError as error:
             raise Mismatch(str(error)) from error
         raise Mismatch(
@@ -234,6 +277,33 @@ def is_document(value: object) -> bool:
     from flask_boiler.model import Model
 
     return isinstance(value, Model) and value._is_document
+
+
+def _collections_of(model: type[Any]) -> Iterator[list[str]]:
+    """Where documents of a model, and of the classes below it, lie, by segments.
+
+    Nothing if that is not known: the model is no document, say. Its own come first, and mostly do.
+    """
+    from flask_boiler import registry
+    from flask_boiler.collection import CollectionModel
+    from flask_boiler.declaration import is_framework_class
+
+    if not issubclass(model, CollectionModel) or is_framework_class(model):
+        return
+    own = model.collection_segments()
+    if own is not None:
+        yield own
+    for below in registry.descendants(model):
+        segments = below.collection_segments() if issubclass(below, CollectionModel) else None
+        if segments is not None:
+            yield segments
+
+
+def _lies_in(path: str, collection: list[str]) -> bool:
+    segments = path.split("/")[:-1]
+    return len(segments) == len(collection) and all(
+        wanted in ("*", segment) for segment, wanted in zip(segments, collection, strict=True)
+    )
 
 
 def google_reference(path: str) -> Any:

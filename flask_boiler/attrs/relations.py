@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask_boiler import registry
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.attrs.kinds import Mismatch, StoredMismatch, collect, mismatch_of
-from flask_boiler.attrs.links import ManyKind, RelationKind
+from flask_boiler.attrs.kinds import (
+    DictKind,
+    Kind,
+    ListKind,
+    Mismatch,
+    OptionalKind,
+    StoredMismatch,
+    collect,
+    mismatch_of,
+)
+from flask_boiler.attrs.links import EmbedKind, ManyKind, RelationKind
 from flask_boiler.errors import UnknownModelError, ValidationError
 from flask_boiler.firestore.native import BaseDocumentReference, is_transform
 from flask_boiler.model_state import UNSET
@@ -18,7 +27,15 @@ if TYPE_CHECKING:
     from flask_boiler.domain_model import DomainModel
     from flask_boiler.model import Model
 
-__all__ = ["Link", "NestedKind", "NestedRelationAttr", "Related", "RelationAttr", "Revision"]
+__all__ = [
+    "Link",
+    "NestedKind",
+    "NestedRelationAttr",
+    "Related",
+    "RelationAttr",
+    "Revision",
+    "required_links",
+]
 
 T = TypeVar("T")
 
@@ -126,13 +143,6 @@ class NestedKind(RelationKind):
             return Revision(held, held.accepted(with_dict=given))
         except ValidationError as error:
             raise mismatch_of(error) from error
-
-    def path_of(self, value: Any) -> str:
-        """The path that a reference, a path or an id means.
-
-        :raises Mismatch: it is none of these.
-        """
-        return value.path if isinstance(value, BaseDocumentReference) else self._path(value)
 
     def known_model(self) -> type[Model] | None:
         """The class, if it is declared already."""
@@ -333,6 +343,33 @@ class NestedRelationAttr(RelationAttr[T]):
         related = state.related.get(name)
         held = state.values.get(name) if related is None else related.value
         return [item for item in _items(held) if _is_model(item)]
+
+
+def required_links(kind: Kind, value: Any, name: str = "") -> Iterator[Link]:
+    """The references in a value whose documents have to exist, also those in embedded models.
+
+    A model that a nested relation holds was loaded, or is stored with its owner.
+    """
+    if value is None or value is UNSET or is_transform(value):
+        return
+    match kind:
+        case RelationKind():
+            loaded = isinstance(kind, NestedKind) and isinstance(value, Revision)
+            if (
+                kind.must_exist
+                and not loaded
+                and not (isinstance(kind, NestedKind) and _is_model(value))
+            ):
+                yield Link(name, kind.path_of(value), kind.model)
+        case OptionalKind():
+            yield from required_links(kind.inner, value, name)
+        case ManyKind() | ListKind() | DictKind():
+            for key, item in _named_items(value):
+                yield from required_links(kind.of, item, f"{name}.{key}" if name else key)
+        case EmbedKind():
+            for part, attribute in value.attributes().items():
+                held = attribute.held_by(value)
+                yield from required_links(attribute.kind, held, f"{name}.{part}" if name else part)
 
 
 def _links_of(model: Any) -> Iterator[Link]:

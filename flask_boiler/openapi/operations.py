@@ -11,7 +11,7 @@ from apispec.yaml_utils import load_yaml_from_docstring
 from werkzeug.routing import Rule
 
 from flask_boiler.errors import ConfigurationError
-from flask_boiler.json_fields import ReferenceField, RelatedField
+from flask_boiler.json_fields import RelatedField
 from flask_boiler.openapi.answers import REQUEST_HEADERS, problem_schema, problems, response
 from flask_boiler.openapi.rules import path_parameters
 from flask_boiler.openapi.schemas import JsonSchema, Schemas, keys_in_words
@@ -176,7 +176,7 @@ def _filters(schemas: Schemas, route: Route) -> Iterable[JsonSchema]:
     for name, attribute in _filterable(route).items():
         field = fields[attribute.attribute_name]
         if isinstance(field, RelatedField):
-            field = ReferenceField(allow_none=field.allow_none)
+            field = field.reference
         if is_textual(field):
             yield _filter(name, schemas.of_field(field), null=takes_null(field))
 

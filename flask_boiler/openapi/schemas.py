@@ -255,7 +255,7 @@ def _own_properties(
             return _geo_point()
         case json_fields.RelatedField():
             # Taken as the path or id of one, too, and so it is answered.
-            path = {"type": "string", "pattern": json_fields.ReferenceField().pattern}
+            path = {"type": "string", "pattern": field.reference.pattern}
             return {"anyOf": [path, *_embedded(converter, field, ret)["anyOf"]]}
         case json_fields.EmbedField():
             return _embedded(converter, field, ret)
