@@ -135,6 +135,8 @@ class Session:
         self._path = path
         self._run = run
         self._lock = threading.Lock()
+        # What is heard may take long to read, and nobody who wants to say something waits for it.
+        self._hearing = threading.Lock()
         self._ids = itertools.count(1)
         self._kept: deque[tuple[int, str]] = deque()
         self._kept_bytes = 0
@@ -170,7 +172,7 @@ class Session:
         first, count = _number(fields, "ofs"), _number(fields, "count")
         if count > self._limits.messages:
             raise invalid(f"A request says {self._limits.messages} messages at most.")
-        with self._lock:
+        with self._hearing:
             new = range(max(self._heard - first, 0), count)
             texts = [fields.get(f"req{number}___data__", "") for number in new]
             self._stream.hear(texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import subprocess
@@ -114,6 +115,20 @@ def test_a_process_of_its_own_is_had_by_configuration() -> None:
     with start_local_firestore(EMBEDDED.but(firestore_own_process=True)) as local:
         written_at(local.host, 1)
         assert read_at(local.host).get("n") == 1
+
+
+@pytest.mark.parametrize("own_process", [False, True])
+def test_browsers_ask_it_by_the_names_that_are_configured(own_process: bool) -> None:
+    config = EMBEDDED.but(
+        firestore_own_process=own_process, firestore_trusted_hosts="firestore, .dev.example"
+    )
+    names = {"firestore:80": 200, "a.dev.example": 200, "localhost": 200, "evil.example": 403}
+    with start_local_firestore(config) as local:
+        for name, status in names.items():
+            asking = http.client.HTTPConnection(local.host, timeout=60)
+            asking.request("GET", "/", headers={"Host": name})
+            assert asking.getresponse().status == status
+            asking.close()
 
 
 def test_its_port_can_be_chosen_and_one_that_is_taken_is_named(tmp_path: Path) -> None:
