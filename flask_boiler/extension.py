@@ -326,6 +326,7 @@ class Boiler(Startable):
                 *(task for tasks in heard.values() for task in tasks or ()),
             ],
             unheard=[name for name, tasks in heard.items() if tasks is None],
+            fault=None if engine is None else engine.fault,
         )
 
     @property

@@ -27,6 +27,8 @@ class Health:
     :param counts: what was done so far.
     :param tasks_done: by mediator, the tasks that were done.
     :param parked: what is set aside, as far as it was heard.
+    :param fault: what has ended a thread of the framework's, so that this process has to be started
+        again; ``None``, as a rule.
     :param unheard: the mediators whose parked tasks were not heard of yet.
     """
 
@@ -41,6 +43,7 @@ class Health:
     tasks_done: dict[str, int]
     parked: Sequence[Parked]
     unheard: Sequence[str]
+    fault: BaseException | None = None
 
     @property
     def hindrances(self) -> list[str]:
@@ -48,6 +51,10 @@ class Health:
         found = []
         if not self.running:
             found.append("the mediators are not running")
+        if self.fault is not None:
+            # What went wrong may quote what is stored.
+            kind = type(self.fault).__name__
+            found.append(f"a thread has ended by {kind}: start this process again")
         if not self.answers:
             where = f" at {self.firestore}" if self.firestore else ""
             found.append(

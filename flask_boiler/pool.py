@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -10,11 +11,14 @@ from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
 from flask_boiler.lifecycle import join
+from flask_boiler.threads import OwnThread
 
 __all__ = ["DaemonPool"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_logger = logging.getLogger(__name__)
 
 
 class DaemonPool(Executor):
@@ -61,7 +65,7 @@ class DaemonPool(Executor):
     def run(self, call: Callable[[], None]) -> None:
         """Have a call done on one of the threads; once the pool is shut, it is not done."""
         with contextlib.suppress(RuntimeError):
-            self.submit(call)
+            self.submit(self._told, call)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls; with ``wait``, return when those that were taken are done."""
@@ -74,9 +78,20 @@ class DaemonPool(Executor):
             for thread in self._threads:
                 join(thread)
 
+    def _told(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except BaseException:
+            # Nobody asks what became of it.
+            _logger.critical(
+                "a call on %s failed, and nobody else says so", self._name, exc_info=True
+            )
+
     def _add_thread(self) -> None:
         name = f"{self._name}_{len(self._threads)}"
-        thread = threading.Thread(target=self._work, name=name, daemon=True)
+        thread = OwnThread(
+            self._work, name=name, stops=f"calls of {self._name} wait for a thread less"
+        )
         self._threads.append(thread)
         thread.start()
 

@@ -215,7 +215,12 @@ class Subscription(Protocol):
 
 
 class Feed(Protocol):
-    """A live source of cuts: one stream, shared by everything that listens."""
+    """A live source of cuts: one stream, shared by everything that listens.
+
+    :ivar on_fault: told what has ended a thread of it, by a fault of the framework's.
+    """
+
+    on_fault: Callable[[BaseException], object]
 
     @property
     def cut(self) -> Cut:

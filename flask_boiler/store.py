@@ -31,6 +31,7 @@ from flask_boiler.ports import Incomplete, Reader
 from flask_boiler.query import Query
 from flask_boiler.reading import DirectReader, current_reader
 from flask_boiler.stored_view import StoredView
+from flask_boiler.threads import is_failure
 from flask_boiler.values import HasPath, Snapshot, document_path
 
 __all__ = ["ManyReference", "Reference", "SingleReference", "Store", "reference"]
@@ -363,7 +364,9 @@ class Store:
             return slot.resolve(pointed)
         except Incomplete:
             raise
-        except Exception as error:
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             unasked = isinstance(error, QueryError) and not isinstance(error, MissingIndexError)
             if isinstance(error, BoilerError) and not unasked:
                 raise
@@ -389,15 +392,17 @@ class Store:
             return frozenset()
         self._looking_ahead = True
         missing: set[Any] = set()
-        for name in self._references:
-            try:
-                getattr(self, name)
-            except Incomplete as incomplete:
-                missing |= incomplete.missing
-            except Exception as error:
-                # Only a look ahead: whoever really reads the slot gets the error.
-                logger.debug("looking ahead at %s failed: %s", name, error)
-        self._looking_ahead = False
+        try:
+            for name in self._references:
+                try:
+                    getattr(self, name)
+                except Incomplete as incomplete:
+                    missing |= incomplete.missing
+                except Exception as error:
+                    # Only a look ahead: whoever really reads the slot gets the error.
+                    logger.debug("looking ahead at %s failed: %s", name, error)
+        finally:
+            self._looking_ahead = False
         return frozenset(missing)
 
 

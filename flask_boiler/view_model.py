@@ -31,6 +31,7 @@ from flask_boiler.reading import current_reader
 from flask_boiler.snapshot_cut import compute_once
 from flask_boiler.store import Store
 from flask_boiler.stored_view import StoredView
+from flask_boiler.threads import is_failure
 from flask_boiler.transaction import joined_transaction
 from flask_boiler.values import Precondition, Snapshot, Target, Write, document_path
 
@@ -203,7 +204,9 @@ class ViewModel(Model):
             return document_path(template.filled(self.store))
         except BoilerError:
             raise
-        except Exception as error:
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             raise _failed(self, "Meta.path", error) from error
 
     @classmethod
@@ -258,7 +261,9 @@ class ViewModel(Model):
             return list(dict.fromkeys(document_path(ref) for ref in listed))
         except BoilerError:
             raise
-        except Exception as error:
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             named = next(
                 (n for n in ("doc_refs", "doc_ref") if _overrides(type(self), n)), "Meta.path"
             )
@@ -294,7 +299,9 @@ class ViewModel(Model):
             return self.dump_attribute(name)
         except BoilerError:
             raise
-        except Exception as error:
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             raise _failed(self, name, error) from error
 
     def save(self) -> None:
@@ -496,7 +503,7 @@ def _require_root(store: Store, name: str, pointed: Any) -> None:
         raise DocumentNotFoundError(store.references()[name].path_of(pointed))
 
 
-def _failed(view: ViewModel, attribute: str, error: Exception) -> MaterializationError:
+def _failed(view: ViewModel, attribute: str, error: BaseException) -> MaterializationError:
     return MaterializationError(
         f"{type(view).__name__}.{attribute} raised {type(error).__name__}: {error}",
         key=type(view).__name__,

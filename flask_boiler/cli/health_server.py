@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import click
 
 from flask_boiler.health import Health
+from flask_boiler.threads import OwnThread
 
 __all__ = ["host_and_port", "serving_health"]
 
@@ -51,7 +53,9 @@ def serving_health(address: tuple[str, int], health: Callable[[], Health]) -> It
         raise click.ClickException(
             f"cannot listen at {host}:{port}: {error}. Stop what listens there, or choose another"
         ) from error
-    thread = threading.Thread(target=server.serve_forever, name="flask-boiler-health", daemon=True)
+    thread = OwnThread(
+        server.serve_forever, name="flask-boiler-health", stops="nobody is told of the health"
+    )
     thread.start()
     try:
         yield
@@ -74,11 +78,10 @@ class _Server(HTTPServer):
         if not self._places.acquire(blocking=False):
             self.shutdown_request(request)
             return
-        threading.Thread(
-            target=self._serve,
-            args=(request, client_address),
+        OwnThread(
+            partial(self._serve, request, client_address),
             name="flask-boiler-health-request",
-            daemon=True,
+            stops="one request for the health is not answered",
         ).start()
 
     def _serve(self, request: Any, client_address: Any) -> None:

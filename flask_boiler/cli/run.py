@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextvars
 import math
-import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import click
 from flask.cli import with_appcontext
@@ -23,6 +23,7 @@ from flask_boiler.cli.health_server import host_and_port, serving_health
 from flask_boiler.extension import Boiler
 from flask_boiler.firestore.reachability import Reachability
 from flask_boiler.signals import EndRequests
+from flask_boiler.threads import OwnThread
 
 __all__ = ["run"]
 
@@ -151,8 +152,10 @@ class _Doing:
         self._do = do
         self._error: BaseException | None = None
         context = contextvars.copy_context()
-        self._thread = threading.Thread(
-            target=context.run, args=(self._run,), name=f"flask-boiler-{name}", daemon=True
+        self._thread = OwnThread(
+            partial(context.run, self._run),
+            name=f"flask-boiler-{name}",
+            stops="what was to be done here is not",
         )
         self._thread.start()
 

@@ -21,12 +21,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import grpc
 
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.pool import DaemonPool
+from flask_boiler.threads import OwnThread
 
 __all__ = ["Duplex", "Party", "is_possible", "with_threads"]
 
@@ -329,8 +331,11 @@ def with_threads(
     party.attend(woken.set)
     if not context.add_callback(party.hang_up):
         return
-    hearing = threading.Thread(
-        target=_hear_all, args=(requests, party), name="embedded-firestore-hears", daemon=True
+    hearing = OwnThread(
+        partial(_hear_all, requests, party),
+        name="embedded-firestore-hears",
+        stops="a stream hears its client no more",
+        on_failure=lambda error: party.hang_up(),
     )
     hearing.start()
     try:

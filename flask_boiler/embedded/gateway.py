@@ -14,13 +14,13 @@ import contextlib
 import logging
 import os
 import socket
-import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, cast
 
 from flask_boiler.embedded.http_connection import HttpServing
 from flask_boiler.errors import ConfigurationError
+from flask_boiler.threads import OwnThread
 
 __all__ = ["Gateway"]
 
@@ -81,7 +81,11 @@ class Gateway:
         # Other kinds of loops cannot wait for sockets that are made elsewhere.
         self._loop = asyncio.SelectorEventLoop()
         self._loop.set_exception_handler(_tell_of)
-        self._thread = threading.Thread(target=self._run, name="embedded-gateway", daemon=True)
+        self._thread = OwnThread(
+            self._run,
+            name="embedded-gateway",
+            stops="the embedded Firestore takes no connections any more",
+        )
         self._thread.start()
 
     def close(self) -> None:

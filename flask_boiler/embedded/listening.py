@@ -21,6 +21,7 @@ from flask_boiler.embedded.tokens import Tokens
 from flask_boiler.embedded.write_stream import WriteStream
 from flask_boiler.firestore import protocol
 from flask_boiler.pool import DaemonPool
+from flask_boiler.threads import OwnThread
 
 __all__ = ["Streams"]
 
@@ -148,8 +149,10 @@ class Streams:
 
     def _start_heart(self) -> None:
         if self._heart is None and not self._stopping.is_set():
-            self._heart = threading.Thread(
-                target=self._look_after_all, name="embedded-firestore-heart", daemon=True
+            self._heart = OwnThread(
+                self._look_after_all,
+                name="embedded-firestore-heart",
+                stops="streams of the embedded Firestore that say nothing are not looked after",
             )
             self._heart.start()
 

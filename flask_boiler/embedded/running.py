@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from flask_boiler.embedded.server import EmbeddedFirestore
 from flask_boiler.signals import EndRequests
+from flask_boiler.threads import OwnThread
 
 __all__ = ["run_until_ended"]
 
@@ -29,7 +29,9 @@ def run_until_ended(server: EmbeddedFirestore, say: Callable[[str], None]) -> No
         say(f"  export FIRESTORE_EMULATOR_HOST={server.host}")
         requests.wait()
         # Calls of clients that do not read may hold it up; what was acknowledged is written.
-        stopping = threading.Thread(target=server.stop, name="embedded-stop", daemon=True)
+        stopping = OwnThread(
+            server.stop, name="embedded-stop", stops="the embedded Firestore is left as it is"
+        )
         stopping.start()
         stopping.join(_STOP_WITHIN_S)
     say("stopped")

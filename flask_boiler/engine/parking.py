@@ -62,7 +62,7 @@ class Parking:
         return waiting
 
 
-def as_boiler_error(key: ViewKey, error: Exception, read_time_ns: int) -> Exception:
+def as_boiler_error(key: ViewKey, error: BaseException, read_time_ns: int) -> Exception:
     """What failed a view, as an error that names it."""
     if isinstance(error, MaterializationError):
         error.key = key

@@ -37,6 +37,7 @@ from flask_boiler.errors import (
 from flask_boiler.firestore.patience import waiting_at_most
 from flask_boiler.lifecycle import join
 from flask_boiler.ports import Datastore
+from flask_boiler.threads import OwnThread, as_exception
 from flask_boiler.values import Snapshot
 
 __all__ = ["Publisher"]
@@ -61,9 +62,16 @@ class Publisher:
 
     :param is_coming: whether more of a view is to come: of one that has submitted something (the
         second argument), whether it is to be computed once more. Called without any lock.
+    :param on_failure: told what ended the thread, if something does.
     """
 
-    def __init__(self, datastore: Datastore, *, is_coming: Callable[[ViewKey, bool], bool]) -> None:
+    def __init__(
+        self,
+        datastore: Datastore,
+        *,
+        is_coming: Callable[[ViewKey, bool], bool],
+        on_failure: Callable[[BaseException], object] | None = None,
+    ) -> None:
         self._datastore = datastore
         self._is_coming = is_coming
         self._places = Places()
@@ -78,7 +86,12 @@ class Publisher:
         #: How long it does.
         self.patience_s = _COMPANIONS_WITHIN_S
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="flask-boiler-publish", daemon=True)
+        self._thread = OwnThread(
+            self._run,
+            name="flask-boiler-publish",
+            stops="no view is written any more",
+            on_failure=on_failure,
+        )
         self.documents_written = 0
         #: Whether Firestore is unreachable, so that nothing is published for a while.
         self.stalled = False
@@ -198,12 +211,13 @@ class Publisher:
         try:
             while batch:
                 batch = self._advance(batch)
-        except Exception as error:
+        except BaseException as error:
             # What is stored could not even be looked at, or worse: the views say so, are
             # parked, and try again on their next change. The thread lives on.
             logger.exception("publishing %d view(s) failed", len(batch))
+            told = as_exception(error, "publishing")
             for publication in batch:
-                publication.end(Outcome(error=error, freed=publication.freed))
+                publication.end(Outcome(error=told, freed=publication.freed))
 
     def _advance(self, batch: Sequence[Publication]) -> list[Publication]:
         """Commit what may be; what of the batch has to be looked at again."""
@@ -313,9 +327,9 @@ class Publisher:
                     passed=passed,
                     leave_only=publication.leaves_only,
                 )
-        except Exception as error:
+        except BaseException as error:
             # Whatever it is, the thread that all views share is to go on.
-            self._fail(publication, error)
+            self._fail(publication, as_exception(error, f"publishing {publication.key}"))
             return False
         return True
 

@@ -26,6 +26,7 @@ from flask_boiler.engine.keys import Parked, ViewKey
 from flask_boiler.engine.ledger import ledger_path, load_records
 from flask_boiler.engine.live_view import LiveView, Outcome, Phase, Rendering, farewell_of
 from flask_boiler.engine.parking import Parking, as_boiler_error
+from flask_boiler.engine.phases import Phases
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.publisher import Publisher
 from flask_boiler.engine.scheduler import Scheduler
@@ -33,6 +34,7 @@ from flask_boiler.engine.settling import Settling
 from flask_boiler.engine.statistics import Statistics
 from flask_boiler.errors import BoilerError, ConfigurationError
 from flask_boiler.ports import Cut, CutChange, Datastore, Feed, Incomplete, Subscription
+from flask_boiler.threads import as_exception
 from flask_boiler.values import Target
 
 __all__ = ["Engine"]
@@ -62,12 +64,14 @@ class Engine:
     ) -> None:
         self.feed = feed
         self.datastore = datastore
-        self.publisher = Publisher(datastore, is_coming=self._is_coming)
+        self.publisher = Publisher(datastore, is_coming=self._is_coming, on_failure=self.break_down)
         self.statistics = Statistics()
-        self._clock = clock
-        self._scheduler = Scheduler(self._compute, workers=workers)
+        self._scheduler = Scheduler(self._compute, workers=workers, on_failure=self.break_down)
         self._lock = threading.RLock()
         self._quiet = threading.Condition(self._lock)
+        self._phases = Phases(
+            clock, self._quiet, put=self._scheduler.put, on_idle=self.publisher.nudge
+        )
         self._dependencies = Dependencies()
         self._views: dict[ViewKey, LiveView] = {}
         self._populations: dict[Target, list[Population]] = {}
@@ -76,19 +80,22 @@ class Engine:
         # What the server refuses now: whoever comes to read it later is not told by the feed.
         self._refused: dict[Target, BoilerError] = {}
         self._awaiting_cut: set[ViewKey] = set()
-        self._busy = 0
+        #: What has ended a thread of the engine's, by a fault of the framework's.
+        self.fault: BaseException | None = None
         self._settling = Settling(
             feed,
             self.statistics,
             self._quiet,
-            is_quiet=lambda: self._busy == 0,
+            is_quiet=lambda: self._phases.busy == 0,
             busy=lambda: [view for view in self._views.values() if view.busy],
+            fault=lambda: self.fault,
         )
         self._subscription: Subscription | None = None
         self._stopped = False
 
     def start(self) -> None:
         """Begin to listen, compute and publish."""
+        self.feed.on_fault = self.break_down
         self.publisher.start()
         self._scheduler.start()
         self._subscription = self.feed.subscribe(self._on_change)
@@ -113,8 +120,7 @@ class Engine:
     def lag_s(self) -> float:
         """The age of the oldest change that is not yet published, or 0."""
         with self._lock:
-            since = [v.dirty_since_s for v in self._views.values() if v.dirty_since_s is not None]
-        return self._clock() - min(since) if since else 0.0
+            return self._phases.lag_s(self._views.values())
 
     @property
     def views(self) -> int:
@@ -126,7 +132,7 @@ class Engine:
         with self._lock:
             if key not in self._parking or key not in self._views:
                 return False
-            self._touch(self._views[key])
+            self._phases.touch(self._views[key])
             return True
 
     def renew(self, key: ViewKey, *, at_least_ns: int) -> bool:
@@ -139,7 +145,7 @@ class Engine:
             if view is None:
                 return False
             view.at_least_ns = max(view.at_least_ns, at_least_ns)
-            self._touch(view)
+            self._phases.touch(view)
             return True
 
     def await_cut(self, at_least_ns: int, *, timeout_s: float) -> bool:
@@ -157,7 +163,7 @@ class Engine:
             if view.key in self._views:
                 raise BoilerError(f"{view.key} is kept already")
             self._views[view.key] = view
-            self._touch(view)
+            self._phases.touch(view)
 
     def discard(self, key: ViewKey) -> None:
         """Keep a view true no longer; what it read is released, its documents stay."""
@@ -247,6 +253,12 @@ class Engine:
                 return False
             return view.changed_since_s is not None if submitted else view.busy
 
+    def break_down(self, error: BaseException) -> None:
+        """A thread has ended by a fault of the framework's: have nobody wait in vain."""
+        with self._lock:
+            self.fault = self.fault or error
+            self._quiet.notify_all()
+
     # --- hearing ---
 
     def _on_change(self, change: CutChange) -> None:
@@ -272,7 +284,7 @@ class Engine:
             view.waits_for.discard(target)
             awaited = target in view.awaited
             if not view.waits_for and not (awaited and is_taken(target, view.key, self.feed.cut)):
-                self._touch(view)
+                self._phases.touch(view)
 
     def _populated(
         self, population: Population, target: Target | None, paths: Iterable[str], cut: Cut
@@ -285,7 +297,7 @@ class Engine:
                 view = self._views[key] = self._makers[population.keeper](key)
                 # What is recalled may be of a later time than a cut that is held already.
                 view.at_least_ns = self.publisher.newest_ns(key)
-            self._touch(view)
+            self._phases.touch(view)
 
     def _reject(self, target: Target, error: BoilerError) -> None:
         self._refused[target] = error
@@ -302,50 +314,16 @@ class Engine:
             view = self._views[key]
             if view.at_least_ns <= cut.read_time_ns:
                 self._awaiting_cut.discard(key)
-                self._touch(view)
+                self._phases.touch(view)
         if self._awaiting_cut:
             self.feed.refresh()
 
     # --- phases ---
 
-    def _touch(self, view: LiveView, since_s: float | None = None) -> None:
-        """Something that the view reads changed: compute it, once, as soon as it is free.
-
-        :param since_s: when that was heard; now, if it is not given.
-        """
-        if since_s is None:
-            since_s = self._clock()
-        if view.dirty_since_s is None:
-            view.dirty_since_s = since_s
-        if view.phase in (Phase.IDLE, Phase.WAITING):
-            self._enter(view, Phase.QUEUED)
-            self._scheduler.put(view)
-        elif view.changed_since_s is None:
-            view.changed_since_s = since_s
-
-    def _enter(self, view: LiveView, phase: Phase) -> None:
-        was_idle, is_idle = view.phase is Phase.IDLE, phase is Phase.IDLE
-        view.phase = phase
-        if is_idle:
-            view.dirty_since_s = None
-        if is_idle:
-            self.publisher.nudge()
-        if was_idle != is_idle:
-            self._busy += -1 if is_idle else 1
-            if self._busy == 0:
-                self._quiet.notify_all()
-
-    def _leave(self, view: LiveView) -> None:
-        """The view is free: compute it again if something changed meanwhile."""
-        since_s, view.changed_since_s = view.changed_since_s, None
-        self._enter(view, Phase.IDLE)
-        if since_s is not None and not view.discarded:
-            self._touch(view, since_s)
-
     def _compute(self, view: LiveView) -> None:
         with self._lock:
             if view.discarded:
-                self._enter(view, Phase.IDLE)
+                self._phases.enter(view, Phase.IDLE)
                 return
             # What it waited for may be needed no more: the next reading says so anew.
             view.waits_for.clear()
@@ -354,14 +332,15 @@ class Engine:
             if cut.read_time_ns < view.at_least_ns:
                 self._await_cut(view)
                 return
-            self._enter(view, Phase.RUNNING)
+            self._phases.enter(view, Phase.RUNNING)
             view.changed_since_s = None
         reader = CutReader(cut)
         try:
             rendering = view.compute(reader)
         except Incomplete as incomplete:
             self._wait_for(view, reader, incomplete)
-        except Exception as error:
+        except BaseException as error:
+            # User code runs here: whatever it raises concerns its own view.
             self._failed(view, reader, error)
         else:
             if rendering.error is not None and not self.publisher.leaves(view, rendering):
@@ -372,18 +351,18 @@ class Engine:
             self._computed(view, cut, rendering)
 
     def _await_cut(self, view: LiveView) -> None:
-        self._enter(view, Phase.WAITING)
+        self._phases.enter(view, Phase.WAITING)
         self._awaiting_cut.add(view.key)
         self.feed.refresh()
 
     def _wait_for(self, view: LiveView, reader: CutReader, incomplete: Incomplete) -> None:
         with self._lock:
             if view.discarded:
-                self._enter(view, Phase.IDLE)
+                self._phases.enter(view, Phase.IDLE)
                 return
             view.waits_for = set(incomplete.missing)
             view.farewell = farewell_of(incomplete, reader.cut)
-            self._enter(view, Phase.WAITING)
+            self._phases.enter(view, Phase.WAITING)
             # What the published value was made from is kept until there is another value.
             before = self._dependencies.reads(view.key)
             self._read(view, before | reader.reads | incomplete.missing)
@@ -393,21 +372,21 @@ class Engine:
             refused = next((t for t in view.waits_for if t in self._refused), None)
             if view.changed_since_s is not None or not view.waits_for:
                 view.changed_since_s = None
-                self._touch(view)
+                self._phases.touch(view)
             elif refused is not None:
                 self._park(view, self._refused[refused])
 
-    def _failed(self, view: LiveView, reader: CutReader, error: Exception) -> None:
+    def _failed(self, view: LiveView, reader: CutReader, error: BaseException) -> None:
         with self._lock:
             if not view.discarded:
                 self._read(view, self._dependencies.reads(view.key) | reader.reads)
                 self._park(view, as_boiler_error(view.key, error, reader.cut.read_time_ns))
-            self._leave(view)
+            self._phases.leave(view)
 
     def _computed(self, view: LiveView, cut: Cut, rendering: Rendering) -> None:
         with self._lock:
             if view.discarded:
-                self._enter(view, Phase.IDLE)
+                self._phases.enter(view, Phase.IDLE)
                 return
             reads = rendering.reads | view.awaited
             if rendering.error is None:
@@ -418,7 +397,7 @@ class Engine:
             newest = self.feed.cut
             if newest is not cut and any(differs(cut, newest, target) for target in added):
                 # It changed before this view was registered as its reader.
-                self._touch(view)
+                self._phases.touch(view)
             circle = [] if rendering.error is not None else self._circle(view, rendering, newest)
             if circle:
                 rendering.error = circle_error(circle)
@@ -427,17 +406,17 @@ class Engine:
                 # The others are in it, too, and find that out for themselves.
                 for other in circle:
                     if other not in self._parking:
-                        self._touch(self._views[other])
+                        self._phases.touch(self._views[other])
                 if not self.publisher.leaves(view, rendering):
-                    self._leave(view)
+                    self._phases.leave(view)
                     return
-            self._enter(view, Phase.PUBLISHING)
+            self._phases.enter(view, Phase.PUBLISHING)
         done = partial(self._published, view, rendering)
         try:
             view.sink.submit(view, rendering, done)
-        except Exception as error:
+        except BaseException as error:
             # A sink that takes nothing: only its own view is to suffer.
-            done(Outcome(error=error))
+            done(Outcome(error=as_exception(error, f"publishing {view.key}")))
 
     def _circle(self, view: LiveView, rendering: Rendering, cut: Cut) -> Sequence[ViewKey]:
         return circle_through(
@@ -452,7 +431,7 @@ class Engine:
             if view.discarded:
                 # Another view may have its key by now.
                 self._freed(outcome.freed)
-                self._enter(view, Phase.IDLE)
+                self._phases.enter(view, Phase.IDLE)
                 return
             self._freed(outcome.freed)
             if outcome.error is not None:
@@ -472,7 +451,7 @@ class Engine:
                 self.statistics.unchanged += not outcome.written
             if rendering.gone and outcome.error is None and view.changed_since_s is None:
                 self._remove(view)
-            self._leave(view)
+            self._phases.leave(view)
 
     def _read(self, view: LiveView, targets: Iterable[Target]) -> frozenset[Target]:
         """Replace a view's dependencies; which of them are new to it."""
@@ -490,7 +469,7 @@ class Engine:
         """A view reads less: have those tried again that its circle kept from being right."""
         # No document need change by that, so nobody else tells them.
         for key in self._parking.in_circles - {loosened.key}:
-            self._touch(self._views[key])
+            self._phases.touch(self._views[key])
 
     def _readers_of_document(self, path: str, *, cut: Cut) -> Iterator[ViewKey]:
         """The views that read a document: by its path, in a query's result, or as their root."""
@@ -514,7 +493,7 @@ class Engine:
         freed = self.publisher.owned(view.key)
         self.publisher.forget(view.key)
         if view.phase is Phase.WAITING:
-            self._enter(view, Phase.IDLE)
+            self._phases.enter(view, Phase.IDLE)
         self._freed(freed)
 
     # --- parking ---
@@ -527,10 +506,10 @@ class Engine:
             view.waits_for.clear()
             farewell = view.farewell
             if farewell is None or not self.publisher.leaves(view, farewell):
-                self._enter(view, Phase.IDLE)
+                self._phases.enter(view, Phase.IDLE)
                 return
             farewell.error = error
-            self._enter(view, Phase.PUBLISHING)
+            self._phases.enter(view, Phase.PUBLISHING)
             view.sink.submit(view, farewell, partial(self._published, view, farewell))
 
     def _set_aside(self, key: ViewKey, error: Exception) -> None:
@@ -545,9 +524,9 @@ class Engine:
             view.awaited = awaited
         self._parking.contest(view.key, places)
         if any(was_freed(place, view.key, self.feed.cut, self.publisher) for place in places):
-            self._touch(view)
+            self._phases.touch(view)
 
     def _freed(self, places: Iterable[str]) -> None:
         for key in self._parking.freed(places):
             if key in self._views:
-                self._touch(self._views[key])
+                self._phases.touch(self._views[key])

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.lifecycle import join
+from flask_boiler.threads import OwnThread
 
 __all__ = ["Scheduler"]
 
@@ -21,15 +22,27 @@ class Scheduler:
 
     :param work: computes one view; must not raise.
     :param workers: how many threads; a slow getter keeps one of them.
+    :param on_failure: told what ended a thread, if something does.
     """
 
-    def __init__(self, work: Callable[[LiveView], None], *, workers: int) -> None:
+    def __init__(
+        self,
+        work: Callable[[LiveView], None],
+        *,
+        workers: int,
+        on_failure: Callable[[BaseException], object] | None = None,
+    ) -> None:
         self._work = work
         self._ready: queue.SimpleQueue[LiveView | None] = queue.SimpleQueue()
         # What is queued is for the next start: the time to end is over.
         self._abandoned = False
         self._threads = [
-            threading.Thread(target=self._run, name=f"flask-boiler-compute-{n}", daemon=True)
+            OwnThread(
+                self._run,
+                name=f"flask-boiler-compute-{n}",
+                stops="views are computed by one thread less, or not at all",
+                on_failure=on_failure,
+            )
             for n in range(workers)
         ]
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from flask_boiler.engine.live_view import LiveView, Phase
 from flask_boiler.engine.statistics import Statistics
-from flask_boiler.errors import UnavailableError
+from flask_boiler.errors import BoilerError, UnavailableError
 from flask_boiler.lifecycle import time_to_end_s
 from flask_boiler.ports import CutChange, Feed
 
@@ -26,6 +26,7 @@ class Settling:
     :param quiet: notified, with the engine's lock held, when nothing is left to do.
     :param is_quiet: whether that is so; called with the lock held.
     :param busy: the views that are at work; called with the lock held.
+    :param fault: what has ended a thread of the engine's, so that waiting is in vain.
     """
 
     def __init__(
@@ -36,12 +37,14 @@ class Settling:
         *,
         is_quiet: Callable[[], bool],
         busy: Callable[[], Collection[LiveView]],
+        fault: Callable[[], BaseException | None],
     ) -> None:
         self._feed = feed
         self._statistics = statistics
         self._quiet = quiet
         self._is_quiet = is_quiet
         self._busy = busy
+        self._fault = fault
         # The update time at which each canary was last heard; -1 before it is held.
         self._canaries: dict[str, int] = {}
 
@@ -55,6 +58,7 @@ class Settling:
         :param canary: the path of that document.
         :param write: changes it, and gives the commit's time in nanoseconds.
         :raises TimeoutError: naming what is still busy.
+        :raises BoilerError: a thread of the engine's has ended, so that it never will be.
         :raises UnavailableError: Firestore was away when the time was over.
         """
         deadline = time.monotonic() + timeout_s
@@ -74,6 +78,7 @@ class Settling:
         """Wait until nothing that was heard so far is left to compute or publish.
 
         :raises TimeoutError: naming what is still busy.
+        :raises BoilerError: a thread of the engine's has ended, so that it never will be.
         """
         self._await_quiet(time.monotonic() + timeout_s)
 
@@ -154,7 +159,15 @@ class Settling:
 
     def _await(self, condition: Callable[[], bool], deadline: float, otherwise: str) -> None:
         with self._quiet:
-            if self._quiet.wait_for(condition, max(0.0, deadline - time.monotonic())):
+            left_s = max(0.0, deadline - time.monotonic())
+            held = self._quiet.wait_for(lambda: condition() or self._fault() is not None, left_s)
+            fault = self._fault()
+            if fault is not None:
+                raise BoilerError(
+                    f"not settled: {otherwise}, and a thread of the framework's has ended by "
+                    f"{fault!r}, so that they stay so; start the process again, and report this"
+                ) from fault
+            if held:
                 return
             busy = [f"{view.key} is {view.phase.value}" for view in self._busy()]
             more = f" and {len(busy) - _NAMED} more" if len(busy) > _NAMED else ""

@@ -25,6 +25,7 @@ from typing import Any
 import grpc
 
 from flask_boiler.errors import UnavailableError
+from flask_boiler.threads import OwnThread
 
 __all__ = ["Reachability", "knock"]
 
@@ -319,8 +320,10 @@ class Reachability:
 
     def _watch(self) -> None:
         if self._thread is None and not self._closed.is_set():
-            self._thread = threading.Thread(
-                target=self._run, name="firestore-reachability", daemon=True
+            self._thread = OwnThread(
+                self._run,
+                name="firestore-reachability",
+                stops="nobody is told any more that Firestore is silent",
             )
             self._thread.start()
 
@@ -328,7 +331,7 @@ class Reachability:
         while not self._closed.wait(_LOOK_EVERY_S):
             try:
                 again = self.check()
-            except Exception:
+            except BaseException:
                 _logger.exception("what is known of Firestore could not be told")
                 again = True
             if not again:

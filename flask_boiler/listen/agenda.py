@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Hashable
 
 from flask_boiler.lifecycle import join
+from flask_boiler.threads import OwnThread
 
 __all__ = ["Agenda", "Timekeeper"]
 
@@ -43,6 +44,7 @@ class Timekeeper:
 
     :param tick: does what is due, and returns when it is to be called again.
     :param name: what the thread is called.
+    :param on_failure: told what ended the thread, if something does.
     """
 
     def __init__(
@@ -50,13 +52,20 @@ class Timekeeper:
         tick: Callable[[], float],
         clock: Callable[[], float],
         name: str = "flask-boiler-timekeeper",
+        *,
+        on_failure: Callable[[BaseException], object] | None = None,
     ) -> None:
         self._tick = tick
         self._clock = clock
         self._condition = threading.Condition()
         self._next_at = math.inf
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = OwnThread(
+            self._run,
+            name=name,
+            stops="nothing that is to be done later, or again, is done any more",
+            on_failure=on_failure,
+        )
 
     def start(self) -> None:
         """Begin to call."""
@@ -80,7 +89,7 @@ class Timekeeper:
         while self._sleep():
             try:
                 self.wake_by(self._tick())
-            except Exception:
+            except BaseException:
                 _logger.exception("a task of %s failed; the others go on", self._thread.name)
 
     def _sleep(self) -> bool:

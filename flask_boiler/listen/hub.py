@@ -123,7 +123,9 @@ class Hub:
         self._streams_opened = self._messages = self._cuts = self._mismatches = 0
         self._callback_errors = 0
         self._stream = stream_factory(connection, self, self._policy, clock=clock, rng=rng)
-        self._timekeeper = Timekeeper(self.tick, clock)
+        self._timekeeper = Timekeeper(self.tick, clock, on_failure=self.broken)
+        #: Told what has ended a thread, if something does.
+        self.on_fault: Callable[[BaseException], object] = lambda error: None
         self._process_id: int | None = None
         self._stopped = False
 
@@ -196,7 +198,12 @@ class Hub:
         raises is logged and counted against it alone.
         """
         self._check_process()
-        delivery = Delivery(on_change, on_close=self._unsubscribe, on_error=self._count_error)
+        delivery = Delivery(
+            on_change,
+            on_close=self._unsubscribe,
+            on_error=self._count_error,
+            on_failure=self.broken,
+        )
         with self._lock:
             self._deliveries.append(delivery)
             if self._process_id is not None and not self._stopped:
@@ -449,6 +456,10 @@ class Hub:
         backoff = Backoff(self._policy.backoff, self._rng)
         delay_s = max(backoff.next_delay_s() for _ in range(event.times - 1))
         self.do_later(event.target, delay_s, partial(self._relisten, event.target))
+
+    def broken(self, error: BaseException) -> None:
+        """A thread has ended by a fault of the framework's."""
+        self.on_fault(error)
 
     # What is done later, on the timekeeper's thread.
 

@@ -43,6 +43,7 @@ import grpc
 
 from flask_boiler.lifecycle import join
 from flask_boiler.listen.backoff import Backoff, BackoffPolicy
+from flask_boiler.threads import OwnThread
 from flask_boiler.values import Decoder, QueryTarget, Snapshot
 
 __all__ = ["Connection", "Outbox", "Party", "Stream", "StreamPolicy"]
@@ -127,6 +128,10 @@ class Party(Protocol):
         """The server does not want to speak with us at all."""
         ...
 
+    def broken(self, error: BaseException) -> None:
+        """A thread has ended by a fault of the framework's."""
+        ...
+
     def probe(self) -> None:
         """Say something that the server must respond to."""
         ...
@@ -209,7 +214,12 @@ class Stream:
 
     def start(self) -> None:
         """Open a stream as soon as there is demand."""
-        self._thread = threading.Thread(target=self._run, name="flask-boiler-listen", daemon=True)
+        self._thread = OwnThread(
+            self._run,
+            name="flask-boiler-listen",
+            stops="no change is heard any more",
+            on_failure=self._party.broken,
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -317,7 +327,8 @@ class Stream:
             return _Ending(grpc.StatusCode.OK, "the server closed the stream")
         except grpc.RpcError as error:
             return _Ending.of(error)
-        except Exception as error:
+        except BaseException as error:
+            # Credentials, for one, are made by an application's code.
             _logger.exception("the Listen stream failed; opening a new one")
             return _Ending(grpc.StatusCode.UNKNOWN, str(error))
         finally:
@@ -365,7 +376,7 @@ class Stream:
     def _refresh_credentials(self) -> None:
         try:
             self._connection.refresh_credentials()
-        except Exception:
+        except BaseException:
             # The stream will be refused again, and this tried again after a longer wait.
             _logger.exception("could not get new credentials for the Listen stream")
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from flask_boiler.errors import TargetRejectedError
 from flask_boiler.lifecycle import join
 from flask_boiler.ports import Cut, CutChange
+from flask_boiler.threads import OwnThread
 from flask_boiler.values import QueryTarget, Target
 
 __all__ = ["Delivery"]
@@ -31,10 +32,12 @@ class Delivery:
         *,
         on_close: Callable[[Delivery], None],
         on_error: Callable[[], None],
+        on_failure: Callable[[BaseException], object],
     ) -> None:
         self._on_change = on_change
         self._on_close = on_close
         self._on_error = on_error
+        self._on_failure = on_failure
         self._condition = threading.Condition()
         self._waiting: CutChange | None = None
         self._closed = False
@@ -45,7 +48,12 @@ class Delivery:
     def start(self) -> None:
         """Begin to deliver."""
         name = f"flask-boiler-delivery-{getattr(self._on_change, '__qualname__', 'callback')}"
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = OwnThread(
+            self._run,
+            name=name,
+            stops="who subscribed hears of no change any more",
+            on_failure=self._on_failure,
+        )
         self._thread.start()
 
     def offer(

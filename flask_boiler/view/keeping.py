@@ -22,6 +22,7 @@ from flask_boiler.errors import ConfigurationError
 from flask_boiler.naming import nearest
 from flask_boiler.ports import Incomplete
 from flask_boiler.reading import reading_through
+from flask_boiler.threads import as_exception
 from flask_boiler.values import Snapshot
 from flask_boiler.view.build import builder_of
 from flask_boiler.view_model import ViewModel
@@ -106,11 +107,11 @@ class ViewKeeper:
         except Incomplete as incomplete:
             incomplete.places = _places_of(view)
             raise
-        except Exception as error:
+        except BaseException as error:
             wanted = _places_of(view)
             if wanted is None:
                 raise
-            return Rendering(dict.fromkeys(wanted), error=error)
+            return Rendering(dict.fromkeys(wanted), error=as_exception(error, str(key)))
 
     def _take_leave(self, key: ViewKey, run: Run) -> Rendering:
         owned = run.publisher.owned(key)
@@ -230,7 +231,7 @@ def _places_of(view: ViewModel) -> list[str] | None:
     """Where a view that cannot be computed wants to be kept, if at least that can be told."""
     try:
         return view.wanted_places()
-    except (Exception, Incomplete) as error:
+    except BaseException as error:
         logger.debug("the places of a %s are not known: %s", type(view).__name__, error)
         return None
 

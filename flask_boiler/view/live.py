@@ -18,7 +18,9 @@ from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
 from flask_boiler.engine.runtime import Engine
 from flask_boiler.listen import BackoffPolicy, Hub, StreamPolicy
 from flask_boiler.pool import DaemonPool
+from flask_boiler.ports import Incomplete
 from flask_boiler.reading import current_reader, reading_through
+from flask_boiler.threads import as_exception
 from flask_boiler.values import Snapshot
 from flask_boiler.view_model import ViewModel
 
@@ -148,9 +150,12 @@ class _Following(Generic[V]):
             with self._context.activated(), reading_through(reader):
                 view = self._build()
                 self._newest = view.to_document()
-        except Exception as error:
+        except Incomplete:
+            raise
+        except BaseException as error:
             if not self.first.done():
-                self.first.set_exception(error)
+                # It is raised at who waits for the view, on a thread that is not ours.
+                self.first.set_exception(as_exception(error, "computing it"))
             raise
         return Rendering({}, view=view)
 
@@ -175,8 +180,8 @@ class _Following(Generic[V]):
             followed.become(newest)
             with self._context.activated():
                 require_result(followed.notify(), "f_notify")
-        except Exception as error:
-            done(Outcome(error=error))
+        except BaseException as error:
+            done(Outcome(error=as_exception(error, "f_notify")))
         else:
             done(Outcome(written=True))
 

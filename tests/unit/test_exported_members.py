@@ -115,6 +115,7 @@ INTERNAL = {
     "path_pattern",
     "path_template",
     "pool",
+    "threads",
     "signals",
     "view_root",
 }

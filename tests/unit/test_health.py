@@ -45,6 +45,10 @@ def test_what_runs_and_is_answered_is_ready() -> None:
     ("different", "reason"),
     [
         ({"running": False}, "the mediators are not running"),
+        (
+            {"fault": ValueError("a secret")},
+            "a thread has ended by ValueError: start this process again",
+        ),
         ({"answers": False}, "Firestore at h:1 (project p) has not answered yet"),
         (
             {"answers": False, "silent_s": 12.3},

@@ -13,7 +13,7 @@ from tests.sources import Source, package_sources
 FLOORS = {
     "ground": [
         *("errors", "values", "ports", "signals", "firestore", "naming", "reading", "addresses"),
-        *("path_pattern", "lifecycle", "callbacks", "pool", "reloader"),
+        *("path_pattern", "lifecycle", "callbacks", "pool", "reloader", "threads"),
         "json_text",
     ],
     "declare": [

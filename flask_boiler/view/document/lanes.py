@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from flask_boiler.lifecycle import join
+from flask_boiler.threads import OwnThread
 
 __all__ = ["Lanes", "Order"]
 
@@ -41,9 +42,16 @@ class Lanes:
 
     :param threads: how many.
     :param name: what the threads are called.
+    :param on_failure: told what ended one of them, if something does.
     """
 
-    def __init__(self, threads: int, name: str) -> None:
+    def __init__(
+        self,
+        threads: int,
+        name: str,
+        *,
+        on_failure: Callable[[BaseException], object] | None = None,
+    ) -> None:
         self._lock = threading.Lock()
         self._expected: dict[str, Order] = {}
         self._earliest: list[tuple[Order, str]] = []
@@ -54,7 +62,12 @@ class Lanes:
         self._ready: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._stopped = False
         self._threads = [
-            threading.Thread(target=self._run, name=f"flask-boiler-{name}-{n}", daemon=True)
+            OwnThread(
+                self._run,
+                name=f"flask-boiler-{name}-{n}",
+                stops=f"each {name} waits for a thread less, or for ever",
+                on_failure=on_failure,
+            )
             for n in range(threads)
         ]
 

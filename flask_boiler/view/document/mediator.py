@@ -163,7 +163,14 @@ class _PatchInlet:
             run.context, self._collection, self.root, self._mutation_cls, self._mediator.authorize
         )
         threads = run.context.config.compute_threads
-        sink = PatchSink(run, engine.feed, self._collection, application, threads=threads)
+        sink = PatchSink(
+            run,
+            engine.feed,
+            self._collection,
+            application,
+            threads=threads,
+            on_failure=engine.break_down,
+        )
         sink.start()
         return Opened(sink.make, sink.stop)
 

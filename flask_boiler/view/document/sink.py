@@ -14,6 +14,7 @@ from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
 from flask_boiler.engine.probing import takes_commits
 from flask_boiler.errors import UnavailableError
 from flask_boiler.ports import Feed
+from flask_boiler.threads import as_exception
 from flask_boiler.view.document.application import PatchApplication
 from flask_boiler.view.document.lanes import Lanes
 from flask_boiler.view.document.patches import PatchCollection, Proposal
@@ -36,6 +37,7 @@ class PatchSink:
     it is applied, parked if that fails, and forgotten once it is done.
 
     :param threads: how many patches are applied at a time.
+    :param on_failure: told what ended a thread, if something does.
     """
 
     def __init__(
@@ -46,12 +48,13 @@ class PatchSink:
         application: PatchApplication,
         *,
         threads: int,
+        on_failure: Callable[[BaseException], object] | None = None,
     ) -> None:
         self._run = run
         self._feed = feed
         self._collection = collection
         self._application = application
-        self._lanes = Lanes(threads, "patch")
+        self._lanes = Lanes(threads, "patch", on_failure=on_failure)
         self._stopping = threading.Event()
 
     def start(self) -> None:
@@ -104,12 +107,9 @@ class PatchSink:
                     done(Outcome(error=error))
                     return
                 self._pause(path, failures, error)
-            except Exception as error:
-                done(Outcome(error=error))
-                return
             except BaseException as error:
                 # Such as a SystemExit from a setter: the thread is there for other patches, too.
-                done(Outcome(error=RuntimeError(f"{path} was ended by {error!r}")))
+                done(Outcome(error=as_exception(error, path)))
                 return
             else:
                 done(Outcome(written=written))

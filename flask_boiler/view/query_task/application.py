@@ -10,6 +10,7 @@ from flask_boiler.context import ApplicationContext
 from flask_boiler.engine.probing import takes_commits
 from flask_boiler.errors import BoilerError, ConflictError, UnavailableError
 from flask_boiler.reading import reading_through
+from flask_boiler.threads import as_exception, is_failure
 from flask_boiler.transaction import Transaction, execute_transaction
 from flask_boiler.transaction.turns import Turns
 from flask_boiler.values import Snapshot
@@ -273,8 +274,10 @@ class Application:
                 if not self._is_the_cause(path):
                     raise
                 result = self._park_uncommitted(attempt, error)
-            except Exception as error:
-                result = self._park_uncommitted(attempt, error)
+            except BaseException as error:
+                if not is_failure(error):
+                    raise
+                result = self._park_uncommitted(attempt, as_exception(error, path))
             self._suspects.acquit(path)
         return self._concluded(result, attempt)
 

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 
 from flask_boiler.errors import BoilerError, UnavailableError
+from flask_boiler.threads import as_exception, is_failure
 from flask_boiler.transaction import Transaction
 from flask_boiler.values import Snapshot
 from flask_boiler.view.query_task.backlog import Waiting
@@ -129,17 +130,10 @@ class Attempts:
         try:
             self._of.effect(task, transaction)
             self._of.mark.write(task, transaction, self._of.records)
-        except Exception as error:
-            if isinstance(error, BoilerError) and error.retryable:
-                raise
-            return self._park_instead(task, transaction, error)
         except BaseException as error:
-            # Such as a SystemExit of the task's: the thread is there for other tasks, too. In the
-            # main thread it comes from a signal, and is about the process.
-            if threading.current_thread() is threading.main_thread():
+            if not is_failure(error) or (isinstance(error, BoilerError) and error.retryable):
                 raise
-            ended = RuntimeError(f"{self.path} was ended by {error!r}")
-            return self._park_instead(task, transaction, ended)
+            return self._park_instead(task, transaction, as_exception(error, self.path))
         return Result(TaskState.DONE)
 
     def park_seen(self, transaction: Transaction, error: Exception) -> Result:

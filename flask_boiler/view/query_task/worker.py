@@ -18,6 +18,7 @@ from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
 from flask_boiler.errors import UnavailableError
 from flask_boiler.lifecycle import ending_within, join, time_to_end_s
 from flask_boiler.ports import Cut, Feed
+from flask_boiler.threads import OwnThread, as_exception
 from flask_boiler.values import QueryTarget, Snapshot
 from flask_boiler.view.query_task.application import Application
 from flask_boiler.view.query_task.attempts import Result, TaskState
@@ -65,6 +66,7 @@ class Worker:
 
     :param window: how many tasks that can be applied are listened to at a time.
     :param threads: how many tasks are applied at a time.
+    :param on_failure: told what ended a thread, if something does.
     :param rng: picks an index below the given number.
     """
 
@@ -79,6 +81,7 @@ class Worker:
         window: int,
         threads: int,
         name: str,
+        on_failure: Callable[[BaseException], object] | None = None,
         rng: Callable[[int], int] = random.randrange,
     ) -> None:
         self._queue = queue
@@ -107,7 +110,12 @@ class Worker:
         # Whether anything was written since `done` was called last.
         self._written = False
         self._threads = [
-            threading.Thread(target=self._run, name=f"flask-boiler-task-{name}-{n}", daemon=True)
+            OwnThread(
+                self._run,
+                name=f"flask-boiler-task-{name}-{n}",
+                stops=f"the tasks of {name} wait for a thread less, or for ever",
+                on_failure=on_failure,
+            )
             for n in range(threads)
         ]
 
@@ -201,8 +209,9 @@ class Worker:
                 result = self._see_to(task)
             except UnavailableError as error:
                 self._pause(task, error)
-            except Exception as error:
-                self._conclude(task, None, error)
+            except BaseException as error:
+                # The thread is there for other tasks, too.
+                self._conclude(task, None, as_exception(error, task.path))
             else:
                 self._conclude(task, result, None)
 

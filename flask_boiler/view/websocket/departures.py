@@ -83,7 +83,8 @@ class Departures:
         for sid in self._take_due():
             try:
                 self._send_away(sid)
-            except Exception:
+            except BaseException:
+                # It may end in an `on_disconnect` of the application's.
                 logger.exception("a WebSocket client could not be sent away; the others are")
         with self._lock:
             return min(self._due.values(), default=math.inf)

@@ -25,6 +25,7 @@ from flask_boiler.errors import (
     ValidationError,
 )
 from flask_boiler.mutation import Mutation
+from flask_boiler.threads import is_failure
 from flask_boiler.view.problems import Refusal, problem_details
 from flask_boiler.view.waiting import waiting_as_requests_do
 from flask_boiler.view.websocket.admission import Admission
@@ -286,7 +287,9 @@ class WsMediator:
     def _disconnect(self, sid: str, *given: Any) -> None:
         try:
             self._dispatch("disconnect", sid, *given)
-        except Exception:
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             # Raised, it would keep Socket.IO from forgetting the client.
             logger.exception("on_disconnect of %s failed; the client is gone", self.namespace)
         finally:

@@ -25,6 +25,7 @@ from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
 from flask_boiler.errors import BoilerError, DocumentNotFoundError
 from flask_boiler.json_text import canonical_json
 from flask_boiler.reading import reading_through
+from flask_boiler.threads import as_exception, is_failure
 from flask_boiler.view.representation import Representation
 from flask_boiler.view.websocket.options import SubscriptionOptions, Updates, WsLimits
 from flask_boiler.view.websocket.patches import json_patch, merge_patch
@@ -248,8 +249,10 @@ class SharedView:
             for parcel in parcels:
                 try:
                     parcel.send()
-                except Exception as error:
-                    _log_failure(parcel, error)
+                except BaseException as error:
+                    if not is_failure(error):
+                        raise
+                    _log_failure(parcel, as_exception(error, "sending"))
                     failed.append(parcel.room)
                     self._tell_anew(parcel)
             again.extend(_pause(parcel.room, failed, now) for parcel in parcels)

@@ -198,9 +198,18 @@ class Shares:
             return
         self._agenda.schedule(name, at, task)
         if self._timekeeper is None:
-            self._timekeeper = Timekeeper(self._tick, time.monotonic, name="flask-boiler-courier")
+            self._timekeeper = Timekeeper(
+                self._tick, time.monotonic, "flask-boiler-courier", on_failure=self._break_down
+            )
             self._timekeeper.start()
         self._timekeeper.wake_by(at)
+
+    def _break_down(self, error: BaseException) -> None:
+        """Nobody is told any more: have those know that wait for it."""
+        with self._lock:
+            engines = {share.engine for share in self._shares.values()}
+        for engine in engines:
+            engine.break_down(error)
 
     def _tick(self) -> float:
         with self._lock:
@@ -208,7 +217,7 @@ class Shares:
         for task in due:
             try:
                 task()
-            except Exception:
+            except BaseException:
                 logger.exception("delivering to WebSocket clients failed; the others go on")
         with self._lock:
             return self._agenda.next_at()

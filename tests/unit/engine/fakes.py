@@ -172,6 +172,7 @@ class MemoryFeed:
     """Holds and delivers what the test says, on the test's own thread."""
 
     doubtful = False
+    on_fault: Callable[[BaseException], object]
 
     def __init__(self, datastore: MemoryDatastore) -> None:
         self.datastore = datastore

@@ -578,7 +578,7 @@ def test_a_refused_query_takes_no_view_away(world: World) -> None:
     assert isinstance(parked.error, TargetRejectedError)
     with world.engine._lock:
         # As if something else that it reads had changed.
-        world.engine._touch(world.engine._views[ViewKey("city", "City/SF")])
+        world.engine._phases.touch(world.engine._views[ViewKey("city", "City/SF")])
     world.quiet()
     assert world.datastore.fields("views/SF") == {"value": 1}
     assert isinstance(world.errors["city:City/SF"], TargetRejectedError)

@@ -107,6 +107,9 @@ class Talk:
         self.greetings: list[bool] = []
         self.owed = False
 
+    def broken(self, error: BaseException) -> None:
+        self.fault = error
+
     def opening(self, outbox: Outbox) -> None:
         self.outbox = outbox
         outbox.put(["hello"])

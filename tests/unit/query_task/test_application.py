@@ -15,6 +15,7 @@ from google.cloud.firestore import SERVER_TIMESTAMP as SERVER
 
 from flask_boiler.context import ApplicationContext
 from flask_boiler.errors import UnavailableError, ValidationError
+from flask_boiler.pool import DaemonPool
 from flask_boiler.transaction import Transaction, running
 from flask_boiler.values import CommitResult, QuerySpec, QueryTarget, Snapshot, Write
 from flask_boiler.view.query_task.application import PATIENCE, Application
@@ -257,9 +258,10 @@ def test_a_task_that_ends_the_program_is_parked_like_one_that_raises(
         add(task, transaction)
         raise SystemExit("enough")
 
-    # As a worker does; in the main thread, what ends the program is meant.
-    with ThreadPoolExecutor(1) as worker:
-        result = worker.submit(application(context, leave, mark=mark).apply, "jobs/j").result()
+    # As a worker does; in another thread, such as a request's, it is meant for who owns that.
+    worker = DaemonPool(1, name="worker")
+    result = worker.submit(application(context, leave, mark=mark).apply, "jobs/j").result()
+    worker.shutdown()
     assert result.state is TaskState.PARKED
     assert datastore.fields("sums/all") == {"total": 0}
     [parked] = TaskRecords("adding", datastore.codec).parked(datastore)
@@ -276,6 +278,9 @@ def test_a_signal_to_the_process_is_not_the_tasks_fault(
 
     with pytest.raises(type(ending)):
         application(context, interrupted).apply("jobs/j")
+    # As an event that is delivered to a web server.
+    with ThreadPoolExecutor(1) as request, pytest.raises(type(ending)):
+        request.submit(application(context, interrupted).apply, "jobs/j").result()
     assert datastore.commits == []
 
 

@@ -46,12 +46,15 @@ def test_who_comes_after_the_end_is_expected_only_if_it_begins_again() -> None:
     assert threads() == []
 
 
-def test_who_cannot_be_sent_away_keeps_nobody(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("kind", [OSError, SystemExit])
+def test_who_cannot_be_sent_away_keeps_nobody(
+    kind: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
     gone: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def send_away(sid: str) -> None:
         if sid == "a":
-            raise OSError("no way")
+            raise kind("no way")
         gone.put(sid)
 
     departures = Departures(0.01, send_away)
