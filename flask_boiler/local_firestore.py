@@ -16,6 +16,7 @@ from typing import Protocol, Self
 from flask_boiler.addresses import emulator_host
 from flask_boiler.config import Config
 from flask_boiler.emulator import AttachedFirestore, FirestoreProcess, find_installation
+from flask_boiler.emulator.joined import joined
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.lifecycle import Stoppable
 from flask_boiler.ports import LocalFirestore
@@ -31,7 +32,8 @@ def start_local_firestore(config: Config) -> LocalFirestore:
 
     One that runs is used and left alone (``emulator_host``, ``FIRESTORE_EMULATOR_HOST``). Else
     one is started, which all those share who ask for the same in this process, and which ends
-    with the last of them, or with the process.
+    with the last of them, or with the process. Where another process serves the ``firestore_file``
+    already, that one is used, except in production, where it might end at any time.
 
     :raises LocalFirestoreNotFoundError: it is to be Google's emulator, and there is none.
     :raises ConfigurationError: it cannot be started, or Google's own is asked for.
@@ -75,6 +77,8 @@ class _Wanted:
     trusted_hosts: tuple[str, ...]
     own_process: bool
     emulator_jar: str | None
+    #: Whether another process that has the file open will do, which may end at any time.
+    joins: bool
 
     @classmethod
     def of(cls, config: Config) -> Self:
@@ -86,14 +90,31 @@ class _Wanted:
             config.trusted_hosts,
             config.firestore_own_process,
             config.emulator_jar,
+            config.runtime != "production",
         )
 
-    def start(self) -> _Startable:
+    def start(self) -> _Stoppable:
         if self.kind == "cloud":
             raise ConfigurationError(
                 "the configuration asks for Google's own Firestore, not for a local one; set "
                 "firestore (BOILER_FIRESTORE) to embedded or google-emulator"
             )
+        if self.kind != "embedded" or self.file is None or not self.joins:
+            return self._started()
+        # One server has a file at a time, and all who want it can use that one.
+        return joined(self.file) or self._started_or_joined(self.file)
+
+    def _started_or_joined(self, file: str) -> _Stoppable:
+        try:
+            return self._started()
+        except ConfigurationError:
+            # Somebody may have been quicker.
+            found = joined(file)
+            if found is None:
+                raise
+            return found
+
+    def _started(self) -> _Stoppable:
         made = self._make()
         made.start()
         return made
@@ -112,15 +133,19 @@ class _Wanted:
         )
 
 
-class _Startable(Protocol):
-    """What can be started and stopped."""
+class _Stoppable(Protocol):
+    """What answers at an address until it is stopped."""
 
     @property
     def host(self) -> str: ...
 
-    def start(self) -> object: ...
-
     def stop(self) -> None: ...
+
+
+class _Startable(_Stoppable, Protocol):
+    """What does so when it is started."""
+
+    def start(self) -> object: ...
 
 
 class _Running:
@@ -128,7 +153,7 @@ class _Running:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._started: dict[_Wanted, _Startable] = {}
+        self._started: dict[_Wanted, _Stoppable] = {}
         self._users: dict[_Wanted, int] = {}
 
     def take(self, wanted: _Wanted) -> str:

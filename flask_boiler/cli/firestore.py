@@ -18,6 +18,7 @@ from flask_boiler.context import ApplicationContext
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.embedded.database import MEMORY
 from flask_boiler.embedded.running import run_until_ended
+from flask_boiler.emulator.joined import served_at
 from flask_boiler.extension import Boiler
 
 __all__ = ["firestore_commands"]
@@ -173,7 +174,9 @@ def _data(config: Config, host: str | None, file: Path | None, wait_s: float) ->
     if found := named or config.emulator_host or emulator_host():
         return DataServed(found, wait_s=wait_s)
     if (configured := _configured_file(config)) is not None:
-        return DataAtRest(configured)
+        # The application may be running.
+        running = served_at(configured)
+        return DataAtRest(configured) if running is None else DataServed(running, wait_s=wait_s)
     raise click.UsageError(
         "whose data? Give --host (or FIRESTORE_EMULATOR_HOST) of one that runs, or --file (or the "
         "configuration key firestore_file) of one that does not"

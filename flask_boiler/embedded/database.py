@@ -221,6 +221,14 @@ def _unusable(path: str, why: object) -> StorageFailure:
             " The file is damaged, or no file of an embedded Firestore. Move it away and import "
             "the last export into a new one; `sqlite3 FILE .recover` may save more."
         )
+    if isinstance(why, HeldError):
+        where = why.holder.address
+        remedy = (
+            " Stop that one"
+            if where is None
+            else f" Use that one (FIRESTORE_EMULATOR_HOST={where}, or --host {where}), or stop it"
+        )
+        remedy += "; 'flask boiler firestore start' runs one for several processes."
     return StorageFailure(f"the embedded Firestore cannot use {path}: {why}.{remedy}")
 
 

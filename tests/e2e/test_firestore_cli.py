@@ -65,7 +65,11 @@ def started(*arguments: str, **environment: str) -> Iterator[str]:
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
         host = next(line for line in lines if "export FIRESTORE" in line).strip().rpartition("=")[2]
-        yield host
+        try:
+            yield host
+        except BaseException:
+            process.kill()
+            raise
         process.send_signal(signal.SIGINT)
         assert list(lines) == ["stopped\n"]
     assert process.returncode == 0
@@ -143,6 +147,9 @@ def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
         assert "is not that of an export" in run("import", "junk", "--host", server.host, status=1)
         said = run("export", "x", "--file", "data.db", status=1)
         assert "another process has it open" in said
+        assert f"--host {server.host}" in said
+        (tmp_path / "boiler.yaml").write_text("firestore_file: data.db\n")
+        assert "exported 0 document(s)" in run("export", "x")
         assert "does not listen at 0.0.0.0" in run("start", "--address", "0.0.0.0", status=1)
     (tmp_path / "boiler.yaml").write_text("firestore: mongo\n")
     assert "firestore must be one of embedded" in run("start", status=1)

@@ -14,6 +14,7 @@ import pytest
 
 from flask_boiler.config import Config
 from flask_boiler.context import ApplicationContext
+from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.emulator import AttachedFirestore, FirestoreProcess
 from flask_boiler.emulator.attached import refusal_of
 from flask_boiler.errors import ConfigurationError
@@ -141,13 +142,87 @@ def test_its_port_can_be_chosen_and_one_that_is_taken_is_named(tmp_path: Path) -
         assert local.host == f"127.0.0.1:{port}"
 
 
-def test_a_file_that_another_process_has_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("own_process", [False, True])
+def test_a_file_that_another_process_serves_is_used_there(
+    own_process: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file = str(tmp_path / "data.db")
+    config = EMBEDDED.but(firestore_file=file, firestore_own_process=own_process)
+    with FirestoreProcess(EmbeddedProgram(file)) as first:
+        with start_local_firestore(config) as second:
+            assert second.host == first.host
+            written_at(second.host, 4)
+        assert read_at(first.host).get("n") == 4
+    assert f"{file} is served by another process at {first.host}" in caplog.text
+    with start_local_firestore(config) as third:
+        assert read_at(third.host).get("n") == 4
+
+
+def test_a_file_that_is_served_in_this_process_is_used_there(tmp_path: Path) -> None:
+    file = tmp_path / "data.db"
     with (
-        FirestoreProcess(EmbeddedProgram(file)),
-        pytest.raises(ConfigurationError, match="another process has it open"),
+        EmbeddedFirestore(file) as first,
+        start_local_firestore(EMBEDDED.but(firestore_file=str(file))) as second,
     ):
-        start_local_firestore(EMBEDDED.but(firestore_file=file))
+        assert second.host == first.host
+
+
+def test_in_production_a_file_that_another_process_has_is_named_with_what_to_do(
+    tmp_path: Path,
+) -> None:
+    file = str(tmp_path / "data.db")
+    with FirestoreProcess(EmbeddedProgram(file)) as first:
+        with pytest.raises(ConfigurationError) as caught:
+            start_local_firestore(Config(runtime="production", firestore_file=file))
+        assert f"another process has it open: process {first.pid}" in str(caught.value)
+        assert f"FIRESTORE_EMULATOR_HOST={first.host}" in str(caught.value)
+        assert "flask boiler firestore start" in str(caught.value)
+
+
+def test_of_several_processes_that_begin_at_once_one_serves_the_file(tmp_path: Path) -> None:
+    program = """
+import sys
+from flask_boiler.config import Config
+from flask_boiler.context import ApplicationContext
+
+context = ApplicationContext(Config(app_name="race", firestore_file="data.db"))
+own = context.db.collection("racers").document(sys.argv[1])
+own.set({"here": True})
+print("written", flush=True)
+sys.stdin.readline()
+print(len(list(context.db.collection("racers").stream())), flush=True)
+sys.stdin.readline()
+"""
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(number)],
+            cwd=tmp_path,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for number in range(3)
+    ]
+    try:
+        assert [line_of(racer) for racer in racers] == ["written\n"] * 3
+        for racer in racers:
+            told(racer)
+        # Nobody goes before all have read: one of them is the server.
+        assert [line_of(racer) for racer in racers] == ["3\n"] * 3
+    finally:
+        for racer in racers:
+            racer.communicate()
+
+
+def line_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def told(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
 
 
 def test_googles_emulator_is_had_by_configuration() -> None:

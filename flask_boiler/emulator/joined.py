@@ -1,0 +1,57 @@
+"""A data file that another process serves already."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+from flask_boiler.embedded.file_lock import holder_of
+from flask_boiler.emulator.attached import AttachedFirestore, pause
+
+__all__ = ["joined", "served_at"]
+
+_log = logging.getLogger(__name__)
+
+#: How long who has the file may take to serve it: it reads the file before.
+_TIMEOUT_S = 30.0
+#: How long that passes without a word.
+_PATIENCE_S = 0.5
+
+
+def served_at(file: str | Path) -> str | None:
+    """Where an embedded Firestore serves a data file, as ``HOST:PORT``; ``None``: nowhere.
+
+    Who has just opened it is waited for.
+    """
+    begun = time.monotonic()
+    told = False
+    while (holder := holder_of(file)) is not None:
+        if holder.address is not None:
+            return holder.address
+        waited_s = time.monotonic() - begun
+        if waited_s > _TIMEOUT_S:
+            return None
+        if waited_s > _PATIENCE_S and not told:
+            told = True
+            _log.warning("waiting for %s, which has %s open, to serve it", holder, file)
+        pause()
+    return None
+
+
+def joined(file: str) -> AttachedFirestore | None:
+    """The Firestore of the process that serves a data file; ``None`` if none does.
+
+    :raises ConfigurationError: one says that it does, and does not answer.
+    """
+    address = served_at(file)
+    if address is None:
+        return None
+    found = AttachedFirestore(address, named_by=f"the address in {file}.lock")
+    _log.warning(
+        "%s is served by another process at %s, which this one uses, too, for as long as that "
+        "runs; 'flask boiler firestore start' runs one that outlasts both",
+        file,
+        address,
+    )
+    return found
