@@ -310,6 +310,7 @@ class Boiler(Startable):
         heard = {queue.name: queue.parked_as_heard for queue in self._queues()}
         live = live_views(self.context)
         engine = live.engine if live.running else None
+        hindrance = None if engine is None else engine.acceptance.hindrance
         return Health(
             running=self._running_in == os.getpid() and len(self._started) == len(self._mediators),
             firestore=None if reachability is None else reachability.where,
@@ -327,6 +328,8 @@ class Boiler(Startable):
             ],
             unheard=[name for name, tasks in heard.items() if tasks is None],
             fault=None if engine is None else engine.fault,
+            refused_s=0.0 if engine is None else engine.acceptance.hindered_s,
+            refusal=None if hindrance is None else hindrance.error,
         )
 
     @property

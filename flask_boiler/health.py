@@ -27,6 +27,8 @@ class Health:
     :param counts: what was done so far.
     :param tasks_done: by mediator, the tasks that were done.
     :param parked: what is set aside, as far as it was heard.
+    :param refused_s: for how long Firestore has taken no commit of anybody's; 0 while it does.
+    :param refusal: why it does not.
     :param fault: what has ended a thread of the framework's, so that this process has to be started
         again; ``None``, as a rule.
     :param unheard: the mediators whose parked tasks were not heard of yet.
@@ -44,6 +46,8 @@ class Health:
     parked: Sequence[Parked]
     unheard: Sequence[str]
     fault: BaseException | None = None
+    refused_s: float = 0.0
+    refusal: Exception | None = None
 
     @property
     def hindrances(self) -> list[str]:
@@ -62,6 +66,10 @@ class Health:
                 if self.silent_s
                 else f"Firestore{where} has not answered yet"
             )
+        if self.refusal is not None:
+            # The server's own words may quote what is stored.
+            kind = type(self.refusal).__name__
+            found.append(f"Firestore has refused all commits for {self.refused_s:.0f} s: {kind}")
         return found
 
     def as_json(self) -> dict[str, Any]:
@@ -73,6 +81,7 @@ class Health:
                 "at": self.firestore,
                 "answers": self.answers,
                 "silent_s": round(self.silent_s, 1),
+                "refused_s": round(self.refused_s, 1),
                 "stream_silent_s": (
                     None if self.stream_silent_s is None else round(self.stream_silent_s, 1)
                 ),
@@ -106,6 +115,8 @@ class Health:
             line += f", {name}: {done} task{'' if done == 1 else 's'} done"
         if self.silent_s:
             line += f", Firestore silent for {self.silent_s:.0f} s"
+        if self.refusal is not None:
+            line += f", all commits refused for {self.refused_s:.0f} s: {self.refusal}"
         if self.unheard:
             line += f", parked tasks of {', '.join(self.unheard)} not heard of yet"
         if self.parked:

@@ -114,6 +114,13 @@ class Datastore(Protocol):
         """The resource name, ``projects/P/databases/D``."""
         ...
 
+    def refresh_credentials(self) -> None:
+        """Get a new access token, if one is used.
+
+        :raises UnavailableError: there is none to be had.
+        """
+        ...
+
     def get(
         self,
         paths: Iterable[str],

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import grpc
 
 from flask_boiler.embedded.refusal import Refusal
+from flask_boiler.firestore import protocol
 
 __all__ = ["Faults", "Faulty"]
 
@@ -50,11 +51,15 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._hurried = threading.Condition(self._lock)
+        self._refused_more = threading.Condition(self._lock)
         self._hurries = 0
         self._streams: dict[Faulty, None] = {}
         self._rejected: dict[str, Refusal] = {}
         self._refused: Refusal | None = None
         self._failures: dict[str, _Failure] = {}
+        self._uncommitted: tuple[str, Refusal] | None = None
+        #: How many commits were refused.
+        self.commits_refused = 0
         self._delays_s: dict[str, float] = {}
         self._stalled = 0
         #: Set by the server: forgets all resume tokens that were issued up to now.
@@ -144,6 +149,26 @@ class Faults:
         with self._lock:
             self._failures[call] = _Failure(code, details, times, applied)
 
+    def refuse_commits(
+        self,
+        code: grpc.StatusCode | None,
+        *,
+        below: str = "",
+        details: str = "Missing or insufficient permissions.",
+    ) -> None:
+        """Refuse commits from now on, each with this code; ``None`` takes them again.
+
+        :param below: only those that write at this path, or below it.
+        """
+        with self._lock:
+            self._uncommitted = None if code is None else (below, Refusal(code, details))
+
+    def await_refusals(self, count: int, *, timeout_s: float) -> bool:
+        """Wait until so many more commits were refused; whether they were in time."""
+        with self._lock:
+            wanted = self.commits_refused + count
+            return self._refused_more.wait_for(lambda: self.commits_refused >= wanted, timeout_s)
+
     def delay(self, call: str, delay_s: float) -> None:
         """Answer calls of a kind so much later; ``Listen``: say all that is to be said later.
 
@@ -209,6 +234,19 @@ class Faults:
             failing.times -= 1
             return failing
 
+    def refusal_of(self, request: Any) -> Refusal | None:
+        """Why a commit is refused, if it is."""
+        wanted = self._uncommitted
+        if wanted is None or not isinstance(request, protocol.CommitRequest):
+            return None
+        below, refusal = wanted
+        if below and not any(_is_below(below, write) for write in request.writes):
+            return None
+        with self._lock:
+            self.commits_refused += 1
+            self._refused_more.notify_all()
+        return refusal
+
     def interceptor(self) -> grpc.ServerInterceptor:
         """What fails and delays the calls of a gRPC server."""
         return _Interceptor(self)
@@ -248,6 +286,9 @@ class _Interceptor(grpc.ServerInterceptor):
     def _faulty(self, call: str, behaviour: Any) -> Any:
         def answer(request: Any, context: Any) -> Any:
             self._faults.wait(call)
+            refusal = self._faults.refusal_of(request)
+            if refusal is not None:
+                context.abort(refusal.code, refusal.details)
             failure = self._faults.failure(call)
             if failure is None:
                 return behaviour(request, context)
@@ -256,6 +297,12 @@ class _Interceptor(grpc.ServerInterceptor):
             context.abort(failure.code, failure.details)
 
         return answer
+
+
+def _is_below(path: str, write: Any) -> bool:
+    name = write.update.name or write.delete or write.transform.document
+    written = name.partition("/documents/")[2]
+    return bool(written == path or written.startswith(f"{path}/"))
 
 
 def _finish(answer: Any) -> None:

@@ -13,13 +13,14 @@ and the place is empty until it is claimed.
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
-from flask_boiler.engine.commits import MOST_BYTES, MOST_WRITES, commits_of, fits
+from flask_boiler.engine.acceptance import Acceptance
+from flask_boiler.engine.commits import commits_of, fits
+from flask_boiler.engine.intake import Intake
 from flask_boiler.engine.keys import ViewKey
 from flask_boiler.engine.ledger import ledger_path, left_by_of, owner_of
 from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
@@ -29,11 +30,13 @@ from flask_boiler.engine.probing import commit_probe
 from flask_boiler.engine.publication import Publication, Signal, strange_error, taken_error
 from flask_boiler.engine.tombstones import KEPT_FOR_NS, Tombstones, remove_tombstones
 from flask_boiler.errors import (
+    AuthError,
     BoilerError,
     ConflictError,
     DocumentNotFoundError,
     UnavailableError,
 )
+from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.firestore.patience import waiting_at_most
 from flask_boiler.lifecycle import join
 from flask_boiler.ports import Datastore
@@ -62,6 +65,7 @@ class Publisher:
 
     :param is_coming: whether more of a view is to come: of one that has submitted something (the
         second argument), whether it is to be computed once more. Called without any lock.
+    :param acceptance: whether Firestore takes commits at all; asked again on the thread.
     :param on_failure: told what ended the thread, if something does.
     """
 
@@ -70,17 +74,20 @@ class Publisher:
         datastore: Datastore,
         *,
         is_coming: Callable[[ViewKey, bool], bool],
+        acceptance: Acceptance,
         on_failure: Callable[[BaseException], object] | None = None,
     ) -> None:
         self._datastore = datastore
         self._is_coming = is_coming
+        self._acceptance = acceptance
+        acceptance.on_refused = lambda: self._arrivals.put(Signal.NUDGE)
         self._places = Places()
         self._tombstones = Tombstones()
         # Guards both: mediators recall and forget places while the thread publishes.
         self._lock = threading.Lock()
         # Of the newest commit.
         self._commit_time_ns = 0
-        self._queue: queue.SimpleQueue[Publication | Signal] = queue.SimpleQueue()
+        self._arrivals = Intake()
         #: What waits for views that are still being computed.
         self._held: list[Publication] = []
         #: How long it does.
@@ -109,17 +116,17 @@ class Publisher:
         start.
         """
         self._stopping.set()
-        self._queue.put(Signal.END)
+        self._arrivals.put(Signal.END)
         join(self._thread)
 
     def submit(self, view: LiveView, rendering: Rendering, done: Callable[[Outcome], None]) -> None:
         """Make the view's places what the rendering says."""
-        self._queue.put(Publication(view, rendering, done, error=rendering.error))
+        self._arrivals.put(Publication(view, rendering, done, error=rendering.error))
 
     def nudge(self) -> None:
         """A view is not computed any more, or gone: look again at what waits for it."""
         if self.holding:
-            self._queue.put(Signal.NUDGE)
+            self._arrivals.put(Signal.NUDGE)
 
     def recall(self, records: Iterable[Snapshot]) -> set[ViewKey]:
         """Take up what the ledger says; reads what is stored at the places that are views'.
@@ -170,42 +177,23 @@ class Publisher:
     def _run(self) -> None:
         ended = False
         while not ended or self._held:
-            arrived, ended = self._gather()
+            arrived, ended = self._arrivals.take(self._time_to_wait_s())
             batch, self._held = self._held + arrived, []
             self._publish(batch)
             self.holding = bool(self._held)
             self._prune()
+            self._acceptance.ask_if_due()
 
-    def _gather(self) -> tuple[list[Publication], bool]:
-        """What is ready now, up to the size of a commit; whether the end was reached."""
-        batch: list[Publication] = []
-        documents = size_bytes = 0
-        arrived = self._await()
-        while True:
-            if arrived is Signal.END:
-                return batch, True
-            if isinstance(arrived, Publication):
-                batch.append(arrived)
-                written = [d for d in arrived.rendering.documents.values() if d is not None]
-                documents += len(written)
-                size_bytes += sum(document.ByteSize() for document in written)
-            if documents >= MOST_WRITES or size_bytes >= MOST_BYTES:
-                return batch, False
-            try:
-                arrived = self._queue.get_nowait()
-            except queue.Empty:
-                return batch, False
+    def _time_to_wait_s(self) -> float:
+        """How long what arrives may be waited for.
 
-    def _await(self) -> Publication | Signal:
-        """The next that comes, or a nudge when what is held has waited for long enough."""
-        deadlines_s = [
-            p.held_since_s + self.patience_s for p in self._held if p.held_since_s is not None
-        ]
-        timeout_s = max(0.0, min(deadlines_s) - time.monotonic()) if deadlines_s else None
-        try:
-            return self._queue.get(timeout=timeout_s)
-        except queue.Empty:
-            return Signal.NUDGE
+        What is held may have waited for long enough by then, or it is to be asked whether commits
+        are taken again.
+        """
+        now = time.monotonic()
+        held = [p.held_since_s for p in self._held if p.held_since_s is not None]
+        left_s = [max(0.0, since_s + self.patience_s - now) for since_s in held]
+        return min([*left_s, self._acceptance.time_to_ask_s()])
 
     def _publish(self, batch: Sequence[Publication]) -> None:
         try:
@@ -352,10 +340,11 @@ class Publisher:
         except (ConflictError, DocumentNotFoundError) as error:
             logger.debug("a commit of %d view(s) was refused: %s", len(batch), error)
             return self._reconciled(batch, news_expected=True)
-        except UnavailableError as error:
+        except (UnavailableError, AuthError) as error:
             return self._wait_and_reconcile(batch, error)
         except BoilerError as error:
             return self._split(batch, error)
+        self._acceptance.taken()
         self._commit_time_ns = result.commit_time_ns
         return self._applied(batch, result.update_times_ns)
 
@@ -383,22 +372,30 @@ class Publisher:
         return again
 
     def _wait_and_reconcile(
-        self, batch: Sequence[Publication], error: UnavailableError
+        self, batch: Sequence[Publication], error: UnavailableError | AuthError
     ) -> list[Publication]:
-        """Wait until Firestore is there again, then see what became of the batch."""
+        """Wait until Firestore is there again, or takes commits, then see what became of it.
+
+        If it refuses everybody for too long, the views are parked until it does not.
+        """
         failures = max(publication.failures for publication in batch)
         pause_s = _FIRST_PAUSE_S * 2 ** (failures % _PATIENCE)
         while not self._stopping.wait(pause_s):
             try:
                 remaining = self._reconcile(batch, news_expected=False)
                 suspected = failures >= _PATIENCE
-                if suspected:
+                if suspected or is_refusal(error) or self._acceptance.hindrance is not None:
                     commit_probe(self._datastore)
-            except UnavailableError as still:
+            except (UnavailableError, AuthError) as still:
                 error = still
                 self.stalled = True
+                if is_refusal(still):
+                    self._acceptance.refused(still)
+                if self._acceptance.lasts:
+                    break
             else:
                 self.stalled = False
+                self._acceptance.taken()
                 for publication in remaining:
                     publication.failures += 1
                 return self._split(remaining, error) if suspected and remaining else remaining
@@ -415,7 +412,7 @@ class Publisher:
         """Look at what is stored, as soon as that can be; what is to be gone on with."""
         try:
             return self._reconcile(batch, news_expected=news_expected)
-        except UnavailableError as error:
+        except (UnavailableError, AuthError) as error:
             return self._wait_and_reconcile(batch, error)
 
     def _reconcile(self, batch: Sequence[Publication], *, news_expected: bool) -> list[Publication]:

@@ -18,21 +18,24 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 
+from flask_boiler.engine.acceptance import Acceptance
 from flask_boiler.engine.awaiting import is_taken, was_freed
 from flask_boiler.engine.circles import circle_error, circle_through
 from flask_boiler.engine.cut_reader import CutReader, differs
 from flask_boiler.engine.dependencies import Dependencies
+from flask_boiler.engine.hindered import Hindered
 from flask_boiler.engine.keys import Parked, ViewKey
 from flask_boiler.engine.ledger import ledger_path, load_records
 from flask_boiler.engine.live_view import LiveView, Outcome, Phase, Rendering, farewell_of
 from flask_boiler.engine.parking import Parking, as_boiler_error
 from flask_boiler.engine.phases import Phases
 from flask_boiler.engine.population import Population
+from flask_boiler.engine.populations import Populations
 from flask_boiler.engine.publisher import Publisher
 from flask_boiler.engine.scheduler import Scheduler
 from flask_boiler.engine.settling import Settling
 from flask_boiler.engine.statistics import Statistics
-from flask_boiler.errors import BoilerError, ConfigurationError
+from flask_boiler.errors import BoilerError
 from flask_boiler.ports import Cut, CutChange, Datastore, Feed, Incomplete, Subscription
 from flask_boiler.threads import as_exception
 from flask_boiler.values import Target
@@ -64,7 +67,13 @@ class Engine:
     ) -> None:
         self.feed = feed
         self.datastore = datastore
-        self.publisher = Publisher(datastore, is_coming=self._is_coming, on_failure=self.break_down)
+        self.acceptance = Acceptance(datastore, clock)
+        self.publisher = Publisher(
+            datastore,
+            is_coming=self._is_coming,
+            acceptance=self.acceptance,
+            on_failure=self.break_down,
+        )
         self.statistics = Statistics()
         self._scheduler = Scheduler(self._compute, workers=workers, on_failure=self.break_down)
         self._lock = threading.RLock()
@@ -74,9 +83,16 @@ class Engine:
         )
         self._dependencies = Dependencies()
         self._views: dict[ViewKey, LiveView] = {}
-        self._populations: dict[Target, list[Population]] = {}
-        self._makers: dict[str, Callable[[ViewKey], LiveView]] = {}
+        self._populations = Populations()
         self._parking = Parking()
+        self._hindered = Hindered(
+            self.acceptance,
+            self._lock,
+            self._views,
+            self._parking,
+            touch=self._phases.touch,
+            park=self._park,
+        )
         # What the server refuses now: whoever comes to read it later is not told by the feed.
         self._refused: dict[Target, BoilerError] = {}
         self._awaiting_cut: set[ViewKey] = set()
@@ -89,6 +105,7 @@ class Engine:
             is_quiet=lambda: self._phases.busy == 0,
             busy=lambda: [view for view in self._views.values() if view.busy],
             fault=lambda: self.fault,
+            hindrance=lambda: self.acceptance.hindrance,
         )
         self._subscription: Subscription | None = None
         self._stopped = False
@@ -182,23 +199,17 @@ class Engine:
         :raises ConfigurationError: another population has the same keeper.
         """
         with self._lock:
-            if population.keeper in self._makers:
-                raise ConfigurationError(
-                    f"two mediators are called {population.keeper!r}: give one of them a name= "
-                    "of its own, by which its views are remembered"
-                )
-            self._makers[population.keeper] = make
+            self._populations.reserve(population.keeper, make)
         try:
             records = load_records(self.datastore, population.keeper)
             remembered = self.publisher.recall(records)
         except BaseException:
             with self._lock:
-                del self._makers[population.keeper]
+                self._populations.dismiss(population.keeper)
             raise
         population.remembered = {key.root for key in remembered}
         with self._lock:
-            for target in population.targets:
-                self._populations.setdefault(target, []).append(population)
+            self._populations.add(population)
         self.feed.listen(population.targets)
         cut = self.feed.cut
         with self._lock:
@@ -216,16 +227,14 @@ class Engine:
         What is in hand is finished first, unless that takes long, or it is a handler that asks.
         """
         with self._lock:
+            self._populations.remove(population)
             for target in population.targets:
-                self._populations[target].remove(population)
-                if not self._populations[target]:
-                    del self._populations[target]
                 self._parking.release(ViewKey(population.keeper, str(target)))
             self._forget_refusals(population.targets)
             views = [view for key, view in self._views.items() if key.keeper == population.keeper]
         self._finish(views)
         with self._lock:
-            del self._makers[population.keeper]
+            self._populations.dismiss(population.keeper)
         for view in views:
             self.discard(view.key)
         self.feed.release(population.targets)
@@ -266,11 +275,11 @@ class Engine:
             self.statistics.cuts += 1
             for path in change.documents:
                 self._heard(path)
-                for population in self._populations.get(path, ()):
+                for population in self._populations.of(path):
                     self._populated(population, path, [path], change.cut)
             for target, paths in change.queries.items():
                 self._heard(target)
-                for population in self._populations.get(target, ()):
+                for population in self._populations.of(target):
                     self._populated(population, target, paths, change.cut)
             for rejected, error in change.rejected.items():
                 self._reject(rejected, error)
@@ -294,7 +303,7 @@ class Engine:
             key = ViewKey(population.keeper, root)
             view = self._views.get(key)
             if view is None:
-                view = self._views[key] = self._makers[population.keeper](key)
+                view = self._views[key] = self._populations.make(key)
                 # What is recalled may be of a later time than a cut that is held already.
                 view.at_least_ns = self.publisher.newest_ns(key)
             self._phases.touch(view)
@@ -304,7 +313,7 @@ class Engine:
         self._forget_refusals([target])
         for key in list(self._dependencies.readers(target)):
             self._park(self._views[key], error)
-        for population in self._populations.get(target, ()):
+        for population in self._populations.of(target):
             kept = [key.root for key in self._views if key.keeper == population.keeper]
             population.lose(target, kept)
             self._set_aside(ViewKey(population.keeper, str(target)), error)
@@ -377,9 +386,17 @@ class Engine:
                 self._park(view, self._refused[refused])
 
     def _failed(self, view: LiveView, reader: CutReader, error: BaseException) -> None:
+        hindered = self._hindered.concerns_all(error)
         with self._lock:
             if not view.discarded:
                 self._read(view, self._dependencies.reads(view.key) | reader.reads)
+                if hindered and self._hindered.may_wait(view.key):
+                    self._phases.enter(view, Phase.WAITING)
+                    return
+                if hindered and self._hindered.is_over():
+                    self._phases.touch(view)
+                    self._phases.leave(view)
+                    return
                 self._park(view, as_boiler_error(view.key, error, reader.cut.read_time_ns))
             self._phases.leave(view)
 
@@ -474,10 +491,7 @@ class Engine:
     def _readers_of_document(self, path: str, *, cut: Cut) -> Iterator[ViewKey]:
         """The views that read a document: by its path, in a query's result, or as their root."""
         yield from self._dependencies.readers_of_document(path, cut)
-        for keeper in self._makers:
-            key = ViewKey(keeper, path)
-            if key in self._views:
-                yield key
+        yield from (key for key in self._populations.keys_of(path) if key in self._views)
 
     def _forget_refusals(self, released: Iterable[Target]) -> None:
         for target in released:
@@ -515,6 +529,7 @@ class Engine:
     def _set_aside(self, key: ViewKey, error: Exception) -> None:
         self.statistics.parked += 1
         self._parking.set_aside(key, error)
+        self._hindered.parked(error)
 
     def _await_places(self, view: LiveView, places: Collection[str]) -> None:
         """Have a view tried again when places that it was refused are free."""

@@ -9,7 +9,8 @@ from functools import partial
 
 from flask_boiler.engine.live_view import LiveView, Phase
 from flask_boiler.engine.statistics import Statistics
-from flask_boiler.errors import BoilerError, UnavailableError
+from flask_boiler.errors import AuthError, BoilerError, UnavailableError
+from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.lifecycle import time_to_end_s
 from flask_boiler.ports import CutChange, Feed
 
@@ -26,6 +27,7 @@ class Settling:
     :param quiet: notified, with the engine's lock held, when nothing is left to do.
     :param is_quiet: whether that is so; called with the lock held.
     :param busy: the views that are at work; called with the lock held.
+    :param hindrance: why Firestore takes no commit, in words, if it takes none.
     :param fault: what has ended a thread of the engine's, so that waiting is in vain.
     """
 
@@ -38,6 +40,7 @@ class Settling:
         is_quiet: Callable[[], bool],
         busy: Callable[[], Collection[LiveView]],
         fault: Callable[[], BaseException | None],
+        hindrance: Callable[[], object | None],
     ) -> None:
         self._feed = feed
         self._statistics = statistics
@@ -45,6 +48,7 @@ class Settling:
         self._is_quiet = is_quiet
         self._busy = busy
         self._fault = fault
+        self._hindrance = hindrance
         # The update time at which each canary was last heard; -1 before it is held.
         self._canaries: dict[str, int] = {}
 
@@ -59,6 +63,7 @@ class Settling:
         :param write: changes it, and gives the commit's time in nanoseconds.
         :raises TimeoutError: naming what is still busy.
         :raises BoilerError: a thread of the engine's has ended, so that it never will be.
+        :raises AuthError: Firestore refused what it was asked when the time was over.
         :raises UnavailableError: Firestore was away when the time was over.
         """
         deadline = time.monotonic() + timeout_s
@@ -136,8 +141,9 @@ class Settling:
         while True:
             try:
                 return write()
-            except UnavailableError:
-                if time.monotonic() + _RETRY_S > deadline:
+            except (UnavailableError, AuthError) as error:
+                waited_out = isinstance(error, UnavailableError) or is_refusal(error)
+                if not waited_out or time.monotonic() + _RETRY_S > deadline:
                     raise
             with self._quiet:
                 self._quiet.wait(_RETRY_S)
@@ -171,4 +177,6 @@ class Settling:
                 return
             busy = [f"{view.key} is {view.phase.value}" for view in self._busy()]
             more = f" and {len(busy) - _NAMED} more" if len(busy) > _NAMED else ""
-            raise TimeoutError(f"not settled: {otherwise}. {', '.join(busy[:_NAMED])}{more}")
+            hindrance = self._hindrance()
+            why = "" if hindrance is None else f" {hindrance}."
+            raise TimeoutError(f"not settled: {otherwise}.{why} {', '.join(busy[:_NAMED])}{more}")

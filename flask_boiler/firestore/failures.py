@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 
 from flask_boiler.errors import (
+    AuthError,
     BoilerError,
     ConflictError,
     DatastoreError,
@@ -22,7 +23,7 @@ from flask_boiler.errors import (
     UnstorableError,
 )
 
-__all__ = ["TRANSIENT", "is_vendors", "translated"]
+__all__ = ["TRANSIENT", "is_refusal", "is_vendors", "translated"]
 
 #: Codes after which it is not known whether the server did what it was asked.
 TRANSIENT = frozenset(
@@ -59,6 +60,21 @@ def translated(what: str, *, writing: bool = False) -> Iterator[None]:
 def is_vendors(error: BoilerError) -> bool:
     """Whether Firestore said so, rather than this package or an application."""
     return isinstance(error.__cause__, grpc.RpcError)
+
+
+def is_refusal(error: BaseException | None) -> bool:
+    """Whether Firestore said that it does not know who asks, or permits them nothing more.
+
+    It may be so for everybody at present. A quota that is used up is of the same kind; what an
+    application raises of that kind is not.
+    """
+    if not isinstance(error, BoilerError) or not is_vendors(error):
+        return False
+    if isinstance(error, AuthError):
+        return True
+    code = getattr(error.__cause__, "code", None)
+    exhausted = code is not None and code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    return isinstance(error, UnavailableError) and exhausted
 
 
 def _translate(error: Any, what: str, writing: bool) -> BoilerError:

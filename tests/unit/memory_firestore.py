@@ -116,6 +116,9 @@ class MemoryDatastore:
 
         return self.mishaps.pop(0)(act) if self.mishaps else act()
 
+    def refresh_credentials(self) -> None:
+        """There are none."""
+
     def begin(self, *, read_only: bool = False, read_time_ns: int | None = None) -> bytes:
         options = protocol.TransactionOptions()
         (options.read_only if read_only else options.read_write).SetInParent()

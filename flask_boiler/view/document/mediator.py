@@ -169,6 +169,7 @@ class _PatchInlet:
             self._collection,
             application,
             threads=threads,
+            acceptance=engine.acceptance,
             on_failure=engine.break_down,
         )
         sink.start()

@@ -8,11 +8,13 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
+from flask_boiler.engine.acceptance import Acceptance
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.keys import ViewKey
 from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
 from flask_boiler.engine.probing import takes_commits
 from flask_boiler.errors import UnavailableError
+from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ports import Feed
 from flask_boiler.threads import as_exception
 from flask_boiler.view.document.application import PatchApplication
@@ -37,6 +39,7 @@ class PatchSink:
     it is applied, parked if that fails, and forgotten once it is done.
 
     :param threads: how many patches are applied at a time.
+    :param acceptance: whether Firestore takes commits at all.
     :param on_failure: told what ended a thread, if something does.
     """
 
@@ -48,6 +51,7 @@ class PatchSink:
         application: PatchApplication,
         *,
         threads: int,
+        acceptance: Acceptance,
         on_failure: Callable[[BaseException], object] | None = None,
     ) -> None:
         self._run = run
@@ -55,6 +59,7 @@ class PatchSink:
         self._collection = collection
         self._application = application
         self._lanes = Lanes(threads, "patch", on_failure=on_failure)
+        self._acceptance = acceptance
         self._stopping = threading.Event()
 
     def start(self) -> None:
@@ -103,14 +108,20 @@ class PatchSink:
                 written = self._application.apply(path)
             except UnavailableError as error:
                 failures += 1
+                if is_refusal(error):
+                    self._acceptance.refused(error)
                 if failures >= _PATIENCE and takes_commits(self._run.context.datastore):
                     done(Outcome(error=error))
                     return
                 self._pause(path, failures, error)
             except BaseException as error:
                 # Such as a SystemExit from a setter: the thread is there for other patches, too.
-                done(Outcome(error=as_exception(error, path)))
-                return
+                told = as_exception(error, path)
+                if not is_refusal(told) or not self._acceptance.is_refused_to_all():
+                    done(Outcome(error=told))
+                    return
+                failures += 1
+                self._pause(path, failures, told)
             else:
                 done(Outcome(written=written))
                 return
@@ -122,7 +133,7 @@ class PatchSink:
         snapshot = self._run.population.found(path, self._feed.cut)
         return snapshot is not None and self._collection.proposal(snapshot) is None
 
-    def _pause(self, path: str, failures: int, error: UnavailableError) -> None:
+    def _pause(self, path: str, failures: int, error: Exception) -> None:
         longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**failures)
         logger.warning("the patch %s waits: %s", path, error)
         self._stopping.wait(longest * random.uniform(0.5, 1.0))

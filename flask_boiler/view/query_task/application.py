@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from flask_boiler.context import ApplicationContext
 from flask_boiler.engine.probing import takes_commits
 from flask_boiler.errors import BoilerError, ConflictError, UnavailableError
+from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.reading import reading_through
 from flask_boiler.threads import as_exception, is_failure
 from flask_boiler.transaction import Transaction, execute_transaction
@@ -275,11 +276,14 @@ class Application:
                     raise
                 result = self._park_uncommitted(attempt, error)
             except BaseException as error:
-                if not is_failure(error):
+                if not is_failure(error) or self._is_refused_to_all(error):
                     raise
                 result = self._park_uncommitted(attempt, as_exception(error, path))
             self._suspects.acquit(path)
         return self._concluded(result, attempt)
+
+    def _is_refused_to_all(self, error: BaseException) -> bool:
+        return is_refusal(error) and not takes_commits(self._context.datastore)
 
     def _is_the_cause(self, path: str) -> bool:
         """Whether it is for the task that Firestore fails, having failed at it once more."""

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 
 from flask_boiler.errors import BoilerError, UnavailableError
+from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.threads import as_exception, is_failure
 from flask_boiler.transaction import Transaction
 from flask_boiler.values import Snapshot
@@ -132,6 +133,9 @@ class Attempts:
             self._of.mark.write(task, transaction, self._of.records)
         except BaseException as error:
             if not is_failure(error) or (isinstance(error, BoilerError) and error.retryable):
+                raise
+            if is_refusal(error):
+                # It may be refused to everybody at present, and so would be the record of it.
                 raise
             return self._park_instead(task, transaction, as_exception(error, self.path))
         return Result(TaskState.DONE)

@@ -257,6 +257,7 @@ class QueryTaskMediator(Startable):
             window=self._window,
             threads=self._threads,
             name=self.name,
+            acceptance=engine.acceptance,
             on_failure=engine.break_down,
         )
 

@@ -13,9 +13,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from flask_boiler.engine.acceptance import Acceptance
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
 from flask_boiler.errors import UnavailableError
+from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.lifecycle import ending_within, join, time_to_end_s
 from flask_boiler.ports import Cut, Feed
 from flask_boiler.threads import OwnThread, as_exception
@@ -66,6 +68,7 @@ class Worker:
 
     :param window: how many tasks that can be applied are listened to at a time.
     :param threads: how many tasks are applied at a time.
+    :param acceptance: whether Firestore takes commits at all.
     :param on_failure: told what ended a thread, if something does.
     :param rng: picks an index below the given number.
     """
@@ -81,6 +84,7 @@ class Worker:
         window: int,
         threads: int,
         name: str,
+        acceptance: Acceptance,
         on_failure: Callable[[BaseException], object] | None = None,
         rng: Callable[[int], int] = random.randrange,
     ) -> None:
@@ -92,6 +96,7 @@ class Worker:
         self._window = window
         self._limit = window
         self._rng = rng
+        self._acceptance = acceptance
         self._condition = threading.Condition()
         self._targets: list[QueryTarget] = []
         self._done: Callable[[Outcome], None] | None = None
@@ -208,10 +213,16 @@ class Worker:
             try:
                 result = self._see_to(task)
             except UnavailableError as error:
+                if is_refusal(error):
+                    self._acceptance.refused(error)
                 self._pause(task, error)
             except BaseException as error:
                 # The thread is there for other tasks, too.
-                self._conclude(task, None, as_exception(error, task.path))
+                told = as_exception(error, task.path)
+                if is_refusal(told) and self._acceptance.is_refused_to_all():
+                    self._pause(task, told)
+                else:
+                    self._conclude(task, None, told)
             else:
                 self._conclude(task, result, None)
 
@@ -306,8 +317,8 @@ class Worker:
                 self._not_before[task.path] = result.known_at_ns or newer_ns
             self._condition.notify_all()
 
-    def _pause(self, task: Snapshot, error: UnavailableError) -> None:
-        """Wait a little before anything is tried again: Firestore cannot be reached."""
+    def _pause(self, task: Snapshot, error: Exception) -> None:
+        """Wait a little before anything is tried again: Firestore is away, or refuses all."""
         logger.warning("task %s waits: %s", task.path, error)
         with self._condition:
             self._in_hand.discard(self._queue.key.name(task))

@@ -63,6 +63,9 @@ class MemoryDatastore:
     def aggregate(self, *args: Any, **options: Any) -> dict[str, Any]:
         raise NotImplementedError
 
+    def refresh_credentials(self) -> None:
+        """There are none."""
+
     def begin(self, **options: Any) -> bytes:
         return b"token"
 

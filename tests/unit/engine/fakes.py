@@ -10,7 +10,7 @@ from typing import Any
 
 from flask_boiler.engine.keys import ViewKey
 from flask_boiler.engine.ledger import ledger_path, owner_of
-from flask_boiler.errors import ConflictError, TargetRejectedError, UnavailableError
+from flask_boiler.errors import BoilerError, ConflictError, TargetRejectedError, UnavailableError
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.query import compile_query
 from flask_boiler.ports import CutChange
@@ -40,6 +40,9 @@ class MemoryDatastore:
         self.failures: list[tuple[str, Exception]] = []
         #: Every commit that writes one of these is answered as if the server were broken.
         self.poisoned: set[str] = set()
+        self.credentials = 1
+        #: Whom Firestore refuses: every commit for which this gives an error.
+        self.refusal: Callable[[Sequence[Write]], BoilerError | None] = lambda writes: None
         self._clock = itertools.count(1_000, 10)
         self._lock = threading.Lock()
         self.hold = threading.Event()
@@ -76,6 +79,9 @@ class MemoryDatastore:
         at_ns = self.now()
         return {p: self.documents.get(p) or CODEC.missing(p, read_time_ns=at_ns) for p in paths}
 
+    def refresh_credentials(self) -> None:
+        self.credentials += 1
+
     def begin(self, **options: Any) -> bytes:
         return b"token"
 
@@ -89,6 +95,9 @@ class MemoryDatastore:
         with self._lock:
             if not self.poisoned.isdisjoint(write.path for write in writes):
                 raise UnavailableError("internal error", outcome_unknown=True)
+            refusal = self.refusal(writes)
+            if refusal is not None:
+                raise refusal
             failure = self.failures.pop(0) if self.failures else None
             if failure is not None and failure[0] == "before":
                 raise failure[1]

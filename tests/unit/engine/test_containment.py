@@ -94,7 +94,7 @@ def test_a_thread_that_ends_by_our_fault_is_told_to_who_waits(
     def break_down(*arguments: Any) -> None:
         raise AssertionError("our fault")
 
-    monkeypatch.setattr(world.engine.publisher, "_gather", break_down)
+    monkeypatch.setattr(world.engine.publisher, "_time_to_wait_s", break_down)
     world.engine.publisher.holding = True
     world.engine.publisher.nudge()
     world.datastore.put("a/1", {"value": 1})

@@ -1,0 +1,67 @@
+"""The populations of an engine: which of them a target belongs to, and who makes their views.
+
+Whatever is called here is called with the engine's lock held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from flask_boiler.engine.keys import ViewKey
+from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.population import Population
+from flask_boiler.errors import ConfigurationError
+from flask_boiler.values import Target
+
+__all__ = ["Populations"]
+
+
+class Populations:
+    """Each has a keeper, by whose name its views are remembered."""
+
+    def __init__(self) -> None:
+        self._by_target: dict[Target, list[Population]] = {}
+        self._makers: dict[str, Callable[[ViewKey], LiveView]] = {}
+
+    def __contains__(self, target: Target) -> bool:
+        return target in self._by_target
+
+    def reserve(self, keeper: str, make: Callable[[ViewKey], LiveView]) -> None:
+        """Let a keeper's views be made by ``make``.
+
+        :raises ConfigurationError: another population has this keeper.
+        """
+        if keeper in self._makers:
+            raise ConfigurationError(
+                f"two mediators are called {keeper!r}: give one of them a name= "
+                "of its own, by which its views are remembered"
+            )
+        self._makers[keeper] = make
+
+    def dismiss(self, keeper: str) -> None:
+        """Undo :meth:`reserve`."""
+        del self._makers[keeper]
+
+    def add(self, population: Population) -> None:
+        """It consists of the members of its targets from now on."""
+        for target in population.targets:
+            self._by_target.setdefault(target, []).append(population)
+
+    def remove(self, population: Population) -> None:
+        """Undo :meth:`add`."""
+        for target in population.targets:
+            self._by_target[target].remove(population)
+            if not self._by_target[target]:
+                del self._by_target[target]
+
+    def of(self, target: Target) -> Sequence[Population]:
+        """The populations that a target belongs to."""
+        return self._by_target.get(target, ())
+
+    def make(self, key: ViewKey) -> LiveView:
+        """A new view, as its keeper makes it."""
+        return self._makers[key.keeper](key)
+
+    def keys_of(self, root: str) -> Iterator[ViewKey]:
+        """The views that a document is the root of, if there are any."""
+        return (ViewKey(keeper, root) for keeper in self._makers)
