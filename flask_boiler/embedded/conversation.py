@@ -27,7 +27,7 @@ from flask_boiler.embedded import announcements
 from flask_boiler.embedded.clock import microseconds
 from flask_boiler.embedded.document import StoredDocument
 from flask_boiler.embedded.faults import Faults
-from flask_boiler.embedded.feed import Change
+from flask_boiler.embedded.feed import Change, coalesced
 from flask_boiler.embedded.interests import Interests
 from flask_boiler.embedded.names import check_world
 from flask_boiler.embedded.reading import Reading
@@ -122,6 +122,7 @@ class Conversation:
         self._decided = 0
         #: More was committed than is remembered.
         self._is_behind = False
+        self._has_heard_all = False
         self._is_closed = False
         self._ending: Refusal | None = None
         # Whose turn it is to speak.
@@ -157,7 +158,13 @@ class Conversation:
         self._wake()
 
     def hear_all(self) -> None:
-        """The client will say nothing more, and goes on listening."""
+        """The client will say nothing more: it is told what it has asked for, and that is all.
+
+        So it ends a stream in good order; one that stayed open would never be let go.
+        """
+        with self._condition:
+            self._has_heard_all = True
+        self._wake()
 
     def notice(self, decided: int, changes: Sequence[Change]) -> None:
         """Commits concern this stream; see ``switchboard.Party``."""
@@ -221,6 +228,7 @@ class Conversation:
         while not self._is_closed and self._has_news():
             self._faults.wait("Listen")
             yield from self._say()
+        self._end_if_all_is_said()
         if self._ending is not None:
             raise self._ending
 
@@ -258,6 +266,12 @@ class Conversation:
             if not in_time:
                 self._orders.append("beat")
             return not self._is_closed
+
+    def _end_if_all_is_said(self) -> None:
+        with self._condition:
+            is_silent = self._faults.is_stalled or self._faults.dumb
+            if self._has_heard_all and not is_silent and not self._may_speak():
+                self._is_closed = True
 
     def _has_news(self) -> bool:
         with self._condition:
@@ -305,7 +319,7 @@ class Conversation:
             was_behind, self._is_behind = self._is_behind, False
         if was_behind:
             return until, self._missed(until)
-        return until, _coalesced(changes)
+        return until, coalesced(changes)
 
     def _missed(self, until: int) -> list[Change]:
         if self._storage.is_expired(self._position):
@@ -562,18 +576,6 @@ def _told(
     if gone:
         say = announcements.left if exists else announcements.deleted
         yield say(name, gone, time)
-
-
-def _coalesced(changes: list[Change]) -> list[Change]:
-    """One change for each document, from the first state to the last."""
-    if len(changes) < 2:
-        return changes
-    last: dict[str, Change] = {}
-    for change in changes:
-        first = last.get(change.name)
-        before = change.before if first is None else first.before
-        last[change.name] = Change(change.name, before, change.after)
-    return [c for c in last.values() if c.before is not None or c.after is not None]
 
 
 def _size(change: Change) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from flask_boiler.embedded.document import StoredDocument
 
-__all__ = ["Change", "Commit", "Feed", "Subscriber"]
+__all__ = ["Change", "Commit", "Feed", "Subscriber", "coalesced"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +70,15 @@ class Feed:
         """Tell the subscribers of the commit's world."""
         for subscriber in self._subscribers.get(commit.world, ()):
             subscriber(commit)
+
+
+def coalesced(changes: list[Change]) -> list[Change]:
+    """One change for each document, from the first state to the last."""
+    if len(changes) < 2:
+        return changes
+    last: dict[str, Change] = {}
+    for change in changes:
+        first = last.get(change.name)
+        before = change.before if first is None else first.before
+        last[change.name] = Change(change.name, before, change.after)
+    return [c for c in last.values() if c.before is not None or c.after is not None]

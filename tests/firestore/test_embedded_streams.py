@@ -172,15 +172,18 @@ def test_one_stream_too_many_is_refused_in_words_and_another_takes_its_place() -
             assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
         streams[0].cancel()
-        for _ in range(1_000):
-            again = listen(channel)
-            try:
-                again.until(is_marker)
-            except grpc.RpcError:
-                continue
-            break
-        else:
-            pytest.fail("a stream that ended keeps its place")
+        listen_in_a_place_that_was_left(channel)
+
+
+def listen_in_a_place_that_was_left(channel: grpc.Channel) -> tuple[RawStream, list[Any]]:
+    """A stream, and what it was told first: the server forgets an ended one soon, not at once."""
+    for _ in range(1_000):
+        stream = listen(channel)
+        try:
+            return stream, stream.until(is_marker)
+        except grpc.RpcError:
+            continue
+    pytest.fail("a stream that ended keeps its place")
 
 
 def test_streams_share_a_few_threads_and_give_them_back(
@@ -228,6 +231,36 @@ def test_a_write_stream_whose_client_has_said_all_ends_when_all_is_done(
     with pytest.raises(StopIteration):
         stream.receive()
     assert client.document("c/a").get().get("n") == 4
+
+
+@pytest.mark.parametrize("on_a_few_threads", [True, False])
+def test_a_listen_stream_whose_client_has_said_all_ends_when_it_is_told_all(
+    monkeypatch: pytest.MonkeyPatch, on_a_few_threads: bool
+) -> None:
+    monkeypatch.setattr(listening, "is_possible", lambda: on_a_few_threads)
+    with (
+        # Clients of Node end a listener so; one that stayed would keep its place for ever.
+        EmbeddedFirestore(listen_policy=ListenPolicy(most_streams=1)) as server,
+        grpc.insecure_channel(server.host) as channel,
+    ):
+        writer = local_client(server.host, project="streams", database="(default)")
+        writer.document("c/a").set({"n": 1})
+        stream = listen(channel)
+        stream.send(None)
+        (told,) = stream.until(is_marker)[1:-2]
+        assert told.document_change.document.name.endswith("/c/a")
+        with pytest.raises(StopIteration):
+            stream.receive()
+        # Also one that has listened for a while.
+        stream, first = listen_in_a_place_that_was_left(channel)
+        assert len(first) == 4
+        writer.document("c/a").set({"n": 2})
+        stream.until(is_marker)
+        stream.send(None)
+        with pytest.raises(StopIteration):
+            stream.receive()
+        listen_in_a_place_that_was_left(channel)[0].cancel()
+        writer.close()
 
 
 def test_a_grpc_that_is_another_inside_is_served_with_threads(
