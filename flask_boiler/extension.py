@@ -328,6 +328,7 @@ class Boiler(Startable):
             ],
             unheard=[name for name, tasks in heard.items() if tasks is None],
             fault=None if engine is None else engine.fault,
+            deaf_s=0.0 if engine is None else engine.feed.refused_s,
             refused_s=0.0 if engine is None else engine.acceptance.hindered_s,
             refusal=None if hindrance is None else hindrance.error,
         )

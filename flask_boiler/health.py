@@ -29,6 +29,7 @@ class Health:
     :param parked: what is set aside, as far as it was heard.
     :param refused_s: for how long Firestore has taken no commit of anybody's; 0 while it does.
     :param refusal: why it does not.
+    :param deaf_s: for how long Firestore has let nobody listen; 0 while it does.
     :param fault: what has ended a thread of the framework's, so that this process has to be started
         again; ``None``, as a rule.
     :param unheard: the mediators whose parked tasks were not heard of yet.
@@ -48,6 +49,7 @@ class Health:
     fault: BaseException | None = None
     refused_s: float = 0.0
     refusal: Exception | None = None
+    deaf_s: float = 0.0
 
     @property
     def hindrances(self) -> list[str]:
@@ -70,6 +72,8 @@ class Health:
             # The server's own words may quote what is stored.
             kind = type(self.refusal).__name__
             found.append(f"Firestore has refused all commits for {self.refused_s:.0f} s: {kind}")
+        if self.deaf_s:
+            found.append(f"Firestore has let nobody listen for {self.deaf_s:.0f} s")
         return found
 
     def as_json(self) -> dict[str, Any]:
@@ -117,6 +121,8 @@ class Health:
             line += f", Firestore silent for {self.silent_s:.0f} s"
         if self.refusal is not None:
             line += f", all commits refused for {self.refused_s:.0f} s: {self.refusal}"
+        if self.deaf_s:
+            line += f", not let listen for {self.deaf_s:.0f} s"
         if self.unheard:
             line += f", parked tasks of {', '.join(self.unheard)} not heard of yet"
         if self.parked:

@@ -250,6 +250,11 @@ class Feed(Protocol):
         """Whether newly held targets are still being compared with what is stored."""
         ...
 
+    @property
+    def refused_s(self) -> float:
+        """For how long the server has let nobody listen; 0 while it does."""
+        ...
+
     def refresh(self) -> None:
         """Have the server raise a cut with a newer read time, even if nothing changes."""
         ...

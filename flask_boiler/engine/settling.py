@@ -179,4 +179,6 @@ class Settling:
             more = f" and {len(busy) - _NAMED} more" if len(busy) > _NAMED else ""
             hindrance = self._hindrance()
             why = "" if hindrance is None else f" {hindrance}."
+            if self._feed.refused_s:
+                why += f" Firestore has let nobody listen for {self._feed.refused_s:.0f} s."
             raise TimeoutError(f"not settled: {otherwise}.{why} {', '.join(busy[:_NAMED])}{more}")

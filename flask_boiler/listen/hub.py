@@ -457,6 +457,11 @@ class Hub:
         delay_s = max(backoff.next_delay_s() for _ in range(event.times - 1))
         self.do_later(event.target, delay_s, partial(self._relisten, event.target))
 
+    @property
+    def refused_s(self) -> float:
+        """For how long the server has let nobody listen; 0 while it does."""
+        return self._stream.refused_s
+
     def broken(self, error: BaseException) -> None:
         """A thread has ended by a fault of the framework's."""
         self.on_fault(error)

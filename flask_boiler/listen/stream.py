@@ -21,6 +21,8 @@ end, CANCELLED, UNKNOWN, INTERNAL,   opened again; the wait grows until a messag
 UNAVAILABLE, DEADLINE_EXCEEDED, ...
 RESOURCE_EXHAUSTED                   opened again after the longest wait
 UNAUTHENTICATED                      new credentials, then opened again
+PERMISSION_DENIED                    opened again, if we were let in before; but once it has lasted
+                                     (as UNAUTHENTICATED may), as all others
 all others                           the party is told that it is refused; tried again after
                                      the longest wait
 ===================================  ======================================================
@@ -60,6 +62,14 @@ _RETRIED = frozenset(
         grpc.StatusCode.UNAUTHENTICATED,
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.UNKNOWN,
+    }
+)
+#: How a server says that it does not let us in, be it for now.
+_REFUSALS = frozenset(
+    {
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.UNAUTHENTICATED,
     }
 )
 
@@ -153,6 +163,8 @@ class StreamPolicy:
     :param catch_up_within_s: how long a target that has not caught up again, after a reconnect
         or a reset, may keep all others waiting.
     :param join_within_s: how long a new target waits at the most for those that came before it.
+    :param refused_after_s: how long a server that lets us in no more is asked again before the
+        party is told that it refuses.
     """
 
     backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
@@ -163,6 +175,7 @@ class StreamPolicy:
     answer_within_s: float = 10.0
     catch_up_within_s: float = 60.0
     join_within_s: float = 2.0
+    refused_after_s: float = 600.0
 
 
 class Outbox:
@@ -209,8 +222,16 @@ class Stream:
         self._call: Any = None
         self._heard_at = 0.0
         self._probed_at: float | None = None
+        self._was_let_in = False
+        self._refused_since: float | None = None
         #: Since when the server has been seen to owe an answer.
         self._owing_since: float | None = None
+
+    @property
+    def refused_s(self) -> float:
+        """For how long the server has not let us in; 0 while it does."""
+        since = self._refused_since
+        return 0.0 if since is None else self._clock() - since
 
     def start(self) -> None:
         """Open a stream as soon as there is demand."""
@@ -350,6 +371,7 @@ class Stream:
             self._heard_at = clock()
             if first:
                 self._backoff.reset()
+                self._was_let_in, self._refused_since = True, None
                 self._party.greeted(faultless=self._connection.is_faultless(call))
                 first = False
             received(response)
@@ -362,16 +384,26 @@ class Stream:
         self._party.closed()
 
     def _prepare_retry(self, ending: _Ending) -> None:
+        if ending.code in _REFUSALS and self._refused_since is None:
+            self._refused_since = self._clock()
+        if ending.code == grpc.StatusCode.UNAUTHENTICATED:
+            self._refresh_credentials()
         if ending.code == grpc.StatusCode.RESOURCE_EXHAUSTED:
             self._backoff.exhaust()
-        elif ending.code == grpc.StatusCode.UNAUTHENTICATED:
-            self._refresh_credentials()
-        elif ending.is_final:
+        elif ending.code in _REFUSALS and not self._is_refused_for_good(ending):
+            _logger.error("the server does not let us listen, and is asked again: %s", ending)
+        elif ending.is_final or ending.code in _REFUSALS:
             _logger.error("the server refuses to be listened to: %s", ending)
             self._backoff.exhaust()
             self._party.refused(str(ending))
         else:
             _logger.info("the Listen stream ended and is opened again: %s", ending)
+
+    def _is_refused_for_good(self, ending: _Ending) -> bool:
+        """Whether the party is to be told, rather than to wait for better times."""
+        lasts = self.refused_s >= self._policy.refused_after_s
+        # Who was never let in may be set up wrongly.
+        return lasts or (ending.is_final and not self._was_let_in)
 
     def _refresh_credentials(self) -> None:
         try:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import grpc
@@ -240,18 +241,40 @@ def test_a_missing_index_is_told_and_heals_when_it_is_there(
     listener.wait_for(lambda: listener.ids(CITIES) == [])
 
 
-def test_a_server_that_refuses_the_stream_is_tried_again(
-    server: EmbeddedFirestore, listener: Listener
+def test_a_server_that_refuses_the_stream_for_long_is_tried_again(
+    server: EmbeddedFirestore,
+) -> None:
+    policy = replace(HASTY, refused_after_s=0.0)
+    with listening(server.host, policy=policy) as listener:
+        listener.set("City/SF", n=1)
+        listener.listen("City/SF")
+        server.faults.refuse_streams(grpc.StatusCode.PERMISSION_DENIED, "not you")
+        server.faults.drop_streams()
+        listener.wait_for(lambda: "City/SF" in listener.rejected)
+        assert "not you" in str(listener.rejected["City/SF"])
+
+        server.faults.refuse_streams(None)
+        listener.wait_for(lambda: listener.field("City/SF") == 1)
+
+
+@pytest.mark.parametrize(
+    "code", [grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED]
+)
+def test_a_spell_in_which_the_stream_is_refused_is_waited_out(
+    server: EmbeddedFirestore, listener: Listener, code: grpc.StatusCode
 ) -> None:
     listener.set("City/SF", n=1)
     listener.listen("City/SF")
-    server.faults.refuse_streams(grpc.StatusCode.PERMISSION_DENIED, "not you")
+    server.faults.refuse_streams(code, "not you")
     server.faults.drop_streams()
-    listener.wait_for(lambda: "City/SF" in listener.rejected)
-    assert "not you" in str(listener.rejected["City/SF"])
+    listener.wait_for(lambda: listener.hub.refused_s > 0)
+    listener.set("City/SF", n=2)
+    assert listener.rejected == {}
 
     server.faults.refuse_streams(None)
-    listener.wait_for(lambda: listener.field("City/SF") == 1)
+    listener.wait_for(lambda: listener.field("City/SF") == 2)
+    assert listener.rejected == {}
+    assert listener.hub.refused_s == 0
 
 
 def test_many_drops_while_others_write_and_no_sum_is_ever_broken(

@@ -181,6 +181,7 @@ class MemoryFeed:
     """Holds and delivers what the test says, on the test's own thread."""
 
     doubtful = False
+    refused_s = 0.0
     on_fault: Callable[[BaseException], object]
 
     def __init__(self, datastore: MemoryDatastore) -> None:

@@ -296,6 +296,39 @@ def test_a_refused_stream_is_told_and_tried_again_after_the_longest_wait(
     assert spec.delays == [60]
 
 
+@pytest.mark.parametrize(
+    "code", [grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED]
+)
+def test_who_was_let_in_before_is_refused_only_if_that_lasts(
+    spec: StreamSpec, code: grpc.StatusCode
+) -> None:
+    call = spec.open()
+    call.say("welcome")
+    spec.hear()
+    call.fail(code)
+    for _ in range(3):
+        spec.connection.next_call().fail(code)
+    call = spec.connection.next_call()
+    assert spec.talk.refusals.empty()
+    assert spec.delays == [1, 2, 4, 8]
+    spec.clock.advance(POLICY.refused_after_s - 1)
+    assert spec.stream.refused_s == POLICY.refused_after_s - 1
+    call.fail(code)
+    call = spec.connection.next_call()
+    assert spec.talk.refusals.empty()
+    spec.clock.advance(1)
+    call.fail(code)
+    call = spec.connection.next_call()
+    assert code.name in spec.talk.refusals.get(timeout=PATIENCE_S)
+
+    call.say("welcome again")
+    spec.hear()
+    assert spec.stream.refused_s == 0
+    call.fail(code)
+    spec.connection.next_call()
+    assert spec.talk.refusals.empty()
+
+
 def test_a_party_that_raises_gets_a_new_stream(
     spec: StreamSpec, caplog: pytest.LogCaptureFixture
 ) -> None:
