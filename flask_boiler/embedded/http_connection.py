@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -28,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 _MIB = 1024 * 1024
 _PIECE = 256 * 1024
+#: How a target begins that names the host, too.
+_ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
 
 
 class HttpLimits(NamedTuple):
@@ -95,7 +98,9 @@ class Head:
     """A request without its body."""
 
     method: str
-    target: str
+    #: As it came; what is escaped in it still is.
+    path: str
+    query: str
     headers: dict[str, str]
     #: The handler has looked whose it is, and serves it.
     is_admitted: bool = False
@@ -187,7 +192,7 @@ class HttpServing:
             _log.warning("%s. It is said once", message)
         return Refusal(grpc.StatusCode.UNAVAILABLE, message)
 
-    def submit(self, work: Callable[[], Answer], tell: Callable[[Answer], None]) -> bool:
+    def submit(self, head: Head, body: IO[bytes] | bytes, tell: Callable[[Answer], None]) -> bool:
         """Answer on the pool, and tell it on the loop; whether there is room for it."""
         if self._calls >= self.limits.calls:
             return False
@@ -198,7 +203,7 @@ class HttpServing:
             tell(answer)
 
         def run() -> None:
-            answer = work()
+            answer = self._answer(head, body)
             if not self.soon(lambda: told(answer)) and answer.source is not None:
                 answer.source.close()
 
@@ -209,6 +214,15 @@ class HttpServing:
             self._calls -= 1
             return False
         return True
+
+    def _answer(self, head: Head, body: IO[bytes] | bytes) -> Answer:
+        try:
+            return self.handler.answer(head, body)
+        # Whoever waits for an answer gets one, and its place is given back.
+        except Exception:
+            _log.exception("%s %s went wrong", head.method, head.path)
+            told = "The request went wrong; see the log of the embedded Firestore"
+            return self.handler.refused(head, Refusal(grpc.StatusCode.INTERNAL, told), None)
 
     def soon(self, call: Callable[[], None]) -> bool:
         """Have something done on the loop's thread; whether there is one still."""
@@ -276,15 +290,14 @@ class _Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         # Who only ends to send may still wait for the answer; to a stream, nobody listens.
         self._is_last = True
-        return self._is_answering and self._source is None
+        return self._is_answering and self._source is None and not self._is_lingering
 
     def connection_lost(self, error: Exception | None) -> None:
         self._is_gone = True
         self._stop_waiting()
         self._heed_unread(None)
         self._drop_body()
-        if self._source is not None:
-            self._source.close()
+        self._close_source()
         if self._is_counted:
             self._serving.leave()
 
@@ -326,8 +339,7 @@ class _Connection(asyncio.Protocol):
         for name, value in event.headers:
             key, text = name.decode("ascii"), value.decode("latin-1")
             headers[key] = f"{headers[key]}, {text}" if key in headers else text
-        method, target = event.method.decode("ascii"), event.target.decode("latin-1")
-        self._head = Head(method, target, headers)
+        self._head = _head_of(event.method.decode("ascii"), event.target.decode("latin-1"), headers)
         self._most, in_file = self._serving.handler.expect(self._head)
         length = headers.get("content-length", "0")
         if int(length) > self._most:
@@ -370,7 +382,7 @@ class _Connection(asyncio.Protocol):
         body = b"".join(self._body) if file is None else file
         self._is_answering = True
         self._stop_waiting()
-        if not self._serving.submit(lambda: self._serving.handler.answer(head, body), self._tell):
+        if not self._serving.submit(head, body, self._tell):
             self._tell(self._serving.handler.refused(head, self._serving.full("requests"), None))
 
     def _drop_body(self) -> None:
@@ -393,11 +405,22 @@ class _Connection(asyncio.Protocol):
         self._tell(answer)
 
     def _tell(self, answer: Answer) -> None:
+        self._source = answer.source
         if self._is_gone:
-            if answer.source is not None:
-                answer.source.close()
+            self._close_source()
             return
         self._drop_body()
+        self._do_or_abort(lambda: self._begin_answer(answer))
+
+    def _do_or_abort(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        # The loop would only log it, and the client wait for ever.
+        except Exception:
+            _log.exception("an answer could not be told")
+            self._transport.abort()
+
+    def _begin_answer(self, answer: Answer) -> None:
         headers = [
             *answer.headers,
             ("Date", formatdate(usegmt=True)),
@@ -406,14 +429,19 @@ class _Connection(asyncio.Protocol):
         length = answer.length if answer.source is not None else len(answer.content)
         if length is not None:
             headers.append(("Content-Length", str(length)))
-        reason = answer.status.phrase.encode()
-        begin = h11.Response(status_code=answer.status, headers=headers, reason=reason)
-        if answer.source is None:
-            self._send(begin, h11.Data(data=answer.content), h11.EndOfMessage())
-            self._end_answer()
+        begin = h11.Response(
+            status_code=answer.status,
+            # Some tell what came, in which there may be any byte.
+            headers=[(name.encode(), value.encode("latin-1")) for name, value in headers],
+            reason=answer.status.phrase.encode(),
+        )
+        if self._head is not None and self._head.method == "HEAD":
+            self._close_source()
+            self._finish_answer(begin)
+        elif self._source is None:
+            self._finish_answer(begin, h11.Data(data=answer.content))
         else:
             self._send(begin)
-            self._source = answer.source
             self._source.open(self._wake)
             self._pump()
 
@@ -422,6 +450,9 @@ class _Connection(asyncio.Protocol):
 
     def _pump(self) -> None:
         """Write what the source gives, as fast as it is read."""
+        self._do_or_abort(self._write_pieces)
+
+    def _write_pieces(self) -> None:
         while self._source is not None and not (self._is_blocked or self._is_gone):
             piece = self._source.take()
             if piece is None:
@@ -429,10 +460,17 @@ class _Connection(asyncio.Protocol):
             if piece:
                 self._send(h11.Data(data=piece))
             else:
-                self._source.close()
-                self._source = None
-                self._send(h11.EndOfMessage())
-                self._end_answer()
+                self._close_source()
+                self._finish_answer()
+
+    def _close_source(self) -> None:
+        source, self._source = self._source, None
+        if source is not None:
+            source.close()
+
+    def _finish_answer(self, *events: Any) -> None:
+        self._send(*events, h11.EndOfMessage())
+        self._end_answer()
 
     def _end_answer(self) -> None:
         if self._is_last:
@@ -487,6 +525,15 @@ class _TooLarge(Refusal):
             grpc.StatusCode.INVALID_ARGUMENT,
             f"The body of the request is larger than {most} bytes",
         )
+
+
+def _head_of(method: str, target: str, headers: dict[str, str]) -> Head:
+    """A request's head; the host that its target names is the one that counts."""
+    if absolute := _ABSOLUTE.match(target):
+        headers["host"] = absolute[1]
+        target = target[absolute.end() :]
+    path, _, query = target.partition("?")
+    return Head(method, path or "/", query, headers)
 
 
 def _malformed(message: str) -> Refusal:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import logging
 import re
 import sqlite3
 import tempfile
 from http import HTTPStatus
 from typing import IO, Any, cast
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 import grpc
 
@@ -27,8 +26,6 @@ from flask_boiler.firestore import protocol
 
 __all__ = ["EXPORT", "IMPORT", "LINES", "Web"]
 
-_log = logging.getLogger(__name__)
-
 #: Where all data of all databases are had, and taken.
 EXPORT = "/emulator/v1/export"
 IMPORT = "/emulator/v1/import"
@@ -44,6 +41,7 @@ _CHANNEL = re.compile(rf"{re.escape(protocol.SERVICE)}({'|'.join(CHANNELS)})/cha
 _CLEARED = re.compile(r"/emulator/v1/(projects/[^/]+/databases/[^/]+)/documents")
 _RULES = re.compile(r"/emulator/v1/projects/[^/]+:securityRules")
 _REST = "/v1/"
+_MOST_ASKED = 1000
 _EMULATOR = "/emulator/"
 _ANSWER_ID = re.compile(r"[0-9]{1,15}", re.ASCII)
 
@@ -78,7 +76,7 @@ class Web:
         """
         self._admission.check(head.headers)
         head.is_admitted = True
-        if head.method == "POST" and urlsplit(head.target).path == IMPORT:
+        if head.method == "POST" and head.path == IMPORT:
             check_type(head.headers, _IMPORTED)
             return _LARGEST_IMPORT, True
         return _LARGEST_BODY, False
@@ -91,10 +89,6 @@ class Web:
             return self.refused(head, refusal)
         except (sqlite3.Error, OSError) as error:
             return self.refused(head, refusal_of(error, self._service.storage.path))
-        except Exception:
-            _log.exception("%s %s went wrong", head.method, urlsplit(head.target).path)
-            told = "The request went wrong; see the log of the embedded Firestore"
-            return self.refused(head, Refusal(grpc.StatusCode.INTERNAL, told))
         answer.headers += _headers(head)
         return answer
 
@@ -109,21 +103,20 @@ class Web:
         return answer
 
     def _answer(self, head: Head, body: IO[bytes] | bytes) -> Answer:
-        url = urlsplit(head.target)
-        method, path = head.method, unquote(url.path)
+        method, path = head.method, unquote(head.path)
         if method == "OPTIONS":
             return _preflight(head)
         if channel := _CHANNEL.fullmatch(path):
-            return self._channel(method, channel[1], dict(parse_qsl(url.query)), body)
+            return self._channel(method, channel[1], fields_of(head.query), body)
         match method, path:
-            case "GET", "/":
+            case "GET" | "HEAD", "/":
                 return Answer(content=b"Ok\n")
             case "GET", _ if path == EXPORT:
                 return self._export()
             case "POST", _ if path == IMPORT:
                 return self._import(cast(IO[bytes], body))
         if path.startswith(_REST):
-            return self._call(head, path.removeprefix(_REST), url.query, cast(bytes, body))
+            return self._call(head, path.removeprefix(_REST), head.query, cast(bytes, body))
         if method == "DELETE" and (cleared := _CLEARED.fullmatch(path)):
             return _json({"documents": clear(self._service.storage, cleared[1])})
         if _RULES.fullmatch(path):
@@ -139,7 +132,10 @@ class Web:
         if body:
             is_sent_by_sdks = self._rest.is_call(head.method, resource)
             check_type(head.headers, JSON_OF_SDKS if is_sent_by_sdks else JSON)
-        asked = parse_qsl(query, keep_blank_values=True, max_num_fields=1000)
+        try:
+            asked = parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_ASKED)
+        except ValueError as error:
+            raise invalid(f"A query of a URL has {_MOST_ASKED} parameters at most.") from error
         return _json(self._rest.answer(head.method, resource, asked, body))
 
     # All the data.
@@ -175,6 +171,8 @@ class Web:
     def _channel(
         self, method: str, channel: str, asked: dict[str, str], body: IO[bytes] | bytes
     ) -> Answer:
+        if method not in ("GET", "POST"):
+            raise unimplemented(f"A WebChannel has no {method}.")
         if method == "POST" and "SID" not in asked:
             _, told = self._channels.open(channel, _text(body))
             return Answer(content=told)
@@ -182,12 +180,13 @@ class Web:
         if session is None:
             # A client of one that is over opens another.
             return Answer(HTTPStatus.BAD_REQUEST, b"Unknown SID\n")
+        if asked.get("TYPE") == "terminate":
+            # A page that is left says so by an image's GET, where it has nothing better.
+            self._channels.end(session)
+            return Answer()
         if method == "GET":
             at_once = asked.get("CI") == "1"
             return Answer(source=session.back_channel(last_id=_last_id(asked), at_once=at_once))
-        if asked.get("TYPE") == "terminate":
-            self._channels.end(session)
-            return Answer()
         return self._forward(session, asked, _text(body))
 
     def _forward(self, session: Session, asked: dict[str, str], body: str) -> Answer:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import IO, Any, NamedTuple
@@ -23,7 +23,7 @@ from flask_boiler.embedded.admission import Admission
 from flask_boiler.embedded.conversation import ListenPolicy
 from flask_boiler.embedded.faults import Faults
 from flask_boiler.embedded.gateway import Gateway
-from flask_boiler.embedded.http_connection import Answer, Head, HttpLimits, HttpServing
+from flask_boiler.embedded.http_connection import Answer, Head, HttpLimits, HttpServing, Source
 from flask_boiler.embedded.listening import Streams
 from flask_boiler.embedded.service import Service
 from flask_boiler.embedded.storage import Storage
@@ -197,6 +197,103 @@ def test_connections_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     assert [r.levelno for r in caplog.records] == [logging.WARNING]
 
 
+def test_who_has_closed_makes_room_at_once() -> None:
+    with served(HttpLimits(connections=3, linger_s=WITHIN_S)) as (server, _):
+        for _ in range(20):
+            assert _status(server.gateway.port, GET) == 200
+
+
+LOCAL = "Host: localhost\r\nConnection: close\r\n"
+ODD = {
+    "no address": ("GET //[ HTTP/1.1", LOCAL, 404),
+    "no address to post to": ("POST //[ HTTP/1.1", LOCAL, 404),
+    "no address of a host": ("GET http://[::x]/ HTTP/1.1", LOCAL, 403),
+    "another host": ("GET http://evil.example/ HTTP/1.1", LOCAL, 403),
+    "another host with a name": ("GET http://localhost@evil.example/ HTTP/1.1", LOCAL, 403),
+    "a host of one's own": (
+        "GET http://localhost/ HTTP/1.1",
+        "Host: evil.example\r\n" + CLOSE,
+        200,
+    ),
+    "an origin in letters": ("GET / HTTP/1.1", f"{LOCAL}Origin: http://\xe9.localhost\r\n", 200),
+    "a wish in letters": (
+        "OPTIONS / HTTP/1.1",
+        f"{LOCAL}Origin: http://localhost\r\nAccess-Control-Request-Headers: \xe9\r\n",
+        200,
+    ),
+    "a host in letters": ("GET / HTTP/1.1", f"Host: \xe9.localhost\r\n{CLOSE}", 403),
+    "two hosts": ("GET / HTTP/1.1", f"{LOCAL}Host: localhost\r\n", 400),
+    "no host is needed": ("GET / HTTP/1.0", "", 403),
+    "a head alone": ("HEAD / HTTP/1.1", LOCAL, 200),
+    "a head of nothing": ("HEAD /nothing HTTP/1.1", LOCAL, 404),
+    "a head of all data": ("HEAD /emulator/v1/export HTTP/1.1", LOCAL, 501),
+    "a tunnel": ("CONNECT evil.example:443 HTTP/1.1", LOCAL, 404),
+    "a tunnel of a page": (f"CONNECT {CHANNEL}?SID=x&TYPE=terminate HTTP/1.1", LOCAL, 501),
+    "another protocol": (
+        "GET / HTTP/1.1",
+        "Host: localhost\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n",
+        200,
+    ),
+    "too much asked": (
+        f"GET /v1/{WORLD}/documents/c?{'&'.join(['a=1'] * 1001)} HTTP/1.1",
+        LOCAL,
+        400,
+    ),
+}
+
+
+@pytest.mark.parametrize("sent", ODD)
+def test_what_is_odd_is_answered_and_leaves_nothing(
+    sent: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    line, headers, status = ODD[sent]
+    with served(HttpLimits(connections=2, calls=1)) as (server, _):
+        for _ in range(3):
+            assert _status(server.gateway.port, f"{line}\r\n{headers}\r\n") == status
+    assert [record for record in caplog.records if record.levelno > logging.WARNING] == []
+
+
+class Broken(Source):
+    """What cannot be read."""
+
+    def __init__(self, closed: list[bool]) -> None:
+        self._closed = closed
+
+    def open(self, wake: Callable[[], None]) -> None:
+        pass
+
+    def take(self) -> bytes | None:
+        raise OSError("it is broken")
+
+    def close(self) -> None:
+        self._closed.append(True)
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_answer_that_goes_wrong_leaves_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed: list[bool] = []
+    answers: dict[str, Callable[[], Answer]] = {
+        "": lambda: Answer(content=b"Ok\n"),
+        "raised": lambda: Answer(length=1 // len(answers[""]().headers)),
+        "content": lambda: Answer(source=Broken(closed), length=3),
+        "headers": lambda: Answer(headers=[("X", "\n")], source=Broken(closed)),
+    }
+    with served(HttpLimits(connections=2, calls=1)) as (server, web):
+        monkeypatch.setattr(web, "answer", lambda head, body: answers[head.path[1:]]())
+        for _ in range(3):
+            for wrong in ("raised", "content", "headers"):
+                with connected(server.gateway.port) as connection:
+                    connection.sendall(f"GET /{wrong} HTTP/1.1\r\n{LOCAL}\r\n".encode())
+                    said = all_of(connection)
+                if wrong == "raised":
+                    assert told(said)[0] == 500
+        assert _status(server.gateway.port, GET) == 200
+    assert closed == [True] * 6
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 9
+
+
 def test_requests_that_wait_are_counted() -> None:
     with served(HttpLimits(calls=2)) as (server, web), contextlib.ExitStack() as stack:
         web.may_answer.clear()
@@ -251,7 +348,7 @@ def _handshake(count: object = 1, text: str | None = None) -> str:
 
 def _status(port: int, request: str) -> HTTPStatus:
     with connected(port) as connection:
-        connection.sendall(request.encode())
+        connection.sendall(request.encode("latin-1"))
         return HTTPStatus(int(all_of(connection).split()[1]))
 
 
