@@ -25,14 +25,14 @@ def message_of(text: str | bytes, kind: Any) -> Any:
         plain = json.loads(text) if text else {}
         if not isinstance(plain, dict):
             raise invalid("The request is not a JSON object.")
-        verified = _without_verify(plain)
+        verified = _without_verify(plain, kind)
         message = json_format.ParseDict(plain, kind(), ignore_unknown_fields=True)
     except (ValueError, json_format.ParseError) as error:
         raise invalid(f"The request is not valid: {error}") from error
     except RecursionError as error:
         raise invalid("The request is not valid: it is nested too deeply.") from error
     for position, name in verified:
-        message.writes[position].MergeFromString(field(_VERIFY, name.encode()))
+        message.writes[position].MergeFromString(field(_VERIFY, name))
     return message
 
 
@@ -60,13 +60,16 @@ def json_of(plain: Any) -> str:
     return json.dumps(plain, separators=(",", ":"), sort_keys=True)
 
 
-def _without_verify(plain: dict[str, Any]) -> list[tuple[int, str]]:
-    """Take the verifications out of a request's writes: where they were, and of what."""
-    writes = plain.get("writes")
+def _without_verify(plain: dict[str, Any], kind: Any) -> list[tuple[int, bytes]]:
+    """Take the verifications out of a request's writes: where they were, and of what.
+
+    :raises ValueError: what one names is no text.
+    """
+    writes = plain.get("writes") if "writes" in kind.DESCRIPTOR.fields_by_name else None
     if not isinstance(writes, list):
         return []
     return [
-        (position, str(write.pop("verify")))
+        (position, str(write.pop("verify")).encode())
         for position, write in enumerate(writes)
         if isinstance(write, dict) and "verify" in write
     ]

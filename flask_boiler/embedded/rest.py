@@ -15,8 +15,11 @@ from flask_boiler.firestore import protocol
 
 __all__ = ["Rest"]
 
-_CALLED = re.compile(r"((projects/[^/]+/databases/[^/]+)(?:/documents(?:/.+)?)?):([a-zA-Z]+)")
-_BELOW = re.compile(r"(projects/[^/]+/databases/[^/]+/documents)/(.+)")
+# The names of documents may have lines.
+_CALLED = re.compile(
+    r"((projects/[^/]+/databases/[^/]+)(?:/documents(?:/.+)?)?):([a-zA-Z]+)", re.DOTALL
+)
+_BELOW = re.compile(r"(projects/[^/]+/databases/[^/]+/documents)/(.+)", re.DOTALL)
 #: What every call of Google's takes, and what changes nothing here.
 _OF_ALL_CALLS = frozenset(
     ("$alt", "alt", "$prettyPrint", "prettyPrint", "$.xgafv", "access_token", "callback", "fields")

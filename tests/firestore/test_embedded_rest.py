@@ -103,6 +103,31 @@ def test_a_document_is_had(host: str, client: firestore.Client) -> None:
     assert (status, told["error"]["status"]) == (404, "NOT_FOUND")
 
 
+def test_a_document_whose_name_has_lines_is_had(host: str, client: firestore.Client) -> None:
+    body = {"fields": {"n": {"integerValue": "1"}}}
+    path = "c/a\nb:commit"
+    assert ask(host, "PATCH", at(path), body)[0] == 200
+    status, found = ask(host, "GET", at(path))
+    assert (status, found["name"]) == (200, f"{DOCUMENTS}/{path}")
+    assert ask(host, "GET", at("c/a\nb/d")) == (200, {})
+    assert ask(host, "DELETE", at(path)) == (200, {})
+
+
+@pytest.mark.parametrize("name", ["\ud800", 5, None, [], {}])
+@pytest.mark.parametrize("call", ["commit", "batchWrite", "runQuery", "beginTransaction"])
+def test_a_verification_of_nothing_is_the_clients_fault(
+    embedded: EmbeddedFirestore, call: str, name: Any
+) -> None:
+    status, told = ask(
+        embedded.host, "POST", f"/v1/{DOCUMENTS}:{call}", {"writes": [{"verify": name}]}
+    )
+    if call in ("commit", "batchWrite"):
+        assert (status, told["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    else:
+        # They have no writes.
+        assert status == 200
+
+
 def test_documents_are_listed_in_pages(host: str, client: firestore.Client) -> None:
     for number in range(5):
         client.document(f"c/{number}").set({"n": number})
