@@ -219,6 +219,14 @@ class Publisher:
             # Another process may have given the places up meanwhile.
             others = [publication for publication in batch if publication not in unseen]
             return [*others, *self._reconciled(unseen, news_expected=False)]
+        strange = [
+            publication for publication in refused if publication.key not in settlement.blocked
+        ]
+        if strange:
+            for publication in strange:
+                publication.error = self._refusal(publication, settlement)
+            # Others would leave places to it, or be refused them for its sake.
+            return list(batch)
         for publication in refused:
             publication.error = self._refusal(publication, settlement)
             publication.contested = frozenset(settlement.blocked.get(publication.key, ()))

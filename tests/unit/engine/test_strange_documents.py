@@ -1,0 +1,63 @@
+"""Views that would be kept where somebody else's documents are, and what that does to others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from flask_boiler.engine.keys import ViewKey
+from tests.unit.engine.hall import TIMEOUT_S, Hall
+
+STRANGE = {"obj_type": "Somebody", "text": "mine"}
+
+
+@pytest.fixture
+def hall() -> Iterator[Hall]:
+    hall = Hall()
+    hall.keep("view")
+    yield hall
+    hall.stop()
+
+
+def key(name: str) -> ViewKey:
+    return ViewKey("view", f"guests/{name}")
+
+
+def test_what_another_would_have_taken_over_is_deleted_by_who_left_it(hall: Hall) -> None:
+    hall.show(a={"at": ["1"]})
+    hall.quiet()
+    hall.datastore.put("seats/3", STRANGE)
+    hall.show(a={"at": ["2"]}, b={"at": ["1", "3"]})
+    hall.quiet()
+    assert hall.parked.keys() == {"view:guests/b"}
+    assert hall.datastore.fields("seats/1") is None
+    assert hall.datastore.recorded_owner("seats/1") is None
+    assert hall.datastore.recorded_owner("seats/2") == key("a")
+    assert hall.datastore.fields("seats/3") == STRANGE
+
+
+def test_who_wanted_the_same_place_has_it(hall: Hall) -> None:
+    hall.datastore.put("seats/3", STRANGE)
+    hall.datastore.hold.clear()
+    hall.show(z={"at": ["9"]})
+    assert hall.datastore.entered.acquire(timeout=TIMEOUT_S)
+    submitted = threading.Semaphore(0)
+    submit = hall.engine.publisher.submit
+
+    def count(*arguments: Any) -> None:
+        submit(*arguments)
+        submitted.release()
+
+    publisher: Any = hall.engine.publisher
+    publisher.submit = count
+    # Both are of one batch, and the first would have both places.
+    for name, places in (("a", ["1", "3"]), ("b", ["1"])):
+        hall.show(**{name: {"at": places}})
+        assert submitted.acquire(timeout=TIMEOUT_S)
+    hall.datastore.hold.set()
+    hall.quiet()
+    assert hall.parked.keys() == {"view:guests/a"}
+    assert hall.datastore.recorded_owner("seats/1") == key("b")
