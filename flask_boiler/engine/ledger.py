@@ -23,6 +23,7 @@ from flask_boiler.values import FieldFilter, QuerySpec, Snapshot
 
 __all__ = [
     "LEDGER_COLLECTION",
+    "is_record",
     "is_tombstone",
     "ledger_path",
     "left_by_of",
@@ -54,6 +55,11 @@ def record_id(name: str) -> str:
 def ledger_path(place: str) -> str:
     """Where the record of a place lies."""
     return f"{LEDGER_COLLECTION}/{record_id(place)}"
+
+
+def is_record(path: str) -> bool:
+    """Whether what lies there is the record of a place."""
+    return path.startswith(f"{LEDGER_COLLECTION}/")
 
 
 def record_of(key: ViewKey, place: str) -> dict[str, Any]:

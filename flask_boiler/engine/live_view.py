@@ -79,6 +79,7 @@ class Outcome:
     :param error: it failed for good; the view is parked.
     :param freed: places that the view had, or would have had, and has not.
     :param contested: places that it was refused because they are other views'.
+    :param strange: places that it was refused because of documents that are nobody's it knows.
     """
 
     written: bool = False
@@ -86,6 +87,7 @@ class Outcome:
     newer_than_ns: int | None = None
     error: Exception | None = None
     contested: frozenset[str] = frozenset()
+    strange: frozenset[str] = frozenset()
 
 
 class Sink(Protocol):
@@ -107,8 +109,8 @@ class LiveView:
         engine's clock; ``None`` while it is clean.
     :param changed_since_s: when the oldest change was heard that came while it was busy, so that
         it has to be computed once more; ``None`` if none came.
-    :param awaited: the ledger's documents of the places that it was refused, which it reads to
-        hear when they are free.
+    :param awaited: what it reads to hear when places that it was refused are free: the ledger's
+        documents of those that others have, and the strange documents at others.
     :param farewell: while it waits, what would only give up the places that it does not want.
     :param on_parked: told why the view was set aside; the engine's lock is held, so it must not
         wait for anything.

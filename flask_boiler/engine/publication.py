@@ -20,6 +20,7 @@ class Publication:
 
     :param error: why nothing is published of it, and only places are given up.
     :param contested: the places that it was refused because they are others'.
+    :param strange: the places that it was refused because of somebody else's documents.
     :param dropped: the places that it would have got, had it not failed: others may have been
         refused them for its sake.
     :param freed: the places that were given up so far.
@@ -37,6 +38,7 @@ class Publication:
     plan: Plan = field(default_factory=Plan)
     error: Exception | None = None
     contested: frozenset[str] = frozenset()
+    strange: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
     freed: frozenset[str] = frozenset()
     looked: bool = False
@@ -92,7 +94,7 @@ def strange_error(key: ViewKey, places: Iterable[str]) -> MaterializationError:
     return MaterializationError(
         f"{key} cannot be kept at {min(places)}: there is a document that is not known to be the "
         "view's (no record names it, and its obj_type is another), and it is not overwritten; "
-        "give the view another place, remove the document and retry, or say Meta.adopt = True in "
+        "give the view another place, remove the document, or say Meta.adopt = True in "
         "the view's class, which takes over what is there",
         key=key,
     )

@@ -213,23 +213,27 @@ class Publisher:
         for publication in batch:
             publication.leaving = False
         settlement = self._settle(batch)
-        refused = [p for p in batch if self._refusal(p, settlement) is not None]
-        unseen = [publication for publication in refused if not publication.looked]
+        blocked = [p for p in batch if p.key in settlement.blocked]
+        strange = {
+            p: places
+            for p in batch
+            if p.error is None and p.key not in settlement.late and (places := self._strange(p))
+        }
+        unseen = [p for p in dict.fromkeys([*blocked, *strange]) if not p.looked]
         if unseen:
             # Another process may have given the places up meanwhile.
             others = [publication for publication in batch if publication not in unseen]
             return [*others, *self._reconciled(unseen, news_expected=False)]
-        strange = [
-            publication for publication in refused if publication.key not in settlement.blocked
-        ]
+        for publication, places in strange.items():
+            publication.error = strange_error(publication.key, places)
+            publication.strange = places
         if strange:
-            for publication in strange:
-                publication.error = self._refusal(publication, settlement)
-            # Others would leave places to it, or be refused them for its sake.
+            # Others would leave places to them, or be refused some for their sake.
             return list(batch)
-        for publication in refused:
-            publication.error = self._refusal(publication, settlement)
-            publication.contested = frozenset(settlement.blocked.get(publication.key, ()))
+        for publication in blocked:
+            taken = settlement.blocked[publication.key]
+            publication.error = taken_error(publication.key, taken)
+            publication.contested = frozenset(taken)
         self._hold([p for p in batch if p.key in settlement.late])
         return self._commit_all([p for p in batch if p.key not in settlement.late], settlement)
 
@@ -269,23 +273,17 @@ class Publisher:
             publication.looked = False
         self._held += late
 
-    def _refusal(self, publication: Publication, settlement: Settlement) -> Exception | None:
-        """Why it cannot have the places that it claims, if it cannot."""
+    def _strange(self, publication: Publication) -> frozenset[str]:
+        """The places that it claims and at which there are documents of somebody else."""
         key, rendering = publication.key, publication.rendering
-        taken = settlement.blocked.get(key)
-        if taken is not None:
-            return taken_error(key, taken)
-        if publication.error is not None or key in settlement.late:
-            return None
         with self._lock:
-            strange = [
+            return frozenset(
                 place
                 for place, document in rendering.documents.items()
                 if document is not None
                 and place not in rendering.adopted
                 and self._places.is_strange(key, place, document)
-            ]
-        return strange_error(key, strange) if strange else None
+            )
 
     def _commit_all(
         self, batch: Sequence[Publication], settlement: Settlement
@@ -515,6 +513,7 @@ class Publisher:
                 freed=publication.freed | publication.dropped,
                 error=publication.error,
                 contested=publication.contested,
+                strange=publication.strange,
             )
         )
 

@@ -19,13 +19,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 
 from flask_boiler.engine.acceptance import Acceptance
-from flask_boiler.engine.awaiting import is_taken, was_freed
+from flask_boiler.engine.awaiting import Wanted, is_taken
 from flask_boiler.engine.circles import circle_error, circle_through
 from flask_boiler.engine.cut_reader import CutReader, differs
 from flask_boiler.engine.dependencies import Dependencies
 from flask_boiler.engine.hindered import Hindered
 from flask_boiler.engine.keys import Parked, ViewKey
-from flask_boiler.engine.ledger import ledger_path, load_records
+from flask_boiler.engine.ledger import load_records
 from flask_boiler.engine.live_view import LiveView, Outcome, Phase, Rendering, farewell_of
 from flask_boiler.engine.parking import Parking, as_boiler_error
 from flask_boiler.engine.phases import Phases
@@ -291,8 +291,7 @@ class Engine:
         for key in list(self._dependencies.readers(target)):
             view = self._views[key]
             view.waits_for.discard(target)
-            awaited = target in view.awaited
-            if not view.waits_for and not (awaited and is_taken(target, view.key, self.feed.cut)):
+            if not view.waits_for and not is_taken(target, view, self.feed.cut):
                 self._phases.touch(view)
 
     def _populated(
@@ -405,6 +404,7 @@ class Engine:
             if view.discarded:
                 self._phases.enter(view, Phase.IDLE)
                 return
+            view.awaited -= rendering.reads
             reads = rendering.reads | view.awaited
             if rendering.error is None:
                 self.statistics.computed += 1
@@ -453,7 +453,8 @@ class Engine:
             self._freed(outcome.freed)
             if outcome.error is not None:
                 self._park(view, as_boiler_error(view.key, outcome.error, rendering.read_time_ns))
-                self._await_places(view, outcome.contested)
+                strange = outcome.strange - rendering.reads
+                self._await_places(view, Wanted(outcome.contested, strange))
             elif outcome.newer_than_ns is not None:
                 view.at_least_ns = max(view.at_least_ns, outcome.newer_than_ns)
                 # Nothing was published, so what was dirty still is.
@@ -461,7 +462,7 @@ class Engine:
                 self.statistics.lost += 1
             else:
                 self._parking.release(view.key)
-                self._await_places(view, ())
+                self._await_places(view, Wanted())
                 if rendering.on_published is not None:
                     rendering.on_published()
                 self.statistics.published += outcome.written
@@ -489,8 +490,10 @@ class Engine:
             self._phases.touch(self._views[key])
 
     def _readers_of_document(self, path: str, *, cut: Cut) -> Iterator[ViewKey]:
-        """The views that read a document: by its path, in a query's result, or as their root."""
-        yield from self._dependencies.readers_of_document(path, cut)
+        """The views that read a document: by its path, in a query, or as their root."""
+        readers = self._dependencies.readers_of_document(path, cut)
+        # Who waits for it to be gone shows nothing of it.
+        yield from (key for key in readers if path not in self._views[key].awaited)
         yield from (key for key in self._populations.keys_of(path) if key in self._views)
 
     def _forget_refusals(self, released: Iterable[Target]) -> None:
@@ -531,14 +534,13 @@ class Engine:
         self._parking.set_aside(key, error)
         self._hindered.parked(error)
 
-    def _await_places(self, view: LiveView, places: Collection[str]) -> None:
-        """Have a view tried again when places that it was refused are free."""
-        awaited = frozenset(map(ledger_path, places))
-        if awaited != view.awaited:
-            self._read(view, (self._dependencies.reads(view.key) - view.awaited) | awaited)
-            view.awaited = awaited
-        self._parking.contest(view.key, places)
-        if any(was_freed(place, view.key, self.feed.cut, self.publisher) for place in places):
+    def _await_places(self, view: LiveView, wanted: Wanted) -> None:
+        """Have a view tried again when a place that it was refused is free."""
+        if wanted.targets != view.awaited:
+            self._read(view, (self._dependencies.reads(view.key) - view.awaited) | wanted.targets)
+            view.awaited = wanted.targets
+        self._parking.contest(view.key, wanted.contested)
+        if wanted.came_free(view.key, self.feed.cut, self.publisher):
             self._phases.touch(view)
 
     def _freed(self, places: Iterable[str]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from flask_boiler.engine.keys import ViewKey
-from tests.unit.engine.hall import TIMEOUT_S, Hall
+from flask_boiler.engine.ledger import ledger_path
+from tests.unit.engine.hall import TIMEOUT_S, Hall, seats
 
 STRANGE = {"obj_type": "Somebody", "text": "mine"}
 
@@ -61,3 +62,48 @@ def test_who_wanted_the_same_place_has_it(hall: Hall) -> None:
     hall.quiet()
     assert hall.parked.keys() == {"view:guests/a"}
     assert hall.datastore.recorded_owner("seats/1") == key("b")
+
+
+def test_a_view_that_was_refused_has_its_place_when_the_document_is_gone(hall: Hall) -> None:
+    hall.datastore.put("seats/1", STRANGE)
+    hall.show(a={"at": ["1"]})
+    hall.quiet()
+    hall.feed.deliver("seats/1")
+    hall.quiet()
+    assert hall.parked.keys() == {"view:guests/a"}
+    # Another state of it computes nothing.
+    computed: list[int] = []
+    hall.before[key("a")] = lambda: computed.append(1)
+    hall.datastore.put("seats/1", {**STRANGE, "text": "still mine"})
+    hall.feed.deliver("seats/1")
+    hall.quiet()
+    assert computed == []
+    hall.datastore.drop("seats/1")
+    hall.feed.deliver("seats/1")
+    hall.quiet()
+    assert hall.parked == {}
+    assert seats(hall.datastore) == {"1": "view:a"}
+    # Nothing is listened to for that any longer.
+    assert hall.feed.wanted.keys().isdisjoint({"seats/1", ledger_path("seats/1")})
+
+
+def test_so_it_has_when_it_was_gone_before_it_was_listened_to(hall: Hall) -> None:
+    # Somebody else listens to it, so nothing more is heard of it.
+    hall.feed.listen(["seats/1"])
+    hall.datastore.put("seats/1", STRANGE)
+    submit = hall.engine.publisher.submit
+
+    def remove_meanwhile(view: object, rendering: object, done: object) -> None:
+        def tell(outcome: object) -> None:
+            if hall.datastore.fields("seats/1") == STRANGE:
+                hall.datastore.drop("seats/1")
+                hall.feed.deliver("seats/1")
+            done(outcome)  # type: ignore[operator]
+
+        submit(view, rendering, tell)  # type: ignore[arg-type]
+
+    hall.engine.publisher.submit = remove_meanwhile  # type: ignore[method-assign]
+    hall.show(a={"at": ["1"]})
+    hall.quiet()
+    assert hall.parked == {}
+    assert seats(hall.datastore) == {"1": "view:a"}
