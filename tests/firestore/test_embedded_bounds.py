@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import queue
 import signal
 import socket
 import subprocess
@@ -301,19 +302,13 @@ def test_requests_that_wait_are_counted() -> None:
         held = [stack.enter_context(connected(port)) for _ in range(4)]
         for connection in held:
             connection.sendall(GET.encode())
-        answered: list[bytes] = []
-        threads = [
-            threading.Thread(target=lambda c=one: answered.append(all_of(c))) for one in held
-        ]
-        for thread in threads:
-            thread.start()
-        while len(answered) < 2:
-            threading.Event().wait(0.01)
-        assert [told(said)[0] for said in answered] == [503, 503]
+        answered: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        for connection in held:
+            threading.Thread(target=lambda c=connection: answered.put(all_of(c))).start()
+        assert [told(answered.get(timeout=WITHIN_S))[0] for _ in range(2)] == [503, 503]
         web.may_answer.set()
-        for thread in threads:
-            thread.join()
-        assert [said.endswith(b"Ok\n") for said in answered[2:]] == [True, True]
+        others = [answered.get(timeout=WITHIN_S) for _ in range(2)]
+        assert [said.endswith(b"Ok\n") for said in others] == [True, True]
 
 
 def test_bodies_are_bounded_together() -> None:
@@ -375,7 +370,7 @@ def test_a_handshake_of_too_much_is_refused(count: object, text: str | None) -> 
 def test_half_a_request_and_a_session_have_no_thread() -> None:
     with EmbeddedFirestore() as server, contextlib.ExitStack() as stack:
         port = int(server.host.rpartition(":")[2])
-        before = _other_threads()
+        before = set(threading.enumerate())
         for number in range(200):
             half = stack.enter_context(connected(port))
             half.sendall(
@@ -383,14 +378,10 @@ def test_half_a_request_and_a_session_have_no_thread() -> None:
             )
         for _ in range(60):
             assert _status(port, _handshake()) == 200
-        assert _other_threads() == before
-        assert threading.active_count() <= len(before) + 12
-
-
-def _other_threads() -> list[str]:
-    """All threads but those of the two pools, which have eight and four at most."""
-    names = [thread.name for thread in threading.enumerate()]
-    return [name for name in names if not name.startswith("embedded-web")]
+        made = [thread.name for thread in threading.enumerate() if thread not in before]
+        # Those of the two pools, which have eight and four at most.
+        assert [name for name in made if not name.startswith("embedded-web")] == []
+        assert len(made) <= 12
 
 
 def test_a_signal_is_obeyed_whatever_was_sent() -> None:
