@@ -244,13 +244,13 @@ def test_a_locking_transaction_notices_what_a_query_would_newly_find(boiler: Boi
         def total() -> None:
             found = balances()
             begun.set()
-            writing.wait(timeout=5)
+            writing.wait(timeout=60)
             Account.new(doc_id="total", owner="bank", balance=sum(found)).save()
 
         total()
 
     def add() -> None:
-        begun.wait(timeout=5)
+        begun.wait(timeout=60)
         writing.set()
         Account.new(doc_id="a2", owner="x", balance=4).save()
         Account.get_or_raise("a2")

@@ -9,7 +9,7 @@ import pytest
 
 from flask_boiler.view.document.lanes import Lanes
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 60.0
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ class MemoryDatastore:
 
     def commit(self, writes: Sequence[Write], **options: Any) -> CommitResult:
         self.entered.release()
-        self.hold.wait(5)
+        self.hold.wait(60)
         with self._lock:
             if not self.poisoned.isdisjoint(write.path for write in writes):
                 raise UnavailableError("internal error", outcome_unknown=True)

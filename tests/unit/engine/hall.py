@@ -17,7 +17,7 @@ from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed, all_of
 
 __all__ = ["GUESTS", "Hall", "at", "seats"]
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 60.0
 GUESTS = all_of("guests")
 
 

@@ -16,7 +16,7 @@ from flask_boiler.errors import CyclicViewError
 from flask_boiler.values import Target
 from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed, all_of
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 60.0
 _MOST_ROUNDS = 10
 
 LEFT, RIGHT = all_of("left"), all_of("right")

@@ -99,10 +99,10 @@ def test_a_thread_that_ends_by_our_fault_is_told_to_who_waits(
     world.engine.publisher.nudge()
     world.datastore.put("a/1", {"value": 1})
     world.engine.add(world.copying("v", "a/1"))
-    world.feed.listened.get(timeout=5)
+    world.feed.listened.get(timeout=TIMEOUT_S)
     world.feed.deliver("a/1")
     with caplog.at_level(logging.CRITICAL), pytest.raises(BoilerError, match="our fault"):
-        world.engine.await_quiet(timeout_s=60)
+        world.engine.await_quiet(timeout_s=TIMEOUT_S)
     [record] = [r for r in caplog.records if r.levelno == logging.CRITICAL]
     assert "flask-boiler-publish" in record.getMessage()
     assert "no view is written any more" in record.getMessage()
@@ -121,7 +121,7 @@ def test_a_compute_thread_that_ends_by_our_fault_is_told_to_who_waits(
 
     def settle() -> None:
         try:
-            world.engine.await_quiet(timeout_s=60)
+            world.engine.await_quiet(timeout_s=TIMEOUT_S)
         except BoilerError as error:
             waiting.append(error)
 
@@ -129,9 +129,9 @@ def test_a_compute_thread_that_ends_by_our_fault_is_told_to_who_waits(
     world.engine.add(world.copying("v", "a/1"))
     waiter = threading.Thread(target=settle)
     waiter.start()
-    world.feed.listened.get(timeout=5)
+    world.feed.listened.get(timeout=TIMEOUT_S)
     world.feed.deliver("a/1")
-    waiter.join(30)
+    waiter.join(TIMEOUT_S)
     assert "our fault" in str(waiting[0])
     assert world.engine.fault is not None
 

@@ -26,7 +26,7 @@ from flask_boiler.errors import (
 )
 from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed, all_of
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 60.0
 CITIES = all_of("City")
 
 

@@ -25,7 +25,7 @@ from flask_boiler.view_model import ViewModel
 from tests.unit.declare.memory import MemoryContext
 from tests.unit.engine.fakes import MemoryDatastore, MemoryFeed, all_of
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 60.0
 TOWNS = all_of("towns")
 
 

@@ -14,7 +14,7 @@ from flask_boiler.engine.live_view import LiveView, Rendering
 from flask_boiler.engine.runtime import Engine
 from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 60.0
 
 
 class World:

@@ -15,7 +15,7 @@ from flask_boiler.errors import UnavailableError
 from flask_boiler.values import Target
 from tests.unit.engine.fakes import MemoryDatastore, MemoryFeed
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 60.0
 CANARY = "_boiler_canaries/1"
 
 

@@ -19,7 +19,7 @@ from flask_boiler.errors import ConflictError, UnavailableError
 from flask_boiler.firestore.patience import current_patience
 from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed, all_of
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 60.0
 CITIES = all_of("City")
 
 

@@ -16,7 +16,7 @@ from flask_boiler.ports import CutChange
 from flask_boiler.values import QueryTarget, Snapshot, Target
 from tests.scripted_firestore.messages import DATABASE, changed, current, document, marker
 
-PATIENCE_S = 5.0
+PATIENCE_S = 60.0
 
 
 class PlainDecoder:

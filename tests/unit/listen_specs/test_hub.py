@@ -23,7 +23,7 @@ from tests.scripted_firestore.messages import (
 from tests.unit.listen_specs.stage import HubSpec, Receiver, collection
 
 CITIES = collection("City")
-TIMEOUT_S = 10.0
+TIMEOUT_S = 60.0
 
 
 @pytest.fixture
