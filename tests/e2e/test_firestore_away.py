@@ -150,9 +150,8 @@ def test_one_that_goes_amid_the_work_is_told_of_and_does_not_hold_up_the_end(
         close_client(client)
         until(running, "applying")
         server.send_signal(number)
-        said = until(running, "answers no more")
-        expected = "nothing listens" if number is signal.SIGKILL else "takes connections"
-        assert expected in said
+        # On a busy machine it may have been told before that one that lives is slow.
+        until(running, "nothing listens" if number is signal.SIGKILL else "takes connections")
         ended(running, signal.SIGTERM)
 
 

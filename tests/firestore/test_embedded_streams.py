@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
 import pytest
 
-from flask_boiler.embedded import EmbeddedFirestore, listening
+from flask_boiler.embedded import EmbeddedFirestore, duplex, listening
 from flask_boiler.embedded.conversation import ListenPolicy
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.clients import local_client
 
 WORLD = "projects/streams/databases/(default)"
-PATIENCE_S = 30.0
+PATIENCE_S = 100.0
 MANY = 10_000
 #: Little is under way to a client that does not read.
 _SMALL_WINDOW = [("grpc.http2.lookahead_bytes", 16_384), ("grpc.http2.bdp_probe", 0)]
@@ -293,8 +294,25 @@ def test_a_grpc_that_is_another_inside_is_served_with_threads(
         assert ours() == []
 
 
-def test_a_client_that_takes_nothing_for_long_is_cut_off_and_delays_nobody() -> None:
-    policy = ListenPolicy(most_changes=50, heartbeat_s=0.05, stuck_s=0.1)
+class Clock:
+    """As the streams of the server see it."""
+
+    def __init__(self) -> None:
+        self._passed_s = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._passed_s
+
+    def pass_by(self, seconds: float) -> None:
+        self._passed_s += seconds
+
+
+def test_a_client_that_takes_nothing_for_long_is_cut_off_and_delays_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(duplex, "time", clock)
+    policy = ListenPolicy(most_changes=50, heartbeat_s=0.05, stuck_s=300.0)
     with EmbeddedFirestore(listen_policy=policy) as server:
         writer = local_client(server.host, project="streams", database="(default)")
         with (
@@ -317,12 +335,16 @@ def test_a_client_that_takes_nothing_for_long_is_cut_off_and_delays_nobody() -> 
                     for response in reader.until(is_marker):
                         fields = response.document_change.document.fields
                         last = max(last, fields["n"].integer_value if "n" in fields else 0)
+            reader.cancel()
+            running: Any = server._running
+            while running.streams._open:
+                clock.pass_by(policy.stuck_s + 1)
+                assert writer.document("c/1").get().get("n") == 9
             for stream in stuck:
                 with pytest.raises(grpc.RpcError, match="taken nothing") as caught:
                     while True:
                         stream.receive()
                 assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
-            assert writer.document("c/1").get().get("n") == 9
         writer.close()
 
 

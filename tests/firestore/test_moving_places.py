@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from flask_boiler.config import Config
 from flask_boiler.context import Context as CTX
+from flask_boiler.engine import publisher
 from flask_boiler.extension import Boiler
 from flask_boiler.ports import LocalFirestore
 from flask_boiler.testing.plugin import Settle
@@ -35,6 +38,12 @@ NAMES = "abcde"
 START = {name: name for name in NAMES}
 ROTATED = dict(zip(NAMES, "bcdea", strict=True))
 SEATED = {where: who for who, where in ROTATED.items()}
+
+
+@pytest.fixture(autouse=True)
+def companions_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    # However long they take to be computed here.
+    monkeypatch.setattr(publisher, "_COMPANIONS_WITHIN_S", 60.0)
 
 
 def update_times(*paths: str) -> set[Any]:
