@@ -1,20 +1,31 @@
-"""Addresses of local Firestores: how people write them, and the one form that is worked with."""
+"""Addresses, ``HOST:PORT``: how people write them, the one form that is worked with, and whose."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from flask_boiler.errors import ConfigurationError
 
-__all__ = ["EMULATOR_VARIABLE", "emulator_host", "host_and_port", "is_loopback", "normalized_host"]
+__all__ = [
+    "EMULATOR_VARIABLE",
+    "bare_name",
+    "emulator_host",
+    "host_and_port",
+    "is_loopback",
+    "is_on_this_machine",
+    "normalized_host",
+    "socket_address",
+]
 
 #: The variable by which Google's tools and clients are told of a Firestore emulator.
 EMULATOR_VARIABLE = "FIRESTORE_EMULATOR_HOST"
 
 _LOOPBACK = "127.0.0.1"
+#: What listens at all addresses of a machine, and where it is reached on that machine.
+_ALL_ADDRESSES = {"0.0.0.0": _LOOPBACK, "[::]": "[::1]"}
 
 
 def emulator_host(environ: Mapping[str, str] | None = None) -> str | None:
@@ -66,23 +77,43 @@ def host_and_port(address: str) -> tuple[str, int]:
     What listens at all addresses of a machine is reached at its loopback address.
     """
     host, _, port = address.rpartition(":")
-    return {"0.0.0.0": _LOOPBACK, "[::]": "[::1]"}.get(host, host), int(port)
+    return _ALL_ADDRESSES.get(host, host), int(port)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether ``HOST:PORT`` is on this machine, by what it is called.
+def socket_address(address: str) -> tuple[str, int]:
+    """The two halves of ``HOST:PORT`` as sockets take them: IPv6 without brackets.
+
+    :raises ValueError: the port is no number.
+    """
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def bare_name(name: str) -> str:
+    """The one form of a name or an address without a port: those that are equal mean the same."""
+    return name.strip("[]").removesuffix(".").lower()
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a name or an address, without a port, can only mean this machine.
 
     Names other than ``localhost`` and those below it are not looked up.
     """
-    name = (urlsplit(f"//{host}").hostname or "").removesuffix(".")
-    if name == "localhost" or name.endswith(".localhost"):
+    bare = bare_name(name)
+    if bare == "localhost" or bare.endswith(".localhost"):
         return True
     try:
-        address = ip_address(name)
+        address = ip_address(bare)
     except ValueError:
         return False
-    # What all addresses of a machine are called leads to its own.
-    return address.is_loopback or address.is_unspecified
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def is_on_this_machine(address: str) -> bool:
+    """Whether who asks ``HOST:PORT`` asks this machine, by what it is called."""
+    name = address.rpartition(":")[0]
+    return name in _ALL_ADDRESSES or is_loopback(name)
 
 
 def _refused(text: str, named_by: str, why: str) -> ConfigurationError:

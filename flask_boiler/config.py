@@ -13,7 +13,6 @@ it is written, and so is a value of the wrong type.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import os
 import types
@@ -26,6 +25,7 @@ from typing import Any, Literal, Self, TypeAlias, get_args, get_origin
 
 from flask_boiler.addresses import normalized_host
 from flask_boiler.errors import ConfigurationError
+from flask_boiler.naming import nearest
 
 __all__ = ["Config", "FirestoreKind", "Runtime"]
 
@@ -326,9 +326,8 @@ def _require_known(name: object, where: str) -> None:
     keys = Config.keys()
     if name in keys:
         return
-    near = difflib.get_close_matches(str(name), [*keys, *get_args(Runtime)], n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(keys)}"
-    raise ConfigurationError(f"{where}: there is no key {name!r}; {hint}")
+    hint = nearest(name, [*keys, *get_args(Runtime)]) or f"; the keys are {', '.join(keys)}"
+    raise ConfigurationError(f"{where}: there is no key {name!r}{hint}")
 
 
 def _checked(name: str, value: Any, where: str) -> Any:

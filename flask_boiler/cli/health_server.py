@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -14,10 +13,12 @@ from typing import Any
 
 import click
 
+from flask_boiler.addresses import socket_address
 from flask_boiler.health import Health
+from flask_boiler.json_text import json_text
 from flask_boiler.threads import OwnThread
 
-__all__ = ["host_and_port", "serving_health"]
+__all__ = ["listening_address", "serving_health"]
 
 #: A client that says or takes nothing for so long is sent away.
 _PATIENCE_S = 2.0
@@ -26,17 +27,20 @@ _MOST_AT_ONCE = 8
 _PORTS = range(1, 2**16)
 
 
-def host_and_port(context: Any, option: Any, value: str | None) -> tuple[str, int] | None:
+def listening_address(context: Any, option: Any, value: str | None) -> tuple[str, int] | None:
     """The callback of an option that is ``HOST:PORT``: the pair of both.
 
     :raises BadParameter: it is not.
     """
     if value is None:
         return None
-    host, _, port = value.rpartition(":")
-    if not host or not port.isdecimal() or int(port) not in _PORTS:
+    try:
+        host, port = socket_address(value)
+    except ValueError:
+        host, port = "", 0
+    if not host or port not in _PORTS:
         raise click.BadParameter(f"{value!r} is not HOST:PORT, as 127.0.0.1:8081 is")
-    return host.strip("[]"), int(port)
+    return host, port
 
 
 @contextmanager
@@ -118,7 +122,7 @@ class _Request(BaseHTTPRequestHandler):
         self._send(status, health.as_json())
 
     def _send(self, status: HTTPStatus, told: dict[str, Any]) -> None:
-        content = json.dumps(told).encode()
+        content = json_text(told).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))

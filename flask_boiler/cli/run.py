@@ -19,7 +19,7 @@ from flask_boiler.cli.application import (
     tell,
     wait_option,
 )
-from flask_boiler.cli.health_server import host_and_port, serving_health
+from flask_boiler.cli.health_server import listening_address, serving_health
 from flask_boiler.extension import Boiler
 from flask_boiler.firestore.reachability import Reachability
 from flask_boiler.signals import EndRequests
@@ -46,7 +46,7 @@ _END_WITHIN_S = 4.6
     "--http",
     "http_address",
     metavar="HOST:PORT",
-    callback=host_and_port,
+    callback=listening_address,
     help="Serve /healthz and /readyz there, for whoever supervises this.",
 )
 @with_appcontext

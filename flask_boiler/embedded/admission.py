@@ -12,7 +12,6 @@ can.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import re
 import threading
@@ -21,10 +20,11 @@ from urllib.parse import urlsplit
 
 import grpc
 
+from flask_boiler.addresses import bare_name, is_loopback
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.errors import ConfigurationError
 
-__all__ = ["JSON", "JSON_OF_SDKS", "Admission", "check_type", "is_loopback"]
+__all__ = ["JSON", "JSON_OF_SDKS", "Admission", "check_type"]
 
 _log = logging.getLogger(__name__)
 
@@ -36,19 +36,6 @@ JSON_OF_SDKS = JSON | {"text/plain"}
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]{0,5})?", re.IGNORECASE)
 #: Of so many strangers it is told that they asked; more would fill the log.
 _MOST_TOLD = 20
-
-
-def is_loopback(name: str) -> bool:
-    """Whether a name or an address, without a port, can only mean this machine."""
-    bare = _normal(name)
-    if bare == "localhost" or bare.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(bare)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
 
 
 class Admission:
@@ -91,7 +78,7 @@ class Admission:
     def _is_trusted(self, name: str) -> bool:
         if is_loopback(name):
             return True
-        bare = _normal(name)
+        bare = bare_name(name)
         parents = (bare[at:] for at, letter in enumerate(bare) if letter == ".")
         return bare in self._trusted or not self._trusted.isdisjoint(parents)
 
@@ -100,7 +87,7 @@ class Admission:
             ""
             if not name
             else (
-                f". If {_normal(name)} is yours, add it to its trusted_hosts (--trusted-host, or "
+                f". If {bare_name(name)} is yours, add it to its trusted_hosts (--trusted-host, or "
                 "the configuration key firestore_trusted_hosts)"
             )
         )
@@ -140,10 +127,6 @@ def _host_of(origin: str) -> str:
         return ""
 
 
-def _normal(name: str) -> str:
-    return name.strip("[]").removesuffix(".").lower()
-
-
 def _checked(name: str) -> str:
     bare = name.removeprefix(".")
     match = _HOST.fullmatch(f"[{bare}]" if bare.count(":") > 1 and "[" not in bare else bare)
@@ -152,4 +135,4 @@ def _checked(name: str) -> str:
             f'trusted_hosts has "{name}", which is no name or address: write it without http:// '
             "and without a port"
         )
-    return f"{'.' if name.startswith('.') else ''}{_normal(match[1])}"
+    return f"{'.' if name.startswith('.') else ''}{bare_name(match[1])}"

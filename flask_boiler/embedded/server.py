@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Self, TypeAlias, cast
 import grpc
 from google.protobuf.empty_pb2 import Empty
 
-from flask_boiler.embedded.admission import Admission, is_loopback
+from flask_boiler.addresses import is_loopback
+from flask_boiler.embedded.admission import Admission
 from flask_boiler.embedded.conversation import ListenPolicy
 from flask_boiler.embedded.database import MEMORY, refusal_of
 from flask_boiler.embedded.faults import Faults

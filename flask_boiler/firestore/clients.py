@@ -12,7 +12,7 @@ from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import firestore
 from google.oauth2 import service_account
 
-from flask_boiler.addresses import is_loopback
+from flask_boiler.addresses import is_on_this_machine
 from flask_boiler.errors import ConfigurationError
 
 __all__ = ["close_client", "google_client", "local_client"]
@@ -40,7 +40,7 @@ class _LocalClient(firestore.Client):
 
     def _emulator_channel(self, transport: Any) -> grpc.Channel:
         options = [*_LOCAL_CHANNEL_OPTIONS]
-        if is_loopback(self._host):
+        if is_on_this_machine(self._host):
             # Else gRPC asks the proxy of the environment, which has a loopback of its own.
             options.append(("grpc.enable_http_proxy", 0))
         return grpc.insecure_channel(self._host, options=options)

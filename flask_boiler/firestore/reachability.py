@@ -24,6 +24,7 @@ from typing import Any
 
 import grpc
 
+from flask_boiler.addresses import socket_address
 from flask_boiler.errors import UnavailableError
 from flask_boiler.threads import OwnThread
 
@@ -343,9 +344,8 @@ class Reachability:
 
 def knock(host: str) -> str | None:
     """What is wrong with who should listen at ``HOST:PORT``; nothing is asked of them."""
-    name, _, port = host.rpartition(":")
     try:
-        with socket.create_connection((name.strip("[]"), int(port)), timeout=_KNOCK_WITHIN_S):
+        with socket.create_connection(socket_address(host), timeout=_KNOCK_WITHIN_S):
             return "what listens there takes connections but does not answer"
     except ConnectionRefusedError:
         return "nothing listens there (connection refused)"

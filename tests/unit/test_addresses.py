@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_boiler.addresses import emulator_host, is_loopback, normalized_host
+from flask_boiler.addresses import emulator_host, is_loopback, is_on_this_machine, normalized_host
 from flask_boiler.config import Config
 from flask_boiler.errors import ConfigurationError
 
@@ -83,4 +83,10 @@ def test_the_configuration_has_the_one_form() -> None:
     ],
 )
 def test_what_is_on_this_machine(host: str, expected: bool) -> None:
-    assert is_loopback(host) is expected
+    assert is_on_this_machine(host) is expected
+
+
+def test_what_means_all_addresses_is_no_name_of_this_machine_alone() -> None:
+    for name in ("0.0.0.0", "[::]"):
+        assert not is_loopback(name)
+        assert is_on_this_machine(f"{name}:1")

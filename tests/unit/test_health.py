@@ -9,7 +9,7 @@ from typing import Any
 import click
 import pytest
 
-from flask_boiler.cli.health_server import host_and_port
+from flask_boiler.cli.health_server import listening_address
 from flask_boiler.engine.keys import Parked, ViewKey
 from flask_boiler.engine.statistics import Statistics
 from flask_boiler.health import Health
@@ -88,10 +88,10 @@ def test_what_is_parked_is_told_by_name_and_kind_but_what_is_stored_is_not() -> 
     [("127.0.0.1:8081", ("127.0.0.1", 8081)), ("[::1]:80", ("::1", 80))],
 )
 def test_an_address_is_a_host_and_a_port(text: str, pair: tuple[str, int]) -> None:
-    assert host_and_port(None, None, text) == pair
+    assert listening_address(None, None, text) == pair
 
 
 @pytest.mark.parametrize("text", ["8081", ":8081", "h:", "h:0", "h:70000", "h:http"])
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter, match="is not HOST:PORT"):
-        host_and_port(None, None, text)
+        listening_address(None, None, text)

@@ -6,7 +6,8 @@ import logging
 
 import pytest
 
-from flask_boiler.embedded.admission import JSON, JSON_OF_SDKS, Admission, check_type, is_loopback
+from flask_boiler.addresses import is_loopback
+from flask_boiler.embedded.admission import JSON, JSON_OF_SDKS, Admission, check_type
 from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.errors import ConfigurationError
 
