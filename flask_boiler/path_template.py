@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from flask_boiler import registry
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.errors import DeclarationError, UnknownModelError
+from flask_boiler.model import Model
 from flask_boiler.naming import nearest
 from flask_boiler.store import Reference, Store
 from flask_boiler.stored_view import STORED_NAMES
+from flask_boiler.values import HasPath
 
 __all__ = ["PathTemplate"]
 
@@ -35,12 +37,17 @@ class PathTemplate:
         except (TypeError, ValueError) as error:
             raise DeclarationError(f"{where} is {text!r:.80}: {error}") from error
         self._fields = [field for _, field, _, _ in parsed if field is not None]
+        # What a field gives may be several segments, but for an id.
+        self._segments = "".join(
+            literal + ("" if field is None else "x") for literal, field, _, _ in parsed
+        ).split("/")
 
     def check(self, store_cls: type[Store]) -> None:
-        """Check that the store has what the template names, as far as that is declared.
+        """Check that it names a document, and what the store has, as far as that is declared.
 
         :raises DeclarationError: it does not; the nearest name is told.
         """
+        self._check_shape()
         for field in self._fields:
             found = _FIELD.fullmatch(field)
             if found is None:
@@ -51,9 +58,17 @@ class PathTemplate:
     def filled(self, store: Any) -> str:
         """The path for a store.
 
-        :raises ValueError: what the template names is ``None``.
+        :raises ValueError: what the template names is ``None``, or can be no part of a path.
         """
         return _Formatter().vformat(self._text, (), _StoreFields(store))
+
+    def _check_shape(self) -> None:
+        known = all(field.endswith(".doc_id") for field in self._fields)
+        if "" in self._segments or (known and len(self._segments) % 2):
+            raise DeclarationError(
+                f"{self._where} is {self._text!r}, which names no document: expected a collection "
+                "and an id, as in 'cityView/{city.doc_id}', or the same below another document"
+            )
 
     def _check_field(
         self, field: str, store_cls: type[Store], name: str, steps: list[tuple[str, str]]
@@ -65,6 +80,10 @@ class PathTemplate:
                 return
             hint = nearest(name, store_cls.references())
             raise self._refusal(field, f"{store_cls.__name__} has no reference {name!r}{hint}")
+        if not steps and not slot.many:
+            raise self._refusal(
+                field, f"that is a whole document: name a part of it, as in {{{name}.doc_id}}"
+            )
         if not steps or not steps[0][0]:
             return
         if slot.many:
@@ -117,8 +136,20 @@ class _Formatter(string.Formatter):
 
     def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
         found = super().get_field(field_name, args, kwargs)
-        if found[0] is None:
+        value = found[0]
+        if value is None:
             raise ValueError(f"Meta.path needs {field_name}, which is None")
+        if isinstance(value, HasPath):
+            raise ValueError(
+                f"Meta.path needs {field_name}, which is a reference: write {{{field_name}.id}}"
+            )
+        if isinstance(value, Model | Mapping) or (
+            isinstance(value, Iterable) and not isinstance(value, str)
+        ):
+            raise ValueError(
+                f"Meta.path needs {field_name}, and {type(value).__name__} is no part of a path: "
+                "use doc_ref or doc_refs for what is computed"
+            )
         return found
 
 

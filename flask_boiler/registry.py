@@ -191,7 +191,7 @@ def _unresolved(asked: type[Model], type_name: str, fitting: list[type[Model]], 
         return f"{subject}, which may be any of {_listed(fitting)}: ask for one of these"
     others = _alive(type_name)
     if others:
-        return f"{subject}, and {_spelled(others[0])} is not below {_spelled(asked)}"
+        return f"{subject}, and {_spelled(others[0])} is no subclass of {_spelled(asked)}"
     return (
         f"{subject}, and no such class is declared at or below {_spelled(asked)}: import the "
         "module that declares it, or correct the document"

@@ -53,6 +53,10 @@ class Reference(Generic[M]):
         require_plain(
             source, "the source of a reference", may_yield=self.many, error=DeclarationError
         )
+        if not (model is None or isinstance(model, str) or _is_model(model)):
+            raise DeclarationError(
+                f"a reference needs a model, or its name, not {model!r:.80}: as in reference(City)"
+            )
         self._model = model
         self._declared_in: type | None = None
         self.source = source
@@ -253,7 +257,8 @@ def reference(
     :param many: a mapping of models rather than one.
     :param source: computes a reference, a list or dict of them, or a :class:`Query`, from the
         store; of many, it may yield them. Without it the slot is a root.
-    :raises DeclarationError: the source is a coroutine function, or a generator of one reference.
+    :raises DeclarationError: the source is a coroutine function, or a generator of one reference;
+        or the model is none.
     """
     return (ManyReference if many else SingleReference)(model, source)
 
@@ -410,6 +415,10 @@ def is_named(pointed: Any) -> bool:
     """Whether something says by ``doc_ref`` which document it is; it is not asked to."""
     # hasattr would take an error in a property for its being missing.
     return inspect.getattr_static(pointed, "doc_ref", None) is not None
+
+
+def _is_model(model: Any) -> bool:
+    return isinstance(model, type) and issubclass(model, Model)
 
 
 def _is_collection(model: Any) -> bool:

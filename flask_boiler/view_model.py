@@ -121,7 +121,9 @@ class ViewModel(Model):
                 roots = {**roots, _only_root(cls, store_cls): doc_id}
             absent = [name for name in store_cls.roots() if name not in roots]
             if absent:
-                raise DeclarationError(f"{cls.__name__}.new needs {', '.join(absent)}")
+                unknown = roots.keys() - store_cls.references().keys()
+                instead = f", and was given {', '.join(sorted(unknown))}" if unknown else ""
+                raise DeclarationError(f"{cls.__name__}.new needs {', '.join(absent)}{instead}")
             store = store_cls(**roots)
             for name in store_cls.roots():
                 _require_root(store, name, roots[name])
@@ -451,8 +453,13 @@ class ViewModel(Model):
 def store_class(cls: type[ViewModel]) -> type[Store]:
     """The store that a view names by annotation; an empty one if it names none.
 
+    :raises ConfigurationError: the class is no view model.
     :raises DeclarationError: the annotation is no store.
     """
+    if not issubclass(cls, ViewModel):
+        raise ConfigurationError(
+            f"{cls.__name__} is no view model: expected a class below ViewModel"
+        )
     annotation, names = cls._store_annotation
     if isinstance(annotation, str):
         try:

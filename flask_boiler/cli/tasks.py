@@ -128,9 +128,10 @@ def _queues_of_app(name: str | None, wait_s: float) -> Iterator[list[QueryTaskMe
         if name is not None:
             queues = [queue for queue in queues if queue.name == name]
         if not queues:
-            missing = "is there" if name is None else f"is called {name!r}"
             raise click.ClickException(
-                f"no QueryTaskMediator {missing}; those of this application: {known}"
+                "this application adds no QueryTaskMediator to its Boiler, so it has no tasks"
+                if name is None
+                else f"no QueryTaskMediator is called {name!r}; those of this application: {known}"
             )
         yield queues
 

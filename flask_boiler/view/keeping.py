@@ -80,9 +80,9 @@ class ViewKeeper:
     """
 
     def __init__(self, view_cls: type[ViewModel]) -> None:
+        self._build = builder_of(view_cls)
         view_cls.require_place()
         view_cls.on_delete()
-        self._build = builder_of(view_cls)
         self._view_cls = view_cls
 
     def computation(self, key: ViewKey, run: Run) -> Computation:

@@ -14,6 +14,7 @@ from flask_boiler.context import ApplicationContext
 from flask_boiler.engine.runtime import Engine
 from flask_boiler.firestore.query import targets_of
 from flask_boiler.values import Snapshot, Target
+from flask_boiler.view.build import require_root_of
 from flask_boiler.view.keeping import Run, keeper_of
 from flask_boiler.view.populated import Opened, PopulatedMediator, keeping
 from flask_boiler.view_model import ViewModel
@@ -76,7 +77,7 @@ class QueryMediator(PopulatedMediator):
     :param name: what its views are remembered by from one run to the next; by default the
         class of the view or mediator. Two mediators of one name cannot run together.
     :raises ConfigurationError: neither a view nor a protocol is given, or both, or the view
-        cannot be built from one document or has no place to be kept at.
+        cannot be built from one document, of the query's model, or has no place to be kept at.
     """
 
     Protocol: ClassVar[type[ProtocolBase] | None] = None
@@ -92,6 +93,8 @@ class QueryMediator(PopulatedMediator):
         self.view_model_cls = view_model_cls
         self.query = query
         self._keeper = keeper_of(self, view_model_cls, self.Protocol)
+        if view_model_cls is not None:
+            require_root_of(view_model_cls, query)
 
     def _targets(self, context: ApplicationContext) -> Sequence[Target]:
         return targets_of(self.query, context.datastore.codec)

@@ -11,7 +11,7 @@ from flask_boiler.form import Form
 from flask_boiler.query import Query
 from flask_boiler.transaction import Transaction
 from flask_boiler.values import Snapshot, Write
-from flask_boiler.view.build import builder_of
+from flask_boiler.view.build import builder_of, require_root_of
 from flask_boiler.view.query_task.forms import submitting
 from flask_boiler.view_model import ViewModel
 
@@ -28,7 +28,8 @@ def effect_of(
 ) -> Effect:
     """The effect of a mediator's tasks.
 
-    :raises ConfigurationError: neither a view nor a function is given, or both.
+    :raises ConfigurationError: neither a view nor a function is given, or both; or the view is
+        none, or of another model than the query's.
     """
     if (view_model_cls is None) == (on_task is None):
         raise ConfigurationError(f"{where} needs either view_model_cls or on_task, and not both")
@@ -41,7 +42,7 @@ def effect_of(
     assert view_model_cls is not None
     if issubclass(view_model_cls, Form):
         return submitting(view_model_cls)
-    return _storing(view_model_cls)
+    return _storing(view_model_cls, query)
 
 
 def _calling(on_task: OnTask, query: Any) -> Effect:
@@ -52,9 +53,10 @@ def _calling(on_task: OnTask, query: Any) -> Effect:
     return call
 
 
-def _storing(view_cls: type[ViewModel]) -> Effect:
-    view_cls.require_place()
+def _storing(view_cls: type[ViewModel], query: Any) -> Effect:
     build = builder_of(view_cls)
+    view_cls.require_place()
+    require_root_of(view_cls, query)
 
     def store(task: Snapshot, transaction: Transaction) -> None:
         view = build(task)

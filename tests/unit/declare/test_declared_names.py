@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import ConfigurationError, DeclarationError
 from flask_boiler.model import Model
 from flask_boiler.mutation import Mutation
+from flask_boiler.path_template import PathTemplate
 from flask_boiler.store import Store, reference
 from flask_boiler.view import (
     DocumentMediator,
@@ -21,6 +23,7 @@ from flask_boiler.view import (
     QueryMediator,
     QueryTaskMediator,
     RestMediator,
+    WsMediator,
 )
 from flask_boiler.view.rest import ListGet
 from flask_boiler.view.rest_views import InstanceGet
@@ -106,6 +109,20 @@ def test_what_a_path_names_has_to_be_there(path: str, said: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
+    ["v", "v/{town.doc_id}/w", "/v/{town.doc_id}", "v//{town.doc_id}", "v/{town.doc_id}/", ""],
+)
+def test_a_path_that_can_be_no_documents(path: str) -> None:
+    with pytest.raises(DeclarationError, match="which names no document"):
+        view_with(path=path)
+
+
+def test_a_path_of_a_whole_document() -> None:
+    with pytest.raises(DeclarationError, match=r"name a part of it, as in \{town.doc_id\}"):
+        view_with(path="v/{town}")
+
+
+@pytest.mark.parametrize(
+    "path",
     [
         "v/{town.doc_id}",
         "v/{town.farms}",
@@ -121,6 +138,22 @@ def test_what_a_path_names_has_to_be_there(path: str, said: str) -> None:
 )
 def test_what_a_path_may_name(path: str) -> None:
     assert view_with(path=path).meta("path") == path
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (Town.new(doc_id="b"), "Town is no part of a path"),
+        (["b"], "list is no part of a path"),
+        ({"b": 1}, "dict is no part of a path"),
+        (SimpleNamespace(path="Town/b"), r"is a reference: write \{town.anything.id\}"),
+        (None, "which is None"),
+    ],
+)
+def test_a_value_that_can_be_no_part_of_a_path(value: Any, said: str) -> None:
+    store = SimpleNamespace(town=SimpleNamespace(anything=value))
+    with pytest.raises(ValueError, match=said):
+        PathTemplate("v/{town.anything}", "V.Meta.path").filled(store)
 
 
 def test_a_store_that_is_fed_by_hand_has_any_name() -> None:
@@ -184,7 +217,7 @@ class TestStores:
         with pytest.raises(DeclarationError, match=r"'twn'; did you mean 'town'\?"):
             TownStore(twn="a")
         with pytest.raises(DeclarationError, match="needs town"):
-            TownView.new(twn="a")
+            TownView.new(**{"twn": "a"})
 
     def test_a_snapshot(self) -> None:
         with pytest.raises(DeclarationError, match=r"'twn'; did you mean 'town'\?"):
@@ -295,3 +328,62 @@ class TestRoutes:
 
         with pytest.raises(ConfigurationError, match=r"'twn_name'; did you mean 'town_name'\?"):
             RestMediator(TownView, app=Flask(__name__)).add_list_get("/towns", Towns)
+
+
+class Person(DomainModel):
+    name: Attr[str]
+
+
+class Hamlet(DomainModel):
+    """Lies among the towns, and is none."""
+
+    class Meta:
+        collection_name = "Town"
+
+
+class BareView(ViewModel):
+    class Meta:
+        path = "bare/fixed"
+
+
+def book(task: Any, transaction: Any) -> None:
+    pass
+
+
+class TestWhatAViewIsOf:
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda cls: QueryMediator(cls, query=Town.all()),
+            lambda cls: QueryTaskMediator(cls, query=Town.all()),
+            lambda cls: DocumentMediator(cls, document="Town/a"),
+            lambda cls: RestMediator(cls, app=Flask("app")).add_instance_get("/t/<doc_id>"),
+            lambda cls: WsMediator(cls, namespace="/t"),
+        ],
+    )
+    def test_a_mediator_of_what_is_no_view(self, make: Any) -> None:
+        with pytest.raises(ConfigurationError, match="Town is no view model"):
+            make(Town)
+
+    @pytest.mark.parametrize("mediator", [QueryMediator, QueryTaskMediator])
+    def test_a_query_of_another_model_than_the_root(self, mediator: Any) -> None:
+        with pytest.raises(ConfigurationError, match=r"TownStore\.town.*the query finds Person"):
+            mediator(TownView, query=Person.all())
+
+    @pytest.mark.parametrize("model", [Town, Village, Hamlet])
+    def test_a_query_of_what_may_be_the_root(self, model: Any) -> None:
+        assert QueryMediator(TownView, query=model.all()).query
+
+    def test_a_view_without_a_store(self) -> None:
+        with pytest.raises(ConfigurationError, match="BareView has no store"):
+            QueryMediator(BareView, query=Town.all())
+
+    def test_a_root_that_is_called_otherwise(self) -> None:
+        with pytest.raises(DeclarationError, match="needs town, and was given twn"):
+            TownView.new(**{"twn": "a"})
+
+
+@pytest.mark.parametrize("model", [3, int, Town.all, ["Town"]])
+def test_a_reference_to_what_is_no_model(model: Any) -> None:
+    with pytest.raises(DeclarationError, match="a reference needs a model, or its name"):
+        reference(model)
