@@ -441,6 +441,12 @@ def _collect(loader: Any, root: Any, path: Path) -> _Settings:
     settings = _Settings(str(path))
     for name, node, where in _entries(loader, root, path):
         if _is_section(name, node.tag == _YAML_TRUTH):
+            if node.tag != _YAML_NULL and node.id != "mapping":
+                truth = ", or true or false" if name == "testing" else ""
+                raise ConfigurationError(
+                    f"{where}: {name!r} is a section: expected keys and values below it, as in "
+                    f"'project: my-id'{truth}"
+                )
             section = _entries(loader, node, path)
             settings.take_section(
                 name, [(n, loader.construct_object(v, deep=True), w) for n, v, w in section]

@@ -8,7 +8,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from flask import Blueprint, Flask, current_app, has_app_context
 
@@ -48,6 +48,7 @@ _EXTENSION = "boiler"
 _FINISH_WITHIN_S = 30.0
 
 
+@runtime_checkable
 class Mediator(Protocol):
     """What ``boiler.add`` takes: all mediators are such."""
 
@@ -147,7 +148,10 @@ class Boiler(Startable):
         """Have a mediator started and stopped with the others; gives it back.
 
         Where the others run already, it is started at once.
+
+        :raises ConfigurationError: it is none.
         """
+        _require_mediator(mediator)
         self._mediators.append(mediator)
         if isinstance(mediator, QueryTaskMediator):
             mediator.belong_to(lambda: self.context)
@@ -461,3 +465,12 @@ def _context_of_running_boiler() -> ApplicationContext | None:
 
 register_resolver(_context_of_current_app)
 register_resolver(_context_of_running_boiler, last=True)
+
+
+def _require_mediator(added: object) -> None:
+    if isinstance(added, type) or not isinstance(added, Mediator):
+        said = added.__name__ if isinstance(added, type) else f"{added!r:.80}"
+        raise ConfigurationError(
+            f"{said} is no mediator that can be started: expected one such as "
+            "QueryMediator(CityView, query=City.get_query())"
+        )

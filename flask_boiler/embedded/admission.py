@@ -132,7 +132,7 @@ def _checked(name: str) -> str:
     match = _HOST.fullmatch(f"[{bare}]" if bare.count(":") > 1 and "[" not in bare else bare)
     if match is None or match[0] != match[1]:
         raise ConfigurationError(
-            f'trusted_hosts has "{name}", which is no name or address: write it without http:// '
-            "and without a port"
+            f'among the trusted hosts is "{name}", which is no name or address: write it without '
+            "http:// and without a port"
         )
     return f"{'.' if name.startswith('.') else ''}{bare_name(match[1])}"

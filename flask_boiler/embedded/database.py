@@ -216,6 +216,11 @@ def _unusable(path: str, why: object) -> StorageFailure:
             f"the embedded Firestore cannot use {path}: the disk is full ({why}). Make room and "
             "start it again"
         )
+    if isinstance(why, FileNotFoundError):
+        return StorageFailure(
+            f"the embedded Firestore cannot use {path}: there is no directory "
+            f"{Path(path).absolute().parent}. Make it, or name another file"
+        )
     if isinstance(why, sqlite3.DatabaseError) and not isinstance(why, sqlite3.OperationalError):
         remedy = (
             " The file is damaged, or no file of an embedded Firestore. Move it away and import "

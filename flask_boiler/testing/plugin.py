@@ -176,9 +176,16 @@ def boiler(boiler_config: Config, boiler_app: Flask | None) -> Iterator[Boiler]:
 
 
 def _boiler_of(app: Flask) -> Boiler:
+    from flask import Flask
+
     from flask_boiler.errors import ConfigurationError
     from flask_boiler.extension import Boiler
 
+    if not isinstance(app, Flask):
+        raise ConfigurationError(
+            f"the fixture boiler_app gives {app!r:.80}: have it return the Flask application, "
+            "whose Boiler is found by itself"
+        )
     boiler = app.extensions.get("boiler")
     if not isinstance(boiler, Boiler):
         raise ConfigurationError(

@@ -121,7 +121,13 @@ def test_testing_is_a_key_of_the_file_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("runtime", ["development", "production"])
 def test_other_runtimes_are_no_keys(tmp_path: Path, runtime: str) -> None:
-    assert "line 1: expected keys and values" in refusal(tmp_path, f"{runtime}: true\n")
+    assert f"line 1: '{runtime}' is a section" in refusal(tmp_path, f"{runtime}: true\n")
+
+
+def test_a_key_that_is_a_section_as_well_says_so(tmp_path: Path) -> None:
+    message = refusal(tmp_path, "testing: yess\n")
+    assert "'testing' is a section" in message
+    assert message.endswith("or true or false")
 
 
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -60,6 +61,12 @@ def test_the_last_to_start_is_the_first_to_stop(boiler: Boiler) -> None:
         pass
     boiler.stop()
     assert calls == ["start a", "start b", "stop b", "stop a"]
+
+
+@pytest.mark.parametrize("added", [Noting, "mediator", None])
+def test_what_is_no_mediator_is_not_added(boiler: Boiler, added: Any) -> None:
+    with pytest.raises(ConfigurationError, match="is no mediator that can be started"):
+        boiler.add(added)
 
 
 @pytest.mark.parametrize("mediators", [0, 1])

@@ -100,3 +100,22 @@ def test_loading_the_plugin_imports_nothing_that_costs_time() -> None:
         "flask_boiler.testing",
         "flask_boiler.testing.plugin",
     ]
+
+
+def test_an_application_that_is_none_is_refused_in_words(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from flask_boiler.extension import Boiler
+
+        @pytest.fixture
+        def boiler_app(boiler_config):
+            return Boiler(config=boiler_config)
+
+        def test_it(boiler):
+            pass
+        """
+    )
+    result = pytester.runpytest_subprocess()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*have it return the Flask application*"])

@@ -29,7 +29,8 @@ class FormQuery:
         pattern = form_cls.form_pattern()
         if pattern is None:
             raise ConfigurationError(
-                f"which {form_cls.__name__}s? give it a Meta.form_path, or the mediator a query"
+                f"{form_cls.__name__} does not say where its forms lie: give it a Meta.form_path, "
+                "such as 'users/{uid}/orders_POST/{order_id}', or the mediator a query"
             )
         above, _, self._collection = pattern.text.rpartition("/")[0].rpartition("/")
         self._parent = "" if "{" in above else above

@@ -283,7 +283,7 @@ class QueryTaskMediator(Startable):
 def _query_of(view_cls: type[ViewModel] | None) -> FormQuery:
     if view_cls is not None and issubclass(view_cls, Form):
         return FormQuery(view_cls)
-    raise ConfigurationError("which documents are the tasks? give the mediator a query")
+    raise ConfigurationError("a QueryTaskMediator needs a query, which finds the tasks")
 
 
 def _require_place_of_refusals(view_cls: type[ViewModel] | None, mark: MarkOption) -> None:

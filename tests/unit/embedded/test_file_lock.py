@@ -143,3 +143,8 @@ def test_what_is_kept_is_the_owners_alone(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert os.stat(tmp_path).st_mode == folder
+
+
+def test_a_file_in_a_directory_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(StorageFailure, match=f"there is no directory {tmp_path / 'gone'}. Make it"):
+        Storage(str(tmp_path / "gone" / "data.db"))
