@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +12,7 @@ import flask_socketio
 import pytest
 import socketio
 import websocket
-from flask import Flask, abort
+from flask import Flask, abort, request
 
 from flask_boiler.config import Config
 from flask_boiler.domain_model import DomainModel
@@ -25,7 +27,7 @@ from flask_boiler.store import Store, reference
 from flask_boiler.view import WsLimits, WsMediator
 from flask_boiler.view.websocket.namespace import RESERVED
 from flask_boiler.view_model import ViewModel
-from tests.e2e.sockets import CLOSED_FROM_BOTH_SIDES, RawClient, eventually
+from tests.e2e.sockets import CLOSED_FROM_BOTH_SIDES, TIMEOUT_S, RawClient, eventually
 from tests.e2e.test_websocket_clients import serving
 
 pytestmark = CLOSED_FROM_BOTH_SIDES
@@ -54,6 +56,7 @@ class Gates(WsMediator):
     def __init__(self, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)
         self.seen: list[str] = []
+        self.entered, self.left = threading.Event(), threading.Event()
 
     def on_connect(self, auth: Any) -> None:
         self.seen.append("connect")
@@ -72,6 +75,13 @@ class Gates(WsMediator):
                 raise RuntimeError("the password of the database is secret")
             case "mistaken":
                 raise TypeError("the password of the database is secret")
+            case "eager":
+                # What an older Socket.IO server does with an event that comes before the answer.
+                answer = self.trigger_event("knock", request.sid, "softly")  # type: ignore[attr-defined]
+                self.seen.append(f"answered {answer}")
+            case "leaving":
+                self.entered.set()
+                assert self.left.wait(TIMEOUT_S)
             case "refused":
                 raise flask_socketio.ConnectionRefusedError("Closed.", {"until": "noon"})
 
@@ -155,6 +165,40 @@ def test_reserved_names_are_refused_with_an_answer(served: Served) -> None:
             assert client.receive() == ["error", {**answer["error"], "event": event}]
         assert served.mediator.seen == ["connect"]
         assert client.call("knock", "softly") == "Come in."
+
+
+@pytest.mark.parametrize("event", [{"a": 1}, ["knock"], None, 7])
+def test_what_is_no_name_is_no_event(served: Served, event: object) -> None:
+    with RawClient(served.address, NAMESPACE) as client:
+        assert client.emit(event)["error"]["status"] == 404
+
+
+def test_who_is_not_let_in_yet_is_not_heard(served: Served) -> None:
+    with socketio.SimpleClient() as client:
+        client.connect(served.address, namespace=NAMESPACE, auth={"as": "eager"})
+        assert served.mediator.seen == ["connect", "answered None"]
+        assert client.call("knock", "softly") == "Come in."
+
+
+def test_who_goes_before_being_let_in_leaves_nothing(served: Served) -> None:
+    polling = f"{served.address}/socket.io/?EIO=4&transport=polling"
+    with urllib.request.urlopen(polling) as answer:
+        sid = json.loads(answer.read()[1:])["sid"]
+
+    def post(text: str) -> None:
+        body = urllib.request.Request(f"{polling}&sid={sid}", data=text.encode())
+        with urllib.request.urlopen(body) as answer:
+            answer.read()
+
+    coming = threading.Thread(target=post, args=[f'40{NAMESPACE},{{"as": "leaving"}}'])
+    coming.start()
+    assert served.mediator.entered.wait(TIMEOUT_S)
+    post("1")
+    eventually(lambda: sid not in served.io.server.environ)
+    served.mediator.left.set()
+    coming.join()
+    eventually(lambda: served.mediator.clients == 0)
+    assert not served.io.server.manager.rooms
 
 
 def test_what_is_no_handler_of_the_class_is_no_event(served: Served) -> None:

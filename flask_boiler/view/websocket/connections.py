@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["connection_refusal", "end_connection", "send_away", "unread_by"]
+__all__ = ["connection_refusal", "end_connection", "has_gone", "send_away", "unread_by"]
 
 
 def unread_by(server: Any, namespace: str, sid: str) -> int | None:
     """How many messages wait until a client reads; ``None`` if nothing can wait for it."""
     connection = _connection(server, namespace, sid)
     return None if connection is None else int(connection.queue.qsize())
+
+
+def has_gone(server: Any, namespace: str, sid: str) -> bool:
+    """Whether the connection of a client that is about to be let in has ended meanwhile."""
+    try:
+        return server.get_environ(sid, namespace) is None
+    except KeyError:
+        # The last client of the namespace is leaving at this moment.
+        return True
 
 
 def connection_refusal() -> type[Exception]:

@@ -34,6 +34,7 @@ from flask_boiler.view.websocket.commands import apply_command, parts_of
 from flask_boiler.view.websocket.connections import (
     connection_refusal,
     end_connection,
+    has_gone,
     send_away,
     unread_by,
 )
@@ -81,6 +82,8 @@ class _Client:
     gone: bool = False
     #: It was sent away, as it does not read what it asks for.
     expelled: bool = False
+    #: It was let in. Not every Socket.IO server keeps back what a client sends before that.
+    admitted: bool = False
 
 
 class WsMediator:
@@ -236,7 +239,7 @@ class WsMediator:
             return self._connect(sid, *given)
         if event == "disconnect" and is_disconnecting(self.server, self.namespace, sid):
             return self._disconnect(sid, *given)
-        if self._is_deaf(sid):
+        if not self._is_heard(sid):
             return None
         if isinstance(event, str) and event in self._events:
             return self._answer(event, sid, lambda: self._handle(event, sid, *given))
@@ -244,11 +247,14 @@ class WsMediator:
 
     def _connect(self, sid: str, environ: dict[str, Any], *auth: Any) -> Any:
         with self._lock:
-            self._clients.setdefault(sid, _Client())
+            client = self._clients.setdefault(sid, _Client())
         answer: Any = False
         try:
             answer = self._admitted(sid, environ, *auth)
-            if self._stopping.is_set():
+            if has_gone(self.server, self.namespace, sid):
+                # It has gone meanwhile, and Socket.IO tells that of nobody who is not let in yet.
+                answer = False
+            elif self._stopping.is_set():
                 # Told no, the client would not come again, here or to another process.
                 end_connection(self.server, self.namespace, sid)
                 answer = False
@@ -260,6 +266,7 @@ class WsMediator:
             # says who it is is that of the connection.
             now = self._departures.now()
             self._departures.expect(sid, since=environ.setdefault(_CONNECTED_AT, now))
+            client.admitted = True
         return answer
 
     def _admitted(self, sid: str, environ: dict[str, Any], *auth: Any) -> Any:
@@ -410,7 +417,7 @@ class WsMediator:
         return self._dispatch(event, sid, *given)
 
     def _refuse_event(self, event: Any) -> dict[str, Any]:
-        if event in RESERVED:
+        if isinstance(event, str) and event in RESERVED:
             raise Refusal(400, f"No client sends {event!r}: Socket.IO keeps that name for itself.")
         known = ", ".join(sorted(self._events))
         raise Refusal(404, f"There is no event {str(event)!r:.60}; there are {known}.")
@@ -456,17 +463,18 @@ class WsMediator:
 
     # --- clients ---------------------------------------------------------------------------
 
-    def _is_deaf(self, sid: str) -> bool:
-        """Whether a client asks on and on and does not read the answers; it is sent away then.
+    def _is_heard(self, sid: str) -> bool:
+        """Whether the events of a client count: it was let in, and reads what it is answered.
 
-        Updates wait until it reads, but each of its events is answered at once.
+        Updates wait until it reads, but each of its events is answered at once: one that asks on
+        and on and reads nothing is sent away.
         """
         client = self._clients.get(sid)
-        if client is None:
+        if client is None or not client.admitted:
             return False
         unread = unread_by(self.server, self.namespace, sid)
         if unread is None or unread <= self._limits.most_unread_answers:
-            return client.expelled
+            return not client.expelled
         with client.lock:
             expelled, client.expelled = client.expelled, True
         if not expelled:
@@ -476,7 +484,7 @@ class WsMediator:
                 unread,
             )
             self._send_away(sid)
-        return True
+        return False
 
     def _send_away(self, sid: str) -> None:
         send_away(self.server, self.namespace, sid)
