@@ -35,6 +35,7 @@ from marshmallow import fields, validate
 from flask_boiler.attrs import kinds, links, relations
 from flask_boiler.attrs.attribute import READ_ONLY, Attr
 from flask_boiler.attrs.typed import BYTES, GEO_POINT, TIMESTAMP, VECTOR
+from flask_boiler.attrs.validating import Validators
 from flask_boiler.errors import DeclarationError, ValidationError
 from flask_boiler.firestore.native import copied
 from flask_boiler.json_fields import (
@@ -181,7 +182,7 @@ def _field_of(attribute: Attr[Any]) -> fields.Field[Any]:
         "metadata": {"description": attribute.__doc__} if attribute.__doc__ else {},
     }
     if attribute.input_validators:
-        options["validate"] = list(attribute.input_validators)
+        options["validate"] = [Validators(*attribute.input_validators)]
     if attribute.required and not attribute.read_only:
         options["required"] = True
     elif declared.default_factory is not None:

@@ -19,6 +19,7 @@ from flask_boiler.attrs.kinds import (
 )
 from flask_boiler.attrs.operators import FieldOperators, NestedField, nested
 from flask_boiler.attrs.typed import TypeSource
+from flask_boiler.attrs.validating import Validators
 from flask_boiler.callbacks import require_plain, require_result
 from flask_boiler.errors import DeclarationError, QueryError, ValidationError
 from flask_boiler.firestore.native import DELETE_FIELD, copied, is_transform
@@ -589,6 +590,6 @@ def _require_plain(function: Any, what: str) -> None:
 
 def _run(validators: tuple[Callable[[Any], Any], ...], value: Any) -> None:
     try:
-        marshmallow.validate.And(*validators)(value)
+        Validators(*validators)(value)
     except marshmallow.ValidationError as error:
         raise Mismatch(flattened(error.messages)) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import enum
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import marshmallow
 
+from flask_boiler.attrs.validating import Validators
 from flask_boiler.callbacks import require_plain
 from flask_boiler.errors import DeclarationError, StoredDataError, ValidationError
 from flask_boiler.firestore.native import (
@@ -596,6 +598,9 @@ class FieldKind(Kind):
     def __init__(self, field: marshmallow.fields.Field[Any]) -> None:
         for validator in field.validators:
             require_plain(validator, f"a validator of {field!r:.60}", error=DeclarationError)
+        if field.validators:
+            field = copy.copy(field)
+            field.validators = [Validators(*field.validators)]
         self.field = field
         self.label = f"what {type(field).__name__} takes"
 

@@ -1,0 +1,37 @@
+"""Validators of one value, which say of any value whether it is valid, be it of whatever type.
+
+Marshmallow's own, and most of an application's, are made for values of some type: the length of a
+number, say, is a ``TypeError``. Where an attribute has no type, or several, a client may send any.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import marshmallow
+from marshmallow import validate
+
+__all__ = ["Validators"]
+
+logger = logging.getLogger(__name__)
+
+_MISFIT = "Invalid value."
+#: What functions raise on values that they are not made for.
+_OF_VALUES = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
+
+
+class Validators(validate.And):
+    """Several validators, of which each has to pass; one that cannot look at a value refuses it."""
+
+    def __call__(self, value: Any) -> Any:
+        """The value.
+
+        :raises marshmallow.ValidationError: it is not valid.
+        """
+        try:
+            return super().__call__(value)
+        except _OF_VALUES as error:
+            # Of what is no matter of the value, such as a database that is away, nothing is said.
+            logger.info("a value of type %s is not valid: %s", type(value).__name__, error)
+            raise marshmallow.ValidationError(_MISFIT) from error
