@@ -32,7 +32,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from flask_boiler.attrs.attribute import MISSING, Attr
-from flask_boiler.callbacks import require_plain, require_plain_members
+from flask_boiler.callbacks import require_plain, require_plain_members, require_result
 from flask_boiler.collection import new_id
 from flask_boiler.errors import ConfigurationError, ConflictError, RefusedError, ValidationError
 from flask_boiler.reading import reading_through
@@ -40,7 +40,7 @@ from flask_boiler.transaction import current_transaction, execute_transaction
 from flask_boiler.view_model import ViewModel
 from flask_boiler.view_root import ViewRoot
 
-__all__ = ["Mutation"]
+__all__ = ["Mutation", "carry_out"]
 
 V = TypeVar("V", bound=ViewModel)
 R = TypeVar("R")
@@ -102,20 +102,25 @@ class Mutation(Generic[V]):
         return view
 
     @classmethod
-    def can_create(cls) -> bool:
-        """Whether :meth:`mutate_create` makes views; the default makes those that it can build."""
-        return cls._creates_its_own_way() or cls._root().built_from_model
+    def can_create_by_put(cls) -> bool:
+        """Whether :meth:`mutate_create` is asked by who puts a view that is not there.
+
+        The default is, if it can build the view, unless the mutation has a :meth:`mutate_put` of
+        its own: that may say who may put, and the default does not ask it.
+        """
+        if cls._has_own("mutate_create"):
+            return True
+        return cls._root().built_from_model and not cls._has_own("mutate_put")
 
     @classmethod
     def can_create_unnamed(cls) -> bool:
         """Whether it makes them without a ``doc_id``; the default needs the parent's name, too."""
-        return cls._creates_its_own_way() or not cls._root().model.keyed_by_path()
+        return cls._has_own("mutate_create") or not cls._root().model.keyed_by_path()
 
     @classmethod
-    def _creates_its_own_way(cls) -> bool:
-        own: Any = cls.mutate_create
-        default: Any = Mutation.mutate_create
-        return own.__func__ is not default.__func__
+    def _has_own(cls, name: str) -> bool:
+        """Whether a command is another than the default."""
+        return getattr(cls, name).__func__ is not getattr(Mutation, name).__func__
 
     @classmethod
     def mutate_put(cls, doc_id: str, data: Mapping[str, Any]) -> V:
@@ -199,6 +204,19 @@ class Mutation(Generic[V]):
         wrong: dict[str, list[str]] = {}
         view._checked(data, view.attributes(), Attr.adopt, wrong)
         raise ValidationError({**missing, **wrong}, where=type(view).__name__)
+
+
+def carry_out(
+    mutation_cls: type[Mutation[Any]], operation: str, *arguments: Any, **named: Any
+) -> Any:
+    """What a command returns, which is no coroutine: a decorator can hide that it is one.
+
+    :param operation: ``create``, ``put``, ``patch`` or ``delete``.
+    :raises ConfigurationError: it is a coroutine, and so nothing is done.
+    """
+    name = f"mutate_{operation}"
+    result = getattr(mutation_cls, name)(*arguments, **named)
+    return require_result(result, f"{mutation_cls.__name__}.{name}")
 
 
 def _replaceable(view_cls: type[ViewModel]) -> list[str]:

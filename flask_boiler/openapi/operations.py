@@ -107,8 +107,10 @@ def _instance_get(schemas: Schemas, route: Route) -> JsonSchema:
 
 def _instance_put(schemas: Schemas, route: Route) -> JsonSchema:
     view_cls = route.mediator.view_model_cls
-    summary = f"Set all that can be written of a {view_cls.__name__}, or make a new one"
-    change = _change(schemas, route, summary, schemas.view(view_cls))
+    summary = f"Set all that can be written of a {view_cls.__name__}"
+    if not route.mediator.require_mutation().can_create_by_put():
+        return _change(schemas, route, summary, schemas.view(view_cls))
+    change = _change(schemas, route, f"{summary}, or make a new one", schemas.view(view_cls))
     made = response("The new view.", *_OF_A_WRITE, "Location", schema=schemas.view(view_cls))
     change["responses"] = {"201": made, **change["responses"]}
     return change

@@ -26,6 +26,7 @@ from flask_boiler.errors import (
     ValidationError,
 )
 from flask_boiler.json_text import json_text
+from flask_boiler.mutation import carry_out
 from flask_boiler.ports import Incomplete
 from flask_boiler.reading import DirectReader, current_reader, reading_through
 from flask_boiler.snapshot_cut import compute_once
@@ -320,7 +321,7 @@ class ListPost(RestView):
 
     def answer(self, **arguments: Any) -> Response:
         """201, with where the view is."""
-        created = self.mutation_cls.mutate_create(data=self.input())
+        created = carry_out(self.mutation_cls, "create", data=self.input())
         doc_id = self.root.key_of(self.root.of(created).doc_path)
         response = self.answer_written(doc_id, 201)
         response.headers["Location"] = self.location(doc_id)
@@ -397,7 +398,7 @@ class InstancePut(_InstanceWrite):
             response = self.answer_written(doc_id, 201)
             response.headers["Location"] = self.location(doc_id)
             return response
-        self.conditionally(doc_id, lambda: self.mutation_cls.mutate_put(doc_id, data))
+        self.conditionally(doc_id, lambda: carry_out(self.mutation_cls, "put", doc_id, data))
         return self.answer_written(doc_id)
 
     def location(self, doc_id: str) -> str:
@@ -407,7 +408,7 @@ class InstancePut(_InstanceWrite):
     def _makes_a_new_one(self) -> bool:
         """Whether the request is on condition that there is no such view."""
         only = request.if_none_match.star_tag and not request.headers.get("If-Match")
-        return only and self.mutation_cls.can_create()
+        return only and self.mutation_cls.can_create_by_put()
 
     def _create(self, doc_id: str, data: dict[str, Any]) -> None:
         """Create the view, if its root is not there; of several who try at once, one does.
@@ -418,7 +419,7 @@ class InstancePut(_InstanceWrite):
         def create() -> None:
             there = self.root.exists(doc_id)
             try:
-                self.mutation_cls.mutate_create(doc_id=doc_id, data=data)
+                carry_out(self.mutation_cls, "create", doc_id=doc_id, data=data)
             except ConflictError as error:
                 if there:
                     # No lost race, which would be tried again.
@@ -436,7 +437,7 @@ class InstancePatch(_InstanceWrite):
     def answer(self, *, doc_id: str, **arguments: Any) -> Response:
         """200, with the view as it now stands."""
         data = self.input()
-        self.conditionally(doc_id, lambda: self.mutation_cls.mutate_patch(doc_id, data))
+        self.conditionally(doc_id, lambda: carry_out(self.mutation_cls, "patch", doc_id, data))
         return self.answer_written(doc_id)
 
 
@@ -445,7 +446,7 @@ class InstanceDelete(_InstanceWrite):
 
     def answer(self, *, doc_id: str, **arguments: Any) -> Response:
         """204."""
-        self.conditionally(doc_id, lambda: self.mutation_cls.mutate_delete(doc_id))
+        self.conditionally(doc_id, lambda: carry_out(self.mutation_cls, "delete", doc_id))
         try:
             time_ns = _time_after()
         except BoilerError:

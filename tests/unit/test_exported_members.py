@@ -46,7 +46,7 @@ SURFACE = {
     "flask_boiler.health": ["Health"],
     "flask_boiler.form": ["Form", "PROBLEM_FIELD"],
     "flask_boiler.local_firestore": ["EmbeddedProgram", "start_local_firestore"],
-    "flask_boiler.mutation": ["Mutation"],
+    "flask_boiler.mutation": ["Mutation", "carry_out"],
     "flask_boiler.openapi": ["asyncapi_document", "openapi_document"],
     "flask_boiler.ports": [
         *("Cut", "CutChange", "Datastore", "DocumentCodec", "Feed", "Incomplete"),

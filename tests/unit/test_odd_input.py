@@ -1,7 +1,8 @@
-"""Input of types that what validates it was not made for: refused by name, and no internal error."""
+"""Input of types that its validators were not made for: refused, and no internal error."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +14,11 @@ from marshmallow import fields, validate
 from flask_boiler import attrs, view
 from flask_boiler.attrs import Attr
 from flask_boiler.domain_model import DomainModel
-from flask_boiler.errors import UnavailableError, ValidationError
+from flask_boiler.errors import ConfigurationError, UnavailableError, ValidationError
 from flask_boiler.model import Model
 from flask_boiler.mutation import Mutation
 from flask_boiler.store import Store, reference
+from flask_boiler.view.websocket.commands import apply_command
 from flask_boiler.view_model import ViewModel
 from tests.unit.memory_firestore import MemoryDatastore, memory_context
 
@@ -125,10 +127,57 @@ def test_a_body_is_told_which_field_is_wrong(datastore: MemoryDatastore, wrong: 
     client = create_client(ParcelMutation)
     answer = client.patch("/parcels/p", json=wrong)
     assert answer.status_code == 422
-    assert answer.get_json()["errors"] == dict.fromkeys(wrong, ["Invalid value."])
+    assert answer.get_json()["errors"] == {name: ["Invalid value."] for name in wrong}
 
 
 def test_a_filter_is_told_that_it_is_wrong(datastore: MemoryDatastore) -> None:
     answer = create_client(ParcelMutation).get("/parcels?label=x")
     assert answer.status_code == 400
     assert answer.get_json()["errors"] == {"label": ["Invalid value."]}
+
+
+def _hidden(command: Any) -> Any:
+    """A coroutine function that does not look like one."""
+
+    async def run(*given: Any, **named: Any) -> Any:
+        return command(*given, **named)
+
+    @functools.wraps(run)
+    def decorated(*given: Any, **named: Any) -> Any:
+        return run(*given, **named)
+
+    return decorated
+
+
+class HiddenMutation(Mutation[ParcelView]):
+    mutate_create = classmethod(_hidden(Mutation.mutate_create))
+    mutate_put = classmethod(_hidden(Mutation.mutate_put))
+    mutate_patch = classmethod(_hidden(Mutation.mutate_patch))
+    mutate_delete = classmethod(_hidden(Mutation.mutate_delete))
+
+
+BODY = {"label": 2, "note": "m"}
+CHANGES: list[tuple[str, str, dict[str, Any] | None, dict[str, str]]] = [
+    ("POST", "/parcels", BODY, {}),
+    ("PUT", "/parcels/q", BODY, {"If-None-Match": "*"}),
+    *[
+        (method, "/parcels/p", body, headers)
+        for method, body in [("PUT", BODY), ("PATCH", BODY), ("DELETE", None)]
+        for headers in [{}, {"If-Match": "*"}]
+    ],
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "headers"), CHANGES)
+def test_a_hidden_coroutine_is_not_answered_with_success(
+    datastore: MemoryDatastore, method: str, path: str, body: Any, headers: dict[str, str]
+) -> None:
+    answer = create_client(HiddenMutation).open(path, method=method, json=body, headers=headers)
+    assert answer.status_code == 500
+    assert not datastore.commits
+
+
+@pytest.mark.parametrize("operation", ["create", "put", "patch", "delete"])
+def test_nor_is_it_over_websocket(datastore: MemoryDatastore, operation: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"HiddenMutation.mutate_{operation} is .* awaits"):
+        apply_command(ParcelView, HiddenMutation, operation, "p", BODY)

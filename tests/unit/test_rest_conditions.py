@@ -355,3 +355,27 @@ def test_a_conflict_of_another_document_is_no_failed_condition(
     datastore.mishaps = [lose]
     client = create_app().test_client()
     assert change(client, "PUT", "/diaries/new", {**ANN, **NEW}).status_code == 409
+
+
+class PutOnlyMutation(Mutation[DiaryView]):
+    """Decides who may put, and has nobody create."""
+
+    @classmethod
+    def mutate_put(cls, doc_id: str, data: Mapping[str, Any]) -> DiaryView:
+        return cls.atomically(
+            lambda: DiaryMutation._authorized(doc_id) or super(cls, cls).mutate_put(doc_id, data)
+        )
+
+
+def test_who_may_not_put_makes_nothing_by_putting(datastore: MemoryDatastore) -> None:
+    app = Flask("diaries")
+    app.config["SECRET_KEY"] = "s"
+    mediator = view.RestMediator(DiaryView, PutOnlyMutation, app=app)
+    mediator.add_instance_put("/diaries/<doc_id>")
+    client = app.test_client()
+    answer = client.put("/diaries/new", json={"text": "x"}, headers={**BOB, **NEW})
+    assert answer.status_code == 404
+    assert (
+        client.put("/diaries/new", json={"text": "x"}, headers=BOB).get_data() == answer.get_data()
+    )
+    assert datastore.fields("Diary/new") is None

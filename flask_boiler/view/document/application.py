@@ -16,7 +16,7 @@ from flask_boiler.errors import (
     UnavailableError,
     ValidationError,
 )
-from flask_boiler.mutation import Mutation
+from flask_boiler.mutation import Mutation, carry_out
 from flask_boiler.reading import reading_through
 from flask_boiler.transaction import Transaction, execute_transaction
 from flask_boiler.values import Snapshot
@@ -119,8 +119,7 @@ class PatchApplication:
         )
         if not self._is_allowed(patch):
             raise DocumentNotFoundError(self._root.path_of(target_id), _NOT_FOUND)
-        name = f"{self._mutation_cls.__name__}.mutate_patch"
-        require_result(self._mutation_cls.mutate_patch(target_id, patch.data), name)
+        carry_out(self._mutation_cls, "patch", target_id, patch.data)
 
     def _is_allowed(self, patch: Patch) -> bool:
         """Whether there is a view that may be changed so; which of the two fails is not told."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_boiler.context import current_context
 from flask_boiler.errors import BoilerError, DocumentNotFoundError, ValidationError
-from flask_boiler.mutation import Mutation
+from flask_boiler.mutation import Mutation, carry_out
 from flask_boiler.snapshot_cut import compute_once
 from flask_boiler.view.problems import WRITTEN, Refusal
 from flask_boiler.view.representation import Representation, as_views_own
@@ -58,15 +58,15 @@ def apply_command(
     if doc_id is not None:
         root.path_of(doc_id)
     if operation == "delete":
-        mutation.mutate_delete(str(doc_id))
+        carry_out(mutation, "delete", str(doc_id))
         return {"doc_id": doc_id, "value": None}
     if operation == "create":
-        view = mutation.mutate_create(doc_id, values)
+        view = carry_out(mutation, "create", doc_id, values)
         doc_id = root.key_of(root.of(view).doc_path)
     elif operation == "put":
-        mutation.mutate_put(str(doc_id), values)
+        carry_out(mutation, "put", str(doc_id), values)
     else:
-        mutation.mutate_patch(str(doc_id), values)
+        carry_out(mutation, "patch", str(doc_id), values)
     return {"doc_id": doc_id, "value": _written(root, str(doc_id))}
 
 
