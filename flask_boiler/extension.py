@@ -6,7 +6,7 @@ import logging
 import os
 import uuid
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -179,6 +179,7 @@ class Boiler(Startable):
         query: Any = None,
         rule: str | None = None,
         namespace: str | None = None,
+        filters: Sequence[str] = (),
     ) -> Exposure:
         """Mount all ways to a view at once; what is not asked for is left out.
 
@@ -192,8 +193,10 @@ class Boiler(Startable):
         :param rule: serve them over HTTP: lists at the rule, and each at ``/<doc_id>`` below it;
             with a mutation, for writing too.
         :param namespace: serve them live over Socket.IO, on :attr:`io`.
-        :raises ConfigurationError: none of these is given, there is no app to mount on, or the
-            namespace is served already.
+        :param filters: attributes of the root that lists may be filtered and sorted by, beside
+            those that the view passes through; whoever may do so can find out their values.
+        :raises ConfigurationError: none of these is given, there is no app to mount on, the
+            namespace is served already, or there are filters and no lists.
         """
         mounted = rule is not None or namespace is not None
         app = self._require_app("expose()") if mounted else None
@@ -205,6 +208,7 @@ class Boiler(Startable):
             query=query,
             rule=rule,
             namespace=namespace,
+            filters=filters,
         )
         for mediator in (exposed.query, exposed.websocket):
             if mediator is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask_boiler.errors import ConfigurationError, MissingExtraError
@@ -34,6 +35,7 @@ def mount(
     query: Any,
     rule: str | None,
     namespace: str | None,
+    filters: Sequence[str] = (),
 ) -> Exposure:
     """The mediators that are asked for, mounted on the application and its Socket.IO server.
 
@@ -46,6 +48,10 @@ def mount(
             f"nothing says how to expose {view_model_cls.__name__}: give a query, a rule or a "
             "namespace"
         )
+    if filters and rule is None:
+        raise ConfigurationError(
+            f"filters={filters!r} is for lists of {view_model_cls.__name__}: give a rule"
+        )
     exposure = Exposure(
         QueryMediator(view_model_cls, query=query) if query is not None else None,
         None
@@ -56,7 +62,7 @@ def mount(
         else WsMediator(view_model_cls, mutation_cls, namespace=namespace),
     )
     if exposure.rest is not None and rule is not None:
-        _add_routes(exposure.rest, rule.rstrip("/"))
+        _add_routes(exposure.rest, rule.rstrip("/"), filters)
     if exposure.websocket is not None:
         io.on_namespace(exposure.websocket)
     return exposure
@@ -77,9 +83,9 @@ def socket_io_of(app: Flask) -> Any:
     return SocketIO(app, async_mode="threading")
 
 
-def _add_routes(mediator: RestMediator, rule: str) -> None:
+def _add_routes(mediator: RestMediator, rule: str, filters: Sequence[str]) -> None:
     one = f"{rule}/<string:doc_id>"
-    mediator.add_list_get(rule or "/")
+    mediator.add_list_get(rule or "/", filters=filters)
     mediator.add_instance_get(one)
     if mediator.mutation_cls is not None:
         if mediator.mutation_cls.can_create_unnamed():

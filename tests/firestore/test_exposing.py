@@ -81,6 +81,22 @@ def test_all_ways_lead_to_the_same_view(app: Flask, boiler: Boiler, settle: Sett
         assert [updated["args"][0]["title"], stored, shown["title"]] == ["Blue"] * 3
 
 
+def test_lists_take_further_filters(app: Flask, boiler: Boiler) -> None:
+    for filters, said in [("title", "is one text"), (["titel"], "did you mean 'title'")]:
+        with pytest.raises(ConfigurationError, match=said):
+            boiler.expose(LampView, rule="/lamps", filters=filters)
+    with pytest.raises(ConfigurationError, match="give a rule"):
+        boiler.expose(LampView, query=Lamp.get_query(), filters=["title"])
+    boiler.expose(LampView, rule="/lamps", filters=["title"])
+    boiler.expose(LampView, rule="/all")
+    for title in ("Red", "Blue"):
+        Lamp.new(doc_id=title.lower(), title=title).save()
+    client = app.test_client()
+    assert list(client.get("/lamps?title=Red").get_json()["results"]) == ["red"]
+    assert list(client.get("/lamps?order_by=-title").get_json()["results"]) == ["red", "blue"]
+    assert client.get("/all?title=Red").status_code == 400
+
+
 def test_what_is_not_asked_for_is_left_out(app: Flask, boiler: Boiler) -> None:
     exposed = boiler.expose(LampView, rule="/lamps/")
     assert (exposed.query, exposed.websocket) == (None, None)

@@ -150,10 +150,10 @@ def _hidden(command: Any) -> Any:
 
 
 class HiddenMutation(Mutation[ParcelView]):
-    mutate_create = classmethod(_hidden(Mutation.mutate_create))
-    mutate_put = classmethod(_hidden(Mutation.mutate_put))
-    mutate_patch = classmethod(_hidden(Mutation.mutate_patch))
-    mutate_delete = classmethod(_hidden(Mutation.mutate_delete))
+    mutate_create: Any = classmethod(_hidden(Mutation.mutate_create))
+    mutate_put: Any = classmethod(_hidden(Mutation.mutate_put))
+    mutate_patch: Any = classmethod(_hidden(Mutation.mutate_patch))
+    mutate_delete: Any = classmethod(_hidden(Mutation.mutate_delete))
 
 
 BODY = {"label": 2, "note": "m"}
