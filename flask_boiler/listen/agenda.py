@@ -14,6 +14,8 @@ __all__ = ["Agenda", "Timekeeper"]
 
 _logger = logging.getLogger(__name__)
 
+_AGAIN_AFTER_S = 1.0
+
 
 class Agenda:
     """Tasks by name, each with the time at which it is due; not thread-safe."""
@@ -91,6 +93,8 @@ class Timekeeper:
                 self.wake_by(self._tick())
             except BaseException:
                 _logger.exception("a task of %s failed; the others go on", self._thread.name)
+                # It did not come to say when the next is due.
+                self.wake_by(self._clock() + _AGAIN_AFTER_S)
 
     def _sleep(self) -> bool:
         """Wait until it is time; false when it never will be."""

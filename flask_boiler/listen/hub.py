@@ -34,6 +34,7 @@ from flask_boiler.listen.subscription import Delivery
 from flask_boiler.listen.verification import Verifier
 from flask_boiler.listen.watch import Watch
 from flask_boiler.ports import CutChange
+from flask_boiler.threads import is_failure
 from flask_boiler.values import Target
 
 __all__ = ["Hub", "Statistics"]
@@ -478,7 +479,9 @@ class Hub:
         for task in due:
             try:
                 task()
-            except Exception:
+            except BaseException as error:
+                if not is_failure(error):
+                    raise
                 _logger.exception("a task of the Listen client failed; the others go on")
         checked_at = self._stream.check(self._clock())
         with self._lock:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from flask_boiler.listen import agenda
 from flask_boiler.listen.agenda import Agenda, Timekeeper
 from tests.unit.listen_specs.stage import PATIENCE_S
 
@@ -43,14 +44,14 @@ def test_a_cancelled_task_is_not_done() -> None:
 
 
 class Ticks:
-    def __init__(self, *, fail: bool = False) -> None:
+    def __init__(self, *, fail: type[BaseException] | None = None) -> None:
         self.happened = threading.Semaphore(0)
         self._fail = fail
 
     def __call__(self) -> float:
         self.happened.release()
-        if self._fail:
-            raise RuntimeError("broken task")
+        if self._fail is not None:
+            raise self._fail("broken task")
         return math.inf
 
     def wait(self) -> bool:
@@ -70,12 +71,16 @@ def test_a_timekeeper_calls_when_it_is_woken() -> None:
     timekeeper.stop()
 
 
-def test_a_timekeeper_survives_a_broken_task(caplog: pytest.LogCaptureFixture) -> None:
-    ticks = Ticks(fail=True)
+@pytest.mark.parametrize("kind", [RuntimeError, SystemExit])
+def test_a_timekeeper_survives_a_broken_task_and_calls_again_by_itself(
+    kind: type[BaseException], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agenda, "_AGAIN_AFTER_S", 0.01)
+    ticks = Ticks(fail=kind)
     timekeeper = Timekeeper(ticks, time.monotonic)
     timekeeper.start()
-    for _ in range(2):
-        timekeeper.wake_by(time.monotonic())
+    timekeeper.wake_by(time.monotonic())
+    for _ in range(3):
         assert ticks.wait()
     timekeeper.stop()
 
