@@ -591,6 +591,9 @@ class ScriptedTime:
             assert self._changed.wait_for(lambda: self.now >= until, TIMEOUT_S)
         return False
 
+    def set(self) -> None:
+        """The end has come after all, when nobody waits any more."""
+
     def await_waiting(self, count: int) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.waiting) == count, TIMEOUT_S)
