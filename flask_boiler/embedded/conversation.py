@@ -94,8 +94,7 @@ class Conversation:
     """Takes ``ListenRequest`` messages in, and gives serialized ``ListenResponse`` out.
 
     It needs no thread of its own: whoever serves it has it :meth:`speak`, one turn at a time, when
-    it was woken, and :meth:`leave` in the end; or iterates over :meth:`responses`, which waits. All
-    else may be called by any thread, at any time.
+    it was woken, and :meth:`leave` in the end. All else may be called by any thread, at any time.
     """
 
     def __init__(
@@ -111,7 +110,7 @@ class Conversation:
         self._tokens = tokens
         self._faults = faults
         self._policy = policy
-        self._condition = threading.Condition()
+        self._lock = threading.Lock()
         self._wake: Callable[[], None] = lambda: None
         self._requests: deque[Any] = deque()
         #: Ids of targets whose removal was heard, and is still to be carried out.
@@ -150,11 +149,10 @@ class Conversation:
 
     def hear(self, request: Any) -> None:
         """The client said this."""
-        with self._condition:
+        with self._lock:
             self._requests.append(request)
             if request.remove_target:
                 self._unwanted.add(request.remove_target)
-            self._condition.notify()
         self._wake()
 
     def hear_all(self) -> None:
@@ -162,13 +160,13 @@ class Conversation:
 
         So it ends a stream in good order; one that stayed open would never be let go.
         """
-        with self._condition:
+        with self._lock:
             self._has_heard_all = True
         self._wake()
 
     def notice(self, decided: int, changes: Sequence[Change]) -> None:
         """Commits concern this stream; see ``switchboard.Party``."""
-        with self._condition:
+        with self._lock:
             self._decided = decided
             if not self._is_behind:
                 self._changes.extend(changes)
@@ -179,14 +177,12 @@ class Conversation:
                 ):
                     self._is_behind = True
                     self._changes, self._bytes = [], 0
-            self._condition.notify()
         self._wake()
 
     def order(self, order: str) -> None:
         """Have it do something; see ``faults.Faulty``."""
-        with self._condition:
+        with self._lock:
             self._orders.append(order)
-            self._condition.notify()
         self._wake()
 
     def beat(self) -> None:
@@ -195,17 +191,14 @@ class Conversation:
 
     def awake(self) -> None:
         """Have it look whether it may speak again."""
-        with self._condition:
-            self._condition.notify()
         self._wake()
 
     def end(self, code: grpc.StatusCode | None, details: str = "") -> None:
         """End the stream, with a code or (``None``) without an error."""
-        with self._condition:
+        with self._lock:
             if not self._is_closed:
                 self._is_closed = True
                 self._ending = None if code is None else Refusal(code, details)
-            self._condition.notify()
         self._wake()
 
     def hang_up(self) -> None:
@@ -240,41 +233,19 @@ class Conversation:
         for served in list(self._prepared):
             self._drop(served)
 
-    def responses(self) -> Iterator[bytes]:
-        """What the server says, until the stream ends, on a thread that waits for it.
-
-        :raises Refusal: it ends with a code.
-        """
-        try:
-            self._register()
-            while self._await_news():
-                yield from self.speak()
-            if self._ending is not None:
-                raise self._ending
-        finally:
-            self.leave()
-
     def _register(self) -> None:
         if not self._is_registered:
             self._is_registered = True
             self._faults.register(self)
 
-    def _await_news(self) -> bool:
-        """Wait until there is something to say; whether the stream goes on."""
-        with self._condition:
-            in_time = self._condition.wait_for(self._may_speak, self._policy.heartbeat_s)
-            if not in_time:
-                self._orders.append("beat")
-            return not self._is_closed
-
     def _end_if_all_is_said(self) -> None:
-        with self._condition:
+        with self._lock:
             is_silent = self._faults.is_stalled or self._faults.dumb
             if self._has_heard_all and not is_silent and not self._may_speak():
                 self._is_closed = True
 
     def _has_news(self) -> bool:
-        with self._condition:
+        with self._lock:
             return self._may_speak()
 
     def _may_speak(self) -> bool:
@@ -289,7 +260,7 @@ class Conversation:
         """All there is to say, up to a marker."""
         if self._faults.is_stalled:
             return
-        with self._condition:
+        with self._lock:
             requests, self._requests = self._requests, deque()
             orders, self._orders = self._orders, deque()
         if self._faults.dumb:
@@ -312,7 +283,7 @@ class Conversation:
 
     def _take(self, read_time: int) -> tuple[int, list[Change]]:
         """A time, and all changes of interest since the last one up to it, one a document."""
-        with self._condition:
+        with self._lock:
             # Everything up to the one was told before it could be read, and the other says so.
             until = max(read_time, self._decided, self._position)
             changes, self._changes, self._bytes = self._changes, [], 0

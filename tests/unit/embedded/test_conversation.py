@@ -1,4 +1,4 @@
-"""What a Listen stream says, word by word: without gRPC, without threads but its own."""
+"""What a Listen stream says, word by word: without gRPC, without threads."""
 
 from __future__ import annotations
 
@@ -46,8 +46,22 @@ class Stream:
         self.switchboard = Switchboard(storage.feed)
         faults.expire_tokens = self.tokens.expire
         self.conversation = Conversation(storage, self.switchboard, self.tokens, faults, policy)
-        self._responses = self.conversation.responses()
+        self._responses = self._spoken()
         self.marker: Any = None
+
+    def _spoken(self) -> Iterator[bytes]:
+        """What it says until it ends; when there is nothing to say, that it is there."""
+        try:
+            while not self.conversation.is_over:
+                was_silent = True
+                for response in self.conversation.speak():
+                    was_silent = False
+                    yield response
+                if was_silent:
+                    self.conversation.beat()
+            yield from self.conversation.speak()
+        finally:
+            self.conversation.leave()
 
     def ask(self, **request: Any) -> None:
         self.conversation.hear(protocol.ListenRequest(database=WORLD, **request))
@@ -497,8 +511,7 @@ class TestASlowClient:
         assert stream.said() == ["c/a=3 in [2]"]
 
 
-def test_a_heartbeat_is_a_marker(storage: Storage, faults: Faults) -> None:
-    stream = Stream(storage, faults, ListenPolicy(heartbeat_s=0.001))
+def test_a_heartbeat_is_a_marker(stream: Stream) -> None:
     stream.add(2, structured())
     stream.said()
     before = stream.marker.read_time
