@@ -108,5 +108,5 @@ def line_of(text: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """So many of these."""
+    """A number with its noun, as ``3 tasks``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -167,18 +167,18 @@ class Gateway:
             await self._loop.connect_accepted_socket(lambda: _Arrival(self), connection)
 
     def attend(self, transport: asyncio.BaseTransport) -> None:
-        """A connection has come, or one to the gRPC server was made."""
+        """Know a connection that has come, or one to the gRPC server, to end it with all others."""
         self._transports.add(transport)
 
     def serve_http(self, transport: asyncio.Transport, begin: bytes) -> None:
-        """It is one of HTTP/1.1."""
+        """Serve a connection of HTTP/1.1."""
         protocol = self._http.connection(self._loop)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         protocol.data_received(begin)
 
     def pass_on(self, transport: asyncio.Transport, begin: bytes) -> None:
-        """It is one of HTTP/2."""
+        """Pass on a connection of HTTP/2."""
         transport.pause_reading()
         self._start(self._connect(transport, begin))
 

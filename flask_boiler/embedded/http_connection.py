@@ -120,7 +120,7 @@ class Answer:
 
 
 class HttpHandler(Protocol):
-    """What is served."""
+    """A handler of requests: what is served."""
 
     def expect(self, head: Head) -> tuple[int, bool]:
         """How large the body may be, and whether it is kept in a file; on the loop's thread.
@@ -174,7 +174,7 @@ class HttpServing:
         return True
 
     def leave(self) -> None:
-        """It has ended."""
+        """Count one connection less: it has ended."""
         self._connections -= 1
 
     def hold(self, count: int) -> bool:

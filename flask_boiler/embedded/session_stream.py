@@ -160,7 +160,7 @@ class _WriteEnd:
             yield plain_of(self._stream.answer(request))
 
     def beat(self) -> None:
-        """It is not used to."""
+        """Say nothing: a Write stream is not used to."""
 
     def finish(self) -> None:
         with self._lock:

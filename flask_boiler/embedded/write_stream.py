@@ -80,7 +80,7 @@ class WriteStream:
             yield bytes(self.answer(self._requests.popleft()).SerializeToString())
 
     def leave(self) -> None:
-        """It is over: nothing that is left is done."""
+        """Drop what is left undone: it is over."""
         self._requests.clear()
 
     def answer(self, request: Any) -> Any:

@@ -52,7 +52,7 @@ class Hindrance:
 
 
 class Acceptance:
-    """What is known of that; for any thread.
+    """What is known of whether commits are taken; for any thread.
 
     :param clock: by which it is measured how long it lasts, in seconds.
     :ivar patience_s: how long those who are not known, or have no permission, wait before their

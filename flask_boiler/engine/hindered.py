@@ -16,7 +16,7 @@ __all__ = ["Hindered"]
 
 
 class Hindered:
-    """They wait until commits are taken again, or are parked when that takes long.
+    """The views that wait until commits are taken again, or are parked when that takes long.
 
     So are those that could not be published; what was parked for a refusal is tried again, too.
 

@@ -1,4 +1,4 @@
-"""What is to be published, as it arrives."""
+"""The queue of what is to be published."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Intake:
         self._queue.put(arriving)
 
     def take(self, timeout_s: float) -> tuple[list[Publication], bool]:
-        """What is there, up to the size of a commit; whether the end was reached.
+        """The publications that are there, up to the size of a commit; whether the end was reached.
 
         :param timeout_s: how long to wait for the first; infinite to wait for ever. With nothing in
             that time, or a nudge, it is empty.

@@ -17,7 +17,7 @@ __all__ = ["Populations"]
 
 
 class Populations:
-    """Each has a keeper, by whose name its views are remembered."""
+    """The populations, each with a keeper, by whose name its views are remembered."""
 
     def __init__(self) -> None:
         self._by_target: dict[Target, list[Population]] = {}
@@ -43,7 +43,7 @@ class Populations:
         del self._makers[keeper]
 
     def add(self, population: Population) -> None:
-        """It consists of the members of its targets from now on."""
+        """Have a population consist of the members of its targets from now on."""
         for target in population.targets:
             self._by_target.setdefault(target, []).append(population)
 

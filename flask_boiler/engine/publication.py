@@ -67,7 +67,7 @@ class Publication:
 
 
 class Signal(enum.Enum):
-    """What is put in the queue besides publications."""
+    """A word to the publisher, put in its queue besides publications."""
 
     END = enum.auto()
     NUDGE = enum.auto()

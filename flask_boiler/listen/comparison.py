@@ -27,11 +27,11 @@ _NAME = "__name__"
 
 
 class Comparison(Protocol):
-    """Of some targets with what is stored."""
+    """A comparison of some targets with what is stored."""
 
     @property
     def targets(self) -> Sequence[Target]:
-        """Those that are compared."""
+        """The targets that are compared."""
         ...
 
     def begin(self, known: Known) -> None:
@@ -43,7 +43,7 @@ class Comparison(Protocol):
         ...
 
     def suspects(self, known: Known) -> Suspects:
-        """What is stored otherwise than it is known, once all is read."""
+        """The documents that are stored otherwise than they are known, once all is read."""
         ...
 
 
@@ -57,7 +57,7 @@ class Documents:
 
     @property
     def targets(self) -> Sequence[Target]:
-        """Those that are compared."""
+        """The targets that are compared."""
         return self._paths
 
     def begin(self, known: Known) -> None:
@@ -98,7 +98,7 @@ class Result:
 
     @property
     def targets(self) -> Sequence[Target]:
-        """Those that are compared."""
+        """The targets that are compared."""
         return (self._target,)
 
     def begin(self, known: Known) -> None:

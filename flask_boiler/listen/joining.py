@@ -39,23 +39,23 @@ class Joining:
         self._owing_since = math.inf
 
     def ask(self, targets: Sequence[Target], now: float) -> list[Target]:
-        """Those to ask for now; the others wait."""
+        """The targets to ask for now; the others wait."""
         if targets and not self._waiting:
             self._waiting_since = now
         self._waiting.update(dict.fromkeys(targets))
         return self._take(now) if self._is_open(now) else []
 
     def leave(self, target: Target) -> None:
-        """Nobody wants it any more."""
+        """Have a target wait no more: nobody wants it."""
         self._waiting.pop(target, None)
 
     def marked(self, now: float) -> list[Target]:
-        """A marker came: those to ask for now."""
+        """The targets to ask for now that a marker came."""
         self._owing_since = math.inf
         return self._take(now) if self._is_open(now) else []
 
     def restart(self) -> list[Target]:
-        """A new stream begins, on which all are asked for: those that waited."""
+        """The targets that waited; a new stream begins, on which all are asked for."""
         taken = self._take(math.inf)
         self._owing_since = math.inf
         return taken
@@ -66,7 +66,7 @@ class Joining:
         return self._waiting_since + self._within_s if self._waiting else math.inf
 
     def due(self, now: float) -> list[Target]:
-        """Those that have waited for long enough: ask for them now."""
+        """The targets that have waited for long enough: ask for them now."""
         return self._take(now) if now >= self.due_at else []
 
     def _is_open(self, now: float) -> bool:

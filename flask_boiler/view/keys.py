@@ -24,7 +24,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from flask import Flask, current_app, request
-from werkzeug.debug import get_machine_id
 
 from flask_boiler.context import current_context
 from flask_boiler.errors import ConfigurationError
@@ -144,6 +143,9 @@ def _runs_in_production(app: Flask) -> bool:
 
 
 def _development_secret(app: Flask) -> bytes:
+    # A debugger comes with it, which is nothing for production.
+    from werkzeug.debug import get_machine_id
+
     machine = get_machine_id()
     if not machine:
         return _OF_PROCESS

@@ -13,15 +13,12 @@ from tests.sources import Source, package_sources
 FLOORS = {
     "ground": [
         *("errors", "values", "ports", "signals", "firestore", "naming", "reading", "addresses"),
-        *("path_pattern", "lifecycle", "callbacks", "pool", "reloader", "threads"),
-        "json_text",
+        *("path_pattern", "lifecycle", "callbacks", "pool", "reloader", "threads", "json_text"),
     ],
     "declare": [
         *("attrs", "schema", "registry", "model", "model_state", "domain_model", "query"),
         *("store", "stored_view", "view_model", "view_root", "mutation", "form", "config"),
-        "json_fields",
-        "context",
-        "place_rules",
+        *("json_fields", "context", "place_rules"),
         *("transaction", "snapshot_cut", "model_options", "changes", "collection"),
         *("declaration", "nesting", "path_template"),
     ],
@@ -47,6 +44,7 @@ EDGES = {
     "cloudevents": ["view"],
     "sqlalchemy": ["sql"],
     "cryptography": ["view"],
+    "h11": ["embedded"],
 }
 
 
