@@ -3,138 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
-import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, Page
 
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.firestore.clients import local_client
-from tests.e2e.browser import chromium
 from tests.e2e.node import firebase_packages
-
-VENDOR = Path(__file__).parents[2] / "examples" / "meeting_room" / "page" / "vendor"
-TIMEOUT_MS = 60_000.0
-#: Where the SDK's files find each other, were they not served here.
-FROM_GOOGLE = re.compile(r"https://www\.gstatic\.com/firebasejs/[^/]+/")
-PROJECT = "browsers"
-
-PAGE = """<!doctype html>
-<link rel="icon" href="data:," />
-<script type="module">
-  import * as app from "./firebase-app.js";
-  import * as firestore from "./firebase-firestore.js";
-  const asked = new URLSearchParams(location.search);
-  const [host, port] = asked.get("firestore").split(":");
-  const made = app.initializeApp({ projectId: "browsers" });
-  const settings = asked.get("polling") ? { experimentalForceLongPolling: true } : {};
-  const db = firestore.initializeFirestore(made, settings);
-  firestore.connectFirestoreEmulator(db, host, Number(port));
-  window.db = db;
-  window.fs = firestore;
-  window.seen = {};
-  window.watch = (name, target) => {
-    seen[name] = [];
-    firestore.onSnapshot(target, { includeMetadataChanges: true }, (found) =>
-      seen[name].push({
-        data: found.docs ? found.docs.map((one) => [one.id, one.data()]) : (found.data() ?? null),
-        pending: found.metadata.hasPendingWrites,
-        cached: found.metadata.fromCache,
-      }),
-      (error) => seen[name].push({ error: error.code }));
-  };
-  window.last = (name) => seen[name][seen[name].length - 1] ?? {};
-  window.shows = (name, data) => {
-    const found = last(name);
-    return JSON.stringify(found.data) === JSON.stringify(data) && !found.pending && !found.cached;
-  };
-  window.ready = true;
-</script>
-"""
-
-
-class Pages(SimpleHTTPRequestHandler):
-    """The SDK from a folder, and a page that uses it."""
-
-    page: str
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        content = self.page if path == "/" else (Path(self.directory) / path[1:]).read_text()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html" if path == "/" else "text/javascript")
-        self.end_headers()
-        self.wfile.write(FROM_GOOGLE.sub("./", content).encode())
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def serving(page: str, folder: Path) -> Iterator[int]:
-    """The port at which a page is served, with the files of a folder."""
-    kind = type("PagesOfOne", (Pages,), {"page": page})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(kind, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    # A name of somebody else that leads to this machine, as an attacker may make one.
-    with chromium("--host-resolver-rules=MAP evil.example 127.0.0.1") as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def pages() -> Iterator[str]:
-    with serving(PAGE, VENDOR) as port:
-        yield f"http://127.0.0.1:{port}/"
-
-
-@pytest.fixture
-def client(embedded_firestore: EmbeddedFirestore) -> Iterator[Any]:
-    made = local_client(embedded_firestore.host, project=PROJECT, database="(default)")
-    yield made
-    made.close()
-
-
-@pytest.fixture(params=["streaming", "polling"])
-def page(
-    request: pytest.FixtureRequest,
-    browser: Browser,
-    pages: str,
-    embedded_firestore: EmbeddedFirestore,
-) -> Iterator[Page]:
-    page = browser.new_page()
-    page.set_default_timeout(TIMEOUT_MS)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    polling = "&polling=1" if request.param == "polling" else ""
-    page.goto(f"{pages}?firestore={embedded_firestore.host}{polling}")
-    page.wait_for_function("window.ready")
-    yield page
-    page.close()
-    assert errors == []
-
-
-def wait_shown(page: Page, name: str, data: Any) -> None:
-    page.wait_for_function(f"shows({json.dumps(name)}, {json.dumps(data, separators=(',', ':'))})")
+from tests.e2e.sdk_page import PROJECT, VENDOR, serving, wait_shown
 
 
 def test_a_page_sees_what_others_write(page: Page, client: Any) -> None:
