@@ -1,7 +1,8 @@
 # make demo    the meeting room on a local Firestore     (ARGS=--once tells its story and ends)
 # make test    ruff, mypy --strict and all tests         (ARGS=tests/unit runs some of them)
 # make soak    many more random histories and killed workers than make test has
-#              (HISTORIES=3000 TASKS=2000 STEPS=100000)
+#              (HISTORIES=3000 TASKS=2000 STEPS=100000), and `make foreign`
+# make foreign clients of others on the embedded Firestore, each in an environment of its own
 # make bench   figures as JSON, each beside its peer
 # make test-lowest   the tests with the oldest dependencies that pyproject.toml allows
 # make clean   remove .venv and everything generated
@@ -21,7 +22,7 @@ STEPS ?= 100000
 # Newest last: the machine's own python3 is preferred when it is new enough.
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 
-.PHONY: demo test test-lowest soak bench clean
+.PHONY: demo test test-lowest soak foreign bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m examples.meeting_room $(ARGS)
@@ -45,6 +46,10 @@ soak: $(VENV)/.dev
 	@FLASK_BOILER_DIFFERENTIAL_STEPS=$(STEPS) FLASK_BOILER_KILLS=200 $(BIN)/pytest --timeout 0 \
 	  tests/firestore/test_embedded_differential.py tests/firestore/test_embedded_durability.py \
 	  $(ARGS)
+	@$(MAKE) --no-print-directory foreign
+
+foreign: $(VENV)/.dev
+	@$(BIN)/pytest --timeout 0 tests/foreign/soak_suites.py $(ARGS)
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flask_boiler.testing.plugin import skip_unless_required
 
-__all__ = ["firebase_packages", "node_packages"]
+__all__ = ["admin_packages", "firebase_packages", "node_packages"]
 
 _PACKAGES = {
     "@asyncapi/specs": "6.8.1",
@@ -31,6 +31,12 @@ def node_packages() -> Path:
 def firebase_packages() -> Path:
     """The same, of Firebase's web SDK and of what tests security rules with it."""
     return _installed(_FIREBASE)
+
+
+def admin_packages(version: str) -> Path:
+    """The same, of what servers in JavaScript use Firestore with."""
+    # Its client is optional to it: npm would leave out without a word what cannot be had.
+    return _installed({"firebase-admin": version, "@google-cloud/firestore": "7.11.6"})
 
 
 def _installed(packages: dict[str, str]) -> Path:

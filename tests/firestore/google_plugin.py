@@ -1,8 +1,8 @@
 """What Google's system tests need beyond pytest: loaded by pytest beside them (``-p``).
 
 It stands in for the packages that they import (``mock``, ``test_utils``, ``pytest_asyncio``),
-stores the documents that some are about, runs also those that are marked to be skipped, as many
-are on Google's emulator, and writes down how each test ended.
+stores the documents that some are about, and runs also those that are marked to be skipped, as many
+are on Google's emulator.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import json
 import os
 import runpy
 import sys
@@ -18,16 +17,12 @@ import types
 import unittest.mock
 import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
 
-from tests.firestore.google_system_tests import ENDINGS
-
-_endings: dict[str, tuple[str, str]] = {}
 # One for the whole session: their clients are shared between tests, and are bound to a loop.
 _loop = asyncio.new_event_loop()
 
@@ -113,16 +108,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.own_markers[:] = [m for m in item.own_markers if m.name not in ("skip", "skipif")]
 
 
-# How they end.
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    # A test has three; and parts of it have some of their own, of a class that is derived.
-    before = _endings.get(report.nodeid, ("passed", ""))
-    if type(report) is pytest.TestReport and before[0] == "passed":
-        _endings[report.nodeid] = (report.outcome, report.longreprtext[-500:])
-
-
 def pytest_sessionfinish() -> None:
     _loop.close()
-    Path(os.environ[ENDINGS]).write_text(json.dumps(_endings))

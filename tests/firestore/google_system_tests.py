@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -11,35 +10,20 @@ import tarfile
 import tempfile
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+
+from tests.foreign import running as foreign
+from tests.foreign.running import Ending
 
 PACKAGE = "google-cloud-firestore"
 #: They are for the library that is installed.
 VERSION = version(PACKAGE)
 FILES = ("test_system.py", "test_system_async.py", "test_pipeline_acceptance.py")
 
-#: Names the file that the plugin writes: how each test ended.
-ENDINGS = "FLASK_BOILER_SYSTEM_TEST_ENDINGS"
-
-_ROOT = Path(__file__).resolve().parents[2]
 _FOLDER = ("tests", "system")
-# One of their tests takes up to a second, on a busy machine many times that.
-_TEST_TIMEOUT_S = 120
 
 
 class NotFetchedError(Exception):
     """The tests cannot be had; its text says why."""
-
-
-class Ending(NamedTuple):
-    """How a test ended.
-
-    :param outcome: ``passed``, ``failed`` or ``skipped``.
-    :param message: the end of what pytest says about it.
-    """
-
-    outcome: str
-    message: str
 
 
 def fetched() -> Path:
@@ -99,37 +83,12 @@ def run(folder: Path, host: str, *, endings: Path) -> dict[str, Ending]:
 
     :param endings: a file to be written.
     """
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")
-    }
-    environment |= {
-        "FIRESTORE_EMULATOR_HOST": host,
-        "GCLOUD_PROJECT": "system-tests",
-        "SYSTEM_TESTS_DATABASE": "named",
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "PYTHONPATH": str(_ROOT),
-        ENDINGS: str(endings),
-    }
-    plugins = [
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "pytest_timeout",
-        "-p",
-        "tests.firestore.google_plugin",
-    ]
-    # No configuration of ours: it makes warnings errors.
-    options = ["-c", os.devnull, "--rootdir", str(folder), f"--timeout={_TEST_TIMEOUT_S}"]
-    files = [name for name in FILES if (folder / name).exists()]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *plugins, *options, *files],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+    return foreign.run(
+        [name for name in FILES if (folder / name).exists()],
+        host,
+        python=sys.executable,
+        folder=folder,
+        endings=endings,
+        plugins=["tests.firestore.google_plugin"],
+        settings={"GCLOUD_PROJECT": "system-tests", "SYSTEM_TESTS_DATABASE": "named"},
     )
-    if not endings.exists():
-        raise RuntimeError(f"pytest did not come to its end:\n{done.stdout[-3000:]}")
-    return {test: Ending(*ending) for test, ending in json.loads(endings.read_text()).items()}
