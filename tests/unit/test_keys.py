@@ -48,20 +48,20 @@ def tag_in(app: Flask) -> str:
 def test_processes_of_a_machine_agree_without_a_secret(
     runtime: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "get_machine_id", lambda: b"machine")
+    monkeypatch.setattr("werkzeug.debug.get_machine_id", lambda: b"machine")
     with active(runtime):
         app = Flask("one")
         monkeypatch.setattr(keys, "_OF_PROCESS", b"another process")
         assert tag_in(app) == tag_in(Flask("one"))
         assert tag_in(app) != tag_in(Flask("two"))
-        monkeypatch.setattr(keys, "get_machine_id", lambda: b"other")
+        monkeypatch.setattr("werkzeug.debug.get_machine_id", lambda: b"other")
         assert tag_in(app) != tag_in(Flask("two"))
 
 
 def test_a_process_has_a_random_secret_where_the_machine_has_no_identity(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(keys, "get_machine_id", lambda: None)
+    monkeypatch.setattr("werkzeug.debug.get_machine_id", lambda: None)
     with active("development"):
         mine = tag_in(Flask("one"))
         assert tag_in(Flask("one")) == mine
