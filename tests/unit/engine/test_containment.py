@@ -94,9 +94,7 @@ def test_a_thread_that_ends_by_our_fault_is_told_to_who_waits(
     def break_down(*arguments: Any) -> None:
         raise AssertionError("our fault")
 
-    monkeypatch.setattr(world.engine.publisher, "_time_to_wait_s", break_down)
-    world.engine.publisher.holding = True
-    world.engine.publisher.nudge()
+    monkeypatch.setattr(world.engine.publisher, "_publish", break_down)
     world.datastore.put("a/1", {"value": 1})
     world.engine.add(world.copying("v", "a/1"))
     world.feed.listened.get(timeout=TIMEOUT_S)

@@ -159,7 +159,8 @@ def test_what_lasts_is_parked_and_heals_by_itself(world: Refusing) -> None:
     world.add(world.copying("v", "a/1"), "a/1")
     world.refuse(UnauthenticatedError)
     world.change("a/1", 2)
-    world.await_refusals(2)
+    # The third comes after it was found out that all are refused, and since when.
+    world.await_refusals(3)
     assert world.engine.parked == []
     world.now = world.engine.acceptance.patience_s
     world.quiet()
@@ -213,7 +214,8 @@ def test_a_handler_that_is_refused_for_long_is_parked(world: Refusing) -> None:
     world.engine.add(LiveView(ViewKey("v", "a/1"), compute, world.engine.publisher))
     world.feed.listened.get(timeout=TIMEOUT_S)
     world.feed.deliver("a/1")
-    world.await_refusals(1)
+    # The second comes after it was found out that all are refused, and since when.
+    world.await_refusals(2)
     world.ask()
     world.quiet()
     assert isinstance(world.errors["v:a/1"], PermissionDeniedError)
