@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import grpc
 
 from flask_boiler.embedded import announcements
-from flask_boiler.embedded.clock import microseconds
 from flask_boiler.embedded.document import StoredDocument
 from flask_boiler.embedded.faults import Faults
 from flask_boiler.embedded.feed import Change, coalesced
@@ -32,15 +31,18 @@ from flask_boiler.embedded.interests import Interests
 from flask_boiler.embedded.names import check_world
 from flask_boiler.embedded.reading import Reading
 from flask_boiler.embedded.refusal import Refusal, invalid
+from flask_boiler.embedded.served import Served, tell_document, tell_target
 from flask_boiler.embedded.storage import Storage
 from flask_boiler.embedded.switchboard import Switchboard
-from flask_boiler.embedded.targets import News, Target, target_of
+from flask_boiler.embedded.targets import target_of
 from flask_boiler.embedded.tokens import Tokens
 
 __all__ = ["Conversation", "ListenPolicy"]
 
 #: Of a client that asks for more while it is being told.
 _MOST_REQUESTS = 1_000
+_MOST_STEPS = 10_000
+_MOST_BYTES = 64 * 1024 * 1024
 
 
 class ListenPolicy(NamedTuple):
@@ -65,22 +67,6 @@ class ListenPolicy(NamedTuple):
     messages_a_marker: int = 1_000
     most_streams: int = 5_000
     stuck_s: float = 300.0
-
-
-class _Served:
-    """A target of this stream. Compared by identity."""
-
-    def __init__(self, target_id: int, target: Target, addition: Any) -> None:
-        self.target_id = target_id
-        self.target = target
-        self.once: bool = addition.once
-        self.token: bytes = addition.resume_token
-        self.read_time = (
-            microseconds(addition.read_time) if addition.HasField("read_time") else None
-        )
-        self.expected: int | None = (
-            addition.expected_count.value if addition.HasField("expected_count") else None
-        )
 
 
 class _Past(NamedTuple):
@@ -113,6 +99,7 @@ class Conversation:
         self._lock = threading.Lock()
         self._wake: Callable[[], None] = lambda: None
         self._requests: deque[Any] = deque()
+        self._requests_bytes = 0
         #: Ids of targets whose removal was heard, and is still to be carried out.
         self._unwanted: set[int] = set()
         self._orders: deque[str] = deque()
@@ -129,12 +116,14 @@ class Conversation:
         self._world = ""
         self._position = 0
         self._next_id = 1
-        self._served: dict[int, _Served] = {}
+        self._served: dict[int, Served] = {}
         #: What was asked for and is still to be done.
-        self._steps: deque[_Served | int | bytes] = deque()
+        self._steps: deque[Served | int | bytes] = deque()
+        #: How large the requests were that they are of, as long as there is one left.
+        self._steps_bytes = 0
         #: Targets that are asked for and not served yet.
-        self._prepared: dict[_Served, None] = {}
-        self._interests: Interests[_Served] = Interests()
+        self._prepared: dict[Served, None] = {}
+        self._interests: Interests[Served] = Interests()
 
     # By any thread.
 
@@ -145,12 +134,20 @@ class Conversation:
     @property
     def has_room(self) -> bool:
         """Whether it wants to hear more before it has dealt with what it has heard."""
-        return len(self._requests) < _MOST_REQUESTS
+        _, size = self.waiting
+        has_room = len(self._requests) < _MOST_REQUESTS and len(self._steps) < _MOST_STEPS
+        return has_room and size < _MOST_BYTES
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """How much of what was heard is not dealt with yet: in messages, and in bytes."""
+        return len(self._requests) + len(self._steps), self._requests_bytes + self._steps_bytes
 
     def hear(self, request: Any) -> None:
         """The client said this."""
         with self._lock:
             self._requests.append(request)
+            self._requests_bytes += request.ByteSize()
             if request.remove_target:
                 self._unwanted.add(request.remove_target)
         self._wake()
@@ -262,6 +259,8 @@ class Conversation:
             return
         with self._lock:
             requests, self._requests = self._requests, deque()
+            self._steps_bytes += self._requests_bytes
+            self._requests_bytes = 0
             orders, self._orders = self._orders, deque()
         if self._faults.dumb:
             self._take(0)
@@ -275,6 +274,8 @@ class Conversation:
         yield from self._advance(changes, until)
         self._position = until
         yield from self._carry_out(until)
+        if not self._steps:
+            self._steps_bytes = 0
         for order in orders:
             yield from self._follow(order, until)
         if self._world:
@@ -309,7 +310,7 @@ class Conversation:
 
     # What the client asks for.
 
-    def _prepare(self, request: Any) -> _Served | int | bytes | None:
+    def _prepare(self, request: Any) -> Served | int | bytes | None:
         """A new target, which it is made sure to be told of; the id of one to remove; a refusal.
 
         :raises Refusal: the stream ends.
@@ -329,7 +330,7 @@ class Conversation:
         elif world and world != self._world:
             raise invalid(f'The stream is of the database "{self._world}", and not "{world}".')
 
-    def _prepare_target(self, addition: Any) -> _Served | bytes:
+    def _prepare_target(self, addition: Any) -> Served | bytes:
         target_id = addition.target_id or self._next_id
         self._next_id = max(self._next_id, target_id + 1)
         if target_id < 0:
@@ -341,7 +342,7 @@ class Conversation:
             refusal = error
         if refusal is not None:
             return announcements.removed(target_id, refusal)
-        served = _Served(target_id, target, addition)
+        served = Served(target_id, target, addition)
         self._prepared[served] = None
         self._switchboard.add(self._world, target.interests, self)
         return served
@@ -351,11 +352,11 @@ class Conversation:
         self._drop_unwanted()
         said = 0
         while self._steps and said < self._policy.messages_a_marker:
-            batch: dict[int, _Served] = {}
+            batch: dict[int, Served] = {}
             # Those that were asked for together are read together.
             while (
                 self._steps
-                and isinstance(step := self._steps[0], _Served)
+                and isinstance(step := self._steps[0], Served)
                 and self._is_new(step, batch)
             ):
                 batch[step.target_id] = step
@@ -371,10 +372,10 @@ class Conversation:
         """Leave out targets whose removal follows: nobody wants to be told of them."""
         if not self._unwanted:
             return
-        kept: list[_Served | int | bytes] = []
+        kept: list[Served | int | bytes] = []
         removed: set[int] = set()
         for step in reversed(self._steps):
-            if isinstance(step, _Served) and self._is_in_vain(step, removed):
+            if isinstance(step, Served) and self._is_in_vain(step, removed):
                 removed.discard(step.target_id)
                 self._drop(step)
                 continue
@@ -383,13 +384,13 @@ class Conversation:
             kept.append(step)
         self._steps = deque(reversed(kept))
 
-    def _is_in_vain(self, served: _Served, removed: set[int]) -> bool:
+    def _is_in_vain(self, served: Served, removed: set[int]) -> bool:
         return served.target_id in removed and served.target_id not in self._served
 
-    def _is_new(self, served: _Served, batch: dict[int, _Served]) -> bool:
+    def _is_new(self, served: Served, batch: dict[int, Served]) -> bool:
         return served.target_id not in self._served and served.target_id not in batch
 
-    def _carry_out_one(self, step: _Served | int | bytes) -> Iterator[bytes]:
+    def _carry_out_one(self, step: Served | int | bytes) -> Iterator[bytes]:
         if isinstance(step, bytes):
             yield step
         elif isinstance(step, int):
@@ -400,20 +401,20 @@ class Conversation:
         else:
             raise invalid(f"The target id {step.target_id} is in use.")
 
-    def _drop(self, served: _Served) -> None:
+    def _drop(self, served: Served) -> None:
         del self._prepared[served]
         self._switchboard.remove(self._world, served.target.interests, self)
 
-    def _forget(self, served: _Served) -> None:
+    def _forget(self, served: Served) -> None:
         del self._served[served.target_id]
         self._interests.remove(served.target.interests, served)
         self._switchboard.remove(self._world, served.target.interests, self)
 
     # Catching up.
 
-    def _add_all(self, batch: deque[_Served], until: int) -> Iterator[bytes]:
+    def _add_all(self, batch: deque[Served], until: int) -> Iterator[bytes]:
         """Tell new targets; those that would be too many are put back."""
-        answers: list[tuple[_Served, list[bytes]]] = []
+        answers: list[tuple[Served, list[bytes]]] = []
         size = 0
         with self._storage.reading(until) as reading:
             pasts: dict[int, _Past] = {}
@@ -436,7 +437,7 @@ class Conversation:
             else:
                 yield announcements.current(served.target_id, self._token(until), until)
 
-    def _caught_up(self, served: _Served, reading: Reading, pasts: dict[int, _Past]) -> list[bytes]:
+    def _caught_up(self, served: Served, reading: Reading, pasts: dict[int, _Past]) -> list[bytes]:
         since = self._resumed_from(served)
         if since is None:
             is_reset = bool(served.token) or served.read_time is not None
@@ -448,28 +449,28 @@ class Conversation:
             pasts[since] = _Past(then, {change.name: change for change in changes})
         return self._resumed(served, reading, pasts[since])
 
-    def _resumed_from(self, served: _Served) -> int | None:
+    def _resumed_from(self, served: Served) -> int | None:
         if served.token:
             return self._tokens.time(self._world, served.token)
         if served.read_time is not None and self._tokens.counts(served.read_time):
             return served.read_time
         return None
 
-    def _whole(self, served: _Served, reading: Reading) -> list[bytes]:
+    def _whole(self, served: Served, reading: Reading) -> list[bytes]:
         news = served.target.start(reading)
         missing = {name for name, document in news.items() if document is None}
-        return list(_tell(served, news, missing, reading.time))
+        return list(tell_target(served, news, missing, reading.time))
 
-    def _resumed(self, served: _Served, reading: Reading, past: _Past) -> list[bytes]:
+    def _resumed(self, served: Served, reading: Reading, past: _Past) -> list[bytes]:
         target = served.target
         news, entered = target.resume(past.changes, past.then, reading)
         gone = {name for name, change in past.changes.items() if change.after is None}
         if served.expected is None:
-            return list(_tell(served, news, gone, reading.time))
+            return list(tell_target(served, news, gone, reading.time))
         age = reading.time - past.then.time
         if age > self._policy.remember_s * 1_000_000:
             news = {name: document for name, document in news.items() if document is not None}
-        said = list(_tell(served, news, gone, reading.time))
+        said = list(tell_target(served, news, gone, reading.time))
         count = target.count(reading)
         left = sum(document is None for document in news.values())
         if served.expected + entered - left != count:
@@ -482,14 +483,14 @@ class Conversation:
 
     def _advance(self, changes: Sequence[Change], until: int) -> Iterator[bytes]:
         """Tell all targets, with as few messages as there can be."""
-        told: dict[str, list[tuple[_Served, StoredDocument | None]]] = {}
+        told: dict[str, list[tuple[Served, StoredDocument | None]]] = {}
         for served, concerning in self._interests.concerned(changes).items():
             news = served.target.advance(concerning, self._reading(until))
             for name, document in news.items():
                 told.setdefault(name, []).append((served, document))
         gone = {change.name for change in changes if change.after is None}
         for name, concerned in told.items():
-            yield from _told(name, concerned, until, exists=name not in gone)
+            yield from tell_document(name, concerned, until, exists=name not in gone)
 
     def _end_those_for_once(self) -> Iterator[bytes]:
         for served in [served for served in self._served.values() if served.once]:
@@ -520,33 +521,6 @@ class Conversation:
                     if refusal is not None:
                         self._forget(one)
                         yield announcements.removed(one.target_id, refusal)
-
-
-def _tell(served: _Served, news: News, gone: Container[str], time: int) -> Iterator[bytes]:
-    """Tell one target."""
-    for name, document in news.items():
-        yield from _told(name, [(served, document)], time, exists=name not in gone)
-
-
-def _told(
-    name: str,
-    concerned: Sequence[tuple[_Served, StoredDocument | None]],
-    time: int,
-    *,
-    exists: bool,
-) -> Iterator[bytes]:
-    """One message for a document, or one for each way in which targets show it."""
-    gone = [served.target_id for served, document in concerned if document is None]
-    shown: dict[bytes, list[int]] = {}
-    for served, document in concerned:
-        if document is not None:
-            shown.setdefault(served.target.shown(document), []).append(served.target_id)
-    for data, target_ids in shown.items():
-        yield announcements.changed(data, target_ids, gone)
-        gone = []
-    if gone:
-        say = announcements.left if exists else announcements.deleted
-        yield say(name, gone, time)
 
 
 def _size(change: Change) -> int:

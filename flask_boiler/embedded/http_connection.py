@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 _MIB = 1024 * 1024
 _PIECE = 256 * 1024
+#: How many parts of a request are looked at before others have their turn.
+_PARTS_A_TURN = 100
 #: How a target begins that names the host, too.
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
 
@@ -259,7 +261,8 @@ class _Connection(asyncio.Protocol):
         self._most = 0
         self._received = 0
         self._since_s = 0.0
-        self._body: list[bytes] = []
+        # Not a list: pieces of a body may be as small as it pleases who sends it.
+        self._body = bytearray()
         self._file: IO[bytes] | None = None
 
     # What asyncio tells.
@@ -313,7 +316,9 @@ class _Connection(asyncio.Protocol):
     # A request.
 
     def _advance(self) -> None:
-        while not (self._is_answering or self._is_lingering or self._is_gone):
+        for _ in range(_PARTS_A_TURN):
+            if self._is_answering or self._is_lingering or self._is_gone:
+                return
             try:
                 event = self._http.next_event()
                 if isinstance(event, h11.Request):
@@ -333,6 +338,13 @@ class _Connection(asyncio.Protocol):
                 self._refuse(refusal, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             except Refusal as refusal:
                 self._refuse(refusal)
+        self._transport.pause_reading()
+        self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if not self._is_gone:
+            self._transport.resume_reading()
+            self._advance()
 
     def _hear_head(self, event: h11.Request) -> None:
         headers: dict[str, str] = {}
@@ -358,7 +370,7 @@ class _Connection(asyncio.Protocol):
         if self._file is not None:
             _write(self._file, data)
         elif self._serving.hold(len(data)):
-            self._body.append(data)
+            self._body += data
         else:
             self._received -= len(data)
             raise self._serving.full("bodies of requests")
@@ -379,7 +391,7 @@ class _Connection(asyncio.Protocol):
         head, file = cast(Head, self._head), self._file
         if file is not None:
             file.seek(0)
-        body = b"".join(self._body) if file is None else file
+        body = bytes(self._body) if file is None else file
         self._is_answering = True
         self._stop_waiting()
         if not self._serving.submit(head, body, self._tell):
@@ -390,7 +402,7 @@ class _Connection(asyncio.Protocol):
             self._file.close()
         else:
             self._serving.hold(-self._received)
-        self._received, self._body, self._file = 0, [], None
+        self._received, self._body, self._file = 0, bytearray(), None
 
     # Its answer.
 

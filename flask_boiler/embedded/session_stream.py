@@ -21,7 +21,8 @@ __all__ = ["SessionStream", "listen_stream", "write_stream"]
 
 #: How many targets one stream of a browser may have.
 _MOST_TARGETS = 1000
-#: How much a client may have written that is not done yet.
+#: How much a client may have asked for, or written, that is not done yet.
+_MOST_ASKED = 5000
 _MOST_WAITING = 1000
 _MOST_WAITING_BYTES = 32 * 1024 * 1024
 
@@ -89,7 +90,14 @@ class _ListenEnd:
         self._conversation.attend(wake)
 
     def hear(self, texts: Sequence[str]) -> None:
-        for request in [message_of(text, protocol.ListenRequest) for text in texts]:
+        requests = [message_of(text, protocol.ListenRequest) for text in texts]
+        count, size = self._conversation.waiting
+        if (
+            count + len(self._refused) + len(requests) > _MOST_ASKED
+            or size + sum(map(len, texts)) > _MOST_WAITING_BYTES
+        ):
+            raise _too_much("requests")
+        for request in requests:
             if self._has_room_for(request):
                 self._conversation.hear(request)
             else:
@@ -144,10 +152,7 @@ class _WriteEnd:
                 len(self._waiting) + len(requests) > _MOST_WAITING
                 or self._waiting_bytes + size > _MOST_WAITING_BYTES
             ):
-                raise Refusal(
-                    grpc.StatusCode.RESOURCE_EXHAUSTED,
-                    "Too many writes of this stream wait to be done; send them again later",
-                )
+                raise _too_much("writes")
             self._waiting.extend(requests)
             self._waiting_bytes += size
         self._wake()
@@ -170,6 +175,13 @@ class _WriteEnd:
 
 def _plain(response: bytes) -> dict[str, Any]:
     return plain_of(protocol.ListenResponse.FromString(response))
+
+
+def _too_much(what: str) -> Refusal:
+    return Refusal(
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        f"Too many {what} of this stream wait to be done; send them again later",
+    )
 
 
 def _refusal_of(request: Any) -> bytes:

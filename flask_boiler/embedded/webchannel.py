@@ -203,9 +203,11 @@ class Session:
         made = BackChannel(self, last_id, at_once=at_once, most=self._limits.channel_bytes)
         with self._lock:
             older, self._channel = self._channel, made
+            is_told = self._last_id > last_id
         if older is not None:
             older.stir()
-        if not at_once:
+        # Who has something to hear need not be told that it is heard; and what is said is kept.
+        if not (at_once or is_told):
             self._say(["noop"])
         # There is more room, now that it is heard.
         self._want()

@@ -17,6 +17,7 @@ __all__ = ["WriteStream"]
 
 #: Of those that were not answered yet.
 _MOST_REQUESTS = 100
+_MOST_BYTES = 64 * 1024 * 1024
 
 
 class WriteStream:
@@ -31,6 +32,9 @@ class WriteStream:
         self._faults = faults
         self._wake: Callable[[], None] = lambda: None
         self._requests: deque[Any] = deque()
+        # Each is counted by one thread alone.
+        self._heard_bytes = 0
+        self._answered_bytes = 0
         self._has_heard_all = False
         self._is_gone = False
         self._world = ""
@@ -46,10 +50,12 @@ class WriteStream:
     @property
     def has_room(self) -> bool:
         """Whether it takes another request before it has answered those that it has."""
-        return len(self._requests) < _MOST_REQUESTS
+        size = self._heard_bytes - self._answered_bytes
+        return len(self._requests) < _MOST_REQUESTS and size < _MOST_BYTES
 
     def hear(self, request: Any) -> None:
         """The client wants this written."""
+        self._heard_bytes += request.ByteSize()
         self._requests.append(request)
         self._wake()
 
@@ -77,7 +83,9 @@ class WriteStream:
         :raises Refusal: the stream ends with a code.
         """
         while self._requests and not self._is_gone:
-            yield bytes(self.answer(self._requests.popleft()).SerializeToString())
+            request = self._requests.popleft()
+            self._answered_bytes += request.ByteSize()
+            yield bytes(self.answer(request).SerializeToString())
 
     def leave(self) -> None:
         """Drop what is left undone: it is over."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -11,8 +12,10 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from http import HTTPStatus
 from typing import IO, Any, NamedTuple
 from urllib.parse import urlencode
@@ -323,6 +326,48 @@ def test_bodies_are_bounded_together() -> None:
         # When the other has gone, there is room again.
         while (refused := _status(port, large)) != 400:
             assert refused == 503
+
+
+class Counting(HttpServing):
+    """Counts how many parts of bodies come in one turn of the loop."""
+
+    turn = 0
+    parts: Counter[int]
+
+    def hold(self, count: int) -> bool:
+        if count > 0:
+            self.parts[self.turn] += 1
+        return super().hold(count)
+
+
+def test_a_body_in_many_small_pieces_lets_others_have_their_turn() -> None:
+    pieces = 10_000
+    body = b"2\r\nxy\r\n" * pieces + b"0\r\n\r\n"
+
+    async def answered() -> bytes:
+        loop = asyncio.get_running_loop()
+
+        def turn() -> None:
+            serving.turn += 1
+            loop.call_soon(turn)
+
+        turn()
+        near, far = socket.socketpair()
+        near.setblocking(False)
+        far.sendall(f"{COMMIT}{CLOSE}Transfer-Encoding: chunked\r\n\r\n".encode() + body)
+        await loop.connect_accepted_socket(lambda: serving.connection(loop), near)
+        with far:
+            return await loop.run_in_executor(None, all_of, far)
+
+    with closing(Storage()) as storage, ThreadPoolExecutor(1) as pool:
+        service = Service(storage)
+        channels = WebChannels(Streams(service, Faults(), ListenPolicy()), lambda call: None)
+        serving = Counting(Web(service, channels, Admission()), pool)
+        serving.parts = Counter()
+        # It has no type.
+        assert told(asyncio.run(answered()))[0] == 400
+    assert serving.parts.total() == pieces
+    assert max(serving.parts.values()) <= 100
 
 
 def test_sessions_are_counted(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
@@ -271,6 +271,38 @@ def test_writes_that_wait_are_bounded(storage: Storage) -> None:
     assert refused.value.code.name == "RESOURCE_EXHAUSTED"
     # It was not heard, so it can be said again.
     session.hear({"ofs": "1", "count": "999"} | many)
+
+
+@pytest.mark.parametrize(("padding", "posts"), [(0, 20), (9_000, 8)])
+def test_wishes_that_wait_are_bounded(storage: Storage, padding: int, posts: int) -> None:
+    calls: list[Callable[[], None]] = []
+    channels = WebChannels(Streams(Service(storage), Faults(), ListenPolicy()), calls.append)
+    session = opened(channels, "Listen", json.dumps({"database": WORLD}))
+    wished = json.loads(listening_to("c/a")) | {"labels": {"padding": "x" * padding}}
+    heard = 1
+
+    def hear() -> None:
+        nonlocal heard
+        many = {f"req{number}___data__": json.dumps(wished) for number in range(500)}
+        session.hear({"ofs": str(heard), "count": "500"} | many)
+        heard += 500
+
+    with pytest.raises(Refusal) as refused:
+        for _ in range(posts + 1):
+            hear()
+    assert refused.value.code.name == "RESOURCE_EXHAUSTED"
+    assert heard > 1_000
+    # What was refused was not heard; when the others are dealt with, there is room again.
+    while calls:
+        calls.pop()()
+    assert [r for r in arrays(next(answers(session, last_id=0, at_once=True))) if "error" in str(r)]
+
+
+def test_back_channels_that_pile_up_keep_nothing(channels: WebChannels) -> None:
+    session = opened(channels, "Listen")
+    for _ in range(1_000):
+        session.back_channel(last_id=0, at_once=False)
+    assert json.loads(session.state())[2] < 100
 
 
 def test_a_session_that_is_over_is_not_found(channels: WebChannels) -> None:
