@@ -19,7 +19,7 @@ from typing import Any
 from flask_boiler.engine.keys import ViewKey
 from flask_boiler.firestore.query import compile_query
 from flask_boiler.ports import Datastore
-from flask_boiler.values import FieldFilter, QuerySpec, Snapshot
+from flask_boiler.values import CompositeFilter, FieldFilter, Filter, QuerySpec, Snapshot
 
 __all__ = [
     "LEDGER_COLLECTION",
@@ -97,7 +97,13 @@ def _key_of(record: Snapshot) -> ViewKey:
     return ViewKey(fields["mediator"], fields["root"])
 
 
-def load_records(datastore: Datastore, keeper: str) -> list[Snapshot]:
-    """The records of every place that the views of one keeper have, and tombstones of others."""
-    spec = QuerySpec(LEDGER_COLLECTION, where=FieldFilter("mediator", "==", keeper))
+def load_records(datastore: Datastore, keeper: str, root: str | None = None) -> list[Snapshot]:
+    """The records of every place that the views of one keeper have, and tombstones of others.
+
+    :param root: of its view alone.
+    """
+    where: Filter = FieldFilter("mediator", "==", keeper)
+    if root is not None:
+        where = CompositeFilter("and", (where, FieldFilter("root", "==", root)))
+    spec = QuerySpec(LEDGER_COLLECTION, where=where)
     return list(datastore.run_query(compile_query(spec, datastore.codec)))

@@ -34,6 +34,7 @@ class Place:
         tombstone; 0 if it has nothing.
     :param left_by: who left the document there when it gave the place up.
     :param obj_type: what the document says that it is, where the ledger names no owner.
+    :param written_here: this process has made it what it is.
     """
 
     update_time_ns: int = 0
@@ -42,6 +43,7 @@ class Place:
     record_time_ns: int = 0
     left_by: ViewKey | None = None
     obj_type: str | None = None
+    written_here: bool = field(default=False, compare=False)
 
     @property
     def precondition(self) -> Precondition:
@@ -134,7 +136,8 @@ class Places:
         """Note what is stored at a place; whether that is news."""
         before = self._known(place)
         after = _seen(stored, record)
-        self._note(place, after)
+        if before != after:
+            self._note(place, after)
         return before != after
 
     def move(self, key: ViewKey, rendering: Rendering) -> Move:
@@ -196,13 +199,13 @@ class Places:
             if content is not None:
                 written = plan.written_at.get(place)
                 time_ns = before.update_time_ns if written is None else times_ns[written]
-                self._note(place, Place(time_ns, content, key, record_time_ns))
+                self._note(place, Place(time_ns, content, key, record_time_ns, written_here=True))
                 continue
             self._forget_place(place)
             if index is not None and place not in plan.left:
                 tombstones[place] = record_time_ns
                 # Whoever claims it next replaces the tombstone.
-                self._seen[place] = Place(record_time_ns=record_time_ns)
+                self._seen[place] = Place(record_time_ns=record_time_ns, written_here=True)
         return tombstones
 
     def pruned(self, place: str, written_ns: int) -> None:
@@ -213,6 +216,10 @@ class Places:
     def newest_ns(self, places: Iterable[str]) -> int:
         """When any of these places was last written, claimed or given up."""
         return max((self._known(place).newest_ns for place in places), default=0)
+
+    def newest_elsewhere_ns(self, places: Iterable[str]) -> int:
+        """The same of those that another process has made what they are."""
+        return self.newest_ns(place for place in places if not self._known(place).written_here)
 
     def _plan_document(
         self, plan: Plan, key: ViewKey, place: str, document: Any, *, keep: bool

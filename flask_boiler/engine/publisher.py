@@ -22,7 +22,7 @@ from flask_boiler.engine.acceptance import Acceptance
 from flask_boiler.engine.commits import commits_of, fits
 from flask_boiler.engine.intake import Intake
 from flask_boiler.engine.keys import ViewKey
-from flask_boiler.engine.ledger import ledger_path, left_by_of, owner_of
+from flask_boiler.engine.ledger import ledger_path, left_by_of, load_records, owner_of
 from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
 from flask_boiler.engine.moves import Settlement, settle_moves
 from flask_boiler.engine.places import Places, Plan
@@ -428,14 +428,28 @@ class Publisher:
         stored = self._datastore.get(paths)
         # What was given up before this may have no tombstone any more.
         pruned_until_ns = max((s.read_time_ns for s in stored.values()), default=0) - KEPT_FOR_NS
+        owned = [self.owned(publication.key) for publication in batch]
         news = [self._look(group, stored) for group in concerned]
-        for publication, seen in zip(batch, news, strict=True):
+        for publication, before in zip(batch, owned, strict=True):
+            if before - self.owned(publication.key):
+                self._recall_moved(publication)
+        for publication in batch:
             publication.looked = True
-            self._end_if_lost(publication, seen, pruned_until_ns)
+            self._end_if_lost(publication, pruned_until_ns)
         if news_expected and not any(news):
             # Contention, not news: let the other side finish.
             self._stopping.wait(_FIRST_PAUSE_S)
         return [publication for publication in batch if not publication.ended]
+
+    def _recall_moved(self, publication: Publication) -> None:
+        """Find where another process, which may have ended, has the view."""
+        key = publication.key
+        records = load_records(self._datastore, key.keeper, key.root)
+        self.recall(record for record in records if owner_of(record) == key)
+        rendering = publication.rendering
+        if rendering.gone and self.owned(key):
+            # What its class leaves behind there is to be computed.
+            publication.end(Outcome(newer_than_ns=rendering.read_time_ns, freed=publication.freed))
 
     def _prune(self) -> None:
         """Remove tombstones that have served."""
@@ -457,26 +471,22 @@ class Publisher:
         owned = self.owned(publication.key)
         return sorted(owned | publication.rendering.documents.keys())
 
-    def _look(self, places: Sequence[str], stored: Mapping[str, Snapshot]) -> list[str]:
-        """Note what is stored; all the places, if at any something else is than was known."""
+    def _look(self, places: Sequence[str], stored: Mapping[str, Snapshot]) -> bool:
+        """Note what is stored; whether at any place something else is than was known."""
         news = False
         with self._lock:
             for place in places:
                 snapshot, record = (stored[path] for path in _both(place))
                 news = self._places.see(place, snapshot, record) or news
-        return list(places) if news else []
+        return news
 
-    def _end_if_lost(
-        self, publication: Publication, news: Sequence[str], pruned_until_ns: int
-    ) -> None:
-        """End it if it has something to write, and somebody published after its rendering's cut.
-
-        :param news: places where something else was found than was known.
-        """
+    def _end_if_lost(self, publication: Publication, pruned_until_ns: int) -> None:
+        """End it if it has something to write, and another process published since its cut."""
         if self._plan(publication, set()) and not publication.plan.writes:
             return
+        concerned = self._concerned(publication)
         with self._lock:
-            newest_ns = max(self._places.newest_ns(news), pruned_until_ns)
+            newest_ns = max(self._places.newest_elsewhere_ns(concerned), pruned_until_ns)
         if newest_ns > publication.rendering.read_time_ns:
             publication.end(Outcome(newer_than_ns=newest_ns, freed=publication.freed))
 

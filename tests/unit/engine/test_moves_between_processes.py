@@ -219,3 +219,66 @@ def test_a_process_that_ends_between_leaving_and_claiming_is_made_good(halls: Ha
     hear(second)
     assert seats(halls.datastore) == {"2": "staff:r", "1": "guests:r"}
     assert second.parked == {}
+
+
+@pytest.mark.parametrize("wanted", [["3"], []])
+def test_where_another_process_had_moved_a_view_before_it_died_nothing_stays(
+    halls: Halls, wanted: list[str]
+) -> None:
+    one, other = halls.open("staff"), halls.open("staff")
+    one.store(r={"staff": ["1"]})
+    hear(one, other)
+    # What the other one makes of this, this process never computes.
+    other.store(r={"staff": ["2"]})
+    other.hear("r")
+    other.quiet()
+    other.stop()
+    one.store(r={"staff": wanted})
+    one.hear("r")
+    one.quiet()
+    assert seats(halls.datastore) == {name: "staff:r" for name in wanted}
+    assert one.parked == {}
+
+
+def test_nor_does_it_where_the_view_is_gone_by_now(halls: Halls) -> None:
+    one, other = halls.open("staff"), halls.open("staff")
+    one.store(r={"staff": ["1"]})
+    hear(one, other)
+    other.store(r={"staff": ["2"]})
+    other.hear("r")
+    other.quiet()
+    other.stop()
+    one.store(r=None)
+    one.hear("r")
+    one.quiet()
+    assert seats(halls.datastore) == {}
+
+
+def test_who_moved_a_view_further_on_newer_state_has_won(halls: Halls) -> None:
+    one, other = halls.open("staff"), halls.open("staff")
+    one.store(r={"staff": ["1"]})
+    hear(one, other)
+    other.store(r={"staff": ["2"]})
+    other.hear("r")
+    other.quiet()
+    # One process computes on a cut of now, and the other moves the view once more meanwhile.
+    computing, go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        computing.set()
+        assert go_on.wait(TIMEOUT_S)
+
+    one.store(r={"staff": ["3"]})
+    one.before[ViewKey("staff", "guests/r")] = wait
+    one.hear("r")
+    assert computing.wait(TIMEOUT_S)
+    other.store(r={"staff": ["4"]})
+    other.hear("r")
+    other.quiet()
+    del one.before[ViewKey("staff", "guests/r")]
+    go_on.set()
+    assert one.feed.refreshes.acquire(timeout=TIMEOUT_S)
+    assert seats(halls.datastore) == {"4": "staff:r"}
+    one.hear("r")
+    one.quiet()
+    assert seats(halls.datastore) == {"4": "staff:r"}
