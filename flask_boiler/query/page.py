@@ -37,14 +37,14 @@ class Page(Generic[M]):
 
 
 class Seal(Protocol):
-    """What makes a text of a position, and knows its own again."""
+    """What seals a position, and knows its own again."""
 
-    def seal(self, content: bytes, *, bound_to: bytes) -> str:
-        """The text of a content."""
+    def seal(self, content: bytes, *, bound_to: bytes) -> bytes:
+        """A content, sealed."""
         ...
 
-    def opened(self, text: str, *, bound_to: bytes) -> bytes | None:
-        """The content of a text; ``None`` if it is none of ours, or bound to something else."""
+    def opened(self, sealed: bytes, *, bound_to: bytes) -> bytes | None:
+        """The content; ``None`` if it is not sealed by us, or bound to something else."""
         ...
 
 
@@ -54,17 +54,12 @@ class PlainSeal:
     It hides nothing and keeps nobody from making one: that is for those who ask the query itself.
     """
 
-    def seal(self, content: bytes, *, bound_to: bytes) -> str:
+    def seal(self, content: bytes, *, bound_to: bytes) -> bytes:
         """The content, with a digest of it and of what it is bound to."""
-        sealed = _digest(bound_to, content) + content
-        return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+        return _digest(bound_to, content) + content
 
-    def opened(self, text: str, *, bound_to: bytes) -> bytes | None:
+    def opened(self, sealed: bytes, *, bound_to: bytes) -> bytes | None:
         """The content, if the digest fits."""
-        try:
-            sealed = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
-        except (ValueError, TypeError, binascii.Error):
-            return None
         digest, content = sealed[:_SEAL_SIZE], sealed[_SEAL_SIZE:]
         return content if digest == _digest(bound_to, content) else None
 
@@ -75,7 +70,8 @@ def issue_token(spec: QuerySpec, position: Position, codec: Codec, seal: Seal) -
     path = protocol.Value(string_value=position.path)
     after = protocol.Cursor(values=[*position.values, path])
     content = position.given.to_bytes(_COUNT_SIZE, "big") + after.SerializeToString()
-    return seal.seal(content, bound_to=_query(spec, codec))
+    sealed = seal.seal(content, bound_to=_query(spec, codec))
+    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
 
 def read_token(spec: QuerySpec, token: str, codec: Codec, seal: Seal) -> Position:
@@ -85,7 +81,8 @@ def read_token(spec: QuerySpec, token: str, codec: Codec, seal: Seal) -> Positio
     """
     # A query that can find nothing has no pages after the first, and so no tokens.
     can_follow = spec.where != NOTHING
-    content = seal.opened(token, bound_to=_query(spec, codec)) if can_follow else None
+    sealed = _sealed_of(token) if can_follow else None
+    content = None if sealed is None else seal.opened(sealed, bound_to=_query(spec, codec))
     if content is None or len(content) <= _COUNT_SIZE:
         raise QueryError(
             f"{token!r:.80} is no page token of this query: give the next_page_token of a page, "
@@ -94,6 +91,13 @@ def read_token(spec: QuerySpec, token: str, codec: Codec, seal: Seal) -> Positio
     *values, path = protocol.Cursor.FromString(content[_COUNT_SIZE:]).values
     given = int.from_bytes(content[:_COUNT_SIZE], "big")
     return Position(tuple(values), path.string_value, given)
+
+
+def _sealed_of(token: str) -> bytes | None:
+    try:
+        return base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
+    except (ValueError, TypeError, binascii.Error):
+        return None
 
 
 def _query(spec: QuerySpec, codec: Codec) -> bytes:

@@ -10,8 +10,6 @@ machine has no identity, each process has a random one.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import os
 import secrets
@@ -61,21 +59,16 @@ class Keys:
             hmac.new(key, message, "sha256").hexdigest()[:_TAG_LENGTH] for key in self._for_tags
         ]
 
-    def seal(self, content: bytes, *, bound_to: bytes) -> str:
-        """A text that shows nothing of a content but its length.
+    def seal(self, content: bytes, *, bound_to: bytes) -> bytes:
+        """A content, sealed: nothing of it shows but its length.
 
         :param bound_to: what has to be given again to open it.
         """
         nonce = os.urandom(_NONCE_SIZE)
-        sealed = nonce + self._for_seals[0].encrypt(nonce, content, bound_to)
-        return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+        return nonce + self._for_seals[0].encrypt(nonce, content, bound_to)
 
-    def opened(self, text: str, *, bound_to: bytes) -> bytes | None:
-        """The content of a text that was sealed; ``None`` if it is no such, or bound otherwise."""
-        try:
-            sealed = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
-        except (ValueError, binascii.Error):
-            return None
+    def opened(self, sealed: bytes, *, bound_to: bytes) -> bytes | None:
+        """The content; ``None`` if it is not sealed with one of these keys, or bound otherwise."""
         if len(sealed) < _NONCE_SIZE + _SEAL_SIZE:
             return None
         nonce, rest = sealed[:_NONCE_SIZE], sealed[_NONCE_SIZE:]
@@ -97,13 +90,13 @@ class RouteSeal:
         self._keys = current_keys()
         self._route = f"{request.endpoint} {request.path}\0".encode()
 
-    def seal(self, content: bytes, *, bound_to: bytes) -> str:
-        """A text that shows nothing of a content but its length."""
+    def seal(self, content: bytes, *, bound_to: bytes) -> bytes:
+        """A content, sealed: nothing of it shows but its length."""
         return self._keys.seal(content, bound_to=self._route + bound_to)
 
-    def opened(self, text: str, *, bound_to: bytes) -> bytes | None:
-        """The content of a text; ``None`` if it is none of ours, or of another route."""
-        return self._keys.opened(text, bound_to=self._route + bound_to)
+    def opened(self, sealed: bytes, *, bound_to: bytes) -> bytes | None:
+        """The content; ``None`` if it is not sealed by us, or for another route."""
+        return self._keys.opened(sealed, bound_to=self._route + bound_to)
 
 
 def current_keys() -> Keys:

@@ -108,5 +108,5 @@ def test_what_is_sealed_opens_with_its_key_and_binding_alone() -> None:
     assert Keys([b"newer", b"new"]).opened(sealed, bound_to=b"here") == b"hidden"
     assert Keys([b"old"]).opened(sealed, bound_to=b"here") is None
     assert ours.opened(sealed, bound_to=b"there") is None
-    for damaged in ("", "x", "\0", "é", sealed[:-1], sealed[1:], sealed + "A", "A" * 60):
+    for damaged in (b"", b"x", sealed[:-1], sealed[1:], sealed + b"\0", b"\0" * 60):
         assert ours.opened(damaged, bound_to=b"here") is None
