@@ -9,6 +9,7 @@ from typing import Any
 import marshmallow
 from werkzeug.datastructures import MultiDict
 
+from flask_boiler.attrs import kinds, links
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.through import ThroughAttr
 from flask_boiler.domain_model import DomainModel
@@ -70,7 +71,24 @@ def _passed_through(attribute: Attr[Any], root: ViewRoot[Any]) -> Attr[Any] | No
         return None
     target = attribute.target
     shown = attribute.options.export_enabled and attribute.slot_name == root.name
-    return target if shown and _is_stored(target) else None
+    return target if shown and _is_stored(target) and not _embeds(target.kind) else None
+
+
+def _embeds(kind: kinds.Kind) -> bool:
+    """Whether documents have other documents inside, which may have more than their class shows.
+
+    What is not shown would sort a list as well.
+    """
+    match kind:
+        case links.EmbedKind():
+            return True
+        case kinds.OptionalKind():
+            return _embeds(kind.inner)
+        case kinds.UnionKind():
+            return any(map(_embeds, kind.kinds))
+        case kinds.ListKind() | kinds.DictKind() | links.ManyKind():
+            return _embeds(kind.of)
+    return False
 
 
 def _named(model: type[DomainModel], name: str) -> Attr[Any]:
@@ -103,8 +121,8 @@ def is_textual(field: marshmallow.fields.Field[Any]) -> bool:
     if isinstance(field, RelatedField):
         # Its path says which.
         return True
-    kinds = marshmallow.fields
-    return not isinstance(field, kinds.Mapping | kinds.List | kinds.Tuple | kinds.Nested)
+    known = marshmallow.fields
+    return not isinstance(field, known.Mapping | known.List | known.Tuple | known.Nested)
 
 
 class ListQuery:

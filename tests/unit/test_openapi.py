@@ -211,7 +211,9 @@ def test_a_list_takes_filters_of_their_types_pages_and_an_order(app: Flask) -> N
     }
     assert (schemas["limit"]["minimum"], schemas["limit"]["maximum"]) == (1, 500)
     order = re.compile(schemas["order_by"]["pattern"])
-    assert order.match("-price,label") and order.match("spot")
+    assert order.match("-price,label")
+    # An embedded document may have more inside than is shown.
+    assert not order.match("spot")
     assert not order.match("secret") and not order.match("price,") and not order.match("")
 
 

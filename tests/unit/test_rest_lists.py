@@ -18,6 +18,7 @@ from flask_boiler import attrs, view
 from flask_boiler.attrs import Attr
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import ConfigurationError
+from flask_boiler.model import Model
 from flask_boiler.openapi import openapi_document
 from flask_boiler.store import Store, reference
 from flask_boiler.view.rest import ListGet
@@ -271,3 +272,44 @@ def test_a_token_is_short_whatever_is_stored(
         seen += answer["results"]
         token = answer["next_page_token"]
     assert sorted(seen) == ["a0", "a1", "a2", *(f"long{n}" for n in range(5))]
+
+
+class Contact(Model):
+    city: Attr[str]
+    phone: Attr[str] = attrs.bproperty(default="", export_enabled=False)
+
+
+class Customer(DomainModel):
+    contact: Attr[Contact | None] = attrs.embed(Contact)
+    former: Attr[list[Contact]] = attrs.embed(Contact, many=True, default_factory=list)
+    by_use: Attr[dict[str, Contact]] = attrs.embed(Contact, many=True, default_factory=dict)
+    notes: Attr[dict[str, str]] = attrs.bproperty(default_factory=dict)
+
+
+class CustomerStore(Store):
+    customer = reference(Customer)
+
+
+class CustomerView(ViewModel):
+    store: CustomerStore
+
+    contact = attrs.through("customer.contact")
+    former = attrs.through("customer.former")
+    by_use = attrs.through("customer.by_use")
+    notes = attrs.through("customer.notes")
+
+
+def test_what_is_shown_in_part_sorts_no_list(datastore: MemoryDatastore) -> None:
+    # What is stored in an embedded document and not declared, or not shown, would sort it as well.
+    for n, phone in enumerate("213"):
+        inside = {"city": "Ulm", "phone": phone}
+        datastore.put(f"Customer/c{n}", obj_type="Customer", contact=inside, notes={"a": phone})
+    app = Flask("shop")
+    app.config["SECRET_KEY"] = "s"
+    view.RestMediator(CustomerView, app=app).add_list_get("/customers")
+    view.RestMediator(CustomerView, app=app).add_list_get("/named", filters=["contact"])
+    client = app.test_client()
+    for name in ("contact", "-contact", "former", "byUse"):
+        assert client.get(f"/customers?order_by={name}").status_code == 400
+    for path in ("/customers?order_by=notes", "/named?order_by=contact"):
+        assert in_order(client, path) == ["c1", "c0", "c2"]
