@@ -80,16 +80,19 @@ def require_plain_members(
                 require_plain(member, what, may_yield=name in may_yield, error=error)
 
 
-def require_result(result: T, what: str) -> T:
-    """What a function returned, if it is no coroutine: a decorator can hide that it is one.
+def require_result(result: T, what: str, *, may_yield: bool = False) -> T:
+    """What a function returned, if it ran: a decorator can hide a coroutine or a generator.
 
+    :param may_yield: it may be a generator, which is iterated.
     :raises ConfigurationError: it is one.
     """
+    kind = f"a function that returns a {type(result).__name__}"
     if inspect.isawaitable(result) or inspect.isasyncgen(result):
         if inspect.iscoroutine(result):
             result.close()
-        kind = f"a function that returns a {type(result).__name__}"
         raise ConfigurationError(_AWAITED.format(what=what, kind=kind))
+    if inspect.isgenerator(result) and not may_yield:
+        raise ConfigurationError(_ITERATED.format(what=what, kind=kind))
     return result
 
 

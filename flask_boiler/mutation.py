@@ -91,7 +91,7 @@ class Mutation(Generic[V]):
             view = root.open_model(made)
             cls._assign(view, given, [n for n, a in view.attributes().items() if a.required])
             made.save(create=True)
-            view.propagate_change()
+            _propagate(view)
             root.forget_rest(view)
             return view
 
@@ -186,7 +186,7 @@ class Mutation(Generic[V]):
             view = root.open(doc_id)
             try:
                 cls._assign(view, data, required)
-                view.propagate_change()
+                _propagate(view)
             except RefusedError as error:
                 error.by_setter = True
                 raise
@@ -217,6 +217,11 @@ def carry_out(
     name = f"mutate_{operation}"
     result = getattr(mutation_cls, name)(*arguments, **named)
     return require_result(result, f"{mutation_cls.__name__}.{name}")
+
+
+def _propagate(view: ViewModel) -> None:
+    what = f"{type(view).__name__}.propagate_change"
+    require_result(view.propagate_change(), what)  # type: ignore[func-returns-value]
 
 
 def _replaceable(view_cls: type[ViewModel]) -> list[str]:

@@ -296,7 +296,7 @@ class Attr(FieldOperators, Generic[T]):
 
     def __delete__(self, instance: Any) -> None:
         if self._fdel is not None:
-            self._fdel(instance)
+            require_result(self._fdel(instance), f"the deleter of {self!r}")
         elif self._fget is not None:
             raise AttributeError(f"{self!r} has a getter and no deleter, so it cannot be deleted")
         else:

@@ -7,10 +7,14 @@ number, say, is a ``TypeError``. Where an attribute has no type, or several, a c
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import marshmallow
 from marshmallow import validate
+
+from flask_boiler.callbacks import require_result
 
 __all__ = ["Validators"]
 
@@ -28,10 +32,15 @@ class Validators(validate.And):
         """The value.
 
         :raises marshmallow.ValidationError: it is not valid.
+        :raises ConfigurationError: a validator is a coroutine, and looked at nothing.
         """
-        try:
-            return super().__call__(value)
-        except _OF_VALUES as error:
-            # Of what is no matter of the value, such as a database that is away, nothing is said.
-            logger.info("a value of type %s is not valid: %s", type(value).__name__, error)
-            raise marshmallow.ValidationError(_MISFIT) from error
+        return validate.And(*(partial(_run, validator) for validator in self.validators))(value)
+
+
+def _run(validator: Callable[[Any], Any], value: Any) -> None:
+    try:
+        require_result(validator(value), "a validator of an attribute")
+    except _OF_VALUES as error:
+        # Of what is no matter of the value, such as a database that is away, nothing is said.
+        logger.info("a value of type %s is not valid: %s", type(value).__name__, error)
+        raise marshmallow.ValidationError(_MISFIT) from error

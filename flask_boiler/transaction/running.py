@@ -117,7 +117,9 @@ def execute_transaction(
         try:
             with _turns.taken(contested, timeout_s=_TURN_TIMEOUT_S):
                 with transaction(context=chosen, locking=locking) as begun:
-                    result = require_result(_call(function, begun), "what runs in a transaction")
+                    result = require_result(
+                        _call(function, begun), "what runs in a transaction", may_yield=True
+                    )
                 return result
         except ConflictError:
             if attempt == max_attempts:

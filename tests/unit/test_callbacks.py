@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from flask import Flask
+from flask_socketio import SocketIO
 from marshmallow import fields
 
 from flask_boiler import attrs
 from flask_boiler.attrs import Attr
 from flask_boiler.callbacks import require_plain, require_result
+from flask_boiler.context import current_context
 from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import BoilerError, ConfigurationError, DeclarationError
 from flask_boiler.form import Form
@@ -23,11 +26,14 @@ from flask_boiler.mutation import Mutation
 from flask_boiler.store import Store, reference
 from flask_boiler.transaction import Transaction, execute_transaction, run_transaction, transaction
 from flask_boiler.view.document import DocumentMediator
+from flask_boiler.view.document.application import PatchApplication
+from flask_boiler.view.document.patches import PatchCollection, Patches
 from flask_boiler.view.query import ProtocolBase, QueryMediator
 from flask_boiler.view.query_task import QueryTaskMediator
 from flask_boiler.view.rest import RestView
 from flask_boiler.view.websocket import WsMediator
 from flask_boiler.view_model import ViewModel
+from flask_boiler.view_root import ViewRoot
 from tests.unit.memory_firestore import MemoryDatastore, memory_context
 
 
@@ -314,3 +320,71 @@ class TestHidden:
         effect = effect_of(None, hide(coroutine), object(), where="here")
         with pytest.raises(ConfigurationError, match="on_task"), transaction() as tx:
             effect(datastore.get(["City/a"])["City/a"], tx)
+
+    @pytest.mark.parametrize("function", [coroutine, asynchronous_generator, generator])
+    def test_its_result_is_no_answer(self, function: Any) -> None:
+        said = "instead of yielding" if function is generator else "nothing awaits it"
+        with pytest.raises(ConfigurationError, match=said):
+            require_result(hide(function)(), "this")
+
+    def test_what_runs_in_a_transaction_may_return_what_is_iterated(
+        self, datastore: MemoryDatastore
+    ) -> None:
+        assert list(CityMutation.atomically(lambda: (n for n in range(2)))) == [0, 1]
+
+    @pytest.mark.parametrize("function", [coroutine, generator])
+    def test_as_what_authorizes_a_patch(self, datastore: MemoryDatastore, function: Any) -> None:
+        datastore.put("City/SF", obj_type="City", name="SF")
+        datastore.put("patches/p", target_city_id="SF")
+        root = ViewRoot(CityView)
+        application = PatchApplication(
+            current_context(),
+            PatchCollection(Patches("patches"), root),
+            root,
+            CityMutation,
+            hide(function),
+        )
+        with pytest.raises(ConfigurationError, match="authorize"):
+            application.apply("patches/p")
+        assert datastore.fields("patches/p") == {"target_city_id": "SF"}
+
+    @pytest.mark.parametrize("function", [coroutine, generator])
+    def test_as_a_deleter(self, function: Any) -> None:
+        class Named(Model):
+            label = attrs.bproperty().deleter(hide(function))
+
+        with pytest.raises(ConfigurationError, match=r"the deleter of Named\.label"):
+            del Named().label
+
+    @pytest.mark.parametrize("function", [coroutine, generator])
+    def test_as_a_validator(self, function: Any) -> None:
+        class Named(Model):
+            label = attrs.bproperty(validate=hide(function))
+
+        with pytest.raises(ConfigurationError, match="a validator"):
+            Named(label="x").to_dict()
+
+    @pytest.mark.parametrize("function", [coroutine, generator])
+    def test_as_propagate_change(self, datastore: MemoryDatastore, function: Any) -> None:
+        datastore.put("City/SF", obj_type="City", name="SF")
+
+        class Changed(CityView):
+            propagate_change = hide(function)
+
+        class ChangedMutation(Mutation[Changed]):
+            view_model_cls = Changed
+
+        with pytest.raises(ConfigurationError, match=r"Changed\.propagate_change"):
+            ChangedMutation.mutate_patch("SF", {})
+        with pytest.raises(ConfigurationError, match=r"Changed\.propagate_change"):
+            ChangedMutation.mutate_create("LA", {})
+        assert datastore.fields("City/LA") is None
+
+    @pytest.mark.parametrize("function", [coroutine, generator])
+    def test_as_what_lets_websocket_clients_in(self, function: Any) -> None:
+        app = Flask("cities")
+        io = SocketIO(app, async_mode="threading")
+        mediator = ws(on_connect=hide(function), on_wave=hide(function))
+        io.on_namespace(mediator)
+        assert not io.test_client(app, namespace="/cities").is_connected("/cities")
+        assert mediator.clients == 0

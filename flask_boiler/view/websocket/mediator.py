@@ -282,7 +282,8 @@ class WsMediator:
 
         def guarded(given: Any = None) -> Any:
             try:
-                return handler(given) if takes(handler, given) else handler()
+                answer = handler(given) if takes(handler, given) else handler()
+                return require_result(answer, "on_connect")
             except refusal:
                 raise
             except Exception as error:
@@ -491,7 +492,7 @@ class WsMediator:
 
     def _dispatch(self, event: str, *args: Any) -> Any:
         parent: Any = super()
-        return parent.trigger_event(event, *args)
+        return require_result(parent.trigger_event(event, *args), f"on_{event}")
 
     def _client(self, sid: str) -> _Client:
         client = self._clients.get(sid)
