@@ -10,7 +10,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from werkzeug.exceptions import HTTPException
@@ -30,6 +29,7 @@ from flask_boiler.view.problems import Refusal, problem_details
 from flask_boiler.view.waiting import waiting_as_requests_do
 from flask_boiler.view.websocket.admission import Admission
 from flask_boiler.view.websocket.arguments import ViewArguments, check_size
+from flask_boiler.view.websocket.client import Client
 from flask_boiler.view.websocket.commands import apply_command, parts_of
 from flask_boiler.view.websocket.connections import (
     connection_refusal,
@@ -65,25 +65,6 @@ _CATCH_UP_S = 2.0
 
 #: Under this name a connection's WSGI environment has when it came to a namespace of ours.
 _CONNECTED_AT = "flask_boiler.connected_at"
-
-
-@dataclass(slots=True)
-class _Client:
-    """One connection to the namespace: what it is subscribed to, by subscription id."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    #: Held while the client enters or leaves a view at its own wish: each of its events has a
-    #: thread of its own, and what one of them acknowledges must not be undone by half by another.
-    #: Nothing is sent by who holds it, for a view that is about to send may be waited for.
-    turn: threading.Lock = field(default_factory=threading.Lock)
-    subscriptions: dict[str, tuple[Share, Room]] = field(default_factory=dict)
-    #: Subscriptions that are on their way.
-    coming: int = 0
-    gone: bool = False
-    #: It was sent away, as it does not read what it asks for.
-    expelled: bool = False
-    #: It was let in. Not every Socket.IO server keeps back what a client sends before that.
-    admitted: bool = False
 
 
 class WsMediator:
@@ -155,7 +136,7 @@ class WsMediator:
         self._departures = Departures(self._limits.max_connection_s, self._send_away)
         self._fields = {name: a.data_key for name, a in view_model_cls.attributes().items()}
         self._events = event_names(type(self))
-        self._clients: dict[str, _Client] = {}
+        self._clients: dict[str, Client] = {}
         self._lock = threading.Lock()
         self._shares: tuple[int, Shares] | None = None
         self._stopping = threading.Event()
@@ -247,7 +228,7 @@ class WsMediator:
 
     def _connect(self, sid: str, environ: dict[str, Any], *auth: Any) -> Any:
         with self._lock:
-            client = self._clients.setdefault(sid, _Client())
+            client = self._clients.setdefault(sid, Client())
         answer: Any = False
         try:
             answer = self._admitted(sid, environ, *auth)
@@ -354,7 +335,7 @@ class WsMediator:
         return {**message.meta, "value": message.body}
 
     def _join(
-        self, sid: str, client: _Client, share: Share, options: SubscriptionOptions
+        self, sid: str, client: Client, share: Share, options: SubscriptionOptions
     ) -> tuple[Message, bool]:
         try:
             share.view.await_first(self._limits.timeout_s)
@@ -494,13 +475,13 @@ class WsMediator:
         parent: Any = super()
         return require_result(parent.trigger_event(event, *args), f"on_{event}")
 
-    def _client(self, sid: str) -> _Client:
+    def _client(self, sid: str) -> Client:
         client = self._clients.get(sid)
         if client is None:
             raise Refusal(410, "The client is gone.")
         return client
 
-    def _reserve(self, sid: str) -> _Client:
+    def _reserve(self, sid: str) -> Client:
         client = self._client(sid)
         with client.lock:
             if len(client.subscriptions) + client.coming >= self._limits.max_subscriptions:
