@@ -54,6 +54,7 @@ class Engine:
     :param feed: delivers the cuts; started and stopped with the engine.
     :param datastore: where views are written, and the ledger is kept.
     :param workers: threads that run user code; getters that block keep one each.
+    :param parking: keeps what is set aside.
     :param clock: by which lag is measured, in seconds.
     """
 
@@ -63,6 +64,7 @@ class Engine:
         datastore: Datastore,
         *,
         workers: int = 2,
+        parking: Parking | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.feed = feed
@@ -84,7 +86,7 @@ class Engine:
         self._dependencies = Dependencies()
         self._views: dict[ViewKey, LiveView] = {}
         self._populations = Populations()
-        self._parking = Parking()
+        self._parking = parking or Parking()
         self._hindered = Hindered(
             self.acceptance,
             self._lock,
@@ -147,10 +149,7 @@ class Engine:
     def retry(self, key: ViewKey) -> bool:
         """Compute a parked view again; whether it was parked."""
         with self._lock:
-            if key not in self._parking or key not in self._views:
-                return False
-            self._phases.touch(self._views[key])
-            return True
+            return key in self._parking and self.renew(key, at_least_ns=0)
 
     def renew(self, key: ViewKey, *, at_least_ns: int) -> bool:
         """Compute a view again, on a cut that is not older than this; whether it is kept.
@@ -207,7 +206,7 @@ class Engine:
             with self._lock:
                 self._populations.dismiss(population.keeper)
             raise
-        population.remembered = {key.root for key in remembered}
+        population.remembered |= {key.root for key in remembered}
         with self._lock:
             self._populations.add(population)
         self.feed.listen(population.targets)
@@ -283,6 +282,7 @@ class Engine:
                     self._populated(population, target, paths, change.cut)
             for rejected, error in change.rejected.items():
                 self._reject(rejected, error)
+            self._parking.hear(change)
             self._resume_on(change.cut)
             self._settling.hear(change)
 
@@ -297,7 +297,7 @@ class Engine:
     def _populated(
         self, population: Population, target: Target | None, paths: Iterable[str], cut: Cut
     ) -> None:
-        self._parking.release(ViewKey(population.keeper, str(target)))
+        self._parking.held(population.keeper, target)
         for root in [*paths, *population.lost_roots(target, cut)]:
             key = ViewKey(population.keeper, root)
             view = self._views.get(key)

@@ -15,7 +15,10 @@ from flask_boiler.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.keys import ViewKey
 from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
+from flask_boiler.engine.parking import Parking
+from flask_boiler.engine.recorder import Recorder
 from flask_boiler.engine.runtime import Engine
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.listen import BackoffPolicy, Hub, StreamPolicy
 from flask_boiler.pool import DaemonPool
 from flask_boiler.ports import Incomplete
@@ -45,6 +48,7 @@ class LiveViews:
         self._context = context
         self._lock = threading.Lock()
         self._engine: Engine | None = None
+        self._recorder: Recorder | None = None
         self._numbers = itertools.count(1)
         self._notifiers = DaemonPool(_NOTIFIERS, name="flask-boiler-notify")
 
@@ -53,8 +57,17 @@ class LiveViews:
         """The running engine."""
         with self._lock:
             if self._engine is None:
-                self._engine = _start_engine(self._context)
+                self._engine, self._recorder = _start_engine(self._context)
             return self._engine
+
+    @property
+    def recorder(self) -> Recorder:
+        """What records the parked views of mediators, with the running engine."""
+        engine = self.engine
+        with self._lock:
+            if self._recorder is None or self._engine is not engine:
+                raise ConfigurationError("the mediators are being stopped: start them again")
+            return self._recorder
 
     @property
     def running(self) -> bool:
@@ -65,8 +78,11 @@ class LiveViews:
         """Finish what is in hand and end every thread; the next use starts anew."""
         with self._lock:
             engine, self._engine = self._engine, None
+            recorder, self._recorder = self._recorder, None
         if engine is not None:
             engine.stop()
+        if recorder is not None:
+            recorder.stop()
         self._notifiers.shutdown()
         self._notifiers = DaemonPool(_NOTIFIERS, name="flask-boiler-notify")
 
@@ -186,15 +202,17 @@ class _Following(Generic[V]):
             done(Outcome(written=True))
 
 
-def _start_engine(context: ApplicationContext) -> Engine:
+def _start_engine(context: ApplicationContext) -> tuple[Engine, Recorder]:
     datastore = context.datastore
     local = datastore.is_emulator
     # Google's emulator can miss a commit that races the adding of a target, or fall silent. The
     # embedded Firestore does not, and says so.
     hub = Hub(datastore, verify_targets=local, policy=_LOCAL_POLICY if local else None)
-    engine = Engine(hub, datastore, workers=context.config.compute_threads)
+    parking = Parking()
+    engine = Engine(hub, datastore, workers=context.config.compute_threads, parking=parking)
+    recorder = parking.listener = Recorder(engine, datastore)
     engine.start()
-    return engine
+    return engine, recorder
 
 
 _running: WeakKeyDictionary[ApplicationContext, LiveViews] = WeakKeyDictionary()

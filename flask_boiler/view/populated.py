@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from flask_boiler.context import ApplicationContext, current_context
 from flask_boiler.engine.keys import ViewKey
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.population import Population
+from flask_boiler.engine.recorder import Recorder
 from flask_boiler.engine.runtime import Engine
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.lifecycle import Startable
@@ -37,6 +39,7 @@ class _Running(NamedTuple):
     # With the process, as a forked child has no threads of its parent's engine.
     process_id: int
     engine: Engine
+    recorder: Recorder
     population: Population
     close: Callable[[], None]
 
@@ -63,24 +66,30 @@ class PopulatedMediator(Startable):
         if view_cls is not None:
             view_cls.require_free_places()
         context = current_context()
-        engine: Engine = provided("live_views")(context).engine
+        live = provided("live_views")(context)
+        engine: Engine = live.engine
+        recorder: Recorder = live.recorder
         with self._lock:
             if self._running is not None and self._running.process_id == os.getpid():
                 raise ConfigurationError(f"the mediator {self.name!r} is running already")
             population = Population(self.name, self._targets(context))
-            opened = self._open(Run(context, engine.publisher, population), engine)
-            try:
+            with ExitStack() as undoing:
+                # What was parked and has gone since is to be found out, as what was kept is.
+                population.remembered |= recorder.begin(self.name)
+                undoing.callback(recorder.end, self.name)
+                opened = self._open(Run(context, engine.publisher, population), engine)
+                undoing.callback(opened.close)
                 engine.populate(population, opened.make)
-            except BaseException:
-                opened.close()
-                raise
-            self._running = _Running(os.getpid(), engine, population, opened.close)
+                undoing.pop_all()
+            self._running = _Running(os.getpid(), engine, recorder, population, opened.close)
 
     def stop(self) -> None:
         """Mediate no longer; what is kept stays as it is. What is in hand is finished."""
         with self._lock:
             running, self._running = self._running, None
         if running is not None and running.process_id == os.getpid():
+            # What is parked then is not well because its views are kept no longer.
+            running.recorder.end(self.name)
             running.engine.depopulate(running.population)
             running.close()
 

@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 from flask_boiler.context import ApplicationContext, current_context
 from flask_boiler.engine.keys import Parked, ViewKey
 from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.recorder import Recorder
 from flask_boiler.engine.runtime import Engine
 from flask_boiler.errors import BoilerError, ConfigurationError
 from flask_boiler.form import Form
@@ -118,7 +119,7 @@ class QueryTaskMediator(Startable):
         # By database, from one delivered task to the next.
         self._memories: defaultdict[str, Memory] = defaultdict(Memory)
         # With the process, as a forked child has no threads of its parent's.
-        self._running: tuple[int, Engine, Worker] | None = None
+        self._running: tuple[int, Engine, Recorder, Worker] | None = None
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -127,7 +128,9 @@ class QueryTaskMediator(Startable):
         :raises ConfigurationError: it runs already, or another of its name does.
         """
         context = self._context()
-        engine: Engine = provided("live_views")(context).engine
+        live = provided("live_views")(context)
+        engine: Engine = live.engine
+        recorder: Recorder = live.recorder
         with self._lock:
             if self._running is not None and self._running[0] == os.getpid():
                 raise ConfigurationError(f"the mediator {self.name!r} is running already")
@@ -139,15 +142,21 @@ class QueryTaskMediator(Startable):
                 raise ConfigurationError(
                     f"two mediators are called {self.name!r}: give one of them a name= of its own"
                 ) from error
+            try:
+                recorder.begin(self.name)
+            except BaseException:
+                engine.discard(self._view_key)
+                raise
             worker.start()
-            self._running = os.getpid(), engine, worker
+            self._running = os.getpid(), engine, recorder, worker
 
     def stop(self) -> None:
         """Work off the queue no longer; the tasks in hand are finished."""
         with self._lock:
             running, self._running = self._running, None
         if running is not None and running[0] == os.getpid():
-            _, engine, worker = running
+            _, engine, recorder, worker = running
+            recorder.end(self.name)
             worker.stop()
             engine.discard(self._view_key)
 
@@ -213,7 +222,7 @@ class QueryTaskMediator(Startable):
         running = self._running
         if running is None or running[0] != os.getpid():
             return None
-        found = running[2].parked
+        found = running[-1].parked
         return None if found is None else [task.as_parked() for task in found]
 
     def retry(self, path: str) -> bool:

@@ -279,6 +279,21 @@ def test_a_rejected_target_parks_its_readers_until_it_is_back(world: World) -> N
     assert world.errors == {}
 
 
+def test_a_view_of_a_named_document_is_parked_since_its_first_failure(world: World) -> None:
+    def fail() -> None:
+        raise ValueError("broken")
+
+    population = Population("named", ["a/1"])
+    world.engine.populate(population, lambda key: world.copying("named", key.root, before=fail))
+    world.change("a/1", 1)
+    world.quiet()
+    [before] = world.engine.parked
+    world.change("a/1", 2)
+    world.quiet()
+    [after] = world.engine.parked
+    assert after.since == before.since
+
+
 def test_the_second_view_of_a_place_is_parked_until_the_first_is_gone(world: World) -> None:
     population = Population("city", [CITIES])
     world.datastore.put("City/SF", {"value": 1})
