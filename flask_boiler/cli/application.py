@@ -103,8 +103,9 @@ def tell(text: str) -> None:
 
 
 def line_of(text: str) -> str:
-    """The text in one line."""
-    return " ".join(text.split())
+    """The text in one line, without what a terminal would obey: it may quote what is stored."""
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def counted(number: int, noun: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -15,6 +17,8 @@ from flask_boiler.config import Config
 from flask_boiler.context import ApplicationContext
 from flask_boiler.ports import LocalFirestore
 from tests.firestore.cities import City
+
+TIMEOUT_S = 60.0
 
 
 @pytest.fixture
@@ -69,6 +73,60 @@ def test_it_runs_the_mediators_until_it_is_told_to_stop(
     assert rest.rstrip().endswith("stopped")
     assert "Traceback" not in rest
     assert context.db.document("cityView/SF").get().get("name") == "San Francisco"
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """The status of a process that ends by itself, and all that it has said."""
+    with process:
+        output, _ = process.communicate(timeout=TIMEOUT_S)
+    return process.returncode, output
+
+
+@contextmanager
+def worker(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    with flask("tests.e2e.served_app", "run", environment=environment) as process:
+        assert process.stdout is not None
+        # What is parked at once is logged meanwhile.
+        assert any("1 mediator(s) running" in line for line in process.stdout)
+        yield process
+        process.kill()
+
+
+def await_records(context: ApplicationContext, number: int) -> None:
+    """Wait until so many parked views are recorded."""
+    seen: queue.SimpleQueue[int] = queue.SimpleQueue()
+    records = context.db.collection("_boiler_views")
+    listening = records.on_snapshot(lambda found, *_: seen.put(len(found)))
+    try:
+        while seen.get(timeout=TIMEOUT_S) != number:
+            continue
+    finally:
+        listening.unsubscribe()
+
+
+def test_parked_views_are_listed_and_retried_from_another_process(
+    environment: dict[str, str], context: ApplicationContext
+) -> None:
+    def views(*arguments: str) -> tuple[int, str]:
+        return ended(flask("tests.e2e.served_app", "views", *arguments, environment=environment))
+
+    city = City.new(doc_id="SF", city_name="San Francisco", population=0)
+    city.save()
+    with worker(environment):
+        await_records(context, 1)
+        status, said = views("list")
+        assert status == 1
+        assert "CityView:cities/SF" in said and "ZeroDivisionError" in said
+        status, said = views("retry", "CityView:cities/SF")
+        assert status == 1
+        assert "CityView:cities/SF is parked again" in said
+    # It was killed, and what it knew is known still.
+    status, said = views("list", "--json")
+    assert status == 1 and '"count": 1' in said
+    city.update(population=1)
+    with worker(environment):
+        await_records(context, 0)
+        assert views("list") == (0, "0 views parked\n")
 
 
 def test_an_app_without_a_boiler_is_told_what_to_do(environment: dict[str, str]) -> None:
