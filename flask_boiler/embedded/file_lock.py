@@ -28,6 +28,12 @@ _PAUSE_S = 0.01
 #: Where Windows locks a byte: what is locked there cannot be read.
 _FAR = 1 << 30
 _OWNERS_ALONE = 0o600
+#: Of what is written into FILE.lock.
+_MOST_TOLD = 1000
+#: What SQLite writes at the beginning of its files.
+_MAGIC = b"SQLite format 3\0"
+#: Whoever may write in its directory could have led it anywhere.
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _BUSY = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 
 
@@ -88,23 +94,32 @@ class FileLock:
 
     :param path: its name, or that of a symbolic link to it.
     :raises HeldError: another process has it.
-    :raises OSError: it cannot be opened or locked.
+    :raises OSError: it cannot be opened or locked, or what lies beside it belongs to others.
     """
 
     def __init__(self, path: str) -> None:
         #: The name by which it is to be opened: links are followed once and for all.
         self.path = os.path.realpath(path)
         self._handles: list[int] = []
+        logs = [f"{self.path}{kind}" for kind in ("-wal", "-shm")]
+        for beside in (_beside(self.path), *logs):
+            _check_ours(beside)
         try:
-            self._beside = self._hold(_beside(self.path), lambda: holder_of(self.path))
-            self._hold(self.path, self._holder_by_another_name)
-            for log in ("-wal", "-shm"):
-                _make_owners_alone(f"{self.path}{log}")
+            self._beside = self._hold(
+                _beside(self.path), lambda: holder_of(self.path), os.O_CREAT | _NO_LINK
+            )
+            # Who had it before is not to be taken for who has it.
+            self._write(None)
+            handle = self._hold(self.path, self._holder_by_another_name, os.O_CREAT)
+            # It may be no data file, which is found out later: then nothing has changed.
+            if os.pread(handle, len(_MAGIC), 0) in (b"", _MAGIC):
+                names: list[int | str] = [self._beside, handle, *logs]
+                for file in names:
+                    _make_owners_alone(file)
         except BaseException:
             self.release()
             raise
         _held.add(self)
-        self._write(None)
 
     def announce(self, address: str) -> None:
         """Tell who asks where it is served."""
@@ -130,14 +145,13 @@ class FileLock:
         names = other_names(self.path)
         return next(filter(None, map(holder_of, names)), None)
 
-    def _hold(self, path: str, holder: Callable[[], Holder | None]) -> int:
+    def _hold(self, path: str, holder: Callable[[], Holder | None], how: int) -> int:
         while True:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _OWNERS_ALONE)
+            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | how, _OWNERS_ALONE)
             self._handles.append(handle)
             if not _lock_at_last(handle):
                 raise HeldError(holder() or Holder(0, None))
             if _is_at(handle, path):
-                _make_owners_alone(handle)
                 return handle
             # It was replaced meanwhile.
             os.close(self._handles.pop())
@@ -166,9 +180,33 @@ def _beside(path: str) -> str:
     return f"{path}.lock"
 
 
+def _check_ours(path: str) -> None:
+    """What is at a name that is ours is to be a file of that one name, or nothing.
+
+    It is written to, and whose else it is would lose it.
+
+    :raises OSError: it is something else.
+    """
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    why = ""
+    if stat.S_ISLNK(found.st_mode):
+        why = "a symbolic link"
+    elif not stat.S_ISREG(found.st_mode):
+        why = "no file"
+    elif found.st_nlink > 1:
+        why = "a file that has other names"
+    elif path.endswith(".lock") and found.st_size > _MOST_TOLD:
+        why = "a file of something else"
+    if why:
+        raise OSError(f"{path} is {why}, which is not written to; move it away")
+
+
 def _read(handle: int) -> Holder:
     try:
-        told = json.loads(os.pread(handle, 1000, 0))
+        told = json.loads(os.pread(handle, _MOST_TOLD, 0))
         pid, address = told["pid"], told["address"]
     except (OSError, ValueError, LookupError, TypeError):
         return Holder(0, None)

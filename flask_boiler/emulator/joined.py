@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flask_boiler.embedded.file_lock import holder_of
 from flask_boiler.emulator.attached import AttachedFirestore, pause
+from flask_boiler.errors import ConfigurationError
 
 __all__ = ["joined", "served_at"]
 
@@ -26,9 +27,13 @@ def served_at(file: str | Path) -> str | None:
     """
     begun = time.monotonic()
     told = False
+    last = None
     while (holder := holder_of(file)) is not None:
-        if holder.address is not None:
+        # Who has the file since a moment ago may not have said so: what is read at first may be
+        # what the one before has left, who was killed.
+        if holder.address is not None and holder == last:
             return holder.address
+        last = holder
         waited_s = time.monotonic() - begun
         if waited_s > _TIMEOUT_S:
             return None
@@ -44,10 +49,16 @@ def joined(file: str) -> AttachedFirestore | None:
 
     :raises ConfigurationError: one says that it does, and does not answer.
     """
-    address = served_at(file)
-    if address is None:
+    while (address := served_at(file)) is not None:
+        try:
+            found = AttachedFirestore(address, named_by=f"the address in {file}.lock")
+            break
+        except ConfigurationError:
+            # Who served it may have ended meanwhile.
+            if served_at(file) == address:
+                raise
+    else:
         return None
-    found = AttachedFirestore(address, named_by=f"the address in {file}.lock")
     _log.warning(
         "%s is served by another process at %s, which this one uses, too, for as long as that "
         "runs; 'flask boiler firestore start' runs one that outlasts both",

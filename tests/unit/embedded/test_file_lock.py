@@ -125,6 +125,83 @@ def test_what_is_left_by_who_is_gone_is_nobody(tmp_path: Path, text: str) -> Non
     lock.release()
 
 
+def _symbolic(beside: Path, other: Path) -> None:
+    beside.symlink_to(other)
+
+
+def _hard(beside: Path, other: Path) -> None:
+    beside.hardlink_to(other)
+
+
+def _pipe(beside: Path, other: Path) -> None:
+    os.mkfifo(beside)
+
+
+def _long(beside: Path, other: Path) -> None:
+    beside.write_text(other.read_text() * 1_000)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and pipes are others there")
+@pytest.mark.parametrize("is_there", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [(kind, make) for kind in ("lock", "wal", "shm") for make in (_symbolic, _hard, _pipe)]
+    + [("lock", _long)],
+)
+def test_what_belongs_to_others_is_not_written_to(
+    tmp_path: Path, is_there: bool, kind: str, make: Callable[[Path, Path], None]
+) -> None:
+    path = tmp_path / "a.db"
+    if is_there:
+        Storage(path).close()
+        (tmp_path / "a.db.lock").unlink()
+    beside = tmp_path / ("a.db.lock" if kind == "lock" else f"a.db-{kind}")
+    other = tmp_path / "diary.txt"
+    other.write_text("dear diary")
+    other.chmod(0o644)
+    make(beside, other)
+    before = os.lstat(beside)
+    with pytest.raises(StorageFailure, match=rf"{beside.name} is .*; move it away"):
+        Storage(path)
+    assert other.read_text() == "dear diary"
+    assert other.stat().st_mode & 0o777 == 0o644
+    assert os.lstat(beside).st_size == before.st_size
+    beside.unlink()
+    Storage(path).close()
+
+
+def test_what_is_no_data_file_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "diary.txt"
+    path.write_text("dear diary")
+    path.chmod(0o644)
+    with pytest.raises(StorageFailure, match="no file of an embedded Firestore"):
+        Storage(path)
+    assert path.read_text() == "dear diary"
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_who_was_there_before_is_forgotten_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.db"
+    first = FileLock(str(path))
+    first.announce("127.0.0.1:1")
+    told = (tmp_path / "a.db.lock").read_text()
+    # As after a kill; and another has the file by another name.
+    (tmp_path / "b.db").hardlink_to(path)
+    first.release()
+    (tmp_path / "a.db.lock").write_text(told)
+    other = FileLock(str(tmp_path / "b.db"))
+    seen: list[Holder | None] = []
+    monkeypatch.setattr(
+        FileLock, "_holder_by_another_name", lambda lock: seen.append(holder_of(lock.path))
+    )
+    with pytest.raises(HeldError):
+        FileLock(str(path))
+    assert seen == [Holder(os.getpid(), None)]
+    other.release()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="files have no such modes there")
 def test_what_is_kept_is_the_owners_alone(tmp_path: Path) -> None:
     folder = os.stat(tmp_path).st_mode
