@@ -136,41 +136,27 @@ class _WriteEnd:
 
     def __init__(self, stream: WriteStream) -> None:
         self._stream = stream
-        self._lock = threading.Lock()
-        self._waiting: deque[tuple[Any, int]] = deque()
-        self._waiting_bytes = 0
-        self._wake: Callable[[], None] = lambda: None
-
-    def attend(self, wake: Callable[[], None]) -> None:
-        self._wake = wake
+        self.attend = stream.attend
+        self.beat = stream.beat
 
     def hear(self, texts: Sequence[str]) -> None:
-        requests = [(message_of(text, protocol.WriteRequest), len(text)) for text in texts]
-        size = sum(count for _, count in requests)
-        with self._lock:
-            if (
-                len(self._waiting) + len(requests) > _MOST_WAITING
-                or self._waiting_bytes + size > _MOST_WAITING_BYTES
-            ):
-                raise _too_much("writes")
-            self._waiting.extend(requests)
-            self._waiting_bytes += size
-        self._wake()
+        requests = [message_of(text, protocol.WriteRequest) for text in texts]
+        count, size = self._stream.waiting
+        if (
+            count + len(requests) > _MOST_WAITING
+            or size + sum(map(len, texts)) > _MOST_WAITING_BYTES
+        ):
+            raise _too_much("writes")
+        for request in requests:
+            self._stream.hear(request)
 
     def news(self) -> Iterator[dict[str, Any]]:
-        while self._waiting:
-            with self._lock:
-                request, size = self._waiting.popleft()
-                self._waiting_bytes -= size
-            yield plain_of(self._stream.answer(request))
-
-    def beat(self) -> None:
-        """Say nothing: a Write stream is not used to."""
+        for response in self._stream.speak():
+            yield plain_of(protocol.WriteResponse.FromString(response))
 
     def finish(self) -> None:
-        with self._lock:
-            self._waiting.clear()
-            self._waiting_bytes = 0
+        self._stream.hang_up()
+        self._stream.leave()
 
 
 def _plain(response: bytes) -> dict[str, Any]:

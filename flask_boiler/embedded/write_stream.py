@@ -50,8 +50,13 @@ class WriteStream:
     @property
     def has_room(self) -> bool:
         """Whether it takes another request before it has answered those that it has."""
-        size = self._heard_bytes - self._answered_bytes
-        return len(self._requests) < _MOST_REQUESTS and size < _MOST_BYTES
+        count, size = self.waiting
+        return count < _MOST_REQUESTS and size < _MOST_BYTES
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """How much of what was heard is not answered yet: in messages, and in bytes."""
+        return len(self._requests), self._heard_bytes - self._answered_bytes
 
     def hear(self, request: Any) -> None:
         """The client wants this written."""
