@@ -101,14 +101,24 @@ class ThroughAttr(Attr[T]):
 
     def _resolve(self) -> Resolved:
         if self._type is not None:
-            return super()._resolve()
+            declared = super()._resolve()
+            declared.required = declared.required or self._is_required_of_root()
+            return declared
         target = self.target
         nullable = target.nullable or not self._from_root or not self.is_unchanged
-        required = self.options.required
-        if required is None:
-            # A new root is not valid without it.
-            required = self._from_root and self.is_unchanged and target.required
+        required = self.options.required or self._is_required_of_root()
         return self._take(Resolved(target.kind, nullable, required))
+
+    def _is_required_of_root(self) -> bool:
+        """Whether a new root is not valid without it, where the declaration does not say."""
+        if self.options.required is not None or not self.is_unchanged:
+            return False
+        try:
+            target = self.target
+        except UnknownModelError:
+            # It is declared later.
+            return False
+        return self._from_root and target.required
 
     def _attribute_of(self, slot: Reference[Any]) -> Attr[Any]:
         if slot.many:

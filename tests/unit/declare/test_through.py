@@ -109,11 +109,17 @@ def test_a_required_attribute_of_the_root_is_required_of_a_new_view() -> None:
     class Bare(ViewModel):
         store: ShipStore
         name = attrs.through("ship.title")
+        typed: Attr[str] = attrs.through("ship.title")
+        left: Attr[str] = attrs.through("ship.title", required=False)
         port = attrs.through("harbour.name")
+        depth: Attr[int] = attrs.through("harbour.depth")
 
     assert {name: a.required for name, a in Bare.attributes().items()} == {
         "name": True,
+        "typed": True,
+        "left": False,
         "port": False,
+        "depth": False,
     }
 
 
