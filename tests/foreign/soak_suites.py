@@ -22,7 +22,7 @@ from tests.foreign.suites import ADMIN, CHECKS, SUITES, Suite
 _PROJECT = {"GCLOUD_PROJECT": "suites", "GOOGLE_CLOUD_PROJECT": "suites"}
 
 
-@pytest.mark.timeout(1_200)
+@pytest.mark.timeout(1_600)
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.package)
 def test_a_client_in_python(suite: Suite, tmp_path: Path) -> None:
     also = ["pytest", "pytest-timeout", *(["pytest-asyncio"] if suite.is_asynchronous else [])]
@@ -67,3 +67,11 @@ def test_a_client_in_node() -> None:
     endings = json.loads(done.stdout.splitlines()[-1])
     assert {name: wrong for name, wrong in endings.items() if wrong} == {}
     assert len(endings) == ADMIN.passing
+
+
+def test_what_cannot_be_installed_is_told(tmp_path: Path) -> None:
+    with pytest.raises(
+        NotInstalledError,
+        match=r"^--no-index, no-such-client cannot be installed: .*no-such-client",
+    ):
+        with_packages(tmp_path / "venv", ["--no-index", "no-such-client"])

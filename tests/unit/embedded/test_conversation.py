@@ -723,3 +723,16 @@ class TestFaults:
             put(storage, "c/a", n=1)
             assert not stream.conversation._may_speak()
         assert stream.said() == ["c/a=1 in [2]"]
+
+    def test_who_has_said_all_is_told_first_what_is_held_back(
+        self, storage: Storage, stream: Stream, faults: Faults
+    ) -> None:
+        put(storage, "c/a", n=1)
+        with faults.holding():
+            stream.add(2, structured())
+            stream.conversation.hear_all()
+            assert list(stream.conversation.speak()) == []
+            assert not stream.conversation.is_over
+        assert stream.said() == ["ADD [2]", "c/a=1 in [2]", "CURRENT [2]"]
+        assert list(stream.conversation.speak()) == []
+        assert stream.conversation.is_over
