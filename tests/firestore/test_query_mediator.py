@@ -491,7 +491,8 @@ def test_a_view_that_is_too_large_is_parked(boiler: Boiler, settle: Settle) -> N
 def test_a_source_of_a_foreign_shape_parks_the_views_that_read_it(
     running: Boiler, settle: Settle
 ) -> None:
-    CTX.db.document("cities/odd").set({"cityName": ["not", "a", "name"], "obj_type": "Spaceship"})
+    odd = {"cityName": "Odd", "population": 1, "mayor": ["no", "reference"]}
+    CTX.db.document("cities/odd").set(odd)
     save_city()
     settle()
     [parked] = running.parked
