@@ -114,8 +114,17 @@ def current_keys() -> Keys:
 def require_secret_key(app: Flask) -> None:
     """Refuse an application that runs in production without a ``SECRET_KEY``.
 
+    So is one whose ``SECRET_KEY_FALLBACKS`` anybody can guess.
+
     :raises ConfigurationError: it does; with the remedy.
     """
+    older = app.config.get("SECRET_KEY_FALLBACKS") or ()
+    if isinstance(older, str | bytes) or not all(older):
+        raise ConfigurationError(
+            f"SECRET_KEY_FALLBACKS of {app.name} is no list of keys: write "
+            'app.config["SECRET_KEY_FALLBACKS"] = ["the one before"], and leave it out if there is '
+            "none. Each letter of a text would count as a key, and so would an empty one"
+        )
     if not app.config.get("SECRET_KEY") and _runs_in_production(app):
         raise ConfigurationError(
             f"{app.name} runs in production without a SECRET_KEY, with which entity tags and page "

@@ -110,3 +110,16 @@ def test_what_is_sealed_opens_with_its_key_and_binding_alone() -> None:
     assert ours.opened(sealed, bound_to=b"there") is None
     for damaged in (b"", b"x", sealed[:-1], sealed[1:], sealed + b"\0", b"\0" * 60):
         assert ours.opened(damaged, bound_to=b"here") is None
+
+
+@pytest.mark.parametrize(
+    "older", ["the one before", b"the one before", ["fine", ""], ["fine", None]]
+)
+def test_fallbacks_that_anybody_can_guess_are_refused(older: object) -> None:
+    # Each letter of a text would be a key, and so would nothing.
+    app = Flask("shop")
+    app.config.update(SECRET_KEY="s", SECRET_KEY_FALLBACKS=older)
+    with active("testing"), pytest.raises(ConfigurationError, match="SECRET_KEY_FALLBACKS"):
+        view.RestMediator(LampView, app=app).add_list_get("/lamps")
+    with active("testing"), pytest.raises(ConfigurationError, match="SECRET_KEY_FALLBACKS"):
+        tag_in(app)
