@@ -14,7 +14,7 @@ from flask_boiler.attrs.operators import FieldOperators
 from flask_boiler.declaration import is_framework_class
 from flask_boiler.errors import DeclarationError, ValidationError
 from flask_boiler.model import Model
-from flask_boiler.naming import id_fault
+from flask_boiler.naming import FRAMEWORK_PREFIX, id_fault
 from flask_boiler.values import HasPath, QuerySpec, document_path
 
 __all__ = ["CollectionModel", "DocumentId", "Parent", "new_id"]
@@ -280,6 +280,12 @@ class CollectionModel(Model):
             raise DeclarationError(
                 f"{cls.__qualname__}.Meta.collection_name is {name!r}, which names no collection: "
                 "expected a name, or a path with an odd number of segments"
+            )
+        if any(part.startswith(FRAMEWORK_PREFIX) for part in name.split("/")[::2]):
+            raise DeclarationError(
+                f"the collection of {cls.__qualname__} is {name!r}, and collections whose names "
+                f"begin with {FRAMEWORK_PREFIX!r} are the framework's own: give the model another "
+                "Meta.collection_name"
             )
         if "parent" in cls._attributes and cls._options.parent is not None:
             raise DeclarationError(

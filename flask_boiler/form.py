@@ -156,7 +156,6 @@ class Form(ViewModel):
 
     @classmethod
     def _check_declaration(cls) -> None:
-        super()._check_declaration()
         refusals = cls.meta("refusal_path")
         try:
             forms = cls.form_pattern()
@@ -171,7 +170,17 @@ class Form(ViewModel):
                 f"{cls.__qualname__}.Meta.refusal_path has {', '.join(sorted(unknown))}, which "
                 "Meta.form_path does not have"
             )
-        if refusals is not None and (forms is None or refusals != forms.text):
+        super()._check_declaration()
+
+    @classmethod
+    def require_free_places(cls) -> None:
+        """Check also that refusals are written nowhere where anything else is.
+
+        :raises DeclarationError: domain documents lie there, or the framework's.
+        """
+        super().require_free_places()
+        refusals = cls.meta("refusal_path")
+        if refusals is not None and refusals != cls.meta("form_path"):
             require_free(refusals, f"{cls.__qualname__}.Meta.refusal_path")
 
 

@@ -24,7 +24,17 @@ import difflib
 import re
 from collections.abc import Iterable
 
-__all__ = ["attribute_name_of", "field_name_of", "id_fault", "is_reserved_field", "nearest"]
+__all__ = [
+    "FRAMEWORK_PREFIX",
+    "attribute_name_of",
+    "field_name_of",
+    "id_fault",
+    "is_reserved_field",
+    "nearest",
+]
+
+#: What the collections of the framework's own begin with.
+FRAMEWORK_PREFIX = "_boiler"
 
 _MAX_ID_BYTES = 1500
 

@@ -16,12 +16,11 @@ from typing import Any
 from flask_boiler import registry
 from flask_boiler.collection import CollectionModel
 from flask_boiler.errors import DeclarationError
+from flask_boiler.naming import FRAMEWORK_PREFIX
 from flask_boiler.values import HasPath
 
 __all__ = ["fault_of_place", "literal_places", "require_free"]
 
-#: What the collections of the framework's own begin with.
-_RESERVED = "_boiler"
 #: Stands for what a placeholder will be; no name contains it.
 _ANY = "\0"
 
@@ -87,11 +86,11 @@ def _fault(segments: Sequence[str]) -> str | None:
     collection = segments[:-1]
     if not collection:
         return None
-    reserved = next((name for name in segments[::2] if name.startswith(_RESERVED)), None)
+    reserved = next((name for name in segments[::2] if name.startswith(FRAMEWORK_PREFIX)), None)
     if reserved is not None:
         return (
-            f"and collections whose names begin with {_RESERVED!r} are the framework's own: give "
-            "the view another place"
+            f"and collections whose names begin with {FRAMEWORK_PREFIX!r} are the framework's own: "
+            "give the view another place"
         )
     model = _index.find(collection)
     if model is None:

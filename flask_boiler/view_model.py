@@ -338,16 +338,18 @@ class ViewModel(Model):
         for snapshot in stored:
             if snapshot.exists and not (self.adopts() or self._is_own(snapshot)):
                 name = type(self).__name__
+                nameless = "obj_type" in self._options.exclude
+                why = "Meta.exclude leaves obj_type out" if nameless else "its obj_type is another"
                 raise MaterializationError(
                     f"{name} cannot be kept at {snapshot.path}: there is a document that is not "
-                    f"known to be a {name}'s (its obj_type is another), and it is not overwritten; "
+                    f"known to be a {name}'s ({why}), and it is not overwritten; "
                     "give the view another place, remove the document, or say Meta.adopt = True "
                     "in the class, which takes over what is there",
                     key=name,
                 )
 
     def _is_own(self, stored: Snapshot) -> bool:
-        return bool(stored.get("obj_type") == self.type_name())
+        return stored.get("obj_type") in self.own_type_names()
 
     @classmethod
     def adopts(cls) -> bool:

@@ -107,6 +107,8 @@ class QueryTaskMediator(Startable):
                 )
         self._effect = effect_of(view_model_cls, on_task, self.query, where=type(self).__name__)
         self._mark = mark_of(mark, task_class(self.query))
+        if view_model_cls is not None:
+            view_model_cls.require_free_places()
         _require_place_of_refusals(view_model_cls, mark)
         self._key = key_of(key, self.query)
         self._max_retries = max_retries
@@ -126,7 +128,11 @@ class QueryTaskMediator(Startable):
         """Begin to work off the queue, on the current context's engine.
 
         :raises ConfigurationError: it runs already, or another of its name does.
+        :raises DeclarationError: a model was declared meanwhile whose documents lie where its
+            views, or refusals of its forms, are written.
         """
+        if self.view_model_cls is not None:
+            self.view_model_cls.require_free_places()
         context = self._context()
         live = provided("live_views")(context)
         engine: Engine = live.engine

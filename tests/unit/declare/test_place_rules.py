@@ -11,7 +11,7 @@ from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import DeclarationError, MaterializationError
 from flask_boiler.form import Form
 from flask_boiler.store import Store, reference
-from flask_boiler.view import DocumentMediator, QueryMediator
+from flask_boiler.view import DocumentMediator, QueryMediator, QueryTaskMediator
 from flask_boiler.view_model import ViewModel
 from tests.unit.declare.memory import MemoryContext, MemoryDatastore
 
@@ -152,6 +152,53 @@ def test_refusals_of_forms_go_to_no_domain_document() -> None:
                 refusal_path = "players/{form_id}"
 
 
+def test_nor_to_those_of_a_model_that_is_declared_later() -> None:
+    class Leaving(Form):
+        class Meta:
+            form_path = "squads/{squad}/leaving/{form_id}"
+            refusal_path = "refugees/{form_id}"
+
+    made = QueryTaskMediator(Leaving)
+
+    class Refugee(DomainModel):
+        class Meta:
+            collection_name = "refugees"
+
+    with pytest.raises(
+        DeclarationError, match=r"refusal_path .* where the documents of Refugee lie"
+    ):
+        QueryTaskMediator(Leaving)
+    with (
+        MemoryContext().activated(),
+        pytest.raises(DeclarationError, match="where the documents of Refugee lie"),
+    ):
+        made.start()
+
+
+def test_a_view_of_tasks_is_seen_as_well() -> None:
+    view_cls = declared("stragglers/{squad.doc_id}")
+    made = QueryTaskMediator(view_cls, query=Squad.where())
+
+    class Straggler(DomainModel):
+        class Meta:
+            collection_name = "stragglers"
+
+    with (
+        MemoryContext().activated(),
+        pytest.raises(DeclarationError, match="where the documents of Straggler lie"),
+    ):
+        made.start()
+
+
+@pytest.mark.parametrize("name", ["_boiler_places", "_boilerplate", "a/b/_boiler_c", "_boiler/a/b"])
+def test_a_model_has_no_collection_of_the_frameworks(name: str) -> None:
+    with pytest.raises(DeclarationError, match="framework's own"):
+
+        class Intruder(DomainModel):
+            class Meta:
+                collection_name = name
+
+
 @pytest.mark.parametrize("started", [False, True])
 def test_a_model_that_is_declared_after_the_view_is_seen(started: bool) -> None:
     view_cls = declared("latecomers/{squad.doc_id}")
@@ -238,6 +285,26 @@ def test_a_view_that_is_saved_replaces_its_own_documents_alone(datastore: Memory
     datastore.put("pins/b", obj_type="Other")
     with pytest.raises(MaterializationError, match="adopt = True"):
         pinned("pins/b").save()
+
+
+def test_what_it_saved_under_an_earlier_name_is_its_own(datastore: MemoryDatastore) -> None:
+    class Renamed(Pinned):
+        class Meta:
+            was = "Former"
+
+    datastore.put("pins/a", obj_type="Former", title="old")
+    pinned("pins/a", Renamed).save()
+    assert datastore.fields("pins/a")["obj_type"] == "Renamed"
+
+
+def test_one_that_carries_no_name_is_told_so(datastore: MemoryDatastore) -> None:
+    class Nameless(Pinned):
+        class Meta:
+            exclude = "obj_type"
+
+    datastore.put("pins/a", title="whose?")
+    with pytest.raises(MaterializationError, match=r"Meta\.exclude .*Meta\.adopt = True"):
+        pinned("pins/a", Nameless).save()
 
 
 def test_one_that_adopts_takes_over(datastore: MemoryDatastore) -> None:
