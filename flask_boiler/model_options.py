@@ -79,7 +79,12 @@ def model_options(cls: type, meta: Mapping[str, Any]) -> ModelOptions:
     exclude = given.get("exclude", ())
     given["exclude"] = frozenset([exclude] if isinstance(exclude, str) else exclude)
     was = given.get("was", ())
-    given["was"] = (was,) if isinstance(was, str) else tuple(was)
+    given["was"] = tuple(was) if isinstance(was, tuple | list) else (was,)
+    if not all(isinstance(name, str) and name for name in given["was"]):
+        raise DeclarationError(
+            f"{cls.__qualname__}.Meta.was is {was!r:.80}: expected names of classes, as in "
+            "('OldName',)"
+        )
     options = ModelOptions(**given)
     unknown = options.exclude - set(METADATA)
     if unknown:

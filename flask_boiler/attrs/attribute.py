@@ -103,7 +103,7 @@ class Attr(FieldOperators, Generic[T]):
         self.data_key = self.options.data_key or ""
         was = self.options.was
         #: The fields that documents had for it before, in the order in which they are looked at.
-        self.was: tuple[str, ...] = (was,) if isinstance(was, str) else tuple(was)
+        self.was: tuple[str, ...] = tuple(was) if isinstance(was, tuple | list) else (was,)
         self.__doc__ = self.options.doc
         self._owner: Any = None
         self._explicit_kind = kind

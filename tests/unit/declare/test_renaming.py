@@ -331,5 +331,10 @@ class TestRenamedAttribute:
         of = names.get(of, of)
         with pytest.raises(DeclarationError, match=f"was '{was}', and that is the field of {of}"):
             type("Bad", (Model,), body)
+
+    @pytest.mark.parametrize("was", ["", 3, ["x", 3], {"x": "y"}])
+    def test_what_is_no_name_is_refused(self, was: Any) -> None:
         with pytest.raises(DeclarationError, match="names no field"):
-            type("Bad", (Model,), {"a": attrs.bproperty(was="")})
+            type("Bad", (Model,), {"a": attrs.bproperty(was=was)})
+        with pytest.raises(DeclarationError, match=r"Meta\.was is .*: expected names of classes"):
+            type("Bad", (Model,), {"Meta": type("Meta", (), {"was": was})})
