@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 from flask_boiler import registry
+from flask_boiler.attrs.annotations import is_annotated
 from flask_boiler.attrs.attribute import READ_ONLY, Attr
 from flask_boiler.attrs.declarations import ObjectType
 from flask_boiler.attrs.kinds import Mismatch, StoredMismatch
@@ -373,7 +374,7 @@ class Model:
             return
         if not self._takes_undeclared():
             raise self._unknown(fields)
-        clash = [name for name in fields if name in self._data_keys]
+        clash = [name for name in fields if name in self._data_keys or self._is_bare(name)]
         if clash:
             raise self._unknown(clash)
         self.extra.update(fields)
@@ -384,6 +385,11 @@ class Model:
         if cls._options.extra is not None:
             return cls._options.extra == "keep"
         return not any(attribute.has_declared_type for attribute in cls._attributes.values())
+
+    @classmethod
+    def _is_bare(cls, name: str) -> bool:
+        """Whether it is annotated, and so meant to be an attribute, but is none."""
+        return cls._options.extra is None and is_annotated(cls, name)
 
     def _take_stored(self, state: ModelState) -> None:
         self._model_state = state
@@ -462,4 +468,8 @@ def _unknown_message(model: Model, name: str) -> str:
     for known, attribute in model.attributes().items():
         if attribute.data_key == name:
             return f"Unknown attribute: the field {name!r} is the attribute {known!r}."
+    if model._is_bare(name):
+        return (
+            "It is annotated without Attr, and so no attribute: write Attr[...], as in Attr[str]."
+        )
     return f"Unknown attribute{nearest(name, model.attributes())}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask_boiler.attrs.typed import TypeSource
 
-__all__ = ["attribute_types", "local_names"]
+__all__ = ["attribute_types", "is_annotated", "local_names"]
 
 _ATTR_TEXT = re.compile(r"\s*(?:\w+\.)*Attr\s*(?:\[(?P<type>.*)\]\s*)?", re.DOTALL)
 
@@ -28,6 +28,11 @@ def attribute_types(cls: type, attribute_class: type) -> dict[str, TypeSource]:
         if source is not None:
             found[name] = source
     return found
+
+
+def is_annotated(cls: type, name: str) -> bool:
+    """Whether the class, or one above it, annotates the name, be it as an attribute or not."""
+    return any(name in _own_annotations(each) for each in cls.__mro__)
 
 
 def _own_annotations(cls: type) -> Mapping[str, Any]:

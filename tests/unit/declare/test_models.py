@@ -410,3 +410,22 @@ class TestSchemaClass:
         assert loaded == {"full_name": "Ada", "born_on": None, "password": "p", "language": "de"}
         with pytest.raises(InvalidError, match="fullName: Longer than"):
             Person.schema().load({"fullName": "Augusta"})
+
+
+def test_a_name_that_is_annotated_without_attr_is_no_undeclared_field() -> None:
+    class Bare(Model):
+        motto: str
+
+    class Typed(Bare):
+        size: Attr[int] = attrs.bproperty(default=0)
+
+    class Keeping(Model):
+        motto: str
+
+        class Meta:
+            extra = "keep"
+
+    for cls in (Bare, Typed):
+        with pytest.raises(InvalidError, match="motto: It is annotated without Attr"):
+            cls(motto="x")
+    assert Keeping(motto="x").extra == {"motto": "x"}
