@@ -195,6 +195,25 @@ class CollectionModel(Model):
         return key
 
     @classmethod
+    def require_own_place(cls, path: str) -> None:
+        """Check that a new document may lie at a path: below documents of the declared models.
+
+        A query of a collection group finds others, too.
+
+        :raises ValidationError: it is that of another collection of the same name.
+        """
+        known, given = cls.collection_segments(), path.split("/")[:-1]
+        if known is None:
+            return
+        if len(known) == len(given) and all(
+            k in ("*", g) for k, g in zip(known, given, strict=True)
+        ):
+            return
+        shape = cls._collection_pattern().replace("*", "<id>")
+        fault = f"{path!r:.60} is no place for a {cls.__name__}: expected {shape}/<id>"
+        raise ValidationError({"doc_id": [fault]}, where=cls.__name__)
+
+    @classmethod
     def _query_spec(cls, parent: Parent | None) -> QuerySpec:
         if parent is None and cls._options.parent is not None:
             return QuerySpec(cls._collection_id(), all_descendants=True)

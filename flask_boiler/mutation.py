@@ -83,6 +83,7 @@ class Mutation(Generic[V]):
         root = cls._root()
         given = dict(data or {})
         wanted = root.path_of(doc_id or new_id())
+        root.model.require_own_place(wanted)
 
         def create() -> V | None:
             if doc_id is not None and root.model.get(doc_ref=wanted) is not None:

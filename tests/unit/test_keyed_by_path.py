@@ -211,6 +211,17 @@ class TestRest:
         assert client.get(made.headers["Location"]).json == {"stars": 3}
         assert Review.get_or_raise(doc_ref=path).stars == 3
 
+    @pytest.mark.parametrize(
+        "path", ["Team/a/reviews/r9", "Shop/a/reviews/r1/reviews/r9", "x/y/Shop/a/reviews/r9"]
+    )
+    def test_none_is_made_below_what_is_no_parent(
+        self, client: FlaskClient, datastore: MemoryDatastore, path: str
+    ) -> None:
+        refused = client.put(f"/reviews/{path}", json={"stars": 3}, headers={"If-None-Match": "*"})
+        assert refused.status_code == 422
+        assert "expected Shop/<id>/reviews/<id>" in refused.text
+        assert datastore.fields(path) is None
+
     def test_the_stored_view_of_the_one_is_not_taken_for_the_other_s(
         self, client: FlaskClient, datastore: MemoryDatastore
     ) -> None:
