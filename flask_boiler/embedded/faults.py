@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar, cast
 
 import grpc
 
@@ -19,6 +20,8 @@ from flask_boiler.embedded.refusal import Refusal
 from flask_boiler.firestore import protocol
 
 __all__ = ["Faults", "Faulty"]
+
+S = TypeVar("S")
 
 
 class Faulty(Protocol):
@@ -247,9 +250,9 @@ class Faults:
             self._refused_more.notify_all()
         return refusal
 
-    def interceptor(self) -> grpc.ServerInterceptor:
-        """What fails and delays the calls of a gRPC server."""
-        return _Interceptor(self)
+    def on_calls_of(self, service: S) -> S:
+        """The service as clients find it, whichever way they come: calls fail and are delayed."""
+        return cast(S, _FaultyCalls(service, self))
 
     def _order(self, order: str) -> None:
         for stream in self._open_streams():
@@ -260,43 +263,33 @@ class Faults:
             return list(self._streams)
 
 
-class _Interceptor(grpc.ServerInterceptor):
-    """Fails and delays calls that have one request."""
+class _FaultyCalls:
+    """The calls of a service, of which some fail and some are delayed."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, service: Any, faults: Faults) -> None:
+        self._service = service
         self._faults = faults
 
-    def intercept_service(self, continuation: Any, details: Any) -> Any:
-        handler = continuation(details)
-        if handler is None or handler.request_streaming:
-            return handler
-        call = details.method.rpartition("/")[2]
-        make = (
-            grpc.unary_stream_rpc_method_handler
-            if handler.response_streaming
-            else grpc.unary_unary_rpc_method_handler
-        )
-        behaviour = handler.unary_stream or handler.unary_unary
-        return make(
-            self._faulty(call, behaviour),
-            handler.request_deserializer,
-            handler.response_serializer,
-        )
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._service, name)
+        return partial(self._answer, _named(name), found) if callable(found) else found
 
-    def _faulty(self, call: str, behaviour: Any) -> Any:
-        def answer(request: Any, context: Any) -> Any:
-            self._faults.wait(call)
-            refusal = self._faults.refusal_of(request)
-            if refusal is not None:
-                context.abort(refusal.code, refusal.details)
-            failure = self._faults.failure(call)
-            if failure is None:
-                return behaviour(request, context)
-            if failure.applied:
-                _finish(behaviour(request, context))
-            context.abort(failure.code, failure.details)
+    def _answer(self, call: str, behaviour: Callable[[Any], Any], request: Any) -> Any:
+        self._faults.wait(call)
+        refusal = self._faults.refusal_of(request)
+        if refusal is not None:
+            raise Refusal(refusal.code, refusal.details)
+        failure = self._faults.failure(call)
+        if failure is None:
+            return behaviour(request)
+        if failure.applied:
+            _finish(behaviour(request))
+        raise Refusal(failure.code, failure.details)
 
-        return answer
+
+def _named(method: str) -> str:
+    """A call as the protocol names it: ``RunQuery`` for ``run_query``."""
+    return "".join(word.capitalize() for word in method.split("_"))
 
 
 def _is_below(path: str, write: Any) -> bool:

@@ -267,12 +267,13 @@ class EmbeddedFirestore(Startable):
 
     def _serve(self, storage: Storage) -> None:
         pool = DaemonPool(_THREADS, name="embedded-firestore")
-        interceptors = [] if self._faults is None else [self._faults.interceptor()]
         # Any executor will do, whatever the annotation says.
-        server = grpc.server(cast(Any, pool), options=_OPTIONS, interceptors=interceptors)
+        server = grpc.server(cast(Any, pool), options=_OPTIONS)
         service = Service(storage)
         streams = Streams(service, self._faults or Faults(), self._listen_policy)
-        handlers = _handlers(service, streams)
+        # Streams have faults of their own.
+        answering = service if self._faults is None else self._faults.on_calls_of(service)
+        handlers = _handlers(answering, streams)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
         # Behind the gateway, and for clients in this process that want the shorter way.
         grpc_port = server.add_insecure_port(f"{_INSIDE}:0")
@@ -280,7 +281,7 @@ class EmbeddedFirestore(Startable):
         calls = DaemonPool(_WEB_CALLS, name="embedded-web-calls")
         turns = DaemonPool(_WEB_STREAMS, name="embedded-web-streams")
         channels = WebChannels(streams, turns.run, path=storage.path)
-        http = HttpServing(Web(service, channels, self._admission), calls)
+        http = HttpServing(Web(answering, channels, self._admission), calls)
         try:
             gateway = Gateway(self._address, self._port, (_INSIDE, grpc_port), http, channels.look)
         except BaseException:

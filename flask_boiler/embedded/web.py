@@ -45,7 +45,11 @@ _MOST_ASKED = 1000
 _EMULATOR = "/emulator/"
 _ANSWER_ID = re.compile(r"[0-9]{1,15}", re.ASCII)
 
+#: By google/rpc/code.proto; all else is 500.
 _STATUSES = {
+    grpc.StatusCode.OUT_OF_RANGE: HTTPStatus.BAD_REQUEST,
+    grpc.StatusCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    grpc.StatusCode.DEADLINE_EXCEEDED: HTTPStatus.GATEWAY_TIMEOUT,
     grpc.StatusCode.INVALID_ARGUMENT: HTTPStatus.BAD_REQUEST,
     grpc.StatusCode.FAILED_PRECONDITION: HTTPStatus.BAD_REQUEST,
     grpc.StatusCode.NOT_FOUND: HTTPStatus.NOT_FOUND,

@@ -13,6 +13,7 @@ from flask_boiler.errors import ConfigurationError, UnavailableError
 from flask_boiler.firestore.clients import local_client
 from flask_boiler.firestore.datastore import FirestoreDatastore
 from flask_boiler.values import Write
+from tests.firestore.test_embedded_rest import ask
 
 
 @pytest.fixture
@@ -64,3 +65,24 @@ def test_a_server_of_an_application_cannot_be_disturbed() -> None:
         pytest.raises(ConfigurationError, match="make it with faults=Faults"),
     ):
         server.faults.beat()
+
+
+@pytest.mark.parametrize("applied", [False, True])
+def test_what_pages_call_by_rest_fails_alike(
+    embedded_firestore: EmbeddedFirestore, client: Any, applied: bool
+) -> None:
+    faults, database = embedded_firestore.faults, client._database_string
+    name = f"{database}/documents/City/SF"
+    commit = {"writes": [{"update": {"name": name, "fields": {"n": {"integerValue": "1"}}}}]}
+    path = f"/v1/{database}/documents"
+    faults.fail("Commit", grpc.StatusCode.PERMISSION_DENIED, applied=applied)
+    status, answer = ask(embedded_firestore.host, "POST", f"{path}:commit", commit)
+    assert (status, answer["error"]["status"]) == (403, "PERMISSION_DENIED")
+    assert client.document("City/SF").get().exists is applied
+    faults.refuse_commits(grpc.StatusCode.UNAUTHENTICATED, below="City")
+    assert ask(embedded_firestore.host, "POST", f"{path}:commit", commit)[0] == 401
+    faults.refuse_commits(None)
+    assert ask(embedded_firestore.host, "POST", f"{path}:commit", commit)[0] == 200
+    faults.fail("GetDocument", grpc.StatusCode.UNAVAILABLE)
+    assert ask(embedded_firestore.host, "GET", f"{path}/City/SF")[0] == 503
+    assert ask(embedded_firestore.host, "GET", f"{path}/City/SF")[0] == 200
