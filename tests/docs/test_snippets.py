@@ -27,7 +27,7 @@ from flask_boiler.extension import Boiler
 from flask_boiler.ports import LocalFirestore
 from tests.docs.snippets import ROOT, Snippet, documents, snippets
 
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 300.0
 _LANGUAGES = {"python", "sh", "text", "yaml", "toml"}
 
 
