@@ -160,6 +160,9 @@ def check_size(limits: WsLimits, *given: Any) -> None:
         size = len(canonical_json(given))
     except TypeError as error:
         raise ValidationError({"": ["Expected JSON, with nothing binary in it."]}) from error
+    except RecursionError as error:
+        # What can be read may be too deep to be written where the stack is higher.
+        raise ValidationError({"": ["Expected JSON that is not nested so deeply."]}) from error
     except ValueError as error:
         # Python's reader, which Socket.IO uses, takes NaN and infinity.
         raise ValidationError({"": [f"Expected JSON: {error}."]}) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from flask_boiler.domain_model import DomainModel
 from flask_boiler.errors import ConfigurationError, ValidationError
 from flask_boiler.store import Store, reference
 from flask_boiler.view.websocket.admission import Admission
-from flask_boiler.view.websocket.arguments import ViewArguments
+from flask_boiler.view.websocket.arguments import ViewArguments, check_size
 from flask_boiler.view.websocket.options import SubscriptionOptions, WsLimits
 from flask_boiler.view_model import ViewModel
 
@@ -144,3 +146,25 @@ def test_a_herd_is_admitted_one_after_the_other() -> None:
     now += 1.0
     assert admission.wait_s(at_most_s=0.25) == 0.0
     assert Admission(None).wait_s(at_most_s=0.0) == 0.0
+
+
+def _nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        _nested(100 * sys.getrecursionlimit()),
+        math.nan,
+        {"deep": [-math.inf]},
+        b"binary",
+    ],
+    ids=["deep", "nan", "infinity", "binary"],
+)
+def test_what_is_no_json_is_refused(given: Any) -> None:
+    with pytest.raises(ValidationError, match="Expected JSON"):
+        check_size(WsLimits(), given)
