@@ -114,8 +114,19 @@ class Gateway:
             for task in self._tasks:
                 task.cancel()
             self._loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
+            self._loop.run_until_complete(self._close_late_ones())
         finally:
             self._loop.close()
+
+    async def _close_late_ones(self) -> None:
+        """Close what was accepted when all others had been ended already."""
+        for transport in list(self._transports):
+            cast(asyncio.Transport, transport).abort()
+        # What is aborted is closed in the next turn.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        for connection in list(self._sockets):
+            connection.close()
 
     def _end(self) -> None:
         self._is_closing = True

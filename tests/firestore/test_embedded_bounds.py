@@ -215,6 +215,20 @@ def test_who_has_closed_makes_room_at_once() -> None:
             assert _status(server.gateway.port, GET) == 200
 
 
+def test_who_comes_at_the_end_is_closed() -> None:
+    with served() as (server, _), contextlib.ExitStack() as stack:
+        gateway: Any = server.gateway
+
+        def come() -> None:
+            stack.enter_context(connected(gateway.port))
+            gateway._end()
+
+        gateway._loop.call_soon_threadsafe(come)
+        gateway.close()
+        # What nobody closes is told when it is collected, which is an error.
+        assert [one for one in gateway._sockets if one.fileno() >= 0] == []
+
+
 LOCAL = "Host: localhost\r\nConnection: close\r\n"
 ODD = {
     "no address": ("GET //[ HTTP/1.1", LOCAL, 404),
