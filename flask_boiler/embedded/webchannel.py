@@ -173,6 +173,8 @@ class Session:
         if count > self._limits.messages:
             raise invalid(f"A request says {self._limits.messages} messages at most.")
         with self._hearing:
+            if first > self._heard:
+                raise invalid(f"What was said from message {self._heard} on has not come.")
             new = range(max(self._heard - first, 0), count)
             texts = [fields.get(f"req{number}___data__", "") for number in new]
             self._stream.hear(texts)

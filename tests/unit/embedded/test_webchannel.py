@@ -185,6 +185,17 @@ def test_what_is_posted_twice_is_heard_once(storage: Storage, channels: WebChann
     assert found.message.fields["n"].integer_value == 2
 
 
+@pytest.mark.parametrize("first", ["2", "99999999999999"])
+def test_what_leaves_something_out_is_refused(channels: WebChannels, first: str) -> None:
+    session = opened(channels, "Listen", json.dumps({"database": WORLD}))
+    request = {"count": "1", "req0___data__": listening_to("c/a")}
+    with pytest.raises(Refusal, match="from message 1 on has not come"):
+        session.hear({"ofs": first} | request)
+    # What comes in order is heard as before.
+    session.hear({"ofs": "1"} | request)
+    until(answers(session, last_id=0, at_once=False), "CURRENT")
+
+
 def test_a_stream_that_ends_says_why(channels: WebChannels) -> None:
     session = opened(channels, "Write", json.dumps({"database": WORLD, "streamId": "other"}))
     said = until(answers(session, last_id=0, at_once=False), "error")
