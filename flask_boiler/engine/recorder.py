@@ -183,8 +183,7 @@ class Recorder:
                 first = not self._open
                 self._books[keeper] = book
                 self._open[keeper] = 1
-                self._start()
-                self._condition.notify_all()
+                self._wake()
         if first:
             self._engine.feed.listen([self._target])
         return {key.root for key in book.inherited}
@@ -226,7 +225,7 @@ class Recorder:
             else:
                 book.unrecorded[key] = None
                 book.admit(self._most)
-            self._condition.notify_all()
+            self._wake()
 
     def released(self, key: ViewKey) -> None:
         """A view is well, or gone; also told of those that were not parked."""
@@ -238,7 +237,7 @@ class Recorder:
             book.unrecorded.pop(key, None)
             if key in book.recorded:
                 book.changed[key] = None
-            self._condition.notify_all()
+            self._wake()
 
     def heard(self, change: CutChange) -> None:
         """Have the views computed again of which it is asked."""
@@ -278,7 +277,7 @@ class Recorder:
             book.requests[key] = replace(request, state=RetryState.HEARD)
             if key in book.parked:
                 book.changed[key] = None
-                self._condition.notify_all()
+                self._wake()
             return True
 
     def _answer_at_once(self, key: ViewKey) -> None:
@@ -290,7 +289,7 @@ class Recorder:
                 if request is not None:
                     book.requests[key] = replace(request, state=RetryState.DONE)
                 book.changed[key] = None
-                self._condition.notify_all()
+                self._wake()
 
     def _hear_of_all(self, count: ParkedCount, heard: dict[str, str]) -> None:
         path = summary_path(count.mediator)
@@ -306,14 +305,15 @@ class Recorder:
             book.count_request = replace(count.request, state=RetryState.DONE)
             # Also if nothing is left to be counted here: it is answered, by being removed.
             book.stored_count = count
-            self._condition.notify_all()
+            self._wake()
         for key in keys:
             self._engine.renew(key, at_least_ns=0)
 
     # The thread.
 
-    def _start(self) -> None:
-        if self._thread is None:
+    def _wake(self) -> None:
+        # With the condition held. Where nothing is ever parked, there is no thread.
+        if self._thread is None and not self._ended and self._is_due():
             self._thread = OwnThread(
                 self._run,
                 name="flask-boiler-record",
@@ -321,6 +321,7 @@ class Recorder:
                 on_failure=self._engine.break_down,
             )
             self._thread.start()
+        self._condition.notify_all()
 
     def _run(self) -> None:
         failures = 0

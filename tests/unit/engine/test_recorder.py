@@ -62,7 +62,7 @@ class World:
         self.engine = Engine()
         engine: Any = self.engine
         self.recorder = Recorder(engine, datastore, most=most, process=process)
-        self.recorder._start = lambda: None  # type: ignore[method-assign]
+        self.recorder._wake = lambda: None  # type: ignore[method-assign]
 
     def park(self, key: ViewKey, said: str = "no", since: datetime.datetime = SINCE) -> None:
         self.engine.kept.add(key)
