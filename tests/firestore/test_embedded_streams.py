@@ -113,6 +113,11 @@ def test_a_write_below_a_large_query_costs_one_message(client: Any, channel: grp
     stream.cancel()
 
 
+#: Of calls that are just being begun or answered, which a busy machine has many of at a time; of
+#: streams; and the one that looks after these.
+MOST_THREADS = 128 + 8 + 1
+
+
 def ours() -> list[str]:
     """The threads of the server's streams and calls."""
     return [t.name for t in threading.enumerate() if t.name.startswith("embedded-firestore")]
@@ -147,7 +152,7 @@ def test_a_connection_carries_a_thousand_streams_and_all_other_calls(
 
     told = [stream.until(is_marker) for stream in streams]
     assert all(change.document_change.document.name.endswith("/c/a") for change, _ in told)
-    assert len(ours()) < 60
+    assert len(ours()) <= MOST_THREADS
     server.stop()
     assert ours() == []
     for stream in streams:
@@ -216,7 +221,7 @@ def test_many_write_streams_leave_room_for_everything_else(
         stream.send(writing(f"c/{number}", number, token))
     assert all(len(stream.receive().write_results) == 1 for stream in streams)
     assert client.document("c/299").get().get("n") == 299
-    assert len(ours()) < 60
+    assert len(ours()) <= MOST_THREADS
 
 
 def test_a_write_stream_whose_client_has_said_all_ends_when_all_is_done(
