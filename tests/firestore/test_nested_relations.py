@@ -322,8 +322,8 @@ class TestLiveViews:
         settle()
         assert stored("nameView/s")["shipName"] == "Gorch"
         hub: Any = boiler.engine.feed
-        # The query.
-        assert hub.statistics().targets == 1
+        # The query, and the requests to compute parked views again.
+        assert hub.statistics().targets == 2
 
     def test_a_followed_view_is_told(self, ship: Ship, boiler: Boiler) -> None:
         changes = Changes()

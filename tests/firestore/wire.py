@@ -85,7 +85,7 @@ class Wire(
     ) -> Any:
         """Note a call, and let it pass."""
         self._note(details, request)
-        return self._counted(continuation(details, request))
+        return _CountedCall(continuation(details, request), self.count)
 
     def intercept_stream_stream(
         self, continuation: Callable[..., Any], details: Any, requests: Any
@@ -94,20 +94,37 @@ class Wire(
         self._note(details, None)
         return continuation(details, requests)
 
-    def _counted(self, responses: Any) -> Iterator[Any]:
-        for response in responses:
-            with self._lock:
-                self._documents += any(
-                    field.name in ("document", "found", "missing")
-                    for field, _ in response.ListFields()
-                )
-            yield response
+    def count(self, response: Any) -> None:
+        """Note an answer."""
+        with self._lock:
+            self._documents += any(
+                field.name in ("document", "found", "missing") for field, _ in response.ListFields()
+            )
 
     def _note(self, details: Any, request: Any) -> None:
         size = len(getattr(request, "documents", ())) or len(getattr(request, "writes", ()))
         dated = bool(getattr(request, "transaction", b"")) or _has_read_time(request)
         with self._lock:
             self._calls.append(Call(details.method.rpartition("/")[2], size, dated))
+
+
+class _CountedCall:
+    """A call whose answers are noted; else it is the call."""
+
+    def __init__(self, call: Any, note: Callable[[Any], None]) -> None:
+        self._call = call
+        self._note = note
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        response = next(self._call)
+        self._note(response)
+        return response
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
 
 
 def _has_read_time(request: Any) -> bool:
