@@ -108,18 +108,19 @@ class Gateway:
 
     def _run(self) -> None:
         try:
-            self._start(self._accept())
+            self._await_connections()
             self._loop.call_soon(self._ticking)
             self._loop.run_forever()
-            for task in self._tasks:
-                task.cancel()
-            self._loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
-            self._loop.run_until_complete(self._close_late_ones())
+            self._loop.run_until_complete(self._finish())
         finally:
             self._loop.close()
 
-    async def _close_late_ones(self) -> None:
-        """Close what was accepted when all others had been ended already."""
+    async def _finish(self) -> None:
+        """End what is under way, and close what was accepted when all others had been ended."""
+        under_way = list(self._tasks)
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
         for transport in list(self._transports):
             cast(asyncio.Transport, transport).abort()
         # What is aborted is closed in the next turn.
@@ -130,6 +131,7 @@ class Gateway:
 
     def _end(self) -> None:
         self._is_closing = True
+        self._loop.remove_reader(self._listening)
         for connection in list(self._sockets):
             # A forked child may have it, too.
             _shut(connection)
@@ -147,25 +149,33 @@ class Gateway:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _accept(self) -> None:
-        while not self._is_closing:
-            try:
-                connection, _ = await self._loop.sock_accept(self._listening)
-            except OSError as error:
-                # As a rule, too many files are open: others have to go first.
-                _log.error(
-                    "the embedded Firestore cannot take a connection: %s. Those that wait are "
-                    "taken when others have ended",
-                    error,
-                )
-                await asyncio.sleep(_PAUSE_S)
-                continue
-            if len(self._sockets) < _MOST_CONNECTIONS:
-                self._sockets.add(connection)
-                self._start(self._serve(connection))
-            else:
-                connection.close()
-                self._say_that_it_is_full()
+    def _await_connections(self) -> None:
+        # Not by a task: a connection that it is handed as it is cancelled belongs to nobody.
+        if not self._is_closing:
+            self._loop.add_reader(self._listening, self._accept)
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            # As a rule, too many files are open: others have to go first.
+            _log.error(
+                "the embedded Firestore cannot take a connection: %s. Those that wait are "
+                "taken when others have ended",
+                error,
+            )
+            self._loop.remove_reader(self._listening)
+            self._loop.call_later(_PAUSE_S, self._await_connections)
+            return
+        connection.setblocking(False)
+        if len(self._sockets) < _MOST_CONNECTIONS:
+            self._sockets.add(connection)
+            self._start(self._serve(connection))
+        else:
+            connection.close()
+            self._say_that_it_is_full()
 
     def _say_that_it_is_full(self) -> None:
         if not self._is_full:

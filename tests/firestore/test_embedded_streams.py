@@ -118,9 +118,25 @@ def test_a_write_below_a_large_query_costs_one_message(client: Any, channel: grp
 MOST_THREADS = 128 + 8 + 1
 
 
-def ours() -> list[str]:
+#: Those of servers that run before the test does.
+_others: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def threads_of_others() -> None:
+    _others.clear()
+    _others.update(threading.enumerate())
+
+
+def our_threads() -> list[threading.Thread]:
     """The threads of the server's streams and calls."""
-    return [t.name for t in threading.enumerate() if t.name.startswith("embedded-firestore")]
+    started = [thread for thread in threading.enumerate() if thread not in _others]
+    return [thread for thread in started if thread.name.startswith("embedded-firestore")]
+
+
+def ours() -> list[str]:
+    """The names of these threads."""
+    return [thread.name for thread in our_threads()]
 
 
 def test_a_connection_carries_a_thousand_streams_and_all_other_calls(
@@ -293,9 +309,8 @@ def test_a_grpc_that_is_another_inside_is_served_with_threads(
         stream.cancel()
         server.stop()
         # Those that heard the clients end when they hear that it is over.
-        for thread in threading.enumerate():
-            if thread.name in ours():
-                thread.join(PATIENCE_S)
+        for thread in our_threads():
+            thread.join(PATIENCE_S)
         assert ours() == []
 
 
