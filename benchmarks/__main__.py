@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from benchmarks.chain import compare
 from benchmarks.machine import machine
-from flask_boiler.emulator import start_google_emulator
+from flask_boiler.local.google.launcher import start_google_emulator
 
 LATEST = Path(__file__).parent / "latest.json"
 #: With more sources, the emulator's sending them all again is what is measured.

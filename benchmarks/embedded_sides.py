@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from benchmarks.embedded_load import Load
 from benchmarks.embedded_start import await_first_answer
-from flask_boiler.emulator.installation import find_installation
-from flask_boiler.emulator.supervised import SupervisedProcess
+from flask_boiler.local.google.installation import find_installation
+from flask_boiler.local.google.supervised import SupervisedProcess
 
 __all__ = [
     "EMULATOR",

@@ -28,9 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.fanout_server import NAMESPACE, Board
-from flask_boiler.config import Config
-from flask_boiler.context import ApplicationContext
-from flask_boiler.emulator import start_google_emulator
+from flask_boiler import ApplicationContext, Config
+from flask_boiler.local.google.launcher import start_google_emulator
 
 SIDES = ("framework", "by-hand")
 #: The framework's 99th percentile and CPU, at most so many times those by hand.

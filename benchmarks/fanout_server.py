@@ -18,14 +18,17 @@ import flask_socketio
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.config import Config
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.extension import Boiler
-from flask_boiler.store import Store, reference
-from flask_boiler.view import WsMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler import (
+    Attr,
+    Boiler,
+    Config,
+    DomainModel,
+    Store,
+    ViewModel,
+    WsMediator,
+    attrs,
+    reference,
+)
 
 NAMESPACE = "/boards"
 PATH = "Board/a"

@@ -18,15 +18,18 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.config import Config
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.extension import Boiler
+from flask_boiler import (
+    Attr,
+    Boiler,
+    Config,
+    DomainModel,
+    QueryMediator,
+    Store,
+    ViewModel,
+    attrs,
+    reference,
+)
 from flask_boiler.firestore.datastore import FirestoreDatastore
-from flask_boiler.store import Store, reference
-from flask_boiler.view import QueryMediator
-from flask_boiler.view_model import ViewModel
 
 __all__ = ["Counts", "count"]
 

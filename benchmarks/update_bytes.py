@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from flask_boiler.view.websocket.patches import json_patch, merge_patch
+from flask_boiler.view.socketio.deltas import json_patch, merge_patch
 
 __all__ = ["average_bytes"]
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from flask_boiler.config import Config
-from flask_boiler.local_firestore import start_local_firestore
+from flask_boiler import Config, start_local_firestore
 
 __all__ = ["DemoFirestore", "demo_firestore"]
 

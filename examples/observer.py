@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from flask_boiler.config import Config
-from flask_boiler.context import ApplicationContext
+from flask_boiler import ApplicationContext, Config
 
 __all__ = ["Kind", "Observer", "Sighting", "listed"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from flask_boiler.ports import LocalFirestore
+from flask_boiler.ground.ports import LocalFirestore
 from tests.firestores import running
 from tests.processes import is_gone, with_environment
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.config import Config, FirestoreKind
-from flask_boiler.emulator import Installation, find_installation
-from flask_boiler.errors import LocalFirestoreNotFoundError
-from flask_boiler.local_firestore import start_local_firestore
-from flask_boiler.ports import LocalFirestore
-from flask_boiler.testing.plugin import is_all_required, skip_unless_required
+from flask_boiler.context.config import Config, FirestoreKind
+from flask_boiler.ground.errors import LocalFirestoreNotFoundError
+from flask_boiler.ground.ports import LocalFirestore
+from flask_boiler.local.google.installation import Installation, find_installation
+from flask_boiler.local.local_firestore import start_local_firestore
+from flask_boiler.operate.testing.plugin import is_all_required, skip_unless_required
 
 __all__ = ["FIRESTORES", "google_installation", "running"]
 

@@ -7,9 +7,7 @@ from flask import Flask
 from examples.bookings.forms import BookingForm, CancellationForm
 from examples.bookings.models import Booking, Ride
 from examples.bookings.views import BookingView, RideView
-from flask_boiler.config import Config
-from flask_boiler.extension import Boiler
-from flask_boiler.view import QueryMediator, QueryTaskMediator
+from flask_boiler import Boiler, Config, QueryMediator, QueryTaskMediator
 
 __all__ = ["create_app"]
 

@@ -15,11 +15,8 @@ from typing import Self
 from marshmallow import validate
 
 from examples.bookings.models import Booking, Ride, Rider
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
+from flask_boiler import Attr, Form, Store, attrs, reference
 from flask_boiler.errors import DocumentNotFoundError, RefusedError
-from flask_boiler.form import Form
-from flask_boiler.store import Store, reference
 
 __all__ = ["BookingForm", "CancellationForm", "NewBooking"]
 

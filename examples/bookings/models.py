@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.domain_model import DomainModel
+from flask_boiler import Attr, DomainModel, attrs
 
 __all__ = ["Booking", "Ride", "Rider"]
 

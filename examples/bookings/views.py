@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from examples.bookings.models import Booking, Ride
-from flask_boiler import attrs
-from flask_boiler.store import Store, reference
-from flask_boiler.view_model import ViewModel
+from flask_boiler import Store, ViewModel, attrs, reference
 
 __all__ = ["BookingStore", "BookingView", "RideStore", "RideView"]
 

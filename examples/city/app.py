@@ -7,9 +7,7 @@ from flask import Flask
 from examples.city.forms import CityFormMediator, FilledForm
 from examples.city.models import City
 from examples.city.views import CityView
-from flask_boiler.config import Config
-from flask_boiler.extension import Boiler
-from flask_boiler.view import QueryMediator
+from flask_boiler import Boiler, Config, QueryMediator
 
 __all__ = ["create_app"]
 

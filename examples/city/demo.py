@@ -18,8 +18,8 @@ from examples.firestore import demo_firestore
 from examples.observer import Observer, Sighting, listed
 from examples.signals import ignore_interrupts, signals_handled
 from examples.terminal import Terminal
+from flask_boiler import Boiler
 from flask_boiler.errors import BoilerError
-from flask_boiler.extension import Boiler
 
 __all__ = ["run"]
 

@@ -9,13 +9,17 @@ Creating ``users/uid1/cityForms/LA`` makes ``City/LA``, and with that ``cityView
 from __future__ import annotations
 
 from examples.city.models import City, StandardCity, User
-from flask_boiler import attrs
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.store import Store, reference
-from flask_boiler.transaction import run_transaction
-from flask_boiler.values import Snapshot
-from flask_boiler.view import ProtocolBase, QueryMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler import (
+    DomainModel,
+    ProtocolBase,
+    QueryMediator,
+    Snapshot,
+    Store,
+    ViewModel,
+    attrs,
+    reference,
+    run_transaction,
+)
 
 __all__ = ["CityForm", "CityFormMediator", "FilledForm", "NewCityStore", "make_city"]
 

@@ -5,9 +5,7 @@ All kinds of cities lie in the collection ``City``; ``obj_type`` says which kind
 
 from __future__ import annotations
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.domain_model import DomainModel
+from flask_boiler import Attr, DomainModel, attrs
 
 __all__ = ["City", "Municipality", "StandardCity", "User"]
 

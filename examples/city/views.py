@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from examples.city.models import City
-from flask_boiler import attrs
-from flask_boiler.store import Store, reference
-from flask_boiler.view_model import ViewModel
+from flask_boiler import Store, ViewModel, attrs, reference
 
 __all__ = ["CityStore", "CityView"]
 

@@ -19,10 +19,8 @@ from examples.meeting_room.view_models import (
     UserMutation,
     UserView,
 )
-from flask_boiler.config import Config
-from flask_boiler.extension import Boiler
-from flask_boiler.view import QueryMediator, RestMediator
-from flask_boiler.view.rest import ListGet
+from flask_boiler import Boiler, Config, QueryMediator, RestMediator
+from flask_boiler.view.rest_mediator import ListGet
 
 __all__ = ["MeetingList", "create_app"]
 

@@ -22,8 +22,8 @@ from examples.meeting_room.story import STORY, Proposal, Request, Step, save_a_m
 from examples.observer import Observer, Sighting
 from examples.signals import ignore_interrupts, signals_handled
 from examples.terminal import Terminal
+from flask_boiler import Boiler
 from flask_boiler.errors import BoilerError
-from flask_boiler.extension import Boiler
 
 __all__ = ["run"]
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.domain_model import DomainModel
+from flask_boiler import Attr, DomainModel, attrs
 
 __all__ = ["Location", "Meeting", "Status", "Ticket", "User"]
 

@@ -10,8 +10,7 @@ writes below ``users/<uid>``.
 from __future__ import annotations
 
 from examples.meeting_room.view_models import MeetingSession, MeetingSessionMutation
-from flask_boiler.view import DocumentMediator
-from flask_boiler.view.document import Patch
+from flask_boiler import DocumentMediator, Patch
 
 __all__ = ["session_patches"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from examples.meeting_room.models import Location, Meeting, Ticket, User
-from flask_boiler.transaction import transaction
+from flask_boiler import transaction
 
 __all__ = ["MEETING", "STORY", "Proposal", "Request", "Step", "save_a_meeting"]
 

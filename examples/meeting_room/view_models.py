@@ -8,12 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from examples.meeting_room.models import Location, Meeting, Ticket, User
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
+from flask_boiler import Attr, Mutation, Store, ViewModel, attrs, reference
 from flask_boiler.errors import RefusedError, ValidationError
-from flask_boiler.mutation import Mutation
-from flask_boiler.store import Store, reference
-from flask_boiler.view_model import ViewModel
 
 __all__ = [
     "MeetingSession",

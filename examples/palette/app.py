@@ -8,8 +8,7 @@ import flask_socketio
 from flask import Flask, Response, send_from_directory
 
 from examples.palette.views import ColorMutation, ColorView, RainbowMutation, RainbowView
-from flask_boiler.config import Config
-from flask_boiler.extension import Boiler
+from flask_boiler import Boiler, Config
 
 __all__ = ["create_app"]
 

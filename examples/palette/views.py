@@ -8,12 +8,8 @@ from __future__ import annotations
 import re
 
 from examples.palette.models import Color, Rainbow
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
+from flask_boiler import Attr, Mutation, Store, ViewModel, attrs, reference
 from flask_boiler.errors import ValidationError
-from flask_boiler.mutation import Mutation
-from flask_boiler.store import Store, reference
-from flask_boiler.view_model import ViewModel
 
 __all__ = ["ColorMutation", "ColorView", "RainbowMutation", "RainbowView"]
 

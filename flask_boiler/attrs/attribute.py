@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 import marshmallow
 
-from flask_boiler.attrs.kinds import (
+from flask_boiler.attrs.kinds.plain_kinds import (
     AnyKind,
     Kind,
     Mismatch,
@@ -20,14 +20,14 @@ from flask_boiler.attrs.kinds import (
 from flask_boiler.attrs.operators import FieldOperators, NestedField, nested
 from flask_boiler.attrs.typed import TypeSource
 from flask_boiler.attrs.validating import Validators
-from flask_boiler.callbacks import require_plain, require_result
-from flask_boiler.errors import DeclarationError, QueryError, ValidationError
 from flask_boiler.firestore.native import DELETE_FIELD, copied, is_transform
-from flask_boiler.model_state import UNSET, ModelState
-from flask_boiler.naming import is_reserved_field
+from flask_boiler.ground.callbacks import require_plain, require_result
+from flask_boiler.ground.errors import DeclarationError, QueryError, ValidationError
+from flask_boiler.ground.naming import is_reserved_field
+from flask_boiler.models.model_state import UNSET, ModelState
 
 if TYPE_CHECKING:
-    from flask_boiler.model import Model
+    from flask_boiler.models.model import Model
 
 __all__ = ["Attr", "AttributeOptions", "Resolved"]
 
@@ -465,8 +465,8 @@ class Attr(FieldOperators, Generic[T]):
 
         :raises Mismatch: also if a document does not exist that has to.
         """
-        from flask_boiler import nesting
         from flask_boiler.attrs.relations import required_links
+        from flask_boiler.models import nesting
 
         self.check(value)
         nesting.require_existing(required_links(self.kind, value), None)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
-from flask_boiler.attrs.kinds import AnyKind, Kind, Mismatch
-from flask_boiler.attrs.links import RelationKind, is_document
-from flask_boiler.errors import QueryError
+from flask_boiler.attrs.kinds.model_kinds import RelationKind, is_document
+from flask_boiler.attrs.kinds.plain_kinds import AnyKind, Kind, Mismatch
 from flask_boiler.firestore.field_path import field_path, read_field_path
 from flask_boiler.firestore.native import is_transform
-from flask_boiler.naming import is_reserved_field, nearest
-from flask_boiler.values import FieldFilter, Operator
+from flask_boiler.ground.errors import QueryError
+from flask_boiler.ground.naming import is_reserved_field, nearest
+from flask_boiler.ground.values import FieldFilter, Operator
 
 if TYPE_CHECKING:
-    from flask_boiler.query import Condition
+    from flask_boiler.models.query.condition import Condition
 
 __all__ = ["F", "FieldOperators", "NestedField", "nested"]
 
@@ -140,7 +140,7 @@ class FieldOperators:
         raise TypeError(f"'in' cannot make a condition: write {self!r}.contains({value!r})")
 
     def _condition(self, operator: Operator, value: Any) -> Condition:
-        from flask_boiler.query import Condition
+        from flask_boiler.models.query.condition import Condition
 
         return Condition(FieldFilter(self.stored_path, operator, value), self._declared_by())
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask_boiler import registry
+from flask_boiler.attrs import registry
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.attrs.kinds import (
+from flask_boiler.attrs.kinds.model_kinds import EmbedKind, ManyKind, RelationKind
+from flask_boiler.attrs.kinds.plain_kinds import (
     DictKind,
     Kind,
     ListKind,
@@ -18,14 +19,13 @@ from flask_boiler.attrs.kinds import (
     collect,
     mismatch_of,
 )
-from flask_boiler.attrs.links import EmbedKind, ManyKind, RelationKind
-from flask_boiler.errors import UnknownModelError, ValidationError
 from flask_boiler.firestore.native import BaseDocumentReference, is_transform
-from flask_boiler.model_state import UNSET
+from flask_boiler.ground.errors import UnknownModelError, ValidationError
+from flask_boiler.models.model_state import UNSET
 
 if TYPE_CHECKING:
-    from flask_boiler.domain_model import DomainModel
-    from flask_boiler.model import Model
+    from flask_boiler.models.domain_model import DomainModel
+    from flask_boiler.models.model import Model
 
 __all__ = [
     "Link",
@@ -188,7 +188,8 @@ class Related:
 class NestedRelationAttr(RelationAttr[T]):
     """A relation that reads as the related models, which are loaded and saved with their owner.
 
-    Until somebody looks at it, the references are all there is; see :mod:`flask_boiler.nesting`.
+    Until somebody looks at it, the references are all there is; see
+    :mod:`flask_boiler.models.nesting`.
     """
 
     @property
@@ -227,7 +228,7 @@ class NestedRelationAttr(RelationAttr[T]):
         :raises StoredDataError: what is stored leads to no document, or to one of another class.
         :raises ValidationError: the same of what was assigned.
         """
-        from flask_boiler import nesting
+        from flask_boiler.models import nesting
 
         related = instance._model_state.related.get(self.attribute_name)
         if related is not None and related.loaded:
@@ -317,7 +318,7 @@ class NestedRelationAttr(RelationAttr[T]):
 
         :raises Mismatch: it is not.
         """
-        from flask_boiler import nesting
+        from flask_boiler.models import nesting
 
         super().check_input(value)
         nesting.require_classes(self.links_in(value))
@@ -426,6 +427,6 @@ def _places(value: Any) -> Any:
 
 
 def _is_model(value: object) -> bool:
-    from flask_boiler.domain_model import DomainModel
+    from flask_boiler.models.domain_model import DomainModel
 
     return isinstance(value, DomainModel)

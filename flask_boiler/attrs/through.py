@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask_boiler.attrs.attribute import Attr, AttributeOptions, Resolved
-from flask_boiler.errors import DeclarationError, RefusedError, UnknownModelError
-from flask_boiler.naming import nearest
+from flask_boiler.ground.errors import DeclarationError, RefusedError, UnknownModelError
+from flask_boiler.ground.naming import nearest
 
 if TYPE_CHECKING:
-    from flask_boiler.model import Model
-    from flask_boiler.store import Reference
+    from flask_boiler.models.model import Model
+    from flask_boiler.viewmodels.store import Reference
 
 __all__ = ["ThroughAttr", "check_passing_through"]
 
@@ -161,7 +161,7 @@ def check_passing_through(view_cls: Any) -> None:
 
 
 def _slot_of(attribute: ThroughAttr[Any], view_cls: Any) -> Reference[Any]:
-    from flask_boiler.view_model import ViewModel, store_class
+    from flask_boiler.viewmodels.view_model import ViewModel, store_class
 
     if not (isinstance(view_cls, type) and issubclass(view_cls, ViewModel)):
         raise DeclarationError(f"{attribute!r} passes through a store, and only views have one")

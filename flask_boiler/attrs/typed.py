@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from marshmallow.fields import Field
 
-from flask_boiler.attrs.kinds import (
+from flask_boiler.attrs.kinds.model_kinds import EmbedKind, RelationKind
+from flask_boiler.attrs.kinds.plain_kinds import (
     AnyKind,
     DictKind,
     EnumKind,
@@ -29,12 +30,11 @@ from flask_boiler.attrs.kinds import (
     TupleKind,
     UnionKind,
 )
-from flask_boiler.attrs.links import EmbedKind, RelationKind
-from flask_boiler.errors import DeclarationError, UnknownModelError
 from flask_boiler.firestore.native import BaseDocumentReference, GeoPoint, Vector
+from flask_boiler.ground.errors import DeclarationError, UnknownModelError
 
 if TYPE_CHECKING:
-    from flask_boiler.model import Model
+    from flask_boiler.models.model import Model
 
 __all__ = ["BYTES", "GEO_POINT", "TIMESTAMP", "VECTOR", "TypeSource", "return_type"]
 
@@ -183,7 +183,7 @@ class _Reading:
             ) from error
 
     def _plain(self, annotation: Any) -> Kind:
-        from flask_boiler.model import Model
+        from flask_boiler.models.model import Model
 
         if annotation in (Any, object) or isinstance(annotation, typing.TypeVar):
             return AnyKind()
@@ -261,7 +261,7 @@ class _Names(dict[str, Any]):
         self._module_names = module_names
 
     def __missing__(self, name: str) -> Any:
-        from flask_boiler import registry
+        from flask_boiler.attrs import registry
 
         if name in self._module_names or name in vars(_BUILTINS):
             raise KeyError(name)

@@ -14,7 +14,7 @@ from typing import Any
 import marshmallow
 from marshmallow import validate
 
-from flask_boiler.callbacks import require_result
+from flask_boiler.ground.callbacks import require_result
 
 __all__ = ["Validators"]
 

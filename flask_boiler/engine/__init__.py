@@ -1,5 +1,1 @@
 """The engine: dependencies, scheduling, materializing, publishing."""
-
-from flask_boiler.engine.runtime import Engine
-
-__all__ = ["Engine"]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask_boiler.engine.keys import ViewKey
-from flask_boiler.engine.ledger import is_record, ledger_path, owner_of
 from flask_boiler.engine.live_view import LiveView
-from flask_boiler.engine.publisher import Publisher
-from flask_boiler.ports import Cut
-from flask_boiler.values import Target
+from flask_boiler.engine.publishing.ledger import is_record, ledger_path, owner_of
+from flask_boiler.engine.publishing.publisher import Publisher
+from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.ground.ports import Cut
+from flask_boiler.ground.values import Target
 
 __all__ = ["Wanted", "is_taken"]
 

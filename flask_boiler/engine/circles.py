@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from flask_boiler.engine.keys import ViewKey
-from flask_boiler.errors import CyclicViewError
+from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.ground.errors import CyclicViewError
 
 __all__ = ["circle_error", "circle_through"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from flask_boiler.ports import Cut, Incomplete
-from flask_boiler.values import QueryTarget, Snapshot, Target
+from flask_boiler.ground.ports import Cut, Incomplete
+from flask_boiler.ground.values import QueryTarget, Snapshot, Target
 
 __all__ = ["CutReader", "differs"]
 
 
 class CutReader:
-    """A :class:`~flask_boiler.ports.Reader` over one cut, which records what was read.
+    """A :class:`~flask_boiler.ground.ports.Reader` over one cut, which records what was read.
 
     :param given: snapshots of the same cut that are at hand without being listened to one by
         one, such as a member of a listened query; reading them is not recorded.

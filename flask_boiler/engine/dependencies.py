@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from flask_boiler.engine.keys import ViewKey
-from flask_boiler.firestore.query import collection_ids
-from flask_boiler.ports import Cut
-from flask_boiler.values import QueryTarget, Target, collection_of
+from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.firestore.query_compiler import collection_ids
+from flask_boiler.ground.ports import Cut
+from flask_boiler.ground.values import QueryTarget, Target, collection_of
 
 __all__ = ["Dependencies", "Swap"]
 

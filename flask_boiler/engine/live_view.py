@@ -23,9 +23,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from flask_boiler.engine.keys import ViewKey
-from flask_boiler.ports import Cut, Incomplete
-from flask_boiler.values import Target
+from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.ground.ports import Cut, Incomplete
+from flask_boiler.ground.values import Target
 
 if TYPE_CHECKING:
     from flask_boiler.engine.cut_reader import CutReader

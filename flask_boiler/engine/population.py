@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from flask_boiler.ports import Cut, Incomplete
-from flask_boiler.values import Snapshot, Target
+from flask_boiler.ground.ports import Cut, Incomplete
+from flask_boiler.ground.values import Snapshot, Target
 
 __all__ = ["Population"]
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from flask_boiler.engine.keys import ViewKey
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.population import Population
-from flask_boiler.errors import ConfigurationError
-from flask_boiler.values import Target
+from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.ground.values import Target
 
 __all__ = ["Populations"]
 

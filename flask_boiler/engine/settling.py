@@ -9,10 +9,10 @@ from functools import partial
 
 from flask_boiler.engine.live_view import LiveView, Phase
 from flask_boiler.engine.statistics import Statistics
-from flask_boiler.errors import AuthError, BoilerError, UnavailableError
 from flask_boiler.firestore.failures import is_refusal
-from flask_boiler.lifecycle import time_to_end_s
-from flask_boiler.ports import CutChange, Feed
+from flask_boiler.ground.errors import AuthError, BoilerError, UnavailableError
+from flask_boiler.ground.lifecycle import time_to_end_s
+from flask_boiler.ground.ports import CutChange, Feed
 
 __all__ = ["Settling"]
 

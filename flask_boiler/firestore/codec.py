@@ -33,9 +33,9 @@ from google.cloud.firestore_v1._helpers import GeoPoint
 from google.cloud.firestore_v1.document import DocumentReference
 from google.cloud.firestore_v1.vector import Vector
 
-from flask_boiler.errors import ValidationError
 from flask_boiler.firestore import protocol
-from flask_boiler.values import HasPath, Snapshot
+from flask_boiler.ground.errors import ValidationError
+from flask_boiler.ground.values import HasPath, Snapshot
 
 __all__ = ["Codec", "TransformSink", "encoded_fields", "stored_type"]
 

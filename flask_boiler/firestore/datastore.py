@@ -11,15 +11,15 @@ from typing import Any, TypeVar
 
 import google.auth.exceptions
 
-from flask_boiler.errors import UnavailableError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.calls import ListenCall, answered, streamed
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.failures import translated
 from flask_boiler.firestore.patience import DEFAULT_PATIENCE_S, current_patience
 from flask_boiler.firestore.reachability import Reachability
-from flask_boiler.firestore.writes import encode_write
-from flask_boiler.values import CommitResult, QueryTarget, Snapshot, Write
+from flask_boiler.firestore.write_messages import encode_write
+from flask_boiler.ground.errors import UnavailableError
+from flask_boiler.ground.values import CommitResult, QueryTarget, Snapshot, Write
 
 __all__ = ["FirestoreDatastore"]
 
@@ -38,7 +38,7 @@ _T = TypeVar("_T")
 
 
 class FirestoreDatastore:
-    """The :class:`~flask_boiler.ports.Datastore` of a google client.
+    """The :class:`~flask_boiler.ground.ports.Datastore` of a google client.
 
     Shares the client's channel, so that a process has one connection. Reads are repeated while
     Firestore is unavailable, for at most a minute, or as long as

@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from flask_boiler.errors import ConfigurationError
+from flask_boiler.ground.errors import ConfigurationError
 
 __all__ = ["hook_grpc", "patched"]
 

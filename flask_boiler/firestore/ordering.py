@@ -19,7 +19,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from flask_boiler.firestore import protocol
-from flask_boiler.values import QueryTarget, Snapshot
+from flask_boiler.ground.values import QueryTarget, Snapshot
 
 __all__ = [
     "Criterion",

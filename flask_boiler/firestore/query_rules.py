@@ -11,8 +11,15 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from flask_boiler.errors import QueryError
-from flask_boiler.values import CompositeFilter, Cursor, FieldFilter, Filter, Order, QuerySpec
+from flask_boiler.ground.errors import QueryError
+from flask_boiler.ground.values import (
+    CompositeFilter,
+    Cursor,
+    FieldFilter,
+    Filter,
+    Order,
+    QuerySpec,
+)
 
 __all__ = [
     "MAX_DISJUNCTIONS",

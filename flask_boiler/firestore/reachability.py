@@ -24,9 +24,9 @@ from typing import Any
 
 import grpc
 
-from flask_boiler.addresses import socket_address
-from flask_boiler.errors import UnavailableError
-from flask_boiler.threads import OwnThread
+from flask_boiler.ground.addresses import socket_address
+from flask_boiler.ground.errors import UnavailableError
+from flask_boiler.ground.threads import OwnThread
 
 __all__ = ["Reachability", "knock"]
 

@@ -1,10 +1,13 @@
 """Mediators: what triggers a view, which state it reads, and where it goes."""
 
-from flask_boiler.view.document import DocumentMediator, Patch, Patches
-from flask_boiler.view.query import ProtocolBase, QueryMediator
-from flask_boiler.view.query_task import Ledger, QueryTaskMediator
-from flask_boiler.view.rest import RestMediator
-from flask_boiler.view.websocket import WsLimits, WsMediator
+from flask_boiler.view.document_mediator import DocumentMediator
+from flask_boiler.view.inbox.marks import Ledger
+from flask_boiler.view.inbox.patches import Patch, Patches
+from flask_boiler.view.query_mediator import ProtocolBase, QueryMediator
+from flask_boiler.view.query_task_mediator import QueryTaskMediator
+from flask_boiler.view.rest_mediator import RestMediator
+from flask_boiler.view.socketio.options import WsLimits
+from flask_boiler.view.ws_mediator import WsMediator
 
 __all__ = [
     "DocumentMediator",

@@ -9,13 +9,13 @@ from typing import Any
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
 
-from flask_boiler.context import ApplicationContext
-from flask_boiler.errors import BoilerError, MissingExtraError, UnavailableError
+from flask_boiler.context.context import ApplicationContext
 from flask_boiler.firestore.deliverer import DelivererCheck
-from flask_boiler.view.bodies import bounded_body
-from flask_boiler.view.problems import Refusal, problem_of
-from flask_boiler.view.query_task.delivery import MAX_EVENT_BYTES, answer_of, deliver
-from flask_boiler.view.query_task.mediator import QueryTaskMediator
+from flask_boiler.ground.errors import BoilerError, MissingExtraError, UnavailableError
+from flask_boiler.view.http.requests import bounded_body
+from flask_boiler.view.inbox.delivery import MAX_EVENT_BYTES, answer_of, deliver
+from flask_boiler.view.mediation.problems import Refusal, problem_of
+from flask_boiler.view.query_task_mediator import QueryTaskMediator
 
 __all__ = ["trigger_blueprint"]
 

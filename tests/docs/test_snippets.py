@@ -20,11 +20,9 @@ from pathlib import Path
 
 import pytest
 
-from flask_boiler import errors
-from flask_boiler.config import Config
-from flask_boiler.context import Context as CTX
-from flask_boiler.extension import Boiler
-from flask_boiler.ports import LocalFirestore
+from flask_boiler import CTX, Boiler, Config
+from flask_boiler.ground import errors
+from flask_boiler.ground.ports import LocalFirestore
 from tests.docs.snippets import ROOT, Snippet, documents, snippets
 
 _TIMEOUT_S = 300.0

@@ -10,13 +10,7 @@ from typing import Any
 import flask_socketio
 from flask import Flask
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.extension import Boiler
-from flask_boiler.store import Store, reference
-from flask_boiler.view import WsMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler import Attr, Boiler, DomainModel, Store, ViewModel, WsMediator, attrs, reference
 
 
 class SharedBoard(DomainModel):

@@ -11,7 +11,7 @@ import os
 import sys
 
 from examples.bookings.app import create_app
-from flask_boiler.config import Config
+from flask_boiler import Config
 from tests.forks import forked
 
 

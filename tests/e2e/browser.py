@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
-from flask_boiler.testing.plugin import skip_unless_required
+from flask_boiler.operate.testing.plugin import skip_unless_required
 
 __all__ = ["chromium"]
 

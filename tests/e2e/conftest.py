@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from flask_boiler.context.clients import local_client
 from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.firestore.clients import local_client
 from tests.e2e.browser import chromium
 from tests.e2e.sdk_page import PAGE, PROJECT, TIMEOUT_MS, VENDOR, serving
 

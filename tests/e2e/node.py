@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from flask_boiler.testing.plugin import skip_unless_required
+from flask_boiler.operate.testing.plugin import skip_unless_required
 
 __all__ = ["admin_packages", "firebase_packages", "node_packages"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from flask_boiler.extension import Boiler
+from flask_boiler import Boiler
 from tests.firestore.cities import city_views
 
 app = Flask(__name__)

@@ -7,11 +7,7 @@ import threading
 
 from flask import Flask
 
-from flask_boiler import attrs
-from flask_boiler.extension import Boiler
-from flask_boiler.store import Store, reference
-from flask_boiler.view import QueryMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler import Boiler, QueryMediator, Store, ViewModel, attrs, reference
 from tests.firestore.cities import City
 
 

@@ -7,11 +7,7 @@ import sys
 
 from flask import Flask
 
-from flask_boiler.attrs import Attr
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.extension import Boiler
-from flask_boiler.transaction import Transaction
-from flask_boiler.view import QueryTaskMediator
+from flask_boiler import Attr, Boiler, DomainModel, QueryTaskMediator, Transaction
 
 
 class Job(DomainModel):

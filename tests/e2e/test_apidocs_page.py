@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, Request, expect
 
 from examples.meeting_room.app import create_app
 from examples.meeting_room.server import serving
-from flask_boiler.config import Config
+from flask_boiler import Config
 from tests.e2e.browser import chromium
 
 TIMEOUT_MS = 30_000.0

@@ -12,14 +12,9 @@ import pytest
 from flask import Flask
 from jsonschema import Draft7Validator, ValidationError
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.extension import Boiler
+from flask_boiler import Attr, Boiler, Store, ViewModel, WsMediator, attrs
 from flask_boiler.openapi import asyncapi_document
-from flask_boiler.store import Store
-from flask_boiler.testing.plugin import Settle
-from flask_boiler.view import WsMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler.operate.testing.plugin import Settle
 from tests.e2e.node import node_packages
 from tests.firestore.towns import Town, TownMutation, TownView, save_a_town
 

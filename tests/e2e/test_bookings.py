@@ -14,10 +14,8 @@ from flask import Flask
 
 from examples.bookings.app import create_app
 from examples.bookings.models import Booking, Ride, Rider
-from flask_boiler.config import Config
-from flask_boiler.context import Context as CTX
-from flask_boiler.extension import Boiler
-from flask_boiler.ports import LocalFirestore
+from flask_boiler import CTX, Boiler, Config
+from flask_boiler.ground.ports import LocalFirestore
 
 RIDERS = 200
 SEATS = 50

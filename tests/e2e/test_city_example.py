@@ -14,10 +14,8 @@ import pytest
 
 from examples.city.app import create_app
 from examples.city.models import City, Municipality, StandardCity
-from flask_boiler.config import Config
-from flask_boiler.context import Context as CTX
-from flask_boiler.extension import Boiler
-from flask_boiler.ports import LocalFirestore
+from flask_boiler import CTX, Boiler, Config
+from flask_boiler.ground.ports import LocalFirestore
 from tests.e2e.screen import TIMEOUT_S, run_module, screen
 
 

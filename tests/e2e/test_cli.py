@@ -13,9 +13,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from flask_boiler.config import Config
-from flask_boiler.context import ApplicationContext
-from flask_boiler.ports import LocalFirestore
+from flask_boiler import ApplicationContext, Config
+from flask_boiler.ground.ports import LocalFirestore
 from tests.firestore.cities import City
 
 TIMEOUT_S = 60.0

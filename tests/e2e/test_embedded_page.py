@@ -9,8 +9,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page
 
+from flask_boiler.context.clients import local_client
 from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.firestore.clients import local_client
 from tests.e2e.node import firebase_packages
 from tests.e2e.sdk_page import PROJECT, VENDOR, serving, wait_shown
 

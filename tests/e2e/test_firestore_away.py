@@ -20,7 +20,7 @@ from typing import IO
 
 import pytest
 
-from flask_boiler.firestore.clients import close_client, local_client
+from flask_boiler.context.clients import close_client, local_client
 
 PROJECT = "away"
 TIMEOUT_S = 100.0

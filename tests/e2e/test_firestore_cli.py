@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from flask_boiler.context.clients import close_client, local_client
 from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.emulator import FirestoreProcess
-from flask_boiler.emulator.attached import refusal_of
-from flask_boiler.firestore.clients import close_client, local_client
+from flask_boiler.local.attached import refusal_of
+from flask_boiler.local.google.launcher import FirestoreProcess
 from tests.firestores import google_installation
 
 PROJECT = "demo-boiler"
@@ -169,8 +169,8 @@ def test_an_application_that_cannot_be_loaded_is_not_passed_over(tmp_path: Path)
 def test_an_application_that_writes_while_it_is_loaded_is_not_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(
         "from flask import Flask\n"
-        "from flask_boiler.context import Context as CTX\n"
-        "from flask_boiler.extension import Boiler\n"
+        "from flask_boiler import CTX\n"
+        "from flask_boiler import Boiler\n"
         "app = Flask(__name__)\n"
         "app.config['BOILER_FIRESTORE_FILE'] = 'data.db'\n"
         "boiler = Boiler(app)\n"

@@ -13,10 +13,8 @@ from flask.testing import FlaskClient
 from examples.meeting_room.app import create_app
 from examples.meeting_room.models import Meeting, Ticket, User
 from examples.meeting_room.story import save_a_meeting
-from flask_boiler.config import Config
-from flask_boiler.context import Context as CTX
-from flask_boiler.extension import Boiler
-from flask_boiler.ports import LocalFirestore
+from flask_boiler import CTX, Boiler, Config
+from flask_boiler.ground.ports import LocalFirestore
 
 MEETING = "/meeting_sessions/planning"
 ADA = {"name": "Ada Lovelace", "organization": "Analytical Engines", "hearing_aid_requested": False}

@@ -21,10 +21,8 @@ import pytest
 
 from examples.meeting_room.models import Meeting, Ticket, User
 from examples.meeting_room.story import save_a_meeting
-from flask_boiler.config import Config
-from flask_boiler.context import Context as CTX
-from flask_boiler.extension import Boiler
-from flask_boiler.ports import LocalFirestore
+from flask_boiler import CTX, Boiler, Config
+from flask_boiler.ground.ports import LocalFirestore
 
 ROOT = Path(__file__).resolve().parents[2]
 MANY = 50

@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from flask_boiler.ports import LocalFirestore
+from flask_boiler.ground.ports import LocalFirestore
 from tests.e2e.screen import TIMEOUT_S, run_module, screen
 from tests.firestores import google_installation
 

@@ -16,9 +16,8 @@ from examples.meeting_room.app import create_app
 from examples.meeting_room.models import Meeting, Ticket
 from examples.meeting_room.server import serving
 from examples.meeting_room.story import save_a_meeting
-from flask_boiler.config import Config
-from flask_boiler.extension import Boiler
-from flask_boiler.ports import LocalFirestore
+from flask_boiler import Boiler, Config
+from flask_boiler.ground.ports import LocalFirestore
 from tests.e2e.browser import chromium
 
 #: Where to leave screenshots; the README shows them.

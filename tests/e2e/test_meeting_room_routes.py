@@ -17,12 +17,10 @@ from werkzeug.test import TestResponse
 from examples.meeting_room.app import create_app
 from examples.meeting_room.models import User
 from examples.meeting_room.story import save_a_meeting
-from flask_boiler.config import Config
-from flask_boiler.context import Context as CTX
-from flask_boiler.extension import Boiler
-from flask_boiler.ports import LocalFirestore
-from flask_boiler.view.mounting import mounted_routes
-from flask_boiler.view.rest_views import READ_TIME_HEADER
+from flask_boiler import CTX, Boiler, Config
+from flask_boiler.ground.ports import LocalFirestore
+from flask_boiler.view.http.mounting import mounted_routes
+from flask_boiler.view.http.routes import READ_TIME_HEADER
 
 TIMEOUT_S = 60.0
 LIST = "/meeting_sessions"

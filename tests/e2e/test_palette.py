@@ -15,10 +15,9 @@ from playwright.sync_api import Browser, Page, expect
 from examples.meeting_room.server import serving
 from examples.palette.app import create_app
 from examples.palette.models import Color, Rainbow, save_a_rainbow
-from flask_boiler.config import Config
-from flask_boiler.extension import Boiler
-from flask_boiler.ports import LocalFirestore
-from flask_boiler.view.websocket import mounted_mediators
+from flask_boiler import Boiler, Config
+from flask_boiler.ground.ports import LocalFirestore
+from flask_boiler.view.ws_mediator import mounted_mediators
 from tests.e2e.browser import chromium
 from tests.e2e.conversation import Conversation
 from tests.e2e.sockets import CLOSED_FROM_BOTH_SIDES, eventually

@@ -17,12 +17,12 @@ APPLICATION = """
 from flask import Flask
 
 from flask_boiler import attrs
-from flask_boiler.context import Context as CTX
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.extension import Boiler
-from flask_boiler.store import Store, reference
-from flask_boiler.view import QueryMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler import CTX
+from flask_boiler import DomainModel
+from flask_boiler import Boiler
+from flask_boiler import Store, reference
+from flask_boiler import QueryMediator
+from flask_boiler import ViewModel
 
 
 class Kite(DomainModel):

@@ -13,10 +13,8 @@ import openapi_spec_validator
 import pytest
 
 from examples.meeting_room.story import save_a_meeting
-from flask_boiler.context import Context as CTX
-from flask_boiler.extension import Boiler
-from flask_boiler.testing.plugin import Settle
-from flask_boiler.view import QueryMediator
+from flask_boiler import CTX, Boiler, QueryMediator
+from flask_boiler.operate.testing.plugin import Settle
 from tests.docs.snippets import snippets
 
 SAVE_DATA, DECLARE_VIEW_MODEL, WEBSOCKET_VIEW, CREATE_FLASK_VIEW = snippets(
@@ -24,9 +22,9 @@ SAVE_DATA, DECLARE_VIEW_MODEL, WEBSOCKET_VIEW, CREATE_FLASK_VIEW = snippets(
 )
 
 LEFT_OUT = """
-from flask_boiler.context import Context as CTX
-from flask_boiler.store import Store, reference
-from flask_boiler.view_model import ViewModel
+from flask_boiler import CTX
+from flask_boiler import Store, reference
+from flask_boiler import ViewModel
 
 class CityStore(Store):
     city = reference(City)
@@ -89,9 +87,9 @@ LEFT_OUT_OF_WEBSOCKET_VIEW = """
 import flask_socketio
 from flask import Flask
 from flask_boiler import attrs
-from flask_boiler.store import Store, reference
-from flask_boiler.view import WsMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler import Store, reference
+from flask_boiler import WsMediator
+from flask_boiler import ViewModel
 
 class ColorStore(Store):
     city = reference(City)
@@ -136,7 +134,7 @@ from flasgger import Swagger, SwaggerView
 from flask import Flask
 from examples.meeting_room.view_models import MeetingSession, MeetingSessionMutation, UserView
 from flask_boiler import view
-from flask_boiler.view.rest import ListGet
+from flask_boiler.view.rest_mediator import ListGet
 """
 
 OPERATIONS = {

@@ -14,19 +14,23 @@ import socketio
 import websocket
 from flask import Flask, abort, request
 
-from flask_boiler.config import Config
-from flask_boiler.domain_model import DomainModel
+from flask_boiler import (
+    Boiler,
+    Config,
+    DomainModel,
+    Store,
+    ViewModel,
+    WsLimits,
+    WsMediator,
+    reference,
+)
 from flask_boiler.errors import (
     ConflictError,
     PermissionDeniedError,
     UnauthenticatedError,
     ValidationError,
 )
-from flask_boiler.extension import Boiler
-from flask_boiler.store import Store, reference
-from flask_boiler.view import WsLimits, WsMediator
-from flask_boiler.view.websocket.namespace import RESERVED
-from flask_boiler.view_model import ViewModel
+from flask_boiler.view.socketio.namespace import RESERVED
 from tests.e2e.sockets import CLOSED_FROM_BOTH_SIDES, TIMEOUT_S, RawClient, eventually
 from tests.e2e.test_websocket_clients import serving
 

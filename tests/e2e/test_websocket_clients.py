@@ -21,18 +21,22 @@ import websocket
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.config import Config
-from flask_boiler.domain_model import DomainModel
+from flask_boiler import (
+    Attr,
+    Boiler,
+    Config,
+    DomainModel,
+    Mutation,
+    Store,
+    ViewModel,
+    WsLimits,
+    WsMediator,
+    attrs,
+    reference,
+)
 from flask_boiler.errors import PermissionDeniedError
-from flask_boiler.extension import Boiler
-from flask_boiler.mutation import Mutation
-from flask_boiler.ports import LocalFirestore
-from flask_boiler.store import Store, reference
-from flask_boiler.view import WsLimits, WsMediator
-from flask_boiler.view.websocket.shared_view import Member, Room, SharedView
-from flask_boiler.view_model import ViewModel
+from flask_boiler.ground.ports import LocalFirestore
+from flask_boiler.view.socketio.shared_view import Member, Room, SharedView
 from tests.e2e.holding import LANGUAGES, Holder
 from tests.e2e.sockets import CLOSED_FROM_BOTH_SIDES, RawClient, eventually
 

@@ -16,10 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from flask_boiler.config import Config
-from flask_boiler.context import ApplicationContext
-from flask_boiler.ports import LocalFirestore
-from flask_boiler.testing.plugin import skip_unless_required
+from flask_boiler import ApplicationContext, Config
+from flask_boiler.ground.ports import LocalFirestore
+from flask_boiler.operate.testing.plugin import skip_unless_required
 from tests.e2e.boards_app import SharedBoard
 from tests.e2e.holding import Holder
 from tests.e2e.sockets import TIMEOUT_S, RawClient

@@ -7,8 +7,7 @@ from typing import Any
 
 import functions_framework
 
-from flask_boiler.config import Config
-from flask_boiler.extension import Boiler
+from flask_boiler import Boiler, Config
 from tests.firestore.ledgers import transfers
 
 boiler = Boiler(

@@ -7,11 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_boiler import attrs
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.store import Store, reference
-from flask_boiler.view import QueryMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler import DomainModel, QueryMediator, Store, ViewModel, attrs, reference
 
 
 class Mayor(DomainModel):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from flask_boiler.ports import LocalFirestore
+from flask_boiler.ground.ports import LocalFirestore
 from tests.firestores import FIRESTORES, running
 
 

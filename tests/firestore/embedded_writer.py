@@ -10,9 +10,9 @@ import itertools
 import sys
 import threading
 
-from flask_boiler.embedded.staging import Staging
-from flask_boiler.embedded.storage import Storage
 from flask_boiler.firestore import protocol
+from flask_boiler.local.embedded.storage.staging import Staging
+from flask_boiler.local.embedded.storage.storage import Storage
 
 WORLD = "projects/p/databases/(default)"
 DOCUMENTS = 5

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from flask_boiler.config import Config
-from flask_boiler.context import ApplicationContext
+from flask_boiler import ApplicationContext, Boiler, Config
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.errors import LocalFirestoreNotFoundError
-from flask_boiler.extension import Boiler
-from flask_boiler.testing.plugin import skip_unless_required
-from flask_boiler.values import Write
+from flask_boiler.ground.values import Write
+from flask_boiler.operate.testing.plugin import skip_unless_required
 
 
 def in_child(act: Callable[[], object]) -> int:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.domain_model import DomainModel
+from flask_boiler import Attr, DomainModel, QueryTaskMediator, Transaction, attrs
 from flask_boiler.errors import RefusedError
-from flask_boiler.transaction import Transaction
-from flask_boiler.view import QueryTaskMediator
 
 
 class Account(DomainModel):

@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from flask_boiler.context.clients import local_client
 from flask_boiler.errors import TargetRejectedError, UnavailableError
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.clients import local_client
 from flask_boiler.firestore.datastore import FirestoreDatastore
-from flask_boiler.listen import Hub, StreamPolicy
-from flask_boiler.listen.backoff import BackoffPolicy
-from flask_boiler.ports import CutChange
-from flask_boiler.values import CommitResult, QueryTarget, Target, Write
+from flask_boiler.firestore.listen.backoff import BackoffPolicy
+from flask_boiler.firestore.listen.hub import Hub
+from flask_boiler.firestore.listen.stream import StreamPolicy
+from flask_boiler.ground.ports import CutChange
+from flask_boiler.ground.values import CommitResult, QueryTarget, Target, Write
 
 PATIENCE_S = 20.0
 _ATTEMPTS = 10

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask_boiler.context import Context as CTX
+from flask_boiler import CTX
 
 
 def recorded_places() -> list[str]:

@@ -11,9 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from flask_boiler.config import Config
-from flask_boiler.extension import Boiler
-from flask_boiler.values import CommitResult, Write
+from flask_boiler import Boiler, Config
+from flask_boiler.ground.values import CommitResult, Write
 from tests.firestore.salons import salon_patches
 
 

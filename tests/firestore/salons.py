@@ -6,14 +6,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.domain_model import DomainModel
+from flask_boiler import (
+    Attr,
+    DocumentMediator,
+    DomainModel,
+    Mutation,
+    Patch,
+    Patches,
+    Store,
+    ViewModel,
+    attrs,
+    reference,
+)
 from flask_boiler.errors import RefusedError
-from flask_boiler.mutation import Mutation
-from flask_boiler.store import Store, reference
-from flask_boiler.view.document import DocumentMediator, Patch, Patches
-from flask_boiler.view_model import ViewModel
 
 PATTERN = "users/{uid}/SalonView_PATCH"
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.context import Context as CTX
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.store import Store, reference
-from flask_boiler.transaction import transaction
-from flask_boiler.view import QueryMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler import (
+    CTX,
+    Attr,
+    DomainModel,
+    QueryMediator,
+    Store,
+    ViewModel,
+    attrs,
+    reference,
+    transaction,
+)
 
 
 class Guest(DomainModel):

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 
 from google.events.cloud.firestore_v1 import DocumentEventData
 
-from flask_boiler.context import ApplicationContext
+from flask_boiler import ApplicationContext
 
 KINDS = ("created", "updated", "deleted", "written")
 

@@ -21,17 +21,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from flask_boiler.attrs import Attr
-from flask_boiler.config import Config
-from flask_boiler.context import Context as CTX
-from flask_boiler.domain_model import DomainModel
+from flask_boiler import (
+    CTX,
+    Attr,
+    Boiler,
+    Config,
+    DomainModel,
+    QueryTaskMediator,
+    Snapshot,
+    Transaction,
+)
 from flask_boiler.errors import UnavailableError
-from flask_boiler.extension import Boiler
 from flask_boiler.firestore.datastore import FirestoreDatastore
-from flask_boiler.transaction import Transaction
-from flask_boiler.values import CommitResult, Snapshot, Write
-from flask_boiler.view import QueryTaskMediator
-from flask_boiler.view.query_task.marks import MarkOption
+from flask_boiler.ground.values import CommitResult, Write
+from flask_boiler.view.inbox.marks import MarkOption
 from tests.forks import forked
 
 _RPCS = ("begin", "run_query", "get", "commit", "listen")

@@ -6,17 +6,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.context import Context as CTX
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.extension import Boiler
-from flask_boiler.mutation import Mutation
-from flask_boiler.store import Store, reference
-from flask_boiler.testing.plugin import Settle
-from flask_boiler.transaction import Transaction
-from flask_boiler.view import DocumentMediator, QueryMediator, QueryTaskMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler import (
+    CTX,
+    Attr,
+    Boiler,
+    DocumentMediator,
+    DomainModel,
+    Mutation,
+    QueryMediator,
+    QueryTaskMediator,
+    Store,
+    Transaction,
+    ViewModel,
+    attrs,
+    reference,
+)
+from flask_boiler.operate.testing.plugin import Settle
 
 ONE, OTHER = "Stall/a/opinions/r1", "Stall/b/opinions/r1"
 

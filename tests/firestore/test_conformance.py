@@ -17,8 +17,7 @@ from schemathesis.generation.case import Case
 
 from examples.meeting_room.app import create_app
 from examples.meeting_room.story import save_a_meeting
-from flask_boiler.context import Context as CTX
-from flask_boiler.extension import Boiler
+from flask_boiler import CTX, Boiler
 from tests.firestore.conformance import CHECKS, PHASES, Pardon, explore
 from tests.firestore.kinds import create_jugs_app, save_a_jug
 from tests.firestore.towns import create_towns_app, save_a_town
@@ -97,7 +96,7 @@ def test_every_answer_is_as_the_document_says(
 ) -> None:
     # Ids that were given out find their way into later requests.
     chosen = SimpleNamespace(choice=random.Random(20).choice)
-    monkeypatch.setattr("flask_boiler.collection.secrets", chosen)
+    monkeypatch.setattr("flask_boiler.models.collection.secrets", chosen)
     with served.app(boiler) as app:
         findings = explore(app, known=served.known, pardons=served.pardons)
     found = [*findings.errors, *findings.failures]

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from flask_boiler.ports import LocalFirestore
+from flask_boiler.ground.ports import LocalFirestore
 
 
 @pytest.mark.timeout(180)

@@ -18,16 +18,21 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.config import Config
-from flask_boiler.context import Context as CTX
+from flask_boiler import (
+    CTX,
+    Boiler,
+    Config,
+    DocumentMediator,
+    Patches,
+    ProtocolBase,
+    QueryMediator,
+    Snapshot,
+)
 from flask_boiler.errors import ConfigurationError, UnavailableError
-from flask_boiler.extension import Boiler
-from flask_boiler.ports import LocalFirestore
-from flask_boiler.testing.plugin import Settle
-from flask_boiler.values import Snapshot
-from flask_boiler.view import DocumentMediator, Patches, ProtocolBase, QueryMediator
-from flask_boiler.view.document import sink
-from flask_boiler.view.document.application import PatchApplication
+from flask_boiler.ground.ports import LocalFirestore
+from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.view.inbox import patch_sink as sink
+from flask_boiler.view.inbox.patch_processor import PatchApplication
 from tests.firestore.places import recorded_places
 from tests.firestore.salons import PATTERN, Salon, SalonMutation, SalonView, salon_patches
 

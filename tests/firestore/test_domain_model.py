@@ -11,14 +11,8 @@ import pytest
 from google.cloud.firestore import SERVER_TIMESTAMP, ArrayUnion, GeoPoint, Increment
 from google.cloud.firestore_v1.vector import Vector
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.context import Context as CTX
-from flask_boiler.domain_model import DomainModel
+from flask_boiler import CTX, Attr, Boiler, DomainModel, Model, attrs, run_transaction, transaction
 from flask_boiler.errors import ConflictError, DocumentNotFoundError, ValidationError
-from flask_boiler.extension import Boiler
-from flask_boiler.model import Model
-from flask_boiler.transaction import run_transaction, transaction
 
 pytestmark = pytest.mark.usefixtures("boiler")
 

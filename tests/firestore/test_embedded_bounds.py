@@ -22,19 +22,24 @@ from urllib.parse import urlencode
 
 import pytest
 
-from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.embedded.admission import Admission
-from flask_boiler.embedded.conversation import ListenPolicy
-from flask_boiler.embedded.faults import Faults
-from flask_boiler.embedded.gateway import Gateway
-from flask_boiler.embedded.http_connection import Answer, Head, HttpLimits, HttpServing, Source
-from flask_boiler.embedded.listening import Streams
-from flask_boiler.embedded.service import Service
-from flask_boiler.embedded.storage import Storage
-from flask_boiler.embedded.web import Web
-from flask_boiler.embedded.webchannel import ChannelLimits, WebChannels
-from flask_boiler.pool import DaemonPool
-from tests.unit.embedded.worlds import put
+from flask_boiler.embedded import EmbeddedFirestore, Faults
+from flask_boiler.ground.pool import DaemonPool
+from flask_boiler.local.embedded.listening.conversation import ListenPolicy
+from flask_boiler.local.embedded.serving.gateway import Gateway
+from flask_boiler.local.embedded.serving.host_check import Admission
+from flask_boiler.local.embedded.serving.http_connection import (
+    Answer,
+    Head,
+    HttpLimits,
+    HttpServing,
+    Source,
+)
+from flask_boiler.local.embedded.serving.service import Service
+from flask_boiler.local.embedded.serving.streams import Streams
+from flask_boiler.local.embedded.serving.web import Web
+from flask_boiler.local.embedded.serving.webchannel import ChannelLimits, WebChannels
+from flask_boiler.local.embedded.storage.storage import Storage
+from tests.unit.local.embedded.worlds import put
 
 WITHIN_S = 60.0
 WORLD = "projects/demo/databases/(default)"

@@ -18,11 +18,11 @@ import grpc
 import pytest
 
 from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.embedded.database import StorageFailure
-from flask_boiler.embedded.refusal import Refusal
-from flask_boiler.embedded.staging import Staging
-from flask_boiler.embedded.storage import Storage
 from flask_boiler.firestore import protocol
+from flask_boiler.local.embedded.storage.database import StorageFailure
+from flask_boiler.local.embedded.storage.refusal import Refusal
+from flask_boiler.local.embedded.storage.staging import Staging
+from flask_boiler.local.embedded.storage.storage import Storage
 from tests.firestore.embedded_writer import DOCUMENTS, WORLD, WRITERS, name_of
 
 #: The soak does more.
@@ -123,7 +123,7 @@ def test_a_full_disk_refuses_the_commit_and_keeps_the_others(tmp_path: Path) -> 
 FULL = (
     "import resource, signal, sys\n"
     "from flask_boiler.embedded import EmbeddedFirestore\n"
-    "from flask_boiler.firestore.clients import local_client\n"
+    "from flask_boiler.context.clients import local_client\n"
     "from google.api_core.exceptions import ResourceExhausted\n"
     "path, most, filling = sys.argv[1], int(sys.argv[2]), sys.argv[3]\n"
     "unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)\n"

@@ -8,11 +8,11 @@ from typing import Any
 import grpc
 import pytest
 
+from flask_boiler.context.clients import local_client
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.errors import ConfigurationError, UnavailableError
-from flask_boiler.firestore.clients import local_client
 from flask_boiler.firestore.datastore import FirestoreDatastore
-from flask_boiler.values import Write
+from flask_boiler.ground.values import Write
 from tests.firestore.test_embedded_rest import ask
 
 

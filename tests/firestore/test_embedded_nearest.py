@@ -17,9 +17,9 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 from google.cloud.firestore_v1.base_vector_query import DistanceMeasure
 from google.cloud.firestore_v1.vector import Vector
 
+from flask_boiler.context.clients import close_client, local_client
 from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.firestore.clients import close_client, local_client
-from flask_boiler.ports import LocalFirestore
+from flask_boiler.ground.ports import LocalFirestore
 from tests.firestore.differential import outcome
 
 SEARCHES = 200

@@ -14,9 +14,9 @@ import grpc
 import pytest
 from google.cloud import firestore
 
+from flask_boiler.context.clients import close_client, local_client
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.clients import close_client, local_client
 
 PROJECT = f"rest-{uuid.uuid4().hex[:12]}"
 DOCUMENTS = f"projects/{PROJECT}/databases/(default)/documents"

@@ -20,10 +20,10 @@ from google.cloud.firestore import GeoPoint
 from google.cloud.firestore_v1.base_query import FieldFilter, Or
 from google.cloud.firestore_v1.vector import Vector
 
+from flask_boiler.context.clients import close_client, local_client
 from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.emulator import AttachedFirestore
 from flask_boiler.errors import ConfigurationError
-from flask_boiler.firestore.clients import close_client, local_client
+from flask_boiler.local.attached import AttachedFirestore
 
 
 @pytest.fixture
@@ -308,7 +308,7 @@ def test_a_program_that_does_not_stop_it_ends_all_the_same() -> None:
     program = (
         "import threading\n"
         "from flask_boiler.embedded import EmbeddedFirestore\n"
-        "from flask_boiler.firestore.clients import local_client\n"
+        "from flask_boiler.context.clients import local_client\n"
         "host = EmbeddedFirestore().start().host\n"
         "db = local_client(host, project='demo', database='(default)')\n"
         "heard = threading.Event()\n"

@@ -11,10 +11,12 @@ from typing import Any
 import grpc
 import pytest
 
-from flask_boiler.embedded import EmbeddedFirestore, duplex, listening
-from flask_boiler.embedded.conversation import ListenPolicy
+from flask_boiler.context.clients import local_client
+from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.clients import local_client
+from flask_boiler.local.embedded.listening.conversation import ListenPolicy
+from flask_boiler.local.embedded.serving import duplex
+from flask_boiler.local.embedded.serving import streams as listening
 
 WORLD = "projects/streams/databases/(default)"
 PATIENCE_S = 100.0

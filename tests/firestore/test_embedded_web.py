@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 import pytest
 from google.cloud import firestore
 
+from flask_boiler.context.clients import close_client, local_client
 from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.embedded.transfer import export_documents
-from flask_boiler.firestore.clients import close_client, local_client
+from flask_boiler.local.embedded.writes.transfer import export_documents
 
 WORLD = "projects/demo/databases/(default)"
 CHANNEL = "/google.firestore.v1.Firestore/Listen/channel"

@@ -6,15 +6,19 @@ from typing import Any
 
 from flask import Flask
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.context import Context as CTX
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.extension import Boiler
-from flask_boiler.store import Store, reference
-from flask_boiler.testing.plugin import Settle
-from flask_boiler.view import QueryMediator, RestMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler import (
+    CTX,
+    Attr,
+    Boiler,
+    DomainModel,
+    QueryMediator,
+    RestMediator,
+    Store,
+    ViewModel,
+    attrs,
+    reference,
+)
+from flask_boiler.operate.testing.plugin import Settle
 
 
 class Lodger(DomainModel):

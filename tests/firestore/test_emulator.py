@@ -13,12 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from flask_boiler.emulator import (
-    FirestoreProcess,
-    Installation,
-    start_google_emulator,
-)
 from flask_boiler.errors import ConfigurationError, LocalFirestoreNotFoundError
+from flask_boiler.local.google.installation import Installation
+from flask_boiler.local.google.launcher import FirestoreProcess, start_google_emulator
 from tests.firestores import google_installation
 from tests.processes import is_gone
 
@@ -120,7 +117,7 @@ def test_google_emulator_starts_dies_comes_back_and_ends() -> None:
 @pytest.mark.usefixtures("installation")
 def test_google_emulator_ends_when_the_process_that_started_it_is_killed() -> None:
     program = (
-        "from flask_boiler.emulator import start_google_emulator\n"
+        "from flask_boiler.local.google.launcher import start_google_emulator\n"
         "local = start_google_emulator(max_heap='128m')\n"
         "print(local.pid, local.host, flush=True)\n"
         "input()\n"
@@ -142,7 +139,8 @@ def test_a_normal_exit_ends_it_without_being_asked(
     installation = programmed("serve(b'Ok')")
     program = (
         "import pathlib, sys\n"
-        "from flask_boiler.emulator import FirestoreProcess, Installation\n"
+        "from flask_boiler.local.google.launcher import FirestoreProcess\n"
+        "from flask_boiler.local.google.installation import Installation\n"
         f"installation = Installation(*map(pathlib.Path, ('', {str(installation.java)!r})))\n"
         "local = FirestoreProcess(installation)\n"
         "local.start()\n"
@@ -168,7 +166,7 @@ def test_a_firestore_of_somebody_else_is_used_and_left_alone(
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flask_boiler.emulator.attached._ATTACH_TIMEOUT_S", 0.0)
+    monkeypatch.setattr("flask_boiler.local.attached._ATTACH_TIMEOUT_S", 0.0)
 
 
 @pytest.mark.usefixtures("impatient")

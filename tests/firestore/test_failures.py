@@ -11,13 +11,11 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.config import Config
-from flask_boiler.context import Context as CTX
-from flask_boiler.emulator import FirestoreProcess
-from flask_boiler.extension import Boiler
-from flask_boiler.local_firestore import EmbeddedProgram
-from flask_boiler.ports import LocalFirestore
-from flask_boiler.testing.plugin import Settle
+from flask_boiler import CTX, Boiler, Config
+from flask_boiler.ground.ports import LocalFirestore
+from flask_boiler.local.google.launcher import FirestoreProcess
+from flask_boiler.local.local_firestore import EmbeddedProgram
+from flask_boiler.operate.testing.plugin import Settle
 from tests.firestore.cities import City, city_views
 from tests.firestores import FIRESTORES, google_installation
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_boiler.ports import LocalFirestore
+from flask_boiler.ground.ports import LocalFirestore
 
 PROGRAM = """
 from gevent import monkey
@@ -16,13 +16,13 @@ from gevent import monkey
 monkey.patch_all()
 
 from flask_boiler import attrs
-from flask_boiler.config import Config
-from flask_boiler.context import Context as CTX
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.extension import Boiler
-from flask_boiler.store import Store, reference
-from flask_boiler.view import QueryMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler import Config
+from flask_boiler import CTX
+from flask_boiler import DomainModel
+from flask_boiler import Boiler
+from flask_boiler import Store, reference
+from flask_boiler import QueryMediator
+from flask_boiler import ViewModel
 
 
 class Kite(DomainModel):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.testing.plugin import skip_unless_required
+from flask_boiler.operate.testing.plugin import skip_unless_required
 from tests.firestore.google_left_out import LEFT_OUT, RELEASE, is_left_out, unused
 from tests.firestore.google_system_tests import VERSION, NotFetchedError, fetched, run
 

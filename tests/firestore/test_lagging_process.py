@@ -8,14 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from flask_boiler import attrs
-from flask_boiler.config import Config
-from flask_boiler.context import Context as CTX
-from flask_boiler.context import current_context
-from flask_boiler.extension import Boiler
-from flask_boiler.ports import LocalFirestore
-from flask_boiler.view import QueryMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler import CTX, Boiler, Config, QueryMediator, ViewModel, attrs, current_context
+from flask_boiler.ground.ports import LocalFirestore
 from tests.firestore.cities import City, CityStore
 from tests.firestore.places import recorded_places
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from flask_boiler import attrs
-from flask_boiler.context import Context as CTX
-from flask_boiler.extension import Boiler
-from flask_boiler.testing.plugin import Settle
-from flask_boiler.view import QueryMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler import CTX, Boiler, QueryMediator, ViewModel, attrs
+from flask_boiler.operate.testing.plugin import Settle
 from tests.firestore.cities import City, CityStore
 
 

@@ -13,9 +13,9 @@ import pytest
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.errors import ConflictError
 from flask_boiler.firestore import narrowing, protocol
-from flask_boiler.listen import verification
-from flask_boiler.ports import CutChange, LocalFirestore
-from flask_boiler.values import Precondition, QueryTarget, Write
+from flask_boiler.firestore.listen import verification
+from flask_boiler.ground.ports import CutChange, LocalFirestore
+from flask_boiler.ground.values import Precondition, QueryTarget, Write
 from tests.firestore.listening import Listener, collection, listening
 
 CITIES = collection("City")

@@ -17,10 +17,10 @@ from google.cloud.firestore import Increment
 
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.errors import UnavailableError
-from flask_boiler.listen import StreamPolicy
-from flask_boiler.listen.backoff import BackoffPolicy
-from flask_boiler.ports import CutChange
-from flask_boiler.values import Target, Write
+from flask_boiler.firestore.listen.backoff import BackoffPolicy
+from flask_boiler.firestore.listen.stream import StreamPolicy
+from flask_boiler.ground.ports import CutChange
+from flask_boiler.ground.values import Target, Write
 from tests.firestore.listening import HASTY, PATIENCE_S, Listener, collection, listening
 from tests.scripted_firestore import ScriptServer
 from tests.scripted_firestore.messages import added, changed, current, document, marker

@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.config import Config
-from flask_boiler.context import ApplicationContext
+from flask_boiler import ApplicationContext, Config, start_local_firestore
+from flask_boiler.context.clients import close_client, local_client
 from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.emulator import AttachedFirestore, FirestoreProcess
-from flask_boiler.emulator.attached import refusal_of
 from flask_boiler.errors import ConfigurationError
-from flask_boiler.firestore.clients import close_client, local_client
-from flask_boiler.local_firestore import EmbeddedProgram, start_local_firestore
+from flask_boiler.local.attached import AttachedFirestore, refusal_of
+from flask_boiler.local.google.launcher import FirestoreProcess
+from flask_boiler.local.local_firestore import EmbeddedProgram
 from tests.firestores import google_installation
 from tests.ports import ClosedPort
 
@@ -182,8 +181,8 @@ def test_in_production_a_file_that_another_process_has_is_named_with_what_to_do(
 def test_of_several_processes_that_begin_at_once_one_serves_the_file(tmp_path: Path) -> None:
     program = """
 import sys
-from flask_boiler.config import Config
-from flask_boiler.context import ApplicationContext
+from flask_boiler import Config
+from flask_boiler import ApplicationContext
 
 context = ApplicationContext(Config(app_name="race", firestore_file="data.db"))
 own = context.db.collection("racers").document(sys.argv[1])
@@ -254,8 +253,8 @@ def test_the_cloud_is_no_local_one() -> None:
 def test_a_program_that_forgets_it_leaves_nothing(own_process: bool) -> None:
     program = (
         "import sys\n"
-        "from flask_boiler.config import Config\n"
-        "from flask_boiler.local_firestore import start_local_firestore\n"
+        "from flask_boiler import Config\n"
+        "from flask_boiler import start_local_firestore\n"
         f"local = start_local_firestore(Config(firestore_own_process={own_process}))\n"
         "print(local.host)\n"
     )

@@ -10,8 +10,8 @@ import pytest
 from google.api_core import exceptions
 from google.cloud import firestore
 
+from flask_boiler.context.clients import close_client, local_client
 from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.firestore.clients import close_client, local_client
 from tests.firestore.malformed import INVALID, LISTENERS, MISSING, TAKEN, Call
 
 

@@ -10,13 +10,10 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.config import Config
-from flask_boiler.context import Context as CTX
-from flask_boiler.engine import publisher
-from flask_boiler.extension import Boiler
-from flask_boiler.ports import LocalFirestore
-from flask_boiler.testing.plugin import Settle
-from flask_boiler.view import QueryMediator
+from flask_boiler import CTX, Boiler, Config, QueryMediator
+from flask_boiler.engine.publishing import publisher
+from flask_boiler.ground.ports import LocalFirestore
+from flask_boiler.operate.testing.plugin import Settle
 from tests.firestore.places import recorded_places
 from tests.firestore.seating import (
     Guest,

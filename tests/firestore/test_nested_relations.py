@@ -8,19 +8,23 @@ from typing import Any
 
 import pytest
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.config import Config
-from flask_boiler.context import Context as CTX
-from flask_boiler.domain_model import DomainModel
+from flask_boiler import (
+    CTX,
+    Attr,
+    Boiler,
+    Config,
+    DomainModel,
+    QueryMediator,
+    Store,
+    ViewModel,
+    attrs,
+    reference,
+    run_transaction,
+    transaction,
+)
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.errors import ConflictError
-from flask_boiler.extension import Boiler
-from flask_boiler.store import Store, reference
-from flask_boiler.testing.plugin import Settle
-from flask_boiler.transaction import run_transaction, transaction
-from flask_boiler.view import QueryMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler.operate.testing.plugin import Settle
 from tests.firestore.wire import Call, Wire
 
 TIMEOUT_S = 30.0

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from google.cloud.firestore import GeoPoint
 
+from flask_boiler.context.clients import local_client
 from flask_boiler.errors import QueryError
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.clients import local_client
 from flask_boiler.firestore.datastore import FirestoreDatastore
 from flask_boiler.firestore.ordering import sort_snapshots
-from flask_boiler.ports import LocalFirestore
-from flask_boiler.values import QueryTarget, Write
+from flask_boiler.ground.ports import LocalFirestore
+from flask_boiler.ground.values import QueryTarget, Write
 from tests.scripted_firestore.matching import Query
 
 QUERY = protocol.StructuredQuery

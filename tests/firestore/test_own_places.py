@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.context import Context as CTX
+from flask_boiler import (
+    CTX,
+    Boiler,
+    DocumentMediator,
+    ProtocolBase,
+    QueryMediator,
+    QueryTaskMediator,
+)
 from flask_boiler.errors import MaterializationError
-from flask_boiler.extension import Boiler
-from flask_boiler.testing.plugin import Settle
-from flask_boiler.view import DocumentMediator, ProtocolBase, QueryMediator, QueryTaskMediator
+from flask_boiler.operate.testing.plugin import Settle
 from tests.firestore.cities import City, CityView
 from tests.firestore.places import recorded_places
 

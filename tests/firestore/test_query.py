@@ -9,18 +9,13 @@ from typing import Any
 
 import pytest
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.context import current_context
-from flask_boiler.domain_model import DomainModel
+from flask_boiler import Attr, Boiler, Condition, DomainModel, Query, attrs, current_context
 from flask_boiler.errors import QueryError
-from flask_boiler.extension import Boiler
-from flask_boiler.firestore import query as compiler
-from flask_boiler.firestore.query import compile_query, target_of
+from flask_boiler.firestore import query_compiler as compiler
+from flask_boiler.firestore.query_compiler import compile_query, target_of
 from flask_boiler.firestore.query_rules import disjunctions
-from flask_boiler.query import Condition, Query
-from flask_boiler.query.parts import parts_of
-from flask_boiler.values import CompositeFilter, FieldFilter, Filter, Order, QuerySpec, Write
+from flask_boiler.ground.values import CompositeFilter, FieldFilter, Filter, Order, QuerySpec, Write
+from flask_boiler.models.query.parts import parts_of
 
 pytestmark = pytest.mark.usefixtures("boiler")
 

@@ -7,16 +7,20 @@ from typing import Any
 
 import pytest
 
-from flask_boiler import attrs
-from flask_boiler.context import Context as CTX
-from flask_boiler.domain_model import DomainModel
+from flask_boiler import (
+    CTX,
+    Boiler,
+    DomainModel,
+    ProtocolBase,
+    QueryMediator,
+    Snapshot,
+    Store,
+    ViewModel,
+    attrs,
+    reference,
+)
 from flask_boiler.errors import ConfigurationError, CyclicViewError, MaterializationError
-from flask_boiler.extension import Boiler
-from flask_boiler.store import Store, reference
-from flask_boiler.testing.plugin import Settle
-from flask_boiler.values import Snapshot
-from flask_boiler.view import ProtocolBase, QueryMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler.operate.testing.plugin import Settle
 from tests.firestore.cities import City, CityStore, CityView, Mayor, city_views
 from tests.firestore.places import recorded_places
 

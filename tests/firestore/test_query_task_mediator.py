@@ -8,20 +8,25 @@ from typing import Any
 
 import pytest
 
-from flask_boiler import attrs
-from flask_boiler.context import Context as CTX
-from flask_boiler.engine.keys import ViewKey
+from flask_boiler import (
+    CTX,
+    Boiler,
+    Ledger,
+    QueryTaskMediator,
+    Snapshot,
+    Store,
+    Transaction,
+    ViewModel,
+    attrs,
+    reference,
+)
+from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.errors import ConfigurationError, UnavailableError
-from flask_boiler.extension import Boiler
 from flask_boiler.firestore.datastore import FirestoreDatastore
-from flask_boiler.store import Store, reference
-from flask_boiler.testing.plugin import Settle
-from flask_boiler.transaction import Transaction
-from flask_boiler.values import Snapshot, Write
-from flask_boiler.view import Ledger, QueryTaskMediator
-from flask_boiler.view.query_task import worker
-from flask_boiler.view.query_task.application import Application
-from flask_boiler.view_model import ViewModel
+from flask_boiler.ground.values import Write
+from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.view.inbox import worker
+from flask_boiler.view.inbox.processor import Application
 from tests.firestore.ledgers import Transfer, account, open_accounts, order, transfers
 
 

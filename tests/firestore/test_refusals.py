@@ -9,12 +9,9 @@ from typing import Any
 import grpc
 import pytest
 
-from flask_boiler.config import Config
-from flask_boiler.context import Context as CTX
+from flask_boiler import CTX, Boiler, Config, QueryMediator
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.errors import AuthError, BoilerError
-from flask_boiler.extension import Boiler
-from flask_boiler.view import QueryMediator
 from tests.firestore.ledgers import account, open_accounts, order, transfers
 from tests.firestore.salons import Salon, SalonView, salon_patches
 from tests.firestore.test_document_mediator import mark, propose, salon, stored

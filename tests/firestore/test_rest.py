@@ -15,10 +15,18 @@ from flask.views import MethodView
 from google.cloud.firestore import GeoPoint
 from werkzeug.test import TestResponse
 
-from flask_boiler import attrs, view
-from flask_boiler.attrs import Attr
-from flask_boiler.context import Context as CTX
-from flask_boiler.domain_model import DomainModel
+from flask_boiler import (
+    CTX,
+    Attr,
+    Boiler,
+    DomainModel,
+    QueryMediator,
+    Store,
+    ViewModel,
+    attrs,
+    reference,
+    view,
+)
 from flask_boiler.errors import (
     ConfigurationError,
     ConflictError,
@@ -28,14 +36,10 @@ from flask_boiler.errors import (
     QueryError,
     UnavailableError,
 )
-from flask_boiler.extension import Boiler
-from flask_boiler.store import Store, reference
-from flask_boiler.testing.plugin import Settle
-from flask_boiler.values import QueryTarget
-from flask_boiler.view import QueryMediator
-from flask_boiler.view.rest import ListGet
-from flask_boiler.view.rest_views import READ_TIME_HEADER, RestView
-from flask_boiler.view_model import ViewModel
+from flask_boiler.ground.values import QueryTarget
+from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.view.http.routes import READ_TIME_HEADER, RestView
+from flask_boiler.view.rest_mediator import ListGet
 from tests.firestore.towns import (
     Leader,
     Party,

@@ -13,21 +13,21 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.errors import (
-    DocumentNotFoundError,
-    MaterializationError,
-    RefusedError,
+from flask_boiler import (
+    Attr,
+    Boiler,
+    DomainModel,
+    Mutation,
+    QueryMediator,
+    RestMediator,
+    Store,
+    ViewModel,
+    attrs,
+    reference,
 )
-from flask_boiler.extension import Boiler
-from flask_boiler.mutation import Mutation
-from flask_boiler.store import Store, reference
-from flask_boiler.testing.plugin import Settle
-from flask_boiler.view import QueryMediator, RestMediator
-from flask_boiler.view.rest_views import READ_TIME_HEADER
-from flask_boiler.view_model import ViewModel
+from flask_boiler.errors import DocumentNotFoundError, MaterializationError, RefusedError
+from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.view.http.routes import READ_TIME_HEADER
 from tests.firestore.wire import Call, Wire
 
 

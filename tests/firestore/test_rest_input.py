@@ -12,8 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from flask_boiler.context import Context as CTX
-from flask_boiler.extension import Boiler
+from flask_boiler import CTX, Boiler
 from tests.firestore.kinds import Jug, JugMutation, create_jugs_app, save_a_jug
 from tests.firestore.test_rest import problem
 

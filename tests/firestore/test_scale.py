@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.ports import LocalFirestore
+from flask_boiler.ground.ports import LocalFirestore
 
 VIEWS = 2_000
 READERS_OF_A_PERSON = 5

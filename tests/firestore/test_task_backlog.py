@@ -7,12 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flask_boiler.context import Context as CTX
-from flask_boiler.extension import Boiler
-from flask_boiler.testing.plugin import Settle
-from flask_boiler.transaction import Transaction
-from flask_boiler.values import Write
-from flask_boiler.view import QueryTaskMediator
+from flask_boiler import CTX, Boiler, QueryTaskMediator, Transaction
+from flask_boiler.ground.values import Write
+from flask_boiler.operate.testing.plugin import Settle
 from tests.firestore.ledgers import Transfer
 from tests.firestore.wire import Wire
 

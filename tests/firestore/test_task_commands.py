@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from flask_boiler.cli import boiler_cli
-from flask_boiler.config import Config
-from flask_boiler.context import Context as CTX
-from flask_boiler.extension import Boiler
+from flask_boiler import CTX, Boiler, Config
 from flask_boiler.firestore.datastore import FirestoreDatastore
+from flask_boiler.operate.cli import boiler_cli
 from tests.firestore.ledgers import account, open_accounts, order, transfers
 
 

@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.context import Context as CTX
+from flask_boiler import CTX, Boiler
 from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.extension import Boiler
-from flask_boiler.ports import LocalFirestore
+from flask_boiler.ground.ports import LocalFirestore
 from tests.firestore.task_fleet import POINTS, Effect, Purse, moves, prepare
 
 #: ``make soak`` sets more.

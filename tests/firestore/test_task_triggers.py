@@ -11,14 +11,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.exceptions import BadRequest
 
-from flask_boiler.context import Context as CTX
+from flask_boiler import CTX, Boiler, QueryTaskMediator, Transaction
 from flask_boiler.errors import UnavailableError
-from flask_boiler.extension import Boiler
 from flask_boiler.firestore.datastore import FirestoreDatastore
-from flask_boiler.transaction import Transaction
-from flask_boiler.values import Write
-from flask_boiler.view import QueryTaskMediator
-from flask_boiler.view.query_task.application import PATIENCE
+from flask_boiler.ground.values import Write
+from flask_boiler.view.inbox.processor import PATIENCE
 from tests.firestore import task_events
 from tests.firestore.ledgers import Transfer, account, open_accounts, order, transfers
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_boiler.ports import LocalFirestore
+from flask_boiler.ground.ports import LocalFirestore
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +15,7 @@ def test_each_test_has_an_empty_project_of_its_own(pytester: pytest.Pytester) ->
     pytester.makepyfile(
         """
         import pytest
-        from flask_boiler.context import Context as CTX
+        from flask_boiler import CTX
 
         projects = set()
 
@@ -44,8 +44,8 @@ def test_settle_waits_for_what_was_committed(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import threading
-        from flask_boiler.domain_model import DomainModel
-        from flask_boiler.view import ProtocolBase, QueryMediator
+        from flask_boiler import DomainModel
+        from flask_boiler import ProtocolBase, QueryMediator
 
         class City(DomainModel):
             pass
@@ -78,13 +78,13 @@ APP = """
     from flask import Flask
 
     from flask_boiler import attrs
-    from flask_boiler.context import Context as CTX
-    from flask_boiler.domain_model import DomainModel
+    from flask_boiler import CTX
+    from flask_boiler import DomainModel
     from flask_boiler.errors import ConfigurationError
-    from flask_boiler.extension import Boiler
-    from flask_boiler.store import Store, reference
-    from flask_boiler.view import QueryMediator
-    from flask_boiler.view_model import ViewModel
+    from flask_boiler import Boiler
+    from flask_boiler import Store, reference
+    from flask_boiler import QueryMediator
+    from flask_boiler import ViewModel
 
 
     class City(DomainModel):
@@ -208,8 +208,8 @@ def test_an_app_that_is_not_fit_for_tests_is_refused(
         f"""
         import pytest
         from flask import Flask
-        from flask_boiler.config import Config
-        from flask_boiler.extension import Boiler
+        from flask_boiler import Config
+        from flask_boiler import Boiler
 
         @pytest.fixture
         def boiler_app():

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.attrs import Attr
-from flask_boiler.context import current_context
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.errors import ConflictError, DocumentNotFoundError
-from flask_boiler.extension import Boiler
-from flask_boiler.transaction import (
+from flask_boiler import (
+    Attr,
+    Boiler,
+    DomainModel,
     Transaction,
-    current_transaction,
+    current_context,
     execute_transaction,
     run_transaction,
     transaction,
 )
-from flask_boiler.values import Precondition, Write
+from flask_boiler.errors import ConflictError, DocumentNotFoundError
+from flask_boiler.ground.values import Precondition, Write
+from flask_boiler.transactions.running import current_transaction
 
 pytestmark = pytest.mark.usefixtures("boiler")
 

@@ -22,12 +22,9 @@ from google.auth import crypt, jwt
 from hypothesis import strategies as st
 from werkzeug.exceptions import HTTPException
 
-from flask_boiler.config import Config
-from flask_boiler.context import Context as CTX
+from flask_boiler import CTX, Boiler, Config, QueryTaskMediator
 from flask_boiler.errors import ConfigurationError
-from flask_boiler.extension import Boiler
-from flask_boiler.view import QueryTaskMediator
-from flask_boiler.view.query_task.delivery import MAX_EVENT_BYTES
+from flask_boiler.view.inbox.delivery import MAX_EVENT_BYTES
 from tests.firestore import task_events
 from tests.firestore.ledgers import open_accounts, order, transfers
 

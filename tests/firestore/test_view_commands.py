@@ -13,24 +13,19 @@ import grpc
 import pytest
 from flask import Flask
 
-from flask_boiler import attrs
-from flask_boiler.cli import boiler_cli
-from flask_boiler.config import Config
+from flask_boiler import Boiler, Config, QueryMediator, Store, ViewModel, attrs, reference
 from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.engine.parked_views import VIEWS_COLLECTION, parked_in
-from flask_boiler.extension import Boiler
+from flask_boiler.engine.parking.parked_views import VIEWS_COLLECTION, parked_in
 from flask_boiler.firestore.datastore import FirestoreDatastore
-from flask_boiler.store import Store, reference
-from flask_boiler.view import QueryMediator
-from flask_boiler.view.live import live_views
-from flask_boiler.view_model import ViewModel
+from flask_boiler.operate.cli import boiler_cli
+from flask_boiler.view.mediation.live import live_views
 from tests.firestore.cities import City, city_views
 
 SF = "CityView:cities/SF"
 LA = "CityView:cities/LA"
 TIMEOUT_S = 30.0
 #: The module; the package has the command of its name.
-COMMANDS = importlib.import_module("flask_boiler.cli.views")
+COMMANDS = importlib.import_module("flask_boiler.operate.cli.views")
 
 
 class ServiceStore(Store):

@@ -12,18 +12,22 @@ import flask_socketio
 import pytest
 from flask import Flask, request
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.domain_model import DomainModel
+from flask_boiler import (
+    Attr,
+    Boiler,
+    DomainModel,
+    Mutation,
+    Store,
+    ViewModel,
+    WsLimits,
+    WsMediator,
+    attrs,
+    reference,
+)
 from flask_boiler.errors import ConfigurationError, PermissionDeniedError
-from flask_boiler.extension import Boiler
-from flask_boiler.mutation import Mutation
-from flask_boiler.store import Store, reference
-from flask_boiler.testing.plugin import Settle
-from flask_boiler.view import WsLimits, WsMediator
-from flask_boiler.view.websocket.admission import Admission
-from flask_boiler.view.websocket.shared_view import SharedView
-from flask_boiler.view_model import ViewModel
+from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.view.socketio.admission import Admission
+from flask_boiler.view.socketio.shared_view import SharedView
 from tests.firestore.towns import TownMutation, TownView, save_a_town
 
 NAMESPACE = "/ponds"

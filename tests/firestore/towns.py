@@ -8,14 +8,17 @@ from typing import Any
 
 from flask import Flask
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.extension import Boiler
-from flask_boiler.mutation import Mutation
-from flask_boiler.store import Store, reference
-from flask_boiler.view import RestMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler import (
+    Attr,
+    Boiler,
+    DomainModel,
+    Mutation,
+    RestMediator,
+    Store,
+    ViewModel,
+    attrs,
+    reference,
+)
 
 
 class Party(DomainModel):

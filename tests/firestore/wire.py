@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from flask_boiler.extension import Boiler
+from flask_boiler import Boiler
 
 
 @dataclass(frozen=True)

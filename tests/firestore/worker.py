@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from flask_boiler.config import Config
-from flask_boiler.extension import Boiler
+from flask_boiler import Boiler, Config
 from tests.firestore.cities import city_views
 
 

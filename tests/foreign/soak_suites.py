@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.testing.plugin import skip_unless_required
+from flask_boiler.operate.testing.plugin import skip_unless_required
 from tests.e2e.node import admin_packages
 from tests.foreign.environments import NotInstalledError, with_packages
 from tests.foreign.running import run

@@ -7,12 +7,7 @@ two classes is kept: whoever changes seats, or from staff to visitor, has views 
 
 from __future__ import annotations
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.store import Store, reference
-from flask_boiler.view import QueryMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler import Attr, DomainModel, QueryMediator, Store, ViewModel, attrs, reference
 
 ACCOUNTS = tuple(f"a{n}" for n in range(5))
 HOLDERS = tuple(f"h{n}" for n in range(3))

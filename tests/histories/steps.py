@@ -9,10 +9,8 @@ from typing import Any
 from google.cloud.firestore import Increment
 from hypothesis import strategies as st
 
-from flask_boiler.context import Context as CTX
-from flask_boiler.extension import Boiler
-from flask_boiler.transaction import transaction
-from flask_boiler.values import Write
+from flask_boiler import CTX, Boiler, transaction
+from flask_boiler.ground.values import Write
 from tests.histories.bank import ACCOUNTS, GUESTS, HOLDERS, MEMOS, SEATS, Holder, Memo
 
 

@@ -15,11 +15,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from flask_boiler.config import Config
+from flask_boiler import Boiler, Config
 from flask_boiler.embedded import EmbeddedFirestore, Faults
-from flask_boiler.extension import Boiler
-from flask_boiler.ports import Datastore, Feed, LocalFirestore
-from flask_boiler.values import CommitResult, Write
+from flask_boiler.ground.ports import Datastore, Feed, LocalFirestore
+from flask_boiler.ground.values import CommitResult, Write
 from tests.histories.bank import (
     ACCOUNTS,
     OPENING_BALANCE,

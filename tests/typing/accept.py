@@ -8,13 +8,18 @@ from typing import Any, Self, assert_type
 
 from google.cloud.firestore import DocumentReference
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr, F
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.model import Model
-from flask_boiler.query import Condition, Query
-from flask_boiler.store import Store, reference
-from flask_boiler.view_model import ViewModel
+from flask_boiler import (
+    Attr,
+    Condition,
+    DomainModel,
+    F,
+    Model,
+    Query,
+    Store,
+    ViewModel,
+    attrs,
+    reference,
+)
 
 
 class Address(Model):

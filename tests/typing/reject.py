@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from flask_boiler import attrs
-from flask_boiler.attrs import Attr
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.store import Store, reference
-from flask_boiler.view_model import ViewModel
+from flask_boiler import Attr, DomainModel, Store, ViewModel, attrs, reference
 
 
 class City(DomainModel):

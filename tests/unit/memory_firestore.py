@@ -10,18 +10,18 @@ import grpc
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
 
-from flask_boiler.config import Config
-from flask_boiler.context import ApplicationContext
-from flask_boiler.errors import (
+from flask_boiler.context.config import Config
+from flask_boiler.context.context import ApplicationContext
+from flask_boiler.firestore import protocol
+from flask_boiler.firestore.codec import Codec
+from flask_boiler.firestore.write_messages import encode_write
+from flask_boiler.ground.errors import (
     ConflictError,
     DocumentNotFoundError,
     UnavailableError,
     ValidationError,
 )
-from flask_boiler.firestore import protocol
-from flask_boiler.firestore.codec import Codec
-from flask_boiler.firestore.writes import encode_write
-from flask_boiler.values import CommitResult, QueryTarget, Snapshot, Write
+from flask_boiler.ground.values import CommitResult, QueryTarget, Snapshot, Write
 from tests.scripted_firestore.matching import Query
 from tests.scripted_firestore.storage import Refusal, Storage
 

@@ -3,142 +3,160 @@
 A new name, or one that goes, is a decision; it is taken here and in the changelog.
 """
 
+import ast
 import importlib
 
-from tests.sources import package_sources
+import pytest
 
-SURFACE = {
-    "flask_boiler": ["__version__"],
-    "flask_boiler.attrs": [
+import flask_boiler
+from tests.sources import PACKAGE, Source
+
+#: What ``from flask_boiler import …`` gives.
+NAMES = [
+    "CTX",
+    "PROBLEM_FIELD",
+    "ApplicationContext",
+    "Attr",
+    "AttributeOptions",
+    "Boiler",
+    "Condition",
+    "Config",
+    "Context",
+    "ContextProxy",
+    "DocumentMediator",
+    "DomainModel",
+    "F",
+    "FirestoreKind",
+    "Form",
+    "Health",
+    "Ledger",
+    "ManyReference",
+    "Mediator",
+    "Model",
+    "Mutation",
+    "OnDelete",
+    "Page",
+    "Patch",
+    "Patches",
+    "ProtocolBase",
+    "Query",
+    "QueryMediator",
+    "QueryTaskMediator",
+    "Reference",
+    "RelationAttr",
+    "RestMediator",
+    "Runtime",
+    "SingleReference",
+    "Snapshot",
+    "Store",
+    "Transaction",
+    "ViewModel",
+    "WebSettings",
+    "WsLimits",
+    "WsMediator",
+    "__version__",
+    "attrs",
+    "carry_out",
+    "current_context",
+    "current_transaction",
+    "errors",
+    "execute_transaction",
+    "joined_transaction",
+    "reference",
+    "register_resolver",
+    "run_transaction",
+    "start_local_firestore",
+    "store_class",
+    "transaction",
+    "view",
+]
+
+#: What else may be imported, by module: the names that the specification has for some, and what
+#: only some applications need.
+MODULES = {
+    "attrs": [
         *("Attr", "AttributeOptions", "F", "RelationAttr"),
         *("bdict", "bproperty", "bytes_", "computed", "embed", "geo_point", "local_time"),
         *("object_type", "reference", "relation", "through", "timestamp", "vector"),
     ],
-    "flask_boiler.cli": ["boiler_cli"],
-    "flask_boiler.config": ["Config", "FirestoreKind", "Runtime"],
-    "flask_boiler.context": [
+    "context": [
         *("ApplicationContext", "Context", "ContextProxy", "WebSettings"),
         *("current_context", "register_resolver"),
     ],
-    "flask_boiler.domain_model": ["DomainModel"],
-    "flask_boiler.embedded": ["EmbeddedFirestore", "Faults"],
-    "flask_boiler.emulator": [
-        *("AttachedFirestore", "FirestoreProcess", "Installation", "Program"),
-        *("find_installation", "start_google_emulator"),
+    "domain_model": ["DomainModel"],
+    "embedded": ["EmbeddedFirestore", "Faults"],
+    "errors": [
+        "AuthError",
+        "BoilerError",
+        "ConfigurationError",
+        "ConflictError",
+        "CyclicRelationError",
+        "CyclicViewError",
+        "DatastoreError",
+        "DeclarationError",
+        "DocumentNotFoundError",
+        "DuplicateModelError",
+        "ListenError",
+        "LocalFirestoreNotFoundError",
+        "MaterializationError",
+        "MissingExtraError",
+        "MissingIndexError",
+        "PermissionDeniedError",
+        "QueryError",
+        "RefusedError",
+        "StoredDataError",
+        "TargetRejectedError",
+        "UnauthenticatedError",
+        "UnavailableError",
+        "UnknownModelError",
+        "UnstorableError",
+        "ValidationError",
     ],
-    "flask_boiler.errors": [
-        *("AuthError", "BoilerError", "ConfigurationError", "ConflictError"),
-        *(
-            "CyclicRelationError",
-            "CyclicViewError",
-            "DatastoreError",
-            "DeclarationError",
-            "DocumentNotFoundError",
-            "DuplicateModelError",
-        ),
-        *("ListenError", "LocalFirestoreNotFoundError", "MaterializationError"),
-        *("MissingExtraError", "MissingIndexError", "PermissionDeniedError", "QueryError"),
-        *("RefusedError", "StoredDataError"),
-        *("TargetRejectedError", "UnauthenticatedError", "UnavailableError", "UnknownModelError"),
-        *("UnstorableError", "ValidationError"),
-    ],
-    "flask_boiler.extension": ["Boiler", "Mediator"],
-    "flask_boiler.health": ["Health"],
-    "flask_boiler.form": ["Form", "PROBLEM_FIELD"],
-    "flask_boiler.local_firestore": ["EmbeddedProgram", "start_local_firestore"],
-    "flask_boiler.mutation": ["Mutation", "carry_out"],
-    "flask_boiler.openapi": ["asyncapi_document", "openapi_document"],
-    "flask_boiler.ports": [
-        *("Cut", "CutChange", "Datastore", "DocumentCodec", "Feed", "Incomplete"),
-        *("LocalFirestore", "Reader", "Subscription", "provide", "provided"),
-    ],
-    "flask_boiler.query": ["Condition", "Page", "Query"],
-    "flask_boiler.schema": ["InvalidInputError", "ModelSchema", "schema_of"],
-    "flask_boiler.store": ["ManyReference", "Reference", "SingleReference", "Store", "reference"],
-    "flask_boiler.testing": [],
-    "flask_boiler.testing.plugin": [
-        *(
-            "Settle",
-            "boiler",
-            "boiler_app",
-            "boiler_config",
-            "embedded_firestore",
-            "firestore_emulator",
-            "settle",
-        ),
-        *("is_all_required", "skip_unless_required"),
-    ],
-    "flask_boiler.transaction": [
-        *("Transaction", "current_transaction", "execute_transaction", "joined_transaction"),
-        *("run_transaction", "transaction"),
-    ],
-    "flask_boiler.values": [
-        *("CommitResult", "CompositeFilter", "Cursor", "FieldFilter", "Filter", "HasPath"),
-        *("Order", "Precondition", "QuerySpec", "QueryTarget", "Snapshot", "Target", "Write"),
-        *("collection_of", "document_path"),
-    ],
-    "flask_boiler.view": [
+    "openapi": ["asyncapi_document", "openapi_document"],
+    "store": ["ManyReference", "Reference", "SingleReference", "Store", "reference"],
+    "testing": [],
+    "view": [
         *("DocumentMediator", "Ledger", "Patch", "Patches", "ProtocolBase", "QueryMediator"),
         *("QueryTaskMediator", "RestMediator", "WsLimits", "WsMediator"),
     ],
-    "flask_boiler.view_model": ["OnDelete", "ViewModel", "store_class"],
+    "view_model": ["OnDelete", "ViewModel", "store_class"],
 }
 
-# Rooms that only the framework itself enters; they may change at any time.
-INTERNAL = {
-    *(
-        "changes",
-        "collection",
-        "declaration",
-        "engine",
-        "firestore",
-        "lifecycle",
-        "listen",
-        "model",
-        "model_options",
-        "place_rules",
-    ),
-    *(
-        "addresses",
-        "reloader",
-        "model_state",
-        "naming",
-        "nesting",
-        "reading",
-        "registry",
-        "snapshot_cut",
-        "stored_view",
-    ),
-    "callbacks",
-    "json_fields",
-    "json_text",
-    "path_pattern",
-    "path_template",
-    "pool",
-    "threads",
-    "signals",
-    "view_root",
+#: Floors that only the framework itself enters; they may change at any time.
+FLOORS = {
+    *("ground", "firestore", "engine", "transactions", "local", "models", "viewmodels"),
+    *("contracts", "operate"),
 }
 
 
 def test_every_public_name_is_meant() -> None:
-    exported = {name: importlib.import_module(name).__all__ for name in SURFACE}
+    assert sorted(flask_boiler.__all__) == sorted(NAMES)
+    assert [name for name in NAMES if not hasattr(flask_boiler, name)] == []
+    assert set(NAMES) <= set(dir(flask_boiler))
+
+
+def test_every_public_module_is_meant() -> None:
+    exported = {name: importlib.import_module(f"flask_boiler.{name}").__all__ for name in MODULES}
     assert {name: sorted(members) for name, members in exported.items()} == {
-        name: sorted(members) for name, members in SURFACE.items()
+        name: sorted(members) for name, members in MODULES.items()
     }
+    found = {path.stem for path in PACKAGE.iterdir() if path.suffix in ("", ".py")}
+    assert found - {"__init__", "__pycache__"} == MODULES.keys() | FLOORS
 
 
-def test_every_public_name_exists() -> None:
-    assert [
-        f"{name}.{member}"
-        for name in SURFACE
-        for member in importlib.import_module(name).__all__
-        if not hasattr(importlib.import_module(name), member)
-    ] == []
+def test_type_checkers_see_what_is_looked_up_when_it_is_asked_for() -> None:
+    source = Source(PACKAGE / "__init__.py")
+    seen = {
+        (alias.asname or alias.name): (node.module, alias.name)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("flask_boiler")
+        for alias in node.names
+    }
+    assert seen.keys() == set(NAMES) - {"__version__"}
+    for name, (module, defined) in seen.items():
+        assert getattr(importlib.import_module(str(module)), defined) is getattr(flask_boiler, name)
 
 
-def test_every_room_is_public_or_internal() -> None:
-    public = {name.split(".")[1] for name in SURFACE if "." in name}
-    found = {source.module.split(".")[1] for source in package_sources() if "." in source.module}
-    assert found == public | INTERNAL
-    assert public & INTERNAL == set()
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Bolier'"):
+        getattr(flask_boiler, "Bol" + "ier")

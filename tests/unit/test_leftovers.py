@@ -3,14 +3,15 @@
 import ast
 import re
 import tokenize
+from collections import Counter
 from collections.abc import Iterator
 
-from tests.sources import ROOT, Source, package_sources, sources_below
+from tests.sources import PACKAGE, ROOT, Source, package_sources, sources_below
 
 NOT_USED_AS_MODULE = {"util", "utils", "helper", "helpers", "common", "misc", "base", "manager"}
 NOT_USED_IN_NAMES = {"util", "utils", "helper", "helpers", "misc", "dav", "dm", "vm", "struct"}
 NAMES_OF_THE_SPECIFICATION = {"dm_cls"}
-LARGEST_FILE = 24_000
+MOST_FILES_OF_A_ROOM = 17
 
 # Built so that this file does not find itself.
 DEFERRED = re.compile(rf"\b({'|'.join(['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X', 'HA' + 'CK'])})\b")
@@ -36,8 +37,15 @@ def test_modules_and_definitions_are_called_what_they_are() -> None:
     ] == []
 
 
-def test_a_file_has_one_job() -> None:
-    assert [s.module for s in package_sources() if s.path.stat().st_size > LARGEST_FILE] == []
+def test_a_room_has_few_files() -> None:
+    files = Counter(s.path.parent for s in package_sources() if s.path.stem != "__init__")
+    assert {str(room): n for room, n in files.items() if n > MOST_FILES_OF_A_ROOM} == {}
+
+
+def test_no_file_is_called_what_another_one_is() -> None:
+    # What stands at the top only gives again what a file of its name defines.
+    files = [s.path.stem for s in package_sources() if s.path.parent != PACKAGE]
+    assert [n for n, times in Counter(files).items() if times > 1 and n != "__init__"] == []
 
 
 def test_no_request_leaves_anything_in_a_place_that_outlives_it() -> None:

@@ -8,13 +8,18 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from flask_boiler.engine.keys import ViewKey
-from flask_boiler.engine.ledger import ledger_path, owner_of
-from flask_boiler.errors import BoilerError, ConflictError, TargetRejectedError, UnavailableError
+from flask_boiler.engine.publishing.ledger import ledger_path, owner_of
+from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.codec import Codec
-from flask_boiler.firestore.query import compile_query
-from flask_boiler.ports import CutChange
-from flask_boiler.values import CommitResult, QuerySpec, QueryTarget, Snapshot, Target, Write
+from flask_boiler.firestore.query_compiler import compile_query
+from flask_boiler.ground.errors import (
+    BoilerError,
+    ConflictError,
+    TargetRejectedError,
+    UnavailableError,
+)
+from flask_boiler.ground.ports import CutChange
+from flask_boiler.ground.values import CommitResult, QuerySpec, QueryTarget, Snapshot, Target, Write
 
 CODEC = Codec(None, "projects/p/databases/(default)")
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.keys import ViewKey
-from flask_boiler.engine.ledger import ledger_path
+from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.live_view import LiveView, Rendering
 from flask_boiler.engine.population import Population
-from flask_boiler.engine.runtime import Engine
-from flask_boiler.values import Snapshot
+from flask_boiler.engine.publishing.ledger import ledger_path
+from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.ground.values import Snapshot
 from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed, all_of
 
 __all__ = ["GUESTS", "Hall", "at", "seats"]

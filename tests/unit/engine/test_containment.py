@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from flask_boiler import attrs
-from flask_boiler.domain_model import DomainModel
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.keys import ViewKey
 from flask_boiler.engine.live_view import LiveView, Rendering
-from flask_boiler.errors import BoilerError, MaterializationError
-from flask_boiler.store import Store, reference
-from flask_boiler.values import Snapshot
-from flask_boiler.view import ProtocolBase, QueryMediator
-from flask_boiler.view_model import ViewModel
+from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.ground.errors import BoilerError, MaterializationError
+from flask_boiler.ground.values import Snapshot
+from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.view.query_mediator import ProtocolBase, QueryMediator
+from flask_boiler.viewmodels.store import Store, reference
+from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.engine.fakes import CODEC
 from tests.unit.engine.test_engine import World
 from tests.unit.engine.test_following import follow

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_boiler.engine.dependencies import Dependencies
-from flask_boiler.engine.keys import ViewKey
+from flask_boiler.engine.view_key import ViewKey
 
 KEYS = st.sampled_from([ViewKey("v", str(n)) for n in range(4)])
 TARGETS = st.frozensets(st.sampled_from([f"a/{n}" for n in range(6)]))

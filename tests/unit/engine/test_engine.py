@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.keys import ViewKey
-from flask_boiler.engine.ledger import ledger_path
+from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
 from flask_boiler.engine.population import Population
-from flask_boiler.engine.runtime import Engine
-from flask_boiler.errors import (
+from flask_boiler.engine.publishing.ledger import ledger_path
+from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.ground.errors import (
     BoilerError,
     ConfigurationError,
     ConflictError,

@@ -8,22 +8,22 @@ from typing import Any
 import pytest
 
 from flask_boiler import attrs
-from flask_boiler.domain_model import DomainModel
-from flask_boiler.engine.keys import ViewKey
-from flask_boiler.engine.ledger import ledger_path, record_of, tombstone_of
+from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.population import Population
-from flask_boiler.engine.runtime import Engine
-from flask_boiler.engine.tombstones import KEPT_FOR_NS
-from flask_boiler.errors import MaterializationError, TargetRejectedError, ValidationError
+from flask_boiler.engine.publishing.ledger import ledger_path, record_of, tombstone_of
+from flask_boiler.engine.publishing.tombstones import KEPT_FOR_NS
+from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.codec import Codec
-from flask_boiler.store import Store, reference
-from flask_boiler.values import Snapshot
-from flask_boiler.view import ProtocolBase, QueryMediator
-from flask_boiler.view.keeping import Run
-from flask_boiler.view_model import ViewModel
-from tests.unit.declare.memory import MemoryContext
+from flask_boiler.ground.errors import MaterializationError, TargetRejectedError, ValidationError
+from flask_boiler.ground.values import Snapshot
+from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.view.mediation.keeping import Run
+from flask_boiler.view.query_mediator import ProtocolBase, QueryMediator
+from flask_boiler.viewmodels.store import Store, reference
+from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.engine.fakes import MemoryDatastore, MemoryFeed, all_of
+from tests.unit.memory import MemoryContext
 
 TIMEOUT_S = 60.0
 TOWNS = all_of("towns")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.keys import ViewKey
+from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.live_view import LiveView, Rendering
-from flask_boiler.engine.runtime import Engine
+from flask_boiler.engine.view_key import ViewKey
 from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed
 
 TIMEOUT_S = 60.0

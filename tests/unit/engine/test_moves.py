@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.engine import commits
-from flask_boiler.engine.keys import ViewKey
-from flask_boiler.engine.ledger import ledger_path
-from flask_boiler.errors import ConflictError, UnavailableError, ValidationError
+from flask_boiler.engine.publishing import commits
+from flask_boiler.engine.publishing.ledger import ledger_path
+from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.ground.errors import ConflictError, UnavailableError, ValidationError
 from tests.unit.engine.hall import TIMEOUT_S, Hall, at, seats
 
 LONG_S = 60.0

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.engine.keys import ViewKey
-from flask_boiler.engine.ledger import ledger_path
-from flask_boiler.errors import UnavailableError, ValidationError
-from flask_boiler.values import CommitResult, Write
+from flask_boiler.engine.publishing.ledger import ledger_path
+from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.ground.errors import UnavailableError, ValidationError
+from flask_boiler.ground.values import CommitResult, Write
 from tests.unit.engine.fakes import MemoryDatastore
 from tests.unit.engine.hall import TIMEOUT_S, Hall, at, seats
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.engine.keys import Parked, ViewKey
-from flask_boiler.engine.parked_views import (
+from flask_boiler.engine.parking.parked_views import (
     ParkedView,
     RetryState,
     asking,
@@ -19,10 +18,11 @@ from flask_boiler.engine.parked_views import (
     summary_path,
     view_path,
 )
-from flask_boiler.engine.recorder import Recorder
-from flask_boiler.errors import PermissionDeniedError, UnavailableError
-from flask_boiler.ports import CutChange
-from flask_boiler.values import Target
+from flask_boiler.engine.parking.recorder import Recorder
+from flask_boiler.engine.view_key import Parked, ViewKey
+from flask_boiler.ground.errors import PermissionDeniedError, UnavailableError
+from flask_boiler.ground.ports import CutChange
+from flask_boiler.ground.values import Target
 from tests.unit.engine.fakes import MemoryCut
 from tests.unit.memory_firestore import MemoryDatastore
 

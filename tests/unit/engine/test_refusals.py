@@ -11,15 +11,15 @@ import grpc
 import pytest
 
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.keys import ViewKey
 from flask_boiler.engine.live_view import LiveView, Rendering
-from flask_boiler.errors import (
+from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.ground.errors import (
     BoilerError,
     PermissionDeniedError,
     UnauthenticatedError,
     UnavailableError,
 )
-from flask_boiler.values import Write
+from flask_boiler.ground.values import Write
 from tests.unit.engine.fakes import CODEC
 from tests.unit.engine.test_engine import World
 

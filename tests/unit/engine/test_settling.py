@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.keys import ViewKey
+from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.live_view import LiveView, Rendering
-from flask_boiler.engine.runtime import Engine
-from flask_boiler.errors import UnavailableError
-from flask_boiler.values import Target
+from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.ground.errors import UnavailableError
+from flask_boiler.ground.values import Target
 from tests.unit.engine.fakes import MemoryDatastore, MemoryFeed
 
 TIMEOUT_S = 60.0

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.engine.keys import ViewKey
-from flask_boiler.engine.ledger import ledger_path
+from flask_boiler.engine.publishing.ledger import ledger_path
+from flask_boiler.engine.view_key import ViewKey
 from tests.unit.engine.hall import TIMEOUT_S, Hall, seats
 
 STRANGE = {"obj_type": "Somebody", "text": "mine"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_boiler.engine.ledger import ledger_path
-from flask_boiler.engine.tombstones import KEPT_FOR_NS, Tombstones, remove_tombstones
+from flask_boiler.engine.publishing.ledger import ledger_path
+from flask_boiler.engine.publishing.tombstones import KEPT_FOR_NS, Tombstones, remove_tombstones
 from tests.unit.engine.fakes import MemoryDatastore
 
 

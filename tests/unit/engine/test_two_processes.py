@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.keys import ViewKey
-from flask_boiler.engine.ledger import ledger_path
+from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.live_view import LiveView, Rendering
 from flask_boiler.engine.population import Population
-from flask_boiler.engine.runtime import Engine
-from flask_boiler.engine.tombstones import KEPT_FOR_NS
-from flask_boiler.errors import ConflictError, UnavailableError
+from flask_boiler.engine.publishing.ledger import ledger_path
+from flask_boiler.engine.publishing.tombstones import KEPT_FOR_NS
+from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.patience import current_patience
+from flask_boiler.ground.errors import ConflictError, UnavailableError
 from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed, all_of
 
 TIMEOUT_S = 60.0

@@ -1,0 +1,1 @@
+"""Kinds: which values an attribute holds, and how each is stored."""

@@ -1,0 +1,102 @@
+"""Google's clients, for Google's servers and for an emulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import google.auth
+import grpc
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import DefaultCredentialsError
+from google.cloud import firestore
+from google.oauth2 import service_account
+
+from flask_boiler.ground.addresses import is_on_this_machine
+from flask_boiler.ground.errors import ConfigurationError
+
+__all__ = ["close_client", "google_client", "local_client"]
+
+
+#: A local server that was restarted is to be found again at once: left alone, gRPC waits longer
+#: and longer, up to two minutes.
+_LOCAL_CHANNEL_OPTIONS = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+
+
+class _LocalClient(firestore.Client):
+    """A client of the emulator at a host that no environment variable has to name.
+
+    Google's own asks the environment once, in its initializer, and keeps the answer.
+    """
+
+    def __init__(self, host: str, *, project: str, database: str) -> None:
+        super().__init__(project=project, credentials=AnonymousCredentials(), database=database)
+        self._host = self._emulator_host = host
+
+    def _emulator_channel(self, transport: Any) -> grpc.Channel:
+        options = [*_LOCAL_CHANNEL_OPTIONS]
+        if is_on_this_machine(self._host):
+            # Else gRPC asks the proxy of the environment, which has a loopback of its own.
+            options.append(("grpc.enable_http_proxy", 0))
+        return grpc.insecure_channel(self._host, options=options)
+
+
+def local_client(host: str, *, project: str, database: str) -> firestore.Client:
+    """Google's client of an emulator; it passes every security rule, as the owner."""
+    return _LocalClient(host, project=project, database=database)
+
+
+def close_client(client: firestore.Client) -> None:
+    """Close the client's connection, which its own ``close`` leaves open."""
+    client.close()
+    if client._firestore_api_internal is not None:
+        client._firestore_api_internal.transport.close()
+
+
+def google_client(
+    *, certificate: Path | None, project: str | None, database: str
+) -> firestore.Client:
+    """Google's client of a project; without a certificate, with the default credentials.
+
+    :raises ConfigurationError: the credentials are not there or not usable.
+    """
+    credentials, own_project = (
+        _from_certificate(certificate) if certificate else _default_credentials()
+    )
+    return firestore.Client(
+        project=project or own_project, credentials=credentials, database=database
+    )
+
+
+def _from_certificate(path: Path) -> tuple[service_account.Credentials, str]:
+    try:
+        credentials = service_account.Credentials.from_service_account_file(str(path))
+    except OSError as error:
+        raise ConfigurationError(
+            f"the certificate {path} cannot be read ({error.strerror}): correct "
+            "certificate_path or certificate_filename"
+        ) from error
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{path} is not a service account's key file ({error}): create one in the Google "
+            "Cloud console, IAM & Admin, Service Accounts, Keys"
+        ) from error
+    return credentials, credentials.project_id
+
+
+def _default_credentials() -> tuple[google.auth.credentials.Credentials, str | None]:
+    try:
+        credentials, project = google.auth.default()
+    except DefaultCredentialsError as error:
+        raise ConfigurationError(
+            "there are no Google credentials: set certificate_path, or run "
+            "'gcloud auth application-default login'; for a local Firestore set "
+            'firestore="embedded" (BOILER_FIRESTORE=embedded), name no project, or set '
+            f"emulator_host to one that runs ({error})"
+        ) from error
+    return credentials, project

@@ -1,0 +1,1 @@
+"""Contracts: what mediators serve, as documents for machines."""

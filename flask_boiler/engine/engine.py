@@ -1,0 +1,549 @@
+"""The engine: keeps live views true.
+
+::
+
+    CutChange ─► touch the readers ─► scheduler ─► compute on the newest cut ─► sink
+                      ▲                               │ incomplete: listen, wait   │
+                      └───────── changed meanwhile ◄──┴──── lost to a newer value ◄┘
+
+The engine's lock guards the graph and every view's phase; it is never held while user code
+runs or anything is read or written.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
+
+from flask_boiler.engine.awaiting import Wanted, is_taken
+from flask_boiler.engine.circles import circle_error, circle_through
+from flask_boiler.engine.cut_reader import CutReader, differs
+from flask_boiler.engine.dependencies import Dependencies
+from flask_boiler.engine.live_view import LiveView, Outcome, Phase, Rendering, farewell_of
+from flask_boiler.engine.parking.hindered import Hindered
+from flask_boiler.engine.parking.parking import Parking, as_boiler_error
+from flask_boiler.engine.phases import Phases
+from flask_boiler.engine.population import Population
+from flask_boiler.engine.populations import Populations
+from flask_boiler.engine.publishing.acceptance import Acceptance
+from flask_boiler.engine.publishing.ledger import load_records
+from flask_boiler.engine.publishing.publisher import Publisher
+from flask_boiler.engine.scheduler import Scheduler
+from flask_boiler.engine.settling import Settling
+from flask_boiler.engine.statistics import Statistics
+from flask_boiler.engine.view_key import Parked, ViewKey
+from flask_boiler.ground.errors import BoilerError
+from flask_boiler.ground.ports import Cut, CutChange, Datastore, Feed, Incomplete, Subscription
+from flask_boiler.ground.threads import as_exception
+from flask_boiler.ground.values import Target
+
+__all__ = ["Engine"]
+
+logger = logging.getLogger(__name__)
+
+# How long a mediator that is stopped waits for its views; the next start makes good the rest.
+_FINISH_WITHIN_S = 5.0
+
+
+class Engine:
+    """Keeps views true over one feed and one database.
+
+    :param feed: delivers the cuts; started and stopped with the engine.
+    :param datastore: where views are written, and the ledger is kept.
+    :param workers: threads that run user code; getters that block keep one each.
+    :param parking: keeps what is set aside.
+    :param clock: by which lag is measured, in seconds.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        datastore: Datastore,
+        *,
+        workers: int = 2,
+        parking: Parking | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.feed = feed
+        self.datastore = datastore
+        self.acceptance = Acceptance(datastore, clock)
+        self.publisher = Publisher(
+            datastore,
+            is_coming=self._is_coming,
+            acceptance=self.acceptance,
+            on_failure=self.break_down,
+        )
+        self.statistics = Statistics()
+        self._scheduler = Scheduler(self._compute, workers=workers, on_failure=self.break_down)
+        self._lock = threading.RLock()
+        self._quiet = threading.Condition(self._lock)
+        self._phases = Phases(
+            clock, self._quiet, put=self._scheduler.put, on_idle=self.publisher.nudge
+        )
+        self._dependencies = Dependencies()
+        self._views: dict[ViewKey, LiveView] = {}
+        self._populations = Populations()
+        self._parking = parking or Parking()
+        self._hindered = Hindered(
+            self.acceptance,
+            self._lock,
+            self._views,
+            self._parking,
+            touch=self._phases.touch,
+            park=self._park,
+        )
+        # What the server refuses now: whoever comes to read it later is not told by the feed.
+        self._refused: dict[Target, BoilerError] = {}
+        self._awaiting_cut: set[ViewKey] = set()
+        #: What has ended a thread of the engine's, by a fault of the framework's.
+        self.fault: BaseException | None = None
+        self._settling = Settling(
+            feed,
+            self.statistics,
+            self._quiet,
+            is_quiet=lambda: self._phases.busy == 0,
+            busy=lambda: [view for view in self._views.values() if view.busy],
+            fault=lambda: self.fault,
+            hindrance=lambda: self.acceptance.hindrance,
+        )
+        self._subscription: Subscription | None = None
+        self._stopped = False
+
+    def start(self) -> None:
+        """Begin to listen, compute and publish."""
+        self.feed.on_fault = self.break_down
+        self.publisher.start()
+        self._scheduler.start()
+        self._subscription = self.feed.subscribe(self._on_change)
+        self.feed.start()
+
+    def stop(self) -> None:
+        """Finish what is in hand, then end every thread and the stream."""
+        self._stopped = True
+        if self._subscription is not None:
+            self._subscription.close()
+        self._scheduler.stop()
+        self.publisher.stop()
+        self.feed.stop()
+
+    @property
+    def parked(self) -> list[Parked]:
+        """The views that failed and were set aside."""
+        with self._lock:
+            return self._parking.parked()
+
+    @property
+    def lag_s(self) -> float:
+        """The age of the oldest change that is not yet published, or 0."""
+        with self._lock:
+            return self._phases.lag_s(self._views.values())
+
+    @property
+    def views(self) -> int:
+        """How many views are kept true."""
+        return len(self._views)
+
+    def retry(self, key: ViewKey) -> bool:
+        """Compute a parked view again; whether it was parked."""
+        with self._lock:
+            return key in self._parking and self.renew(key, at_least_ns=0)
+
+    def renew(self, key: ViewKey, *, at_least_ns: int) -> bool:
+        """Compute a view again, on a cut that is not older than this; whether it is kept.
+
+        The caller has seen such a cut (:meth:`await_cut`), or the view waits until there is one.
+        """
+        with self._lock:
+            view = self._views.get(key)
+            if view is None:
+                return False
+            view.at_least_ns = max(view.at_least_ns, at_least_ns)
+            self._phases.touch(view)
+            return True
+
+    def await_cut(self, at_least_ns: int, *, timeout_s: float) -> bool:
+        """Wait until the newest cut is not older than this; whether it was so in time."""
+        return self._settling.await_cut(
+            at_least_ns, unless=lambda: self._stopped, timeout_s=timeout_s
+        )
+
+    def add(self, view: LiveView) -> None:
+        """Keep one more view true; it is computed as soon as what it reads is held.
+
+        :raises BoilerError: there is a view with this key.
+        """
+        with self._lock:
+            if view.key in self._views:
+                raise BoilerError(f"{view.key} is kept already")
+            self._views[view.key] = view
+            self._phases.touch(view)
+
+    def discard(self, key: ViewKey) -> None:
+        """Keep a view true no longer; what it read is released, its documents stay."""
+        with self._lock:
+            view = self._views.get(key)
+            if view is not None:
+                self._remove(view)
+
+    def populate(self, population: Population, make: Callable[[ViewKey], LiveView]) -> None:
+        """Keep a view for every member of the population, as ``make`` makes it.
+
+        Views that the ledger knows and whose roots are no members any more are given up, as
+        soon as every target is held. ``make`` is called with the engine's lock held, for all that
+        is new in a cut before any of it is computed.
+
+        :raises ConfigurationError: another population has the same keeper.
+        """
+        with self._lock:
+            self._populations.reserve(population.keeper, make)
+        try:
+            records = load_records(self.datastore, population.keeper)
+            remembered = self.publisher.recall(records)
+        except BaseException:
+            with self._lock:
+                self._populations.dismiss(population.keeper)
+            raise
+        population.remembered |= {key.root for key in remembered}
+        with self._lock:
+            self._populations.add(population)
+        self.feed.listen(population.targets)
+        cut = self.feed.cut
+        with self._lock:
+            for target in population.targets:
+                held = population.held(target, cut)
+                if held is not None:
+                    self._populated(population, target, held, cut)
+            if not population.targets:
+                # The query can find nothing: what it found before is given up.
+                self._populated(population, None, (), cut)
+
+    def depopulate(self, population: Population) -> None:
+        """Undo :meth:`populate`; the views are discarded, their documents stay.
+
+        What is in hand is finished first, unless that takes long, or it is a handler that asks.
+        """
+        with self._lock:
+            self._populations.remove(population)
+            for target in population.targets:
+                self._parking.release(ViewKey(population.keeper, str(target)))
+            self._forget_refusals(population.targets)
+            views = [view for key, view in self._views.items() if key.keeper == population.keeper]
+        self._finish(views)
+        with self._lock:
+            self._populations.dismiss(population.keeper)
+        for view in views:
+            self.discard(view.key)
+        self.feed.release(population.targets)
+
+    def _finish(self, views: Collection[LiveView]) -> None:
+        """Wait until none of these is computed or published any more."""
+        if self._stopped or self._scheduler.is_at_work_here():
+            return
+        self._settling.await_finished(
+            views, unless=lambda: self.publisher.stalled, timeout_s=_FINISH_WITHIN_S
+        )
+
+    def settle(self, canary: str, write: Callable[[], int], *, timeout_s: float) -> None:
+        """Wait until all that was committed before is published: see ``Settling.settle``."""
+        self._settling.settle(canary, write, timeout_s=timeout_s)
+
+    def await_quiet(self, *, timeout_s: float) -> None:
+        """Wait until nothing is left to compute or publish: see ``Settling.await_quiet``."""
+        self._settling.await_quiet(timeout_s=timeout_s)
+
+    def _is_coming(self, key: ViewKey, submitted: bool) -> bool:
+        with self._lock:
+            view = self._views.get(key)
+            if view is None:
+                return False
+            return view.changed_since_s is not None if submitted else view.busy
+
+    def break_down(self, error: BaseException) -> None:
+        """A thread has ended by a fault of the framework's: have nobody wait in vain."""
+        with self._lock:
+            self.fault = self.fault or error
+            self._quiet.notify_all()
+
+    # --- hearing ---
+
+    def _on_change(self, change: CutChange) -> None:
+        with self._lock:
+            self.statistics.cuts += 1
+            for path in change.documents:
+                self._heard(path)
+                for population in self._populations.of(path):
+                    self._populated(population, path, [path], change.cut)
+            for target, paths in change.queries.items():
+                self._heard(target)
+                for population in self._populations.of(target):
+                    self._populated(population, target, paths, change.cut)
+            for rejected, error in change.rejected.items():
+                self._reject(rejected, error)
+            self._parking.hear(change)
+            self._resume_on(change.cut)
+            self._settling.hear(change)
+
+    def _heard(self, target: Target) -> None:
+        self._refused.pop(target, None)
+        for key in list(self._dependencies.readers(target)):
+            view = self._views[key]
+            view.waits_for.discard(target)
+            if not view.waits_for and not is_taken(target, view, self.feed.cut):
+                self._phases.touch(view)
+
+    def _populated(
+        self, population: Population, target: Target | None, paths: Iterable[str], cut: Cut
+    ) -> None:
+        self._parking.held(population.keeper, target)
+        for root in [*paths, *population.lost_roots(target, cut)]:
+            key = ViewKey(population.keeper, root)
+            view = self._views.get(key)
+            if view is None:
+                view = self._views[key] = self._populations.make(key)
+                # What is recalled may be of a later time than a cut that is held already.
+                view.at_least_ns = self.publisher.newest_ns(key)
+            self._phases.touch(view)
+
+    def _reject(self, target: Target, error: BoilerError) -> None:
+        self._refused[target] = error
+        self._forget_refusals([target])
+        for key in list(self._dependencies.readers(target)):
+            self._park(self._views[key], error)
+        for population in self._populations.of(target):
+            kept = [key.root for key in self._views if key.keeper == population.keeper]
+            population.lose(target, kept)
+            self._set_aside(ViewKey(population.keeper, str(target)), error)
+
+    def _resume_on(self, cut: Cut) -> None:
+        for key in list(self._awaiting_cut):
+            view = self._views[key]
+            if view.at_least_ns <= cut.read_time_ns:
+                self._awaiting_cut.discard(key)
+                self._phases.touch(view)
+        if self._awaiting_cut:
+            self.feed.refresh()
+
+    # --- phases ---
+
+    def _compute(self, view: LiveView) -> None:
+        with self._lock:
+            if view.discarded:
+                self._phases.enter(view, Phase.IDLE)
+                return
+            # What it waited for may be needed no more: the next reading says so anew.
+            view.waits_for.clear()
+            view.farewell = None
+            cut = self.feed.cut
+            if cut.read_time_ns < view.at_least_ns:
+                self._await_cut(view)
+                return
+            self._phases.enter(view, Phase.RUNNING)
+            view.changed_since_s = None
+        reader = CutReader(cut)
+        try:
+            rendering = view.compute(reader)
+        except Incomplete as incomplete:
+            self._wait_for(view, reader, incomplete)
+        except BaseException as error:
+            # User code runs here: whatever it raises concerns its own view.
+            self._failed(view, reader, error)
+        else:
+            if rendering.error is not None and not self.publisher.leaves(view, rendering):
+                self._failed(view, reader, rendering.error)
+                return
+            rendering.reads = frozenset(reader.reads)
+            rendering.read_time_ns = cut.read_time_ns
+            self._computed(view, cut, rendering)
+
+    def _await_cut(self, view: LiveView) -> None:
+        self._phases.enter(view, Phase.WAITING)
+        self._awaiting_cut.add(view.key)
+        self.feed.refresh()
+
+    def _wait_for(self, view: LiveView, reader: CutReader, incomplete: Incomplete) -> None:
+        with self._lock:
+            if view.discarded:
+                self._phases.enter(view, Phase.IDLE)
+                return
+            view.waits_for = set(incomplete.missing)
+            view.farewell = farewell_of(incomplete, reader.cut)
+            self._phases.enter(view, Phase.WAITING)
+            # What the published value was made from is kept until there is another value.
+            before = self._dependencies.reads(view.key)
+            self._read(view, before | reader.reads | incomplete.missing)
+            # What somebody else listens to may have come before this view was registered.
+            newest = self.feed.cut
+            view.waits_for = {t for t in view.waits_for if not newest.holds(t)}
+            refused = next((t for t in view.waits_for if t in self._refused), None)
+            if view.changed_since_s is not None or not view.waits_for:
+                view.changed_since_s = None
+                self._phases.touch(view)
+            elif refused is not None:
+                self._park(view, self._refused[refused])
+
+    def _failed(self, view: LiveView, reader: CutReader, error: BaseException) -> None:
+        hindered = self._hindered.concerns_all(error)
+        with self._lock:
+            if not view.discarded:
+                self._read(view, self._dependencies.reads(view.key) | reader.reads)
+                if hindered and self._hindered.may_wait(view.key):
+                    self._phases.enter(view, Phase.WAITING)
+                    return
+                if hindered and self._hindered.is_over():
+                    self._phases.touch(view)
+                    self._phases.leave(view)
+                    return
+                self._park(view, as_boiler_error(view.key, error, reader.cut.read_time_ns))
+            self._phases.leave(view)
+
+    def _computed(self, view: LiveView, cut: Cut, rendering: Rendering) -> None:
+        with self._lock:
+            if view.discarded:
+                self._phases.enter(view, Phase.IDLE)
+                return
+            view.awaited -= rendering.reads
+            reads = rendering.reads | view.awaited
+            if rendering.error is None:
+                self.statistics.computed += 1
+            else:
+                reads |= self._dependencies.reads(view.key)
+            added = self._read(view, reads)
+            newest = self.feed.cut
+            if newest is not cut and any(differs(cut, newest, target) for target in added):
+                # It changed before this view was registered as its reader.
+                self._phases.touch(view)
+            circle = [] if rendering.error is not None else self._circle(view, rendering, newest)
+            if circle:
+                rendering.error = circle_error(circle)
+                rendering.documents = dict.fromkeys(rendering.documents)
+                self._park(view, rendering.error)
+                # The others are in it, too, and find that out for themselves.
+                for other in circle:
+                    if other not in self._parking:
+                        self._phases.touch(self._views[other])
+                if not self.publisher.leaves(view, rendering):
+                    self._phases.leave(view)
+                    return
+            self._phases.enter(view, Phase.PUBLISHING)
+        done = partial(self._published, view, rendering)
+        try:
+            view.sink.submit(view, rendering, done)
+        except BaseException as error:
+            # A sink that takes nothing: only its own view is to suffer.
+            done(Outcome(error=as_exception(error, f"publishing {view.key}")))
+
+    def _circle(self, view: LiveView, rendering: Rendering, cut: Cut) -> Sequence[ViewKey]:
+        return circle_through(
+            view.key,
+            rendering.documents.keys(),
+            readers_of=partial(self._readers_of_document, cut=cut),
+            places_of=self.publisher.owned,
+        )
+
+    def _published(self, view: LiveView, rendering: Rendering, outcome: Outcome) -> None:
+        with self._lock:
+            if view.discarded:
+                # Another view may have its key by now.
+                self._freed(outcome.freed)
+                self._phases.enter(view, Phase.IDLE)
+                return
+            self._freed(outcome.freed)
+            if outcome.error is not None:
+                self._park(view, as_boiler_error(view.key, outcome.error, rendering.read_time_ns))
+                strange = outcome.strange - rendering.reads
+                self._await_places(view, Wanted(outcome.contested, strange))
+            elif outcome.newer_than_ns is not None:
+                view.at_least_ns = max(view.at_least_ns, outcome.newer_than_ns)
+                # Nothing was published, so what was dirty still is.
+                view.changed_since_s = view.dirty_since_s
+                self.statistics.lost += 1
+            else:
+                self._parking.release(view.key)
+                self._await_places(view, Wanted())
+                if rendering.on_published is not None:
+                    rendering.on_published()
+                self.statistics.published += outcome.written
+                self.statistics.unchanged += not outcome.written
+            if rendering.gone and outcome.error is None and view.changed_since_s is None:
+                self._remove(view)
+            self._phases.leave(view)
+
+    def _read(self, view: LiveView, targets: Iterable[Target]) -> frozenset[Target]:
+        """Replace a view's dependencies; which of them are new to it."""
+        swap = self._dependencies.replace(view.key, targets)
+        if swap.appeared:
+            self.feed.listen(swap.appeared)
+        if swap.vanished:
+            self.feed.release(swap.vanished)
+            self._forget_refusals(swap.vanished)
+        if swap.dropped:
+            self._retry_circles(view)
+        return swap.added
+
+    def _retry_circles(self, loosened: LiveView) -> None:
+        """A view reads less: have those tried again that its circle kept from being right."""
+        # No document need change by that, so nobody else tells them.
+        for key in self._parking.in_circles - {loosened.key}:
+            self._phases.touch(self._views[key])
+
+    def _readers_of_document(self, path: str, *, cut: Cut) -> Iterator[ViewKey]:
+        """The views that read a document: by its path, in a query, or as their root."""
+        readers = self._dependencies.readers_of_document(path, cut)
+        # Who waits for it to be gone shows nothing of it.
+        yield from (key for key in readers if path not in self._views[key].awaited)
+        yield from (key for key in self._populations.keys_of(path) if key in self._views)
+
+    def _forget_refusals(self, released: Iterable[Target]) -> None:
+        for target in released:
+            if target not in self._populations and not self._dependencies.readers(target):
+                self._refused.pop(target, None)
+
+    def _remove(self, view: LiveView) -> None:
+        view.discarded = True
+        self._read(view, ())
+        self._views.pop(view.key, None)
+        self._parking.release(view.key)
+        self._awaiting_cut.discard(view.key)
+        freed = self.publisher.owned(view.key)
+        self.publisher.forget(view.key)
+        if view.phase is Phase.WAITING:
+            self._phases.enter(view, Phase.IDLE)
+        self._freed(freed)
+
+    # --- parking ---
+
+    def _park(self, view: LiveView, error: Exception) -> None:
+        self._set_aside(view.key, error)
+        if view.on_parked is not None:
+            view.on_parked(error)
+        if view.phase is Phase.WAITING:
+            view.waits_for.clear()
+            farewell = view.farewell
+            if farewell is None or not self.publisher.leaves(view, farewell):
+                self._phases.enter(view, Phase.IDLE)
+                return
+            farewell.error = error
+            self._phases.enter(view, Phase.PUBLISHING)
+            view.sink.submit(view, farewell, partial(self._published, view, farewell))
+
+    def _set_aside(self, key: ViewKey, error: Exception) -> None:
+        self.statistics.parked += 1
+        self._parking.set_aside(key, error)
+        self._hindered.parked(error)
+
+    def _await_places(self, view: LiveView, wanted: Wanted) -> None:
+        """Have a view tried again when a place that it was refused is free."""
+        if wanted.targets != view.awaited:
+            self._read(view, (self._dependencies.reads(view.key) - view.awaited) | wanted.targets)
+            view.awaited = wanted.targets
+        self._parking.contest(view.key, wanted.contested)
+        if wanted.came_free(view.key, self.feed.cut, self.publisher):
+            self._phases.touch(view)
+
+    def _freed(self, places: Iterable[str]) -> None:
+        for key in self._parking.freed(places):
+            if key in self._views:
+                self._phases.touch(self._views[key])

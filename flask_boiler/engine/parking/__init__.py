@@ -1,0 +1,1 @@
+"""Parking: views that fail are set aside, recorded, and tried again."""

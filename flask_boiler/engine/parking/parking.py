@@ -1,0 +1,117 @@
+"""Views that were set aside, and what they wait for."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections.abc import Iterable
+from typing import Protocol
+
+from flask_boiler.engine.view_key import Parked, ViewKey
+from flask_boiler.ground.errors import BoilerError, CyclicViewError, MaterializationError
+from flask_boiler.ground.ports import CutChange
+from flask_boiler.ground.values import Target
+
+__all__ = ["Parking", "ParkingListener", "as_boiler_error"]
+
+logger = logging.getLogger(__name__)
+
+
+class ParkingListener(Protocol):
+    """Told of what is parked; the engine's lock is held, so it must not wait for anything."""
+
+    def parked(self, parked: Parked) -> None:
+        """A view is set aside, or failed again."""
+        ...
+
+    def released(self, key: ViewKey) -> None:
+        """A view is well, or gone; also told of those that were not parked."""
+        ...
+
+    def heard(self, change: CutChange) -> None:
+        """There is a new cut; it may have views be computed again."""
+        ...
+
+
+class Parking:
+    """Who failed, with what and since when; and who wants a place that is another's."""
+
+    def __init__(self) -> None:
+        self._parked: dict[ViewKey, Parked] = {}
+        self._in_circles: set[ViewKey] = set()
+        self._contested: dict[str, set[ViewKey]] = {}
+        self.listener: ParkingListener | None = None
+
+    def __contains__(self, key: ViewKey) -> bool:
+        return key in self._parked
+
+    def parked(self) -> list[Parked]:
+        """All that are set aside, the longest first."""
+        return list(self._parked.values())
+
+    def set_aside(self, key: ViewKey, error: Exception) -> None:
+        """Park a view, visibly; one that fails again keeps the time of its first failure."""
+        before = self._parked.get(key)
+        self._drop(key)
+        since = before.since if before else datetime.datetime.now(datetime.UTC)
+        parked = self._parked[key] = Parked(key, error, since)
+        if isinstance(error, CyclicViewError):
+            self._in_circles.add(key)
+        if self.listener is not None:
+            self.listener.parked(parked)
+        logger.error("%s is parked: %s", key, error, exc_info=error)
+
+    def release(self, key: ViewKey) -> None:
+        """It is well again, or gone."""
+        self._drop(key)
+        if self.listener is not None:
+            self.listener.released(key)
+
+    def hear(self, change: CutChange) -> None:
+        """Somebody may ask in it that views be tried again."""
+        if self.listener is not None:
+            self.listener.heard(change)
+
+    def _drop(self, key: ViewKey) -> None:
+        self._parked.pop(key, None)
+        self._in_circles.discard(key)
+
+    def held(self, keeper: str, target: Target | None) -> None:
+        """A target of a keeper's population is held, so it is refused no more."""
+        # A document has the key of its view, which is not well before it is computed.
+        if not isinstance(target, str):
+            self.release(ViewKey(keeper, str(target)))
+
+    @property
+    def in_circles(self) -> frozenset[ViewKey]:
+        """The views that are set aside because they read each other."""
+        return frozenset(self._in_circles)
+
+    def contest(self, key: ViewKey, places: Iterable[str]) -> None:
+        """The view would be kept at these places if they were free."""
+        for place in places:
+            self._contested.setdefault(place, set()).add(key)
+
+    def freed(self, places: Iterable[str]) -> set[ViewKey]:
+        """Who wanted these places, now that they are free; forgets it."""
+        waiting: set[ViewKey] = set()
+        for place in places:
+            waiting |= self._contested.pop(place, set())
+        return waiting
+
+
+def as_boiler_error(key: ViewKey, error: BaseException, read_time_ns: int) -> Exception:
+    """What failed a view, as an error that names it."""
+    if isinstance(error, MaterializationError):
+        error.key = key
+        error.read_time_ns = read_time_ns
+        return error
+    if isinstance(error, BoilerError):
+        return error
+    raised = MaterializationError(
+        f"{key} could not be computed: {type(error).__name__}: {error}",
+        key=key,
+        read_time_ns=read_time_ns,
+    )
+    raised.__cause__ = error
+    return raised

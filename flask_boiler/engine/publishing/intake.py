@@ -1,0 +1,49 @@
+"""The queue of what is to be published."""
+
+from __future__ import annotations
+
+import math
+import queue
+
+from flask_boiler.engine.publishing.commits import MOST_BYTES, MOST_WRITES
+from flask_boiler.engine.publishing.publication import Publication, Signal
+
+__all__ = ["Intake"]
+
+
+class Intake:
+    """A queue whose content is taken in portions of about the size of a commit."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Publication | Signal] = queue.SimpleQueue()
+
+    def put(self, arriving: Publication | Signal) -> None:
+        """Have it taken, after what came before; never blocks."""
+        self._queue.put(arriving)
+
+    def take(self, timeout_s: float) -> tuple[list[Publication], bool]:
+        """The publications that are there, up to the size of a commit; whether the end was reached.
+
+        :param timeout_s: how long to wait for the first; infinite to wait for ever. With nothing in
+            that time, or a nudge, it is empty.
+        """
+        batch: list[Publication] = []
+        documents = size_bytes = 0
+        try:
+            arrived = self._queue.get(timeout=None if timeout_s == math.inf else timeout_s)
+        except queue.Empty:
+            return batch, False
+        while True:
+            if arrived is Signal.END:
+                return batch, True
+            if isinstance(arrived, Publication):
+                batch.append(arrived)
+                written = [d for d in arrived.rendering.documents.values() if d is not None]
+                documents += len(written)
+                size_bytes += sum(document.ByteSize() for document in written)
+            if documents >= MOST_WRITES or size_bytes >= MOST_BYTES:
+                return batch, False
+            try:
+                arrived = self._queue.get_nowait()
+            except queue.Empty:
+                return batch, False

@@ -1,0 +1,283 @@
+"""What is known of the places that views are kept at: the writer's side of law 3."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask_boiler.engine.live_view import Rendering
+from flask_boiler.engine.publishing.ledger import (
+    ledger_path,
+    left_by_of,
+    owner_of,
+    record_of,
+    tombstone_of,
+)
+from flask_boiler.engine.publishing.moves import Move
+from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.firestore.codec import encoded_fields, stored_type
+from flask_boiler.ground.values import Precondition, Snapshot, Write
+
+__all__ = ["Place", "Places", "Plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place as it was last seen.
+
+    :param update_time_ns: of the document there; 0 if there is none.
+    :param content: digest of the document; ``None`` if there is none.
+    :param owner: whose it is by the ledger.
+    :param record_time_ns: the update time of what the ledger has for it, be it a record or a
+        tombstone; 0 if it has nothing.
+    :param left_by: who left the document there when it gave the place up.
+    :param obj_type: what the document says that it is, where the ledger names no owner.
+    :param written_here: this process has made it what it is.
+    """
+
+    update_time_ns: int = 0
+    content: bytes | None = None
+    owner: ViewKey | None = None
+    record_time_ns: int = 0
+    left_by: ViewKey | None = None
+    obj_type: str | None = None
+    written_here: bool = field(default=False, compare=False)
+
+    @property
+    def precondition(self) -> Precondition:
+        """That the document is still as it was seen."""
+        if self.content is None:
+            return Precondition(exists=False)
+        return Precondition(update_time_ns=self.update_time_ns)
+
+    @property
+    def record_precondition(self) -> Precondition:
+        """That the ledger is still as it was seen."""
+        if not self.record_time_ns:
+            return Precondition(exists=False)
+        return Precondition(update_time_ns=self.record_time_ns)
+
+    @property
+    def newest_ns(self) -> int:
+        """When it was last written, claimed or given up."""
+        return max(self.update_time_ns, self.record_time_ns)
+
+
+_UNSEEN = Place()
+
+
+@dataclass(slots=True)
+class Plan:
+    """The writes that make the places of one view what a rendering says.
+
+    :param contents: by written place, the digest it will have; ``None`` where it is given up.
+    :param written_at: by place, which of the writes is that of its document.
+    :param recorded_at: by place, which of the writes is that of its record or tombstone.
+    :param left: the places that are given up with the document that is there.
+    """
+
+    writes: list[Write] = field(default_factory=list)
+    contents: dict[str, bytes | None] = field(default_factory=dict)
+    written_at: dict[str, int] = field(default_factory=dict)
+    recorded_at: dict[str, int] = field(default_factory=dict)
+    left: set[str] = field(default_factory=set)
+    size_bytes: int = 0
+
+    @property
+    def freed(self) -> frozenset[str]:
+        """The places that are given up."""
+        return frozenset(place for place, content in self.contents.items() if content is None)
+
+    def set_document(self, place: str, document: Any, size_bytes: int, seen: Place) -> None:
+        """Replace the document at a place."""
+        self.written_at[place] = len(self.writes)
+        self.writes.append(Write("set", place, document, precondition=seen.precondition))
+        self.size_bytes += size_bytes
+
+    def set_record(self, place: str, record: Mapping[str, Any], seen: Place) -> None:
+        """Replace what the ledger has for a place."""
+        self.recorded_at[place] = len(self.writes)
+        path = ledger_path(place)
+        self.writes.append(Write("set", path, record, precondition=seen.record_precondition))
+
+
+class Places:
+    """Which view is at which place, and what is known to be stored there.
+
+    A place is a view's when the ledger says so, as last seen, and not before: what a view claims
+    in a commit that is not answered yet is :mod:`~flask_boiler.engine.publishing.moves`'s matter.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, Place] = {}
+        self._owned: dict[ViewKey, set[str]] = {}
+
+    def owned(self, key: ViewKey) -> frozenset[str]:
+        """The places of a view."""
+        return frozenset(self._owned.get(key, ()))
+
+    def owner(self, place: str) -> ViewKey | None:
+        """The view that has a place."""
+        return self._known(place).owner
+
+    def recall(self, place: str, stored: Snapshot, record: Snapshot) -> None:
+        """Take up a place that the ledger says is a view's."""
+        if record.update_time_ns >= self._known(place).record_time_ns:
+            self._note(place, _seen(stored, record))
+
+    def forget(self, key: ViewKey) -> None:
+        """Drop what is known of a view; its documents stay as they are."""
+        for place in self._owned.pop(key, set()):
+            self._seen.pop(place, None)
+
+    def see(self, place: str, stored: Snapshot, record: Snapshot) -> bool:
+        """Note what is stored at a place; whether that is news."""
+        before = self._known(place)
+        after = _seen(stored, record)
+        if before != after:
+            self._note(place, after)
+        return before != after
+
+    def move(self, key: ViewKey, rendering: Rendering) -> Move:
+        """Which places a rendering would have the view claim, and which it deletes."""
+        wanted = rendering.documents
+        owned = self.owned(key)
+        gains = () if rendering.gone else (p for p, d in wanted.items() if d is not None)
+        return Move(key, frozenset(gains) - owned, owned - wanted.keys())
+
+    def departure(self, key: ViewKey, rendering: Rendering) -> Move:
+        """The same of a rendering of which nothing is published."""
+        return Move(key, leaves=self.owned(key) - rendering.documents.keys())
+
+    def is_strange(self, key: ViewKey, place: str, document: Any) -> bool:
+        """Whether there is a document that nothing says is the view's.
+
+        :param document: what the view would write there.
+        """
+        seen = self._known(place)
+        if seen.owner is not None or seen.content is None or seen.left_by == key:
+            return False
+        return seen.obj_type is None or seen.obj_type != stored_type(document)
+
+    def plan(
+        self,
+        key: ViewKey,
+        rendering: Rendering,
+        *,
+        passed: Collection[str] = (),
+        leave_only: bool = False,
+    ) -> Plan:
+        """What to write so that the view's places are what the rendering says.
+
+        :param passed: places that it gives up and that others take over in the same commit.
+        :param leave_only: nothing is written but what gives places up.
+        """
+        plan = Plan()
+        if not leave_only:
+            for place, document in rendering.documents.items():
+                if document is not None:
+                    self._plan_document(plan, key, place, document, keep=not rendering.gone)
+        for place in self.owned(key) - rendering.documents.keys() - set(passed):
+            self._plan_removal(plan, key, place)
+        if rendering.gone and not leave_only:
+            self._plan_farewell(plan, key, rendering)
+        return plan
+
+    def applied(self, key: ViewKey, plan: Plan, times_ns: Sequence[int]) -> dict[str, int]:
+        """Note that a plan was committed.
+
+        :param times_ns: the update time that each of its writes gave.
+        :returns: the tombstones among them that are pruned: by place, when it was written.
+        """
+        tombstones = {}
+        for place, content in plan.contents.items():
+            before = self._known(place)
+            index = plan.recorded_at.get(place)
+            record_time_ns = before.record_time_ns if index is None else times_ns[index]
+            if content is not None:
+                written = plan.written_at.get(place)
+                time_ns = before.update_time_ns if written is None else times_ns[written]
+                self._note(place, Place(time_ns, content, key, record_time_ns, written_here=True))
+                continue
+            self._forget_place(place)
+            if index is not None and place not in plan.left:
+                tombstones[place] = record_time_ns
+                # Whoever claims it next replaces the tombstone.
+                self._seen[place] = Place(record_time_ns=record_time_ns, written_here=True)
+        return tombstones
+
+    def pruned(self, place: str, written_ns: int) -> None:
+        """Note that a tombstone is gone."""
+        if self._seen.get(place) == Place(record_time_ns=written_ns):
+            del self._seen[place]
+
+    def newest_ns(self, places: Iterable[str]) -> int:
+        """When any of these places was last written, claimed or given up."""
+        return max((self._known(place).newest_ns for place in places), default=0)
+
+    def newest_elsewhere_ns(self, places: Iterable[str]) -> int:
+        """The same of those that another process has made what they are."""
+        return self.newest_ns(place for place in places if not self._known(place).written_here)
+
+    def _plan_document(
+        self, plan: Plan, key: ViewKey, place: str, document: Any, *, keep: bool
+    ) -> None:
+        seen = self._known(place)
+        encoded = encoded_fields(document)
+        content = _digest(encoded)
+        plan.contents[place] = content if keep else None
+        if seen.content != content:
+            plan.set_document(place, document, len(encoded), seen)
+        if keep and seen.owner != key:
+            plan.set_record(place, record_of(key, place), seen)
+
+    def _plan_removal(self, plan: Plan, key: ViewKey, place: str) -> None:
+        seen = self._known(place)
+        plan.contents[place] = None
+        # Where there is nothing to delete, this refuses to leave without a record what has come.
+        plan.writes.append(Write("delete", place, precondition=seen.precondition))
+        plan.set_record(place, tombstone_of(key, place), seen)
+
+    def _plan_farewell(self, plan: Plan, key: ViewKey, rendering: Rendering) -> None:
+        for place in rendering.documents:
+            plan.contents[place] = None
+            plan.left.add(place)
+            seen = self._known(place)
+            if seen.owner == key:
+                plan.set_record(place, tombstone_of(key, place, left=True), seen)
+
+    def _known(self, place: str) -> Place:
+        return self._seen.get(place, _UNSEEN)
+
+    def _note(self, place: str, seen: Place) -> None:
+        self._forget_place(place)
+        self._seen[place] = seen
+        if seen.owner is not None:
+            self._owned.setdefault(seen.owner, set()).add(place)
+
+    def _forget_place(self, place: str) -> None:
+        owner = self._seen.pop(place, _UNSEEN).owner
+        owned = self._owned.get(owner) if owner is not None else None
+        if owner is not None and owned is not None:
+            owned.discard(place)
+            if not owned:
+                del self._owned[owner]
+
+
+def _seen(stored: Snapshot, record: Snapshot) -> Place:
+    content = _digest(encoded_fields(stored.raw)) if stored.exists else None
+    owner = owner_of(record)
+    return Place(
+        stored.update_time_ns,
+        content,
+        owner,
+        record.update_time_ns,
+        left_by_of(record),
+        stored_type(stored.raw) if stored.exists and owner is None else None,
+    )
+
+
+def _digest(encoded: bytes) -> bytes:
+    return hashlib.blake2b(encoded, digest_size=16).digest()

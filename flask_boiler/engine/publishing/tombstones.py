@@ -1,0 +1,62 @@
+"""The records of places that were given up, until they have served."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+
+from flask_boiler.engine.publishing.ledger import ledger_path
+from flask_boiler.ground.ports import Datastore
+from flask_boiler.ground.values import Precondition, Write
+
+__all__ = ["KEPT_FOR_NS", "Tombstones", "remove_tombstones"]
+
+#: For so long after a place was given up, its tombstone tells older computations that they have
+#: lost. One that is refused has lost, too, if its cut is older than that. What nothing refuses,
+#: for want of a tombstone, goes when its process hears of the deletion.
+KEPT_FOR_NS = 3600 * 1_000_000_000
+_MOST_AT_ONCE = 500
+
+
+class Tombstones:
+    """The tombstones that this process wrote or found. Not thread-safe."""
+
+    def __init__(self) -> None:
+        #: A heap: when each was written, and the place.
+        self._known: list[tuple[int, str]] = []
+
+    def note(self, place: str, written_ns: int) -> None:
+        """There is a tombstone for the place."""
+        heapq.heappush(self._known, (written_ns, place))
+
+    def take_served(self, now_ns: int) -> list[tuple[str, int]]:
+        """Some that are needed no more: the place, and when each was written. Forgets them.
+
+        :param now_ns: a recent time of the server's.
+        """
+        taken: list[tuple[str, int]] = []
+        while self._known and self._known[0][0] <= now_ns - KEPT_FOR_NS:
+            written_ns, place = heapq.heappop(self._known)
+            # One that is found again, at another start in the process, comes next to itself.
+            if taken[-1:] == [(place, written_ns)]:
+                continue
+            taken.append((place, written_ns))
+            if len(taken) == _MOST_AT_ONCE:
+                break
+        return taken
+
+
+def remove_tombstones(datastore: Datastore, served: Sequence[tuple[str, int]]) -> None:
+    """Remove tombstones that are still as they were written.
+
+    :raises ConflictError: another process changed some meanwhile; none is removed.
+    """
+    # The place may be somebody's again, or another process was first.
+    stored = datastore.get([ledger_path(place) for place, _ in served])
+    writes = [
+        Write("delete", path, precondition=Precondition(update_time_ns=written_ns))
+        for path, written_ns in ((ledger_path(place), time_ns) for place, time_ns in served)
+        if stored[path].update_time_ns == written_ns
+    ]
+    if writes:
+        datastore.commit(writes)

@@ -1,0 +1,437 @@
+"""What the messages of a Listen stream mean: a pure state machine.
+
+Messages go in; what they come to goes out: changes that are consistent at one read time,
+targets that the server refused, targets to listen to anew. No I/O, no threads, no clock.
+
+Each target is in one of these states::
+
+                  listen                CURRENT               marker
+    (unknown) ───────────► CATCHING UP ─────────► CURRENT ─────────────► HELD
+                            ▲   ▲    │              │  ▲                   │
+              restart,      │   │    │ REMOVE with  │  │ CURRENT           │
+              listen again  │   └────┼──────────────┘  └──── CATCHING UP ◄─┘
+                            │        ▼  RESET                   RESET, restart,
+                            └── REFUSED ◄──────────────── filter mismatch
+                                     cause
+
+What a message does:
+
+=====================  ========================================================================
+ADD                    the server knows the target; nothing to do
+document_change        the document is now (in ``target_ids``) or is no more (in
+                       ``removed_target_ids``) part of the target
+document_delete        the document is gone
+document_remove        the document left the target; what became of it is not known
+RESET                  forget what was not raised: every document is presumed gone until it
+                       comes again; if it comes with the same update time, nothing happened
+CURRENT                everything up to now has been sent
+filter                 how many documents the server counts; if we count others, those that its
+                       bloom filter lacks are gone, and if that does not explain it, listen anew
+REMOVE                 with a cause: the target is refused, all others live on
+NO_CHANGE              a newer token; with a read time and for no target in particular it is the
+                       *marker*: everything on the stream is consistent at that time
+=====================  ========================================================================
+
+Only a marker raises changes, and only when every target that was held before has caught up
+again, so that whoever sees the result never sees two times mixed. Tokens become the
+targets' own when their changes are raised, not before: after a reconnect the server repeats
+what was not. Target ids are never used twice, and messages for unknown ids are about
+targets that nobody wants any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flask_boiler.firestore import protocol
+from flask_boiler.firestore.listen.bloom_filter import BloomFilter
+from flask_boiler.firestore.listen.watch_events import (
+    Answered,
+    Event,
+    HeldBack,
+    Mismatched,
+    Raised,
+    Refused,
+)
+from flask_boiler.firestore.listen.watched_target import Listening
+from flask_boiler.ground.values import Decoder, QueryTarget, Snapshot, Target
+
+__all__ = ["PROBE_PATH", "Watch"]
+
+#: A document that is listened to for a moment, to make the server say something.
+PROBE_PATH = "_boiler/canary"
+#: What tells that the server has dealt with a target.
+_ANSWERS = (protocol.TargetChange.CURRENT, protocol.TargetChange.REMOVE)
+
+
+class Watch:
+    """All targets of one database, and what the stream has said about them.
+
+    :param database: the resource name, ``projects/P/databases/D``.
+    :param decoder: what the snapshots decode their documents with.
+    """
+
+    def __init__(self, database: str, decoder: Decoder) -> None:
+        self._database = database
+        self._prefix = f"{database}/documents/"
+        self._decoder = decoder
+        self._targets: dict[Target, Listening] = {}
+        self._by_id: dict[int, Listening] = {}
+        #: Ids that the server has neither told nor removed, also of targets that went since.
+        self._unanswered: set[int] = set()
+        self._last_id = 0
+        #: Current targets with something to raise.
+        self._ripe: set[Listening] = set()
+        #: Held targets that are not current: nothing can be raised until they are.
+        self._behind: set[Listening] = set()
+        #: The last marker's token: it counts for every target that was held then.
+        self._token = b""
+        self._token_turn = 0
+        self._turn = 0
+        self.read_time_ns = 0
+        self.resets = 0
+        self.held_back = 0
+        self._handlers: dict[str | None, Callable[[Any], Sequence[Event]]] = {
+            "target_change": self._target_change,
+            "document_change": self._document_change,
+            "document_delete": self._document_delete,
+            "document_remove": self._document_remove,
+            "filter": self._existence_filter,
+        }
+        self._on_change: dict[int, Callable[[Listening, Any], Sequence[Event]]] = {
+            protocol.TargetChange.ADD: self._added,
+            protocol.TargetChange.REMOVE: self._removed,
+            protocol.TargetChange.CURRENT: self._caught_up,
+            protocol.TargetChange.RESET: self._reset,
+            protocol.TargetChange.NO_CHANGE: self._no_change,
+        }
+
+    # Requests: what to send, and for which targets the answers are ours.
+
+    def listen(self, target: Target) -> Any:
+        """Begin to listen; the request to send."""
+        listening = self._targets[target] = Listening(target)
+        return self._request(listening, b"")
+
+    def release(self, target: Target) -> Any | None:
+        """Forget a target; the request to send, or ``None`` if the server knows nothing of it."""
+        listening = self._targets.pop(target, None)
+        if listening is None:
+            return None
+        self._ripe.discard(listening)
+        self._behind.discard(listening)
+        return self._removal(listening)
+
+    def relisten(self, target: Target) -> list[Any]:
+        """Listen again under a fresh id, without a token; the requests to send.
+
+        A target that was held stays so: what it has now is compared with what it had.
+        """
+        listening = self._targets.get(target)
+        if listening is None:
+            return []
+        removal = self._abandon(listening)
+        addition = self._request(listening, b"")
+        return [addition] if removal is None else [removal, addition]
+
+    def probe(self) -> Any:
+        """Ask for a sign of life and a newer marker; the request to send."""
+        return self._request(Listening(PROBE_PATH, probe=True), b"")
+
+    def restart(self) -> list[Any]:
+        """A new stream begins: what was not raised is void; the requests that open it."""
+        self._by_id.clear()
+        self._unanswered.clear()
+        self._ripe.clear()
+        return [self._resume(listening) for listening in self._targets.values()]
+
+    def close(self) -> None:
+        """The stream is gone: messages that may still be under way mean nothing."""
+        self._by_id.clear()
+        self._unanswered.clear()
+
+    def forget(self) -> list[Target]:
+        """Nothing is held any more; what was wanted, held or not."""
+        self._by_id.clear()
+        self._ripe.clear()
+        self._behind.clear()
+        for listening in self._targets.values():
+            listening.forget()
+        return list(self._targets)
+
+    def update_times(self, target: Target) -> dict[str, int] | None:
+        """When the documents of a target last changed, with what is pending.
+
+        :returns: ``None`` if the target has not caught up.
+        """
+        listening = self._targets.get(target)
+        if listening is None or not listening.current or listening.target_id not in self._by_id:
+            return None
+        return listening.effective_update_times()
+
+    @property
+    def unanswered(self) -> int:
+        """How many targets the server has yet to deal with, also those that went since."""
+        return len(self._unanswered)
+
+    def is_behind(self) -> bool:
+        """Whether some target that was asked for is not current."""
+        return any(not listening.current for listening in self._by_id.values())
+
+    def leave_behind(self) -> list[Target]:
+        """Hold those no more that have not caught up again, so that the others can be raised."""
+        left = list(self._behind)
+        self._behind.clear()
+        for listening in left:
+            listening.release_hold()
+        return [listening.target for listening in left]
+
+    def _resume(self, listening: Listening) -> Any:
+        # A marker's token counts for all targets that were held when it was raised.
+        is_newest = self._token_turn >= listening.token_turn
+        token = (self._token if is_newest else listening.token) if listening.held else b""
+        listening.presume_gone()
+        if token:
+            listening.resent = None
+        return self._request(listening, token)
+
+    def _abandon(self, listening: Listening) -> Any | None:
+        """Believe nothing that was said of the target, and no token for it, until it is held."""
+        listening.presume_gone()
+        listening.token, listening.token_turn = b"", self._turn + 1
+        self._ripe.discard(listening)
+        if listening.held:
+            self._behind.add(listening)
+        return self._removal(listening)
+
+    def _request(self, listening: Listening, token: bytes) -> Any:
+        self._last_id += 1
+        listening.target_id = self._last_id
+        listening.with_token = bool(token)
+        listening.fresh = True
+        self._by_id[self._last_id] = listening
+        self._unanswered.add(self._last_id)
+        self._ripe.discard(listening)
+        if listening.held:
+            self._behind.add(listening)
+        request = protocol.ListenRequest(database=self._database)
+        self._fill(request.add_target, listening, token)
+        return request
+
+    def _fill(self, addition: Any, listening: Listening, token: bytes) -> None:
+        addition.target_id = listening.target_id
+        target = listening.target
+        if isinstance(target, str):
+            addition.documents.documents.append(self._prefix + target)
+        else:
+            addition.query.parent = (self._prefix + target.parent).rstrip("/")
+            addition.query.structured_query.MergeFromString(target.structured)
+        if token:
+            addition.resume_token = token
+            addition.expected_count.value = len(listening.known)
+
+    def _removal(self, listening: Listening) -> Any | None:
+        if self._by_id.pop(listening.target_id, None) is None:
+            return None
+        return protocol.ListenRequest(database=self._database, remove_target=listening.target_id)
+
+    # Messages: what the server says.
+
+    def receive(self, response: Any) -> Sequence[Event]:
+        """Take in one ``ListenResponse``; what it comes to, mostly nothing."""
+        kind = response.WhichOneof("response_type")
+        handler = self._handlers.get(kind)
+        # A kind of message that does not exist yet can only be meant for newer clients.
+        return () if handler is None else handler(getattr(response, kind))
+
+    def _document_change(self, change: Any) -> Sequence[Event]:
+        document = change.document
+        path = document.name[len(self._prefix) :]
+        for target_id in change.removed_target_ids:
+            self._remove(target_id, path)
+        stamp = document.update_time
+        update_time_ns = stamp.seconds * 1_000_000_000 + stamp.nanos
+        snapshot = None
+        for target_id in change.target_ids:
+            listening = self._by_id.get(target_id)
+            if listening is None:
+                continue
+            known = listening.known.get(path)
+            if known is not None and known.update_time_ns == update_time_ns:
+                listening.confirm(path)
+            else:
+                snapshot = snapshot or self._snapshot(path, document, update_time_ns)
+                listening.upsert(path, snapshot)
+            self._ripen(listening)
+        return ()
+
+    def _snapshot(self, path: str, document: Any, update_time_ns: int) -> Snapshot:
+        return Snapshot(
+            path,
+            document,
+            self._decoder,
+            create_time_ns=protocol.nanoseconds(document.create_time),
+            update_time_ns=update_time_ns,
+        )
+
+    def _document_delete(self, deletion: Any) -> Sequence[Event]:
+        path = deletion.document[len(self._prefix) :]
+        for target_id in deletion.removed_target_ids or tuple(self._by_id):
+            self._remove(target_id, path)
+        return ()
+
+    def _document_remove(self, removal: Any) -> Sequence[Event]:
+        path = removal.document[len(self._prefix) :]
+        for target_id in removal.removed_target_ids:
+            self._remove(target_id, path)
+        return ()
+
+    def _remove(self, target_id: int, path: str) -> None:
+        listening = self._by_id.get(target_id)
+        if listening is not None:
+            listening.remove(path)
+            self._ripen(listening)
+
+    def _ripen(self, listening: Listening) -> None:
+        if listening.current:
+            self._ripe.add(listening)
+
+    def _existence_filter(self, found: Any) -> Sequence[Event]:
+        listening = self._by_id.get(found.target_id)
+        if listening is None or listening.probe:
+            return ()
+        if isinstance(listening.target, str) and found.count == 0:
+            listening.remove(listening.target)
+            self._ripen(listening)
+            return ()
+        if listening.effective_count() == found.count:
+            return ()
+        if self._dropped_strangers(listening, found):
+            return ()
+        return self._mismatched(listening)
+
+    def _dropped_strangers(self, listening: Listening, found: Any) -> bool:
+        """Drop what the bloom filter does not know; whether that explains the count."""
+        if not found.HasField("unchanged_names"):
+            return False
+        bloom = BloomFilter.of(found.unchanged_names)
+        if bloom is None:
+            return False
+        paths = listening.effective_paths()
+        strangers = [path for path in paths if self._prefix + path not in bloom]
+        if len(paths) - len(strangers) != found.count:
+            return False
+        for path in strangers:
+            listening.remove(path)
+        self._ripen(listening)
+        return True
+
+    def _mismatched(self, listening: Listening) -> Sequence[Event]:
+        listening.mismatches += 1
+        removal = self._abandon(listening)
+        return (Mismatched(listening.target, listening.mismatches, removal),)
+
+    def _target_change(self, change: Any) -> Sequence[Event]:
+        kind = change.target_change_type
+        if not change.target_ids and kind == protocol.TargetChange.NO_CHANGE:
+            return self._marker(change)
+        if kind in _ANSWERS:
+            self._unanswered.difference_update(change.target_ids or self._by_id)
+        handler = self._on_change.get(kind)
+        if handler is None:
+            return ()
+        events: list[Event] = []
+        for target_id in change.target_ids or tuple(self._by_id):
+            listening = self._by_id.get(target_id)
+            if listening is not None:
+                events.extend(handler(listening, change))
+        return events
+
+    def _added(self, listening: Listening, change: Any) -> Sequence[Event]:
+        return ()
+
+    def _no_change(self, listening: Listening, change: Any) -> Sequence[Event]:
+        if change.resume_token:
+            listening.next_token = change.resume_token
+            self._ripen(listening)
+        return ()
+
+    def _reset(self, listening: Listening, change: Any) -> Sequence[Event]:
+        self.resets += 1
+        listening.presume_gone()
+        self._ripe.discard(listening)
+        if listening.held:
+            self._behind.add(listening)
+        return ()
+
+    def _caught_up(self, listening: Listening, change: Any) -> Sequence[Event]:
+        if listening.probe:
+            return self._answered(listening)
+        listening.current = True
+        if change.resume_token:
+            listening.next_token = change.resume_token
+        self._ripe.add(listening)
+        self._behind.discard(listening)
+        return ()
+
+    def _answered(self, probe: Listening) -> Sequence[Event]:
+        removal = self._removal(probe)
+        return () if removal is None else (Answered(removal),)
+
+    def _removed(self, listening: Listening, change: Any) -> Sequence[Event]:
+        if not change.HasField("cause"):
+            # Our own removals are unknown ids by now, so the server lost a target of ours.
+            self._by_id.pop(listening.target_id, None)
+            return () if listening.probe else self._mismatched(listening)
+        if listening.probe:
+            return self._answered(listening)
+        self._by_id.pop(listening.target_id, None)
+        if listening.with_token:
+            # The token may be what is refused: without one the server says whether it is.
+            return self._mismatched(listening)
+        self._ripe.discard(listening)
+        self._behind.discard(listening)
+        listening.forget()
+        return (Refused(listening.target, _described(change.cause)),)
+
+    def _marker(self, change: Any) -> Sequence[Event]:
+        read_time_ns = protocol.nanoseconds(change.read_time)
+        if not read_time_ns or read_time_ns < self.read_time_ns:
+            return ()
+        if self._behind:
+            self.held_back += 1
+            return (HeldBack(),)
+        self._turn += 1
+        if change.resume_token:
+            self._token, self._token_turn = change.resume_token, self._turn
+        self.read_time_ns = read_time_ns
+        return (self._raise(Raised(read_time_ns)),)
+
+    def _raise(self, raised: Raised) -> Raised:
+        for listening in self._ripe:
+            self._settle(listening, raised)
+        self._ripe.clear()
+        return raised
+
+    def _settle(self, listening: Listening, raised: Raised) -> None:
+        if listening.next_token or not listening.held:
+            listening.token, listening.token_turn = listening.next_token, self._turn
+            listening.next_token = b""
+        target = listening.target
+        if listening.fresh:
+            raised.caught_up.append(target)
+        changes = listening.settle()
+        if isinstance(target, QueryTarget):
+            if changes or not listening.held:
+                raised.queries[target] = changes
+        elif changes or not listening.held:
+            snapshot = listening.known.get(target)
+            raised.documents[target] = snapshot or Snapshot(target, None, self._decoder)
+        if not listening.held:
+            listening.held = True
+            raised.held.append(target)
+
+
+def _described(cause: Any) -> str:
+    return f"{cause.message or 'no reason given'} (code {cause.code})"

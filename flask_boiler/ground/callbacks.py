@@ -1,0 +1,141 @@
+"""What applications hand in to be called: plain functions, for nothing here awaits them.
+
+Calling a coroutine function or a generator function runs nothing of it. What it was to do would be
+skipped without a word, and whoever asks it would take the coroutine for its answer, which is true.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Collection
+from typing import Any, TypeVar
+
+from flask_boiler.ground.errors import BoilerError, ConfigurationError, DeclarationError
+
+__all__ = ["misfit", "require_plain", "require_plain_members", "require_result"]
+
+T = TypeVar("T")
+
+_AWAITED = (
+    "{what} is {kind}, and nothing awaits it: it would never run. Make it a plain function (def); "
+    "it may call asyncio.run(...) for what is asynchronous"
+)
+_ITERATED = (
+    "{what} is {kind}, so that calling it runs nothing of it: return a value instead of yielding, "
+    "a list say"
+)
+
+
+def require_plain(
+    function: Any,
+    what: str,
+    *,
+    may_yield: bool = False,
+    error: type[BoilerError] = ConfigurationError,
+) -> None:
+    """Check that calling a function does what it says.
+
+    Looks through ``functools.partial``, methods, properties and objects that can be called. What is
+    no function, such as ``None``, passes: whether one is needed is not the matter here.
+
+    :param what: what the application knows it by, for the message.
+    :param may_yield: what it returns is only iterated, so that a generator function will do.
+    :raises BoilerError: it is a coroutine function or a generator function; of the class ``error``.
+    """
+    found = _function(function)
+    if inspect.iscoroutinefunction(found):
+        raise error(_AWAITED.format(what=what, kind="a coroutine function (async def)"))
+    if inspect.isasyncgenfunction(found):
+        raise error(_AWAITED.format(what=what, kind="an asynchronous generator"))
+    if inspect.isgeneratorfunction(found) and not may_yield:
+        raise error(_ITERATED.format(what=what, kind="a generator function (it has a yield)"))
+
+
+def require_plain_members(
+    cls: type,
+    *,
+    prefix: str | None = None,
+    may_yield: Collection[str] = (),
+    but: Collection[str] = (),
+    error: type[BoilerError] = DeclarationError,
+) -> None:
+    """Check what a class, or a mixin of it, defines in place of what this package calls.
+
+    :param prefix: names that are called by their beginning, whether or not the package has them.
+    :param may_yield: names whose result is only iterated.
+    :param but: names that others call, who await what they get.
+    :raises BoilerError: as for :func:`require_plain`.
+    """
+    called = {n for c in cls.__mro__ if _is_ours(c) for n in vars(c) if not n.startswith("__")}
+    seen: set[str] = set(but)
+    for ancestor in cls.__mro__:
+        if _is_ours(ancestor):
+            continue
+        for name, member in vars(ancestor).items():
+            wanted = name in called or (prefix is not None and name.startswith(prefix))
+            if wanted and name not in seen:
+                seen.add(name)
+                what = f"{cls.__qualname__}.{name}"
+                require_plain(member, what, may_yield=name in may_yield, error=error)
+
+
+def require_result(result: T, what: str, *, may_yield: bool = False) -> T:
+    """What a function returned, if it ran: a decorator can hide a coroutine or a generator.
+
+    :param may_yield: it may be a generator, which is iterated.
+    :raises ConfigurationError: it is one.
+    """
+    kind = f"a function that returns a {type(result).__name__}"
+    if inspect.isawaitable(result) or inspect.isasyncgen(result):
+        if inspect.iscoroutine(result):
+            result.close()
+        raise ConfigurationError(_AWAITED.format(what=what, kind=kind))
+    if inspect.isgenerator(result) and not may_yield:
+        raise ConfigurationError(_ITERATED.format(what=what, kind=kind))
+    return result
+
+
+def misfit(function: Any, *arguments: str) -> str | None:
+    """Why a function cannot be called with these arguments, by position; ``None`` if it can.
+
+    Nothing is known of functions that do not show their signature: they are taken to fit.
+    """
+    if not callable(function):
+        return f"{function!r:.80} is no function"
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        name = getattr(function, "__qualname__", repr(function))
+        return f"{name}{signature} is called with ({', '.join(arguments)}): {error}"
+    return None
+
+
+def _function(given: Any) -> Any:
+    """The function that is run when an object is called."""
+    while True:
+        match given:
+            case functools.partial() | functools.partialmethod() | functools.cached_property():
+                given = given.func
+            case staticmethod() | classmethod():
+                given = given.__func__
+            case property():
+                given = given.fget
+            case _ if inspect.ismethod(given):
+                given = given.__func__
+            case _ if inspect.isfunction(given) or isinstance(given, type):
+                return given
+            case _ if inspect.iscoroutinefunction(given):
+                # An object that is marked as one, whatever its class says.
+                return given
+            case _:
+                call = getattr(type(given), "__call__", None)  # noqa: B004 - it is looked at
+                return call if inspect.isfunction(call) else None
+
+
+def _is_ours(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == "flask_boiler"

@@ -1,0 +1,105 @@
+"""What is to be done later, and the thread that does it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable, Hashable
+
+from flask_boiler.ground.lifecycle import join
+from flask_boiler.ground.threads import OwnThread
+
+__all__ = ["Agenda", "Timekeeper"]
+
+_logger = logging.getLogger(__name__)
+
+_AGAIN_AFTER_S = 1.0
+
+
+class Agenda:
+    """Tasks by name, each with the time at which it is due; not thread-safe."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[Hashable, tuple[float, Callable[[], None]]] = {}
+
+    def schedule(self, name: Hashable, at: float, task: Callable[[], None]) -> None:
+        """Do the task at this time, in place of an earlier one of the same name."""
+        self._tasks[name] = (at, task)
+
+    def cancel(self, name: Hashable) -> None:
+        """Do not do it, if it was planned."""
+        self._tasks.pop(name, None)
+
+    def take_due(self, now: float) -> list[Callable[[], None]]:
+        """The tasks whose time has come; they are taken off the agenda."""
+        due = [name for name, (at, _) in self._tasks.items() if at <= now]
+        return [self._tasks.pop(name)[1] for name in due]
+
+    def next_at(self) -> float:
+        """When the next task is due; infinite if there is none."""
+        return min((at for at, _ in self._tasks.values()), default=math.inf)
+
+
+class Timekeeper:
+    """A thread that calls ``tick`` again and again, when it asked for it or when it is woken.
+
+    :param tick: does what is due, and returns when it is to be called again.
+    :param name: what the thread is called.
+    :param on_failure: told what ended the thread, if something does.
+    """
+
+    def __init__(
+        self,
+        tick: Callable[[], float],
+        clock: Callable[[], float],
+        name: str = "flask-boiler-timekeeper",
+        *,
+        on_failure: Callable[[BaseException], object] | None = None,
+    ) -> None:
+        self._tick = tick
+        self._clock = clock
+        self._condition = threading.Condition()
+        self._next_at = math.inf
+        self._stopping = False
+        self._thread = OwnThread(
+            self._run,
+            name=name,
+            stops="nothing that is to be done later, or again, is done any more",
+            on_failure=on_failure,
+        )
+
+    def start(self) -> None:
+        """Begin to call."""
+        self._thread.start()
+
+    def wake_by(self, at: float) -> None:
+        """Call at this time, if not earlier."""
+        with self._condition:
+            if at < self._next_at:
+                self._next_at = at
+                self._condition.notify()
+
+    def stop(self) -> None:
+        """Call no more; returns when the thread is gone, unless it is called on it."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify()
+        join(self._thread)
+
+    def _run(self) -> None:
+        while self._sleep():
+            try:
+                self.wake_by(self._tick())
+            except BaseException:
+                _logger.exception("a task of %s failed; the others go on", self._thread.name)
+                # It did not come to say when the next is due.
+                self.wake_by(self._clock() + _AGAIN_AFTER_S)
+
+    def _sleep(self) -> bool:
+        """Wait until it is time; false when it never will be."""
+        with self._condition:
+            while not self._stopping and (left_s := self._next_at - self._clock()) > 0:
+                self._condition.wait(min(left_s, threading.TIMEOUT_MAX))
+            self._next_at = math.inf
+            return not self._stopping

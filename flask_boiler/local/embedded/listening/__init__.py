@@ -1,0 +1,1 @@
+"""Listening: what the targets of a stream are told of what changed."""

@@ -1,0 +1,111 @@
+"""What a Listen stream says: serialized ``ListenResponse`` messages.
+
+Those that carry documents are put together from stored bytes, without decoding what is in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from flask_boiler.firestore import protocol
+from flask_boiler.local.embedded.listening.answers import field, timestamp_bytes, varint
+from flask_boiler.local.embedded.listening.existence_filter import fill_bloom
+from flask_boiler.local.embedded.storage.clock import set_timestamp
+from flask_boiler.local.embedded.storage.refusal import Refusal
+
+__all__ = [
+    "added",
+    "changed",
+    "current",
+    "deleted",
+    "existence_filter",
+    "left",
+    "marker",
+    "removed",
+    "reset",
+]
+
+_KINDS = protocol.TargetChange
+
+# Tags of google.firestore.v1: of ListenResponse, then of the messages in it.
+_DOCUMENT_CHANGE, _DOCUMENT_DELETE, _DOCUMENT_REMOVE = b"\x1a", b"\x22", b"\x32"
+_DOCUMENT, _READ_TIME = b"\x0a", b"\x22"
+_TARGET_IDS, _REMOVED_TARGET_IDS, _REMOVE_TARGET_IDS = b"\x2a", b"\x32", b"\x12"
+
+
+def changed(document: bytes, target_ids: Iterable[int], gone_ids: Iterable[int] = ()) -> bytes:
+    """A document, as it is now in these targets, and no longer in those."""
+    content = field(_DOCUMENT, document) + _ids(_TARGET_IDS, target_ids)
+    return field(_DOCUMENT_CHANGE, content + _ids(_REMOVED_TARGET_IDS, gone_ids))
+
+
+def deleted(name: str, target_ids: Iterable[int], time: int) -> bytes:
+    """A document does not exist (any more)."""
+    content = field(_DOCUMENT, name.encode()) + field(_READ_TIME, timestamp_bytes(time))
+    return field(_DOCUMENT_DELETE, content + _ids(_REMOVED_TARGET_IDS, target_ids))
+
+
+def left(name: str, target_ids: Iterable[int], time: int) -> bytes:
+    """A document that exists is no longer in these targets."""
+    content = field(_DOCUMENT, name.encode()) + _ids(_REMOVE_TARGET_IDS, target_ids)
+    return field(_DOCUMENT_REMOVE, content + field(_READ_TIME, timestamp_bytes(time)))
+
+
+def added(target_id: int) -> bytes:
+    """A target is listened to."""
+    return _target_change(_KINDS.ADD, [target_id])
+
+
+def reset(target_id: int) -> bytes:
+    """What was said about a target counts no more; all of it follows."""
+    return _target_change(_KINDS.RESET, [target_id])
+
+
+def current(target_id: int, token: bytes, time: int) -> bytes:
+    """A target has caught up."""
+    return _target_change(_KINDS.CURRENT, [target_id], token, time)
+
+
+def marker(token: bytes, time: int) -> bytes:
+    """All targets are as they were at a time."""
+    return _target_change(_KINDS.NO_CHANGE, [], token, time)
+
+
+def removed(target_id: int, cause: Refusal | None = None) -> bytes:
+    """A target is listened to no more; the cause, if the client did not ask for it."""
+    response = protocol.ListenResponse()
+    response.target_change.target_change_type = _KINDS.REMOVE
+    response.target_change.target_ids.append(target_id)
+    if cause is not None:
+        response.target_change.cause.code = cause.code.value[0]
+        response.target_change.cause.message = cause.details
+    return bytes(response.SerializeToString())
+
+
+def existence_filter(target_id: int, count: int, names: Iterable[str] | None = None) -> bytes:
+    """How many documents are in a target, and (optionally) which, as a bloom filter."""
+    response = protocol.ListenResponse()
+    response.filter.target_id = target_id
+    response.filter.count = count
+    if names is not None:
+        fill_bloom(response.filter.unchanged_names, list(names))
+    return bytes(response.SerializeToString())
+
+
+def _target_change(kind: int, target_ids: list[int], token: bytes = b"", time: int = 0) -> bytes:
+    response = protocol.ListenResponse()
+    change: Any = response.target_change
+    # One that says nothing but defaults would not be there at all.
+    change.SetInParent()
+    change.target_change_type = kind
+    change.target_ids.extend(target_ids)
+    change.resume_token = token
+    if time:
+        set_timestamp(change.read_time, time)
+    return bytes(response.SerializeToString())
+
+
+def _ids(tag: bytes, target_ids: Iterable[int]) -> bytes:
+    packed = b"".join(map(varint, target_ids))
+    return field(tag, packed) if packed else b""

@@ -1,0 +1,1 @@
+"""Queries: which are taken, and how they are answered."""

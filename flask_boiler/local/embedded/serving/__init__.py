@@ -1,0 +1,1 @@
+"""Serving: gRPC, HTTP and WebChannel, on one port."""

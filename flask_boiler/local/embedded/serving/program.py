@@ -1,0 +1,85 @@
+"""``python -m flask_boiler.embedded``: an embedded Firestore in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+
+from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.ground.signals import EndRequests
+from flask_boiler.ground.threads import OwnThread
+from flask_boiler.local.embedded.serving.server import EmbeddedFirestore
+from flask_boiler.local.embedded.storage.database import MEMORY
+
+__all__ = ["main", "run_until_ended"]
+
+_STOP_WITHIN_S = 4.0
+
+
+def run_until_ended(server: EmbeddedFirestore, say: Callable[[str], None]) -> None:
+    """Serve until SIGINT, SIGTERM or SIGHUP; what was acknowledged is kept, if there is a file.
+
+    Call it on the main thread, which is where Python hears of signals. It ends within five
+    seconds, whatever calls are open; a signal that comes meanwhile changes nothing.
+
+    :param say: tells whoever started it, a line at a time.
+    :raises ConfigurationError: it cannot start; the message says why.
+    """
+    with EndRequests() as requests:
+        server.start()
+        say(f"Embedded Firestore at {server.host}, data in {server.kept_in}.")
+        say("It checks no security rules: whoever reaches its port may read and write everything.")
+        say(f"  export FIRESTORE_EMULATOR_HOST={server.host}")
+        requests.wait()
+        # Calls of clients that do not read may hold it up; what was acknowledged is written.
+        stopping = OwnThread(
+            server.stop, name="embedded-stop", stops="the embedded Firestore is left as it is"
+        )
+        stopping.start()
+        stopping.join(_STOP_WITHIN_S)
+    say("stopped")
+
+
+def main() -> int:
+    """Serve until it is ended; the exit status."""
+    arguments = _arguments()
+    # It is told below, to whoever looks at the output.
+    logging.getLogger("flask_boiler.local.embedded").setLevel(logging.ERROR)
+    try:
+        server = EmbeddedFirestore(
+            arguments.file,
+            address=arguments.address,
+            port=arguments.port,
+            allow_remote=arguments.allow_remote,
+            trusted_hosts=arguments.trusted_host,
+        )
+        run_until_ended(server, _say)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m flask_boiler.embedded", description=__doc__)
+    parser.add_argument("--file", default=MEMORY, help="where its data are kept (in memory)")
+    parser.add_argument("--address", default="127.0.0.1", help="where it listens (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=0, help="at which port (a free one)")
+    parser.add_argument(
+        "--allow-remote", action="store_true", help="allow an address that others can reach"
+    )
+    parser.add_argument(
+        "--trusted-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name, besides localhost, under which browsers may ask, and whose pages may",
+    )
+    return parser.parse_args()
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

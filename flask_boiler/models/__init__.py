@@ -1,0 +1,1 @@
+"""Domain models: how they are declared, stored, changed and asked for."""

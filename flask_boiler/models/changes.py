@@ -1,0 +1,223 @@
+"""What saving a document writes, and what the instance knows afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flask_boiler.attrs.kinds.plain_kinds import Mismatch, StoredMismatch
+from flask_boiler.firestore.field_path import field_path
+from flask_boiler.firestore.native import contains_transform, copied, same_value
+from flask_boiler.ground.errors import ValidationError
+from flask_boiler.ground.values import Precondition, Snapshot, Write
+from flask_boiler.models.model_state import UNDECLARED, UNSET
+
+if TYPE_CHECKING:
+    from flask_boiler.models.domain_model import DomainModel
+    from flask_boiler.models.model import Model
+
+__all__ = ["Change", "changed", "is_unchanged", "only", "rebase", "take", "whole"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A write, and the stored fields as they are once it is applied.
+
+    :param written: attributes whose value was written.
+    """
+
+    write: Write
+    stored: Mapping[str, Any]
+    written: Collection[str]
+
+
+def whole(model: DomainModel, precondition: Precondition | None) -> Change:
+    """The document as it is, whatever is stored.
+
+    :raises ValidationError: a value is not what its attribute declares.
+    """
+    fields = model.to_dict()
+    write = Write("set", model.doc_path, fields, precondition=precondition)
+    return Change(write, fields, list(model.attributes()))
+
+
+def changed(
+    model: DomainModel, baseline: Mapping[str, Any], precondition: Precondition | None
+) -> Change | None:
+    """What is different from the document; ``None`` if nothing is.
+
+    :param baseline: the stored fields of the document, as far as they are known.
+    :raises ValidationError: a changed value is not what its attribute declares.
+    """
+    differing = _differing(model, baseline)
+    dumped = _dumped(model, differing)
+    extra = _changed_extra(model, baseline)
+    if dumped or extra:
+        extra |= _renamed(model, dumped, baseline)
+    return _change(model, dumped, extra, baseline, precondition)
+
+
+def is_unchanged(model: Model) -> bool:
+    """Whether an instance is still what it was made from."""
+    baseline = model._model_state.stored
+    return not _differing(model, baseline) and not _changed_extra(model, baseline)
+
+
+def only(
+    model: DomainModel,
+    names: Iterable[str],
+    baseline: Mapping[str, Any],
+    precondition: Precondition,
+) -> Change | None:
+    """These attributes and undeclared fields, changed or not.
+
+    :raises ValidationError: one of the values is not what its attribute declares.
+    """
+    attributes = model.attributes()
+    given = list(names)
+    stored = [k for k in given if k in attributes and attributes[k].options.export_enabled]
+    held = {name: attributes[name].held_by(model) for name in stored}
+    extra = {k: copied(model.extra[k]) for k in given if k not in attributes}
+    return _change(model, _dumped(model, held), extra, baseline, precondition)
+
+
+def take(model: DomainModel, change: Change, update_time_ns: int) -> None:
+    """Let the instance know that a change was applied.
+
+    What it cannot know is read again when it is next looked at: what the server computed, and
+    the rest of a document that was updated without ever having been read.
+    """
+    state = model._model_state
+    stale = {name for name, value in change.stored.items() if contains_transform(value)}
+    if state.update_time_ns is None and change.write.kind == "update":
+        stale |= {*model._data_keys, UNDECLARED} - change.stored.keys()
+    rewritten = {model.attributes()[name].data_key for name in change.written}
+    state.stale = frozenset((state.stale - rewritten) | stale)
+    state.stored = {k: v for k, v in change.stored.items() if k not in stale}
+    state.update_time_ns = update_time_ns
+    state.pending = None
+    state.deleted = False
+    state.group = None
+    for name in change.written:
+        if name in state.related:
+            state.related[name].confirm()
+        state.defaulted.pop(name, None)
+        value = state.values.get(name)
+        if value is UNSET or contains_transform(value):
+            state.values.pop(name, None)
+    if state.extra is not None:
+        state.extra = {k: v for k, v in state.extra.items() if not contains_transform(v)}
+
+
+def rebase(model: DomainModel, snapshot: Snapshot) -> None:
+    """Take the document as it is now; what was changed and not saved stays changed."""
+    state = model._model_state
+    state.values = {
+        name: value
+        for name, value in state.values.items()
+        if _differs(model, name, value, state.stored)
+    }
+    state.related = {
+        name: related
+        for name, related in state.related.items()
+        if _differs(model, name, related.references, state.stored)
+    }
+    if state.extra is not None:
+        known = model._data_keys
+        fresh = {k: copied(v) for k, v in snapshot.fields.items() if k not in known}
+        merged = {**fresh, **_changed_extra(model, state.stored)}
+        state.extra = {k: v for k, v in merged.items() if v is not UNSET}
+    state.stored = snapshot.fields
+    state.update_time_ns = snapshot.update_time_ns
+    state.stale = frozenset()
+    # It is of another time than what it was read with.
+    state.group = None
+
+
+def _differing(model: Model, baseline: Mapping[str, Any]) -> dict[str, Any]:
+    """By attribute, the values that are not what the baseline says."""
+    held = {
+        name: attribute.held_by(model)
+        for name, attribute in model.attributes().items()
+        if attribute.options.export_enabled and attribute.has_own_value(model)
+    }
+    return {name: value for name, value in held.items() if _differs(model, name, value, baseline)}
+
+
+def _differs(model: Model, name: str, value: Any, baseline: Mapping[str, Any]) -> bool:
+    state, attribute = model._model_state, model.attributes()[name]
+    stored = attribute.stored_in(baseline)
+    if stored is not UNSET:
+        held = attribute.unset_form(model) if value is UNSET else value
+        return held is UNSET or not attribute.same(held, stored)
+    if attribute.data_key in state.stale:
+        return True
+    if name in state.defaulted:
+        return not attribute.same(value, state.defaulted[name])
+    return value is not UNSET
+
+
+def _dumped(model: Model, held: Mapping[str, Any]) -> dict[str, Any]:
+    wrong: dict[str, list[str]] = {}
+    values: dict[str, Any] = {}
+    for name, value in held.items():
+        try:
+            attribute = model.attributes()[name]
+            dumped = attribute.dump_held(value)
+            values[name] = attribute.unset_form(model) if dumped is UNSET else dumped
+        except StoredMismatch as mismatch:
+            raise mismatch.error(name, where=model._where()) from mismatch
+        except Mismatch as mismatch:
+            wrong.update(mismatch.below(name))
+    if wrong:
+        raise ValidationError(wrong, where=model._where())
+    return values
+
+
+def _changed_extra(model: Model, baseline: Mapping[str, Any]) -> dict[str, Any]:
+    state = model._model_state
+    if state.extra is None:
+        return {}
+    known = model._data_keys
+    before = {name: value for name, value in baseline.items() if name not in known}
+    changes: dict[str, Any] = dict.fromkeys(before.keys() - state.extra.keys(), UNSET)
+    for name, value in state.extra.items():
+        if name not in before or not same_value(value, before[name]):
+            changes[name] = copied(value)
+    return changes
+
+
+def _renamed(
+    model: DomainModel, dumped: Mapping[str, Any], baseline: Mapping[str, Any]
+) -> dict[str, Any]:
+    """By field, what is stored under earlier names of the class and of attributes."""
+    moved: dict[str, Any] = {}
+    if baseline.get("obj_type") in model.meta("was"):
+        moved["obj_type"] = model.type_name()
+    for name, attribute in model.attributes().items():
+        earlier = attribute.earlier_fields(baseline)
+        if earlier and name not in dumped and attribute.data_key not in baseline:
+            moved[attribute.data_key] = copied(baseline[earlier[0]])
+        moved |= dict.fromkeys(earlier, UNSET)
+    return moved
+
+
+def _change(
+    model: DomainModel,
+    values: Mapping[str, Any],
+    extra: Mapping[str, Any],
+    baseline: Mapping[str, Any],
+    precondition: Precondition | None,
+) -> Change | None:
+    attributes = [model.attributes()[name] for name in values]
+    fields = {a.data_key: value for a, value in zip(attributes, values.values(), strict=True)}
+    fields |= {old: UNSET for a in attributes for old in a.earlier_fields(baseline)}
+    fields.update(extra)
+    if not fields:
+        return None
+    present = {name: value for name, value in fields.items() if value is not UNSET}
+    mask = tuple(field_path(name) for name in fields)
+    write = Write("update", model.doc_path, present, mask, precondition)
+    untouched = {k: v for k, v in baseline.items() if k not in fields}
+    return Change(write, {**untouched, **present}, list(values))

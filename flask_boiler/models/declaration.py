@@ -1,0 +1,264 @@
+"""From a class body to the attributes of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import marshmallow
+
+from flask_boiler.attrs import registry
+from flask_boiler.attrs.annotations import attribute_types, local_names
+from flask_boiler.attrs.attribute import Attr, AttributeOptions
+from flask_boiler.attrs.declarations import ObjectType
+from flask_boiler.attrs.kinds.plain_kinds import FieldKind
+from flask_boiler.attrs.relations import NestedRelationAttr
+from flask_boiler.ground.errors import CyclicRelationError, DeclarationError, UnknownModelError
+from flask_boiler.ground.naming import field_name_of
+from flask_boiler.models.model_options import METADATA, ModelOptions
+from flask_boiler.models.model_state import UNSET
+
+if TYPE_CHECKING:
+    from flask_boiler.models.model import Model
+
+__all__ = [
+    "declared_attributes",
+    "is_framework_class",
+    "nested_relations",
+    "require_acyclic",
+]
+
+
+def is_framework_class(cls: type) -> bool:
+    """Whether a class is part of this package, so has no documents of its own."""
+    return cls.__module__.partition(".")[0] == "flask_boiler"
+
+
+def declared_attributes(cls: type[Model], options: ModelOptions) -> Mapping[str, Attr[Any]]:
+    """The attributes of a model: the parents' first, then its own, as declared.
+
+    Makes what the class body only annotates, or inherits from a class that is no model, an
+    attribute of the class itself.
+
+    :raises DeclarationError: an attribute cannot be what it is declared to be.
+    """
+    _make_annotated(cls)
+    _make_from_schema(cls, options)
+    _adopt_from_mixins(cls)
+    own = {k: v for k, v in vars(cls).items() if isinstance(v, Attr)}
+    for name, attribute in own.items():
+        _require_free_name(cls, name)
+        attribute.bind(cls, name, attribute.options.data_key or _field_name(name, options))
+    _explain_types(cls, own)
+    attributes = _collected(cls)
+    _require_distinct_fields(cls, attributes)
+    return MappingProxyType(attributes)
+
+
+def _field_name(name: str, options: ModelOptions) -> str:
+    return field_name_of(name) if options.case_conversion else name
+
+
+def _make_annotated(cls: type[Model]) -> None:
+    assigned = [name for name, value in vars(cls).items() if isinstance(value, Attr)]
+    annotated = attribute_types(cls, Attr)
+    cls._declared_names = tuple(_in_order(list(annotated), assigned))
+    for name, source in annotated.items():
+        declared = vars(cls).get(name, UNSET)
+        if declared is UNSET:
+            _add(cls, name, Attr(type=source))
+        elif isinstance(declared, Attr):
+            declared.declare_type(source)
+        else:
+            raise DeclarationError(
+                f"{cls.__qualname__}.{name} is annotated as an attribute but set to "
+                f"{declared!r:.60}: write attrs.bproperty(default={declared!r:.60})"
+            )
+
+
+def _make_from_schema(cls: type, options: ModelOptions) -> None:
+    if options.schema_cls is None:
+        return
+    # Bound fields know their schema, as nested ones have to.
+    for name, field in options.schema_cls().fields.items():
+        if not isinstance(getattr(cls, name, None), Attr):
+            _add(cls, name, _attribute_of_field(name, field))
+
+
+def _attribute_of_field(name: str, field: marshmallow.fields.Field[Any]) -> Attr[Any]:
+    default: dict[str, Any] = {}
+    if callable(field.load_default):
+        default["default_factory"] = field.load_default
+    elif field.load_default is not marshmallow.missing:
+        default["default"] = field.load_default
+    options = AttributeOptions(
+        required=field.required,
+        import_enabled=not field.dump_only,
+        export_enabled=not field.load_only,
+        data_key=field.data_key,
+        doc=field.metadata.get("description"),
+        **default,
+    )
+    return Attr(FieldKind(field), options=options, nullable=field.allow_none or not field.required)
+
+
+def _adopt_from_mixins(cls: type) -> None:
+    """Copy what classes that are no models declare, so that it can belong to this one."""
+    for ancestor in cls.__mro__[1:]:
+        if _is_model(ancestor):
+            continue
+        for name, source in attribute_types(ancestor, Attr).items():
+            if name not in vars(cls) and name not in vars(ancestor):
+                _add(cls, name, Attr(type=source))
+        mixed_in = {k: v for k, v in vars(ancestor).items() if isinstance(v, Attr)}
+        for name, attribute in mixed_in.items():
+            if _lookup(cls, name) is attribute:
+                _add(cls, name, attribute.unbound_copy())
+
+
+def _is_model(cls: type) -> bool:
+    from flask_boiler.models.model import Model
+
+    return issubclass(cls, Model)
+
+
+def _add(cls: type, name: str, attribute: Attr[Any]) -> None:
+    setattr(cls, name, attribute)
+    attribute.__set_name__(cls, name)
+
+
+def _explain_types(cls: type, own: Mapping[str, Attr[Any]]) -> None:
+    """Understand the types now if that is possible, so that what is wrong is said here."""
+    typed = {a: a.type_source for a in own.values() if a.type_source is not None}
+    names = local_names(cls, typed.values())
+    for attribute, source in typed.items():
+        source.add_names(names)
+        try:
+            _ = attribute.kind
+        except UnknownModelError:
+            # It names a class that may be declared later.
+            continue
+
+
+def _require_free_name(cls: type, name: str) -> None:
+    for ancestor in cls.__mro__[1:]:
+        taken = is_framework_class(ancestor) and name in vars(ancestor)
+        if taken and not isinstance(vars(ancestor)[name], Attr):
+            raise DeclarationError(
+                f"{cls.__qualname__}.{name} would hide {ancestor.__name__}.{name}: call the "
+                f"attribute something else, such as {name}_ = attrs.bproperty(data_key={name!r})"
+            )
+
+
+def _collected(cls: type) -> dict[str, Attr[Any]]:
+    names: dict[str, None] = {}
+    for ancestor in reversed(cls.__mro__):
+        own = [name for name, value in vars(ancestor).items() if isinstance(value, Attr)]
+        names.update(dict.fromkeys([*vars(ancestor).get("_declared_names", ()), *own]))
+    found = {name: _lookup(cls, name) for name in names}
+    return {k: v for k, v in found.items() if isinstance(v, Attr) and not isinstance(v, ObjectType)}
+
+
+def _in_order(annotated: list[str], assigned: list[str]) -> list[str]:
+    """The attributes of a class body as they stand there.
+
+    Python keeps the order of annotations and that of assignments, not that of both: between an
+    attribute that is only annotated and one that is only assigned, the annotated comes first.
+    """
+    order: list[str] = []
+    waiting = list(assigned)
+    for name in annotated:
+        if name in waiting:
+            position = waiting.index(name)
+            order += waiting[:position]
+            waiting = waiting[position + 1 :]
+        order.append(name)
+    return order + waiting
+
+
+def _lookup(cls: type, name: str) -> Any:
+    return next((vars(c)[name] for c in cls.__mro__ if name in vars(c)), None)
+
+
+def _require_distinct_fields(cls: type, attributes: Mapping[str, Attr[Any]]) -> None:
+    taken: dict[str, str] = dict.fromkeys(METADATA, "the framework")
+    for name, attribute in attributes.items():
+        other = taken.setdefault(attribute.data_key, name)
+        if other != name:
+            raise DeclarationError(
+                f"{cls.__qualname__}.{name} would be stored as {attribute.data_key!r}, which "
+                f"belongs to {other}: give it another data_key"
+            )
+    for name, attribute in attributes.items():
+        for key in attribute.was:
+            if key in taken:
+                raise DeclarationError(
+                    f"{cls.__qualname__}.{name} was {key!r}, and that is the field of "
+                    f"{taken[key]}: it cannot be told whose value a document has there"
+                )
+            taken[key] = name
+
+
+def nested_relations(
+    cls: type[Model], attributes: Mapping[str, Attr[Any]]
+) -> tuple[NestedRelationAttr[Any], ...]:
+    """The relations whose documents are loaded and saved with the model's own.
+
+    :raises DeclarationError: the model is no document, or a relation leads to what is none.
+    """
+    found = [a for a in attributes.values() if isinstance(a, NestedRelationAttr) and not a.computed]
+    for attribute in found:
+        if not cls._is_document:
+            raise DeclarationError(
+                f"{attribute!r} is a nested relation, and {cls.__qualname__} is no document that "
+                "could be loaded and saved with others: declare it in a DomainModel"
+            )
+        target = attribute.related_kind.known_model()
+        if target is not None and not target._is_document:
+            raise DeclarationError(
+                f"{attribute!r} is a relation to {target.__qualname__}, which is no document: "
+                "store it inside with attrs.embed()"
+            )
+    return tuple(found)
+
+
+def require_acyclic(cls: type[Model]) -> None:
+    """Check that no chain of nested relations leads from a newly declared class back to it.
+
+    A relation leads to its model and to every class below, for a document may be of any.
+
+    :raises CyclicRelationError: one does; the class is then not registered any more.
+    """
+    way = _way_to(cls, cls, set())
+    if way is None:
+        return
+    registry.withdraw(cls)
+    circle = " -> ".join([*(repr(attribute) for attribute in way), cls.__name__])
+    raise CyclicRelationError(
+        f"{cls.__qualname__} would be loaded with itself: {circle}. Make one of these relations "
+        "nested=False, and read its documents where they are needed"
+    )
+
+
+def _way_to(
+    goal: type[Model], start: type[Model], seen: set[type[Model]]
+) -> list[NestedRelationAttr[Any]] | None:
+    seen.add(start)
+    for attribute, reached in _related_classes(start):
+        if reached is goal:
+            return [attribute]
+        rest = None if reached in seen else _way_to(goal, reached, seen)
+        if rest is not None:
+            return [attribute, *rest]
+    return None
+
+
+def _related_classes(
+    cls: type[Model],
+) -> Iterator[tuple[NestedRelationAttr[Any], type[Model]]]:
+    for attribute in cls._nested:
+        target = attribute.related_kind.known_model()
+        if target is not None:
+            for reached in dict.fromkeys([target, *registry.descendants(target)]):
+                yield attribute, reached

@@ -1,0 +1,475 @@
+"""Models: attributes, where their values come from, and how they are stored."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
+
+from flask_boiler.attrs import registry
+from flask_boiler.attrs.annotations import is_annotated
+from flask_boiler.attrs.attribute import READ_ONLY, Attr
+from flask_boiler.attrs.declarations import ObjectType
+from flask_boiler.attrs.kinds.plain_kinds import Mismatch, StoredMismatch
+from flask_boiler.attrs.relations import NestedRelationAttr
+from flask_boiler.firestore.native import copied
+from flask_boiler.ground.callbacks import require_plain_members
+from flask_boiler.ground.errors import StoredDataError, UnknownModelError, ValidationError
+from flask_boiler.ground.naming import nearest
+from flask_boiler.models.declaration import (
+    declared_attributes,
+    is_framework_class,
+    nested_relations,
+    require_acyclic,
+)
+from flask_boiler.models.model_options import METADATA, ModelOptions, collect_meta, model_options
+from flask_boiler.models.model_state import UNSET, ModelState
+
+if TYPE_CHECKING:
+    import marshmallow
+
+__all__ = ["Model"]
+
+_log = logging.getLogger(__name__)
+
+
+class GeneratedSchema:
+    """A class attribute that makes the schema of the class when it is first asked for."""
+
+    def __get__(self, instance: object, owner: type[Model]) -> type[marshmallow.Schema]:
+        # Kept by the class itself, so that both go away together.
+        made: type[marshmallow.Schema] | None = vars(owner).get("_schema_class")
+        if made is None:
+            from flask_boiler.models.schema.schema import schema_of
+
+            made = owner._schema_class = schema_of(owner)
+        return made
+
+
+@dataclass_transform(kw_only_default=True)
+class Model:
+    """A class with attributes: a document, a view, or something embedded in one.
+
+    Values are converted and checked when they are first read or when they are stored, so an
+    instance made from a document costs next to nothing, and a document of a foreign shape
+    fails where the wrong field is read, naming it.
+
+    ``class Meta`` takes the options of :class:`~flask_boiler.models.model_options.ModelOptions`.
+
+    :param fields: values by attribute name. An undeclared one is refused if any attribute has a
+        declared type, and goes to ``extra`` otherwise; ``Meta.extra``, be it ``"forbid"`` or
+        ``"keep"``, decides for itself.
+    :raises ValidationError: an undeclared one is refused, or one is given that is computed.
+    """
+
+    #: What ``Meta`` may say.
+    META_OPTIONS: ClassVar[frozenset[str]] = frozenset(
+        {"abstract", "obj_type", "case_conversion", "exclude", "exclude_unset", "extra"}
+        | {"schema_cls", "was"}
+    )
+
+    _attributes: ClassVar[Mapping[str, Attr[Any]]] = MappingProxyType({})
+    _nested: ClassVar[tuple[NestedRelationAttr[Any], ...]] = ()
+    _declared_names: ClassVar[tuple[str, ...]] = ()
+    _data_keys: ClassVar[frozenset[str]] = frozenset(METADATA)
+    _meta: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    _options: ClassVar[ModelOptions] = ModelOptions(abstract=True)
+    _type_name: ClassVar[str] = ""
+    _schema_class: ClassVar[type[marshmallow.Schema] | None] = None
+    #: Whether its instances are documents by themselves, rather than parts of one.
+    _is_document: ClassVar[bool] = False
+
+    _model_state: ModelState
+
+    obj_type = ObjectType()
+    #: The generated marshmallow schema, a class; see :meth:`schema`.
+    Schema = GeneratedSchema()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        require_plain_members(cls, may_yield={"doc_refs"})
+        cls._meta = MappingProxyType(collect_meta(cls, cls.META_OPTIONS))
+        cls._options = model_options(cls, cls._meta)
+        cls._attributes = declared_attributes(cls, cls._options)
+        cls._nested = nested_relations(cls, cls._attributes)
+        cls._data_keys = frozenset(METADATA).union(
+            key for a in cls._attributes.values() for key in (a.data_key, *a.was)
+        )
+        cls._type_name = _own_type_name(cls)
+        cls._check_declaration()
+        if not is_framework_class(cls):
+            registry.register(cls)
+            require_acyclic(cls)
+
+    def __init__(self, **fields: Any) -> None:
+        self._model_state = ModelState({})
+        self._assign_new(fields)
+
+    # -- the class
+
+    @classmethod
+    def attributes(cls) -> Mapping[str, Attr[Any]]:
+        """The attributes by name: the parents' first, in the order of their declaration."""
+        return cls._attributes
+
+    @classmethod
+    def meta(cls, name: str) -> Any:
+        """What ``Meta`` says here or in a parent, or else the option's default."""
+        return cls._meta.get(name, getattr(cls._options, name, None))
+
+    @classmethod
+    def type_name(cls) -> str:
+        """What documents of exactly this class carry as ``obj_type``."""
+        return cls._type_name
+
+    @classmethod
+    def own_type_names(cls) -> tuple[str, ...]:
+        """What documents of exactly this class carry, and what they did before it was renamed."""
+        return (cls._type_name, *cls._options.was)
+
+    @classmethod
+    def schema(cls, **options: Any) -> marshmallow.Schema:
+        """A marshmallow schema that loads and dumps the attributes, by their field names.
+
+        ::
+
+            City.new(**City.schema().load({"cityName": "Berlin"}))
+
+        :param options: what ``marshmallow.Schema`` takes (``many``, ``only``, ``partial`` …).
+        """
+        return cls.Schema(**options)
+
+    if TYPE_CHECKING:
+        # Models and views below have a `new` of their own, whatever it takes.
+        @classmethod
+        def new(cls, *args: Any, **kwargs: Any) -> Self:
+            """A new object with these values: ``new(**fields)``."""
+            ...
+
+    else:
+
+        @classmethod
+        def new(cls, **fields: Any) -> Self:
+            """A new object with these values, and initial ones for the rest.
+
+            :raises ValidationError: as the class does when it is called.
+            """
+            return cls(**fields)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """The object of a stored form, as ``to_dict`` gives it; of a subclass if it says so.
+
+        :raises UnknownModelError: its ``obj_type`` is not of this class or one below.
+        :raises ValidationError: it has undeclared fields and ``Meta.extra`` is ``"forbid"``.
+        """
+        fields = copied(dict(fields))
+        return cls._class_of(fields)._of_state(ModelState(fields))
+
+    @classmethod
+    def _from_stored(cls, fields: Mapping[str, Any]) -> Self:
+        """The object of a stored form, be it of a class that is not known here."""
+        model, unknown_type = cls._class_of_stored(fields)
+        return model._of_state(ModelState(fields), unknown_type)
+
+    @classmethod
+    def _of_state(cls, state: ModelState, unknown_type: Any = None) -> Self:
+        instance = cls.__new__(cls)
+        state.unknown_type = unknown_type
+        instance._take_stored(state)
+        return instance
+
+    @classmethod
+    def _class_of_stored(cls, fields: Mapping[str, Any], path: str = "") -> tuple[type[Self], Any]:
+        """The class that a stored form is read as, and its ``obj_type`` if nobody here knows it.
+
+        What a newer version of the application has stored is read as far as this one can.
+
+        :raises UnknownModelError: it is of a class that is known, and is not of this one.
+        """
+        try:
+            return cls._class_of(fields, path), None
+        except (UnknownModelError, ValidationError):
+            name = fields["obj_type"]
+            if is_framework_class(cls) or cls._options.abstract:
+                raise
+            collection = path.split("/")[-2] if path else None
+            if isinstance(name, str) and registry.is_known(name, collection=collection):
+                raise
+        _report_unknown(path or "what is embedded", str(name), cls.__qualname__)
+        return cls, name
+
+    @classmethod
+    def _class_of(cls, fields: Mapping[str, Any], path: str = "") -> type[Self]:
+        name = fields.get("obj_type")
+        if name is None or name == cls._type_name or "obj_type" in cls._options.exclude:
+            return cls
+        if not isinstance(name, str):
+            kind = StoredDataError if path else ValidationError
+            raise kind({"obj_type": [f"expected a str, not {name!r:.60}"]}, where=path)
+        collection = path.split("/")[-2] if path else None
+        model = registry.resolve(cls, name, where=path, collection=collection)
+        return model  # type: ignore[return-value]
+
+    @classmethod
+    def _check_declaration(cls) -> None:
+        """Raise DeclarationError for what only the kind of model can tell."""
+
+    @classmethod
+    def _scopes(cls) -> set[type | str]:
+        """Where ``obj_type`` has to be unique: see :mod:`flask_boiler.attrs.registry`."""
+        return {[c for c in cls.__mro__ if issubclass(c, Model) and not is_framework_class(c)][-1]}
+
+    @classmethod
+    def _collection_id(cls) -> str | None:
+        return None
+
+    # -- values
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """The fields that are not declared, by the names that they are stored under."""
+        state = self._model_state
+        if state.stale - self._data_keys:
+            self._reread()
+        if state.extra is None:
+            known = self._data_keys
+            state.extra = {k: copied(v) for k, v in state.stored.items() if k not in known}
+        return state.extra
+
+    def update_vals(
+        self,
+        *,
+        with_dict: Mapping[str, Any] | None = None,
+        with_raw: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Take values from outside, all or none, through the setters.
+
+        :param with_dict: Python values by attribute name.
+        :param with_raw: stored values by field name.
+        :raises ValidationError: a field is unknown or read-only, or its value does not fit.
+        """
+        for name, value in self.accepted(with_dict=with_dict, with_raw=with_raw).items():
+            setattr(self, name, value)
+
+    def accepted(
+        self,
+        *,
+        with_dict: Mapping[str, Any] | None = None,
+        with_raw: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Values from outside as the attributes take them; nothing is assigned.
+
+        :raises ValidationError: as ``update_vals`` does.
+        :raises StoredDataError: what a dict is to change is stored wrongly.
+        """
+
+        def adopt(attribute: Attr[Any], value: Any) -> Any:
+            return attribute.adopt_for(self, value)
+
+        wrong: dict[str, list[str]] = {}
+        values = {
+            **self._checked(with_raw or {}, self._by_field(), Attr.load, wrong),
+            **self._checked(with_dict or {}, self._attributes, adopt, wrong),
+        }
+        if wrong:
+            raise ValidationError(wrong, where=self._where())
+        return values
+
+    @classmethod
+    def understood(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Stored values by field name from outside, as the attributes take them.
+
+        Nothing is read for that: what the values refer to is left to :meth:`accepted`.
+
+        :raises ValidationError: a field is unknown or read-only, or its value does not fit.
+        """
+        wrong: dict[str, list[str]] = {}
+        values = cls._checked(fields, cls._by_field(), Attr.load, wrong, reads=False)
+        if wrong:
+            raise ValidationError(wrong, where=cls.__name__)
+        return values
+
+    def to_dict(self) -> dict[str, Any]:
+        """The stored form, validated: field names, and what names the document and its class.
+
+        :raises ValidationError: a value is not what its attribute declares.
+        """
+        excluded = self._options.exclude
+        named = {k: v for k, v in self._identity().items() if k not in excluded}
+        return {**copied(dict(self.extra)), **self._dump_all(), **named}
+
+    def to_view_dict(self) -> dict[str, Any]:
+        """The attributes and extra fields by field name, validated, and nothing else.
+
+        :raises ValidationError: a value is not what its attribute declares.
+        """
+        return {**copied(dict(self.extra)), **self._dump_all(bare=True)}
+
+    def dump_attribute(self, name: str) -> Any:
+        """The stored form of one attribute's value; ``None`` if it has none.
+
+        What a getter raises comes through as it is.
+
+        :raises ValidationError: the value is not what the attribute declares.
+        """
+        try:
+            value = self._attributes[name].dump(self)
+        except Mismatch as mismatch:
+            raise mismatch.error(name, where=self._where()) from mismatch
+        return None if value is UNSET else value
+
+    def _identity(self) -> dict[str, Any]:
+        return {"obj_type": self._stored_type_name()}
+
+    def _stored_type_name(self) -> str:
+        """The name of the class; of one that is not known here, what the document says."""
+        unknown = self._model_state.unknown_type
+        return self._type_name if unknown is None else unknown
+
+    def _where(self) -> str:
+        return self._model_state.path or self._model_state.part_of or type(self).__name__
+
+    def _dump_all(self, *, bare: bool = False) -> dict[str, Any]:
+        wrong: dict[str, list[str]] = {}
+        fields: dict[str, Any] = {}
+        for name, attribute in self._attributes.items():
+            if not attribute.options.export_enabled:
+                continue
+            try:
+                value = attribute.dump(self, bare=bare)
+            except StoredMismatch as mismatch:
+                raise mismatch.error(name, where=self._where()) from mismatch
+            except Mismatch as mismatch:
+                wrong.update(mismatch.below(name))
+                continue
+            if value is not UNSET:
+                fields[attribute.data_key] = value
+        if wrong:
+            raise ValidationError(wrong, where=self._where())
+        return fields
+
+    def _assign_new(self, fields: Mapping[str, Any]) -> None:
+        declared = {k: v for k, v in fields.items() if k in self._attributes}
+        undeclared = {k: v for k, v in fields.items() if k not in self._attributes}
+        self._take_undeclared(undeclared)
+        computed = [name for name in declared if not self._attributes[name].assignable]
+        if computed:
+            message = "It is computed, so it cannot be given."
+            raise ValidationError({name: [message] for name in computed}, where=self._where())
+        for name, value in declared.items():
+            setattr(self, name, value)
+        for name, attribute in self._attributes.items():
+            if name not in declared:
+                attribute.initialize(self)
+
+    def _take_undeclared(self, fields: Mapping[str, Any]) -> None:
+        """Keep what is given beside the attributes.
+
+        :raises ValidationError: the class takes no such fields.
+        """
+        if not fields:
+            return
+        if not self._takes_undeclared():
+            raise self._unknown(fields)
+        clash = [name for name in fields if name in self._data_keys or self._is_bare(name)]
+        if clash:
+            raise self._unknown(clash)
+        self.extra.update(fields)
+
+    @classmethod
+    def _takes_undeclared(cls) -> bool:
+        """Whether code may give a new object fields that are not declared."""
+        if cls._options.extra is not None:
+            return cls._options.extra == "keep"
+        return not any(attribute.has_declared_type for attribute in cls._attributes.values())
+
+    @classmethod
+    def _is_bare(cls, name: str) -> bool:
+        """Whether it is annotated, and so meant to be an attribute, but is none."""
+        return cls._options.extra is None and is_annotated(cls, name)
+
+    def _take_stored(self, state: ModelState) -> None:
+        self._model_state = state
+        if self._options.extra == "forbid" and state.unknown_type is None:
+            unknown = [name for name in state.stored if name not in self._data_keys]
+            if unknown:
+                error = self._unknown(unknown)
+                if state.update_time_ns is None:
+                    raise error
+                raise StoredDataError(error.messages, where=error.where)
+
+    def _unknown(self, names: Any) -> ValidationError:
+        messages = {name: [_unknown_message(self, name)] for name in names}
+        return ValidationError(messages, where=self._where())
+
+    @classmethod
+    def _by_field(cls) -> dict[str, Attr[Any]]:
+        return {attribute.data_key: attribute for attribute in cls._attributes.values()}
+
+    @classmethod
+    def _checked(
+        cls,
+        given: Mapping[str, Any],
+        known: Mapping[str, Attr[Any]],
+        convert: Callable[[Attr[Any], Any], Any],
+        wrong: dict[str, list[str]],
+        *,
+        reads: bool = True,
+    ) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name, value in given.items():
+            attribute = known.get(name)
+            if attribute is None:
+                wrong[name] = [f"Unknown field{nearest(name, known)}"]
+            elif attribute.read_only:
+                wrong[name] = [READ_ONLY]
+            else:
+                try:
+                    values[attribute.attribute_name] = converted = convert(attribute, value)
+                    (attribute.check_input if reads else attribute.check)(converted)
+                except StoredMismatch as mismatch:
+                    raise mismatch.error(name, where=cls.__name__) from mismatch
+                except Mismatch as mismatch:
+                    wrong.update(mismatch.below(name))
+        return values
+
+    def _reread(self) -> None:
+        """Read what the server computed in the last write; only documents have that."""
+
+    def __repr__(self) -> str:
+        return f"<{' '.join(filter(None, (type(self).__name__, self._model_state.path)))}>"
+
+
+@functools.lru_cache(maxsize=4096)
+def _report_unknown(where: str, type_name: str, read_as: str) -> None:
+    """Log it once: what is remembered is what was logged."""
+    _log.warning(
+        "%s has the obj_type %r, which no class has that is declared here: it is read as %s, and "
+        "what that does not declare is in its extra",
+        where,
+        type_name,
+        read_as,
+    )
+
+
+def _own_type_name(cls: type[Model]) -> str:
+    own = vars(cls).get("obj_type")
+    if isinstance(own, ObjectType) and own.type_name is not None:
+        return own.type_name
+    return cls._options.obj_type or cls.__name__
+
+
+def _unknown_message(model: Model, name: str) -> str:
+    if name in METADATA:
+        return "It is the framework's own."
+    for known, attribute in model.attributes().items():
+        if attribute.data_key == name:
+            return f"Unknown attribute: the field {name!r} is the attribute {known!r}."
+    if model._is_bare(name):
+        return (
+            "It is annotated without Attr, and so no attribute: write Attr[...], as in Attr[str]."
+        )
+    return f"Unknown attribute{nearest(name, model.attributes())}"

@@ -1,0 +1,6 @@
+"""Asking for documents: conditions, immutable queries, aggregations, pages.
+
+>>> big = City.where(City.population > 1_000_000, country="USA")    # doctest: +SKIP
+>>> for city in big.order_by("-population").limit(10):              # doctest: +SKIP
+...     print(city.city_name)
+"""

@@ -1,0 +1,5 @@
+"""What mediators serve, as documents: OpenAPI for HTTP, AsyncAPI for WebSocket."""
+
+from flask_boiler.contracts.openapi.documents import asyncapi_document, openapi_document
+
+__all__ = ["asyncapi_document", "openapi_document"]

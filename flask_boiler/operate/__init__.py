@@ -1,0 +1,1 @@
+"""Operation: the Flask extension, the command line, health, and the tests of applications."""

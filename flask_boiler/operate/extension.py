@@ -1,0 +1,481 @@
+"""The Flask extension: one object that configures, starts and stops everything."""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from flask import Blueprint, Flask, current_app, has_app_context
+
+from flask_boiler.context.config import Config
+from flask_boiler.context.context import ApplicationContext, WebSettings, register_resolver
+from flask_boiler.context.reloader import before_child
+from flask_boiler.engine.engine import Engine
+from flask_boiler.engine.statistics import Statistics
+from flask_boiler.engine.view_key import Parked, ViewKey
+from flask_boiler.firestore.patience import DEFAULT_PATIENCE_S, waiting_at_most
+from flask_boiler.ground.errors import ConfigurationError, UnavailableError
+from flask_boiler.ground.lifecycle import Startable, ending_within
+from flask_boiler.ground.ports import Datastore
+from flask_boiler.ground.values import Write
+from flask_boiler.operate.health import Health
+from flask_boiler.transactions.running import execute_transaction, transaction
+from flask_boiler.transactions.transaction import Transaction
+from flask_boiler.view.exposure import Exposure, mount, socket_io_of
+from flask_boiler.view.http.mounting import is_prepared
+from flask_boiler.view.mediation.live import live_views
+from flask_boiler.view.mediation.secret_keys import require_secret_key
+from flask_boiler.view.query_task_mediator import QueryTaskMediator
+from flask_boiler.view.triggers import trigger_blueprint
+from flask_boiler.view.ws_mediator import WsMediator
+from flask_boiler.viewmodels.cycles import refuse_cycles
+from flask_boiler.viewmodels.mutation import Mutation
+from flask_boiler.viewmodels.view_model import ViewModel
+
+__all__ = ["Boiler", "Mediator"]
+
+R = TypeVar("R")
+
+logger = logging.getLogger(__name__)
+
+_EXTENSION = "boiler"
+
+#: How long an end may take by default, as long as Firestore answers.
+_FINISH_WITHIN_S = 30.0
+
+
+@runtime_checkable
+class Mediator(Protocol):
+    """What ``boiler.add`` takes: all mediators are such."""
+
+    def start(self) -> None:
+        """Begin to mediate."""
+        ...
+
+    def stop(self) -> None:
+        """Finish what is in hand, and mediate no longer."""
+        ...
+
+
+M = TypeVar("M", bound=Mediator)
+
+
+class Boiler(Startable):
+    """Configuration, context and mediators of one application.
+
+    ::
+
+        app = Flask(__name__)
+        boiler = Boiler(app)
+        boiler.add(QueryMediator(CityView, query=City.get_query()))
+
+        if __name__ == "__main__":
+            with boiler:          # starts the mediators, and stops them at the end
+                app.run()
+
+    In production, ``flask boiler run`` runs the mediators in a process of their own.
+
+    Keys of ``app.config``: each of :class:`~flask_boiler.Config`, in capitals after
+    ``BOILER_`` (``BOILER_PROJECT`` …). Environment variables of the same names win.
+
+    :param app: the application; or call :meth:`init_app` later.
+    :param config: the configuration, instead of ``app.config``'s.
+    :param io: the ``flask_socketio.SocketIO`` that :meth:`expose` mounts namespaces on; by default
+        the application's, or else one that is made when it is needed.
+    """
+
+    def __init__(
+        self, app: Flask | None = None, *, config: Config | None = None, io: Any = None
+    ) -> None:
+        self._config = config
+        self._io = io
+        self._app: Flask | None = None
+        self._context: ApplicationContext | None = None
+        self._mediators: list[Mediator] = []
+        self._started: list[Mediator] = []
+        #: The process that it runs in: a forked child has none of its parent's threads.
+        self._running_in: int | None = None
+        if app is not None:
+            self.init_app(app)
+        elif config is not None:
+            self._context = ApplicationContext(config)
+
+    def init_app(self, app: Flask) -> None:
+        """Configure from the application, and be found from its context.
+
+        :raises ConfigurationError: the application has a Boiler already; or it serves REST
+            mediators in production without a ``SECRET_KEY``.
+        """
+        if _EXTENSION in app.extensions:
+            raise ConfigurationError(
+                f"{app.name} has a Boiler already: use app.extensions[{_EXTENSION!r}], or create "
+                "another app"
+            )
+        app.extensions[_EXTENSION] = self
+        self._app = app
+        if self._context is None:
+            self._context = ApplicationContext(self._config or Config.load(over=app.config))
+        if is_prepared(app):
+            require_secret_key(app)
+
+    @property
+    def context(self) -> ApplicationContext:
+        """The context: configuration, clients, datastore.
+
+        :raises ConfigurationError: there is neither an app nor a configuration yet.
+        """
+        if self._context is None:
+            raise ConfigurationError(
+                "this Boiler is not configured: give it an app or a config, or call init_app(app)"
+            )
+        return self._context
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, started if it was not running."""
+        return live_views(self.context).engine
+
+    @property
+    def mediators(self) -> list[Mediator]:
+        """The mediators that were added."""
+        return list(self._mediators)
+
+    def add(self, mediator: M) -> M:
+        """Have a mediator started and stopped with the others; gives it back.
+
+        Where the others run already, it is started at once.
+
+        :raises ConfigurationError: it is none.
+        """
+        _require_mediator(mediator)
+        self._mediators.append(mediator)
+        if isinstance(mediator, QueryTaskMediator):
+            mediator.belong_to(lambda: self.context)
+        if self._running_in == os.getpid():
+            refuse_cycles(self._views())
+            self._start(mediator)
+        return mediator
+
+    @property
+    def io(self) -> Any:
+        """The application's ``flask_socketio.SocketIO``; made, for threads, if there is none.
+
+        :raises ConfigurationError: there is no app yet.
+        :raises MissingExtraError: Flask-SocketIO is not installed.
+        """
+        if self._io is None:
+            self._io = socket_io_of(self._require_app("io"))
+        return self._io
+
+    def expose(
+        self,
+        view_model_cls: type[ViewModel],
+        mutation_cls: type[Mutation[Any]] | None = None,
+        *,
+        query: Any = None,
+        rule: str | None = None,
+        namespace: str | None = None,
+        filters: Sequence[str] = (),
+    ) -> Exposure:
+        """Mount all ways to a view at once; what is not asked for is left out.
+
+        ::
+
+            boiler.expose(
+                CityView, CityMutation, query=City.get_query(), rule="/cities", namespace="/cities"
+            )
+
+        :param query: keep the views of its documents, by a ``QueryMediator``.
+        :param rule: serve them over HTTP: lists at the rule, and each at ``/<doc_id>`` below it;
+            with a mutation, for writing too.
+        :param namespace: serve them live over Socket.IO, on :attr:`io`.
+        :param filters: attributes of the root that lists may be filtered and sorted by, beside
+            those that the view passes through; whoever may do so can find out their values.
+        :raises ConfigurationError: none of these is given, there is no app to mount on, the
+            namespace is served already, or there are filters and no lists.
+        """
+        mounted = rule is not None or namespace is not None
+        app = self._require_app("expose()") if mounted else None
+        exposed = mount(
+            view_model_cls,
+            mutation_cls,
+            app=app,
+            io=self.io if namespace is not None else None,
+            query=query,
+            rule=rule,
+            namespace=namespace,
+            filters=filters,
+        )
+        for mediator in (exposed.query, exposed.websocket):
+            if mediator is not None:
+                self.add(mediator)
+        return exposed
+
+    def start(self, *, wait_s: float = DEFAULT_PATIENCE_S) -> None:
+        """Start every mediator that was added.
+
+        What does not answer, and where, is logged within a second, and again now and then.
+
+        :param wait_s: for how long a Firestore that does not answer is waited for; ``math.inf``
+            to wait for ever.
+        :raises UnavailableError: it still did not; nothing runs.
+        :raises ConfigurationError: they are running already.
+        :raises CyclicViewError: views are declared to read each other in a circle.
+        """
+        if self._running_in == os.getpid():
+            raise ConfigurationError("this Boiler is running already: stop() it first")
+        refuse_cycles(self._views())
+        # Whatever mediates in the process that only watches files does so by what they were.
+        _running.add(self)
+        before_child(_stop_all, first=True)
+        self._started = []
+        self._running_in = os.getpid()
+        try:
+            with waiting_at_most(wait_s):
+                for mediator in self._mediators:
+                    self._start(mediator)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self, *, within_s: float = _FINISH_WITHIN_S) -> None:
+        """Stop the mediators, finish what is in hand, end every thread and listener.
+
+        A Firestore that is silent is not waited for: what is not written then is made good at the
+        next start. Nor is what takes longer than ``within_s``, as a getter may; it is left, and
+        logged.
+        """
+        with self._ending(within_s):
+            self._stop()
+
+    @contextmanager
+    def _ending(self, within_s: float) -> Iterator[None]:
+        reachability = self.context.reachability
+        with ExitStack() as bounds:
+            bounds.enter_context(ending_within(within_s))
+            if reachability is not None:
+                bounds.enter_context(reachability.ending(within_s))
+            yield
+
+    def _stop(self) -> None:
+        _running.discard(self)
+        started, self._started = self._started, []
+        if self._running_in != os.getpid():
+            started = []
+        self._running_in = None
+        # Whatever one of them raises, all the others are stopped, and at last the engine.
+        with ExitStack() as ends:
+            ends.callback(live_views(self.context).stop)
+            for mediator in started:
+                ends.callback(mediator.stop)
+            for mediator in self._mediators:
+                # These serve whoever connects, whether or not they were started.
+                if isinstance(mediator, WsMediator) and mediator not in started:
+                    ends.callback(mediator.stop)
+
+    def close(self, *, within_s: float = _FINISH_WITHIN_S) -> None:
+        """Stop, and close the context's clients and a local Firestore that it started."""
+        try:
+            self.stop(within_s=within_s)
+        finally:
+            self.context.close()
+
+    @property
+    def parked(self) -> list[Parked]:
+        """The views and tasks that failed and were set aside, with their errors.
+
+        Tasks are parked in Firestore, so those of other processes are among them.
+        """
+        views: list[Parked] = self._engine_if_running(lambda engine: engine.parked, [])
+        with self.context.activated():
+            return [*views, *(task for queue in self._queues() for task in queue.parked)]
+
+    def retry(self, key: ViewKey) -> bool:
+        """Compute a parked view, or apply a parked task, again; whether there was one."""
+        if self._engine_if_running(lambda engine: engine.retry(key), False):
+            return True
+        with self.context.activated():
+            return any(
+                queue.retry(key.root) for queue in self._queues() if queue.name == key.keeper
+            )
+
+    @property
+    def mediates(self) -> bool:
+        """Whether anything here keeps views, applies tasks or patches, or serves them live."""
+        if self._running_in == os.getpid() and self._started:
+            return True
+        serving = any(isinstance(mediator, WsMediator) for mediator in self._mediators)
+        return serving or live_views(self.context).running
+
+    @property
+    def health(self) -> Health:
+        """How the mediators fare, as far as this process knows: nothing is read for it."""
+        reachability = self.context.reachability
+        heard = {queue.name: queue.parked_as_heard for queue in self._queues()}
+        live = live_views(self.context)
+        engine = live.engine if live.running else None
+        hindrance = None if engine is None else engine.acceptance.hindrance
+        return Health(
+            running=self._running_in == os.getpid() and len(self._started) == len(self._mediators),
+            firestore=None if reachability is None else reachability.where,
+            answers=reachability is None
+            or (reachability.has_answered and not reachability.is_silent),
+            silent_s=0.0 if reachability is None else reachability.silent_s,
+            stream_silent_s=None if reachability is None else reachability.stream_silent_s,
+            lag_s=0.0 if engine is None else engine.lag_s,
+            views=0 if engine is None else engine.views,
+            counts=Statistics() if engine is None else engine.statistics,
+            tasks_done={queue.name: queue.statistics.done for queue in self._queues()},
+            parked=[
+                *([] if engine is None else engine.parked),
+                *(task for tasks in heard.values() for task in tasks or ()),
+            ],
+            unheard=[name for name, tasks in heard.items() if tasks is None],
+            fault=None if engine is None else engine.fault,
+            deaf_s=0.0 if engine is None else engine.feed.refused_s,
+            refused_s=0.0 if engine is None else engine.acceptance.hindered_s,
+            refusal=None if hindrance is None else hindrance.error,
+        )
+
+    @property
+    def lag_s(self) -> float:
+        """The age of the oldest change that is not yet published, or 0."""
+        return self._engine_if_running(lambda engine: engine.lag_s, 0.0)
+
+    def settle(self, *, timeout_s: float = 30.0) -> None:
+        """Wait until all that was committed before is published, and what that caused too.
+
+        For tests and scripts: it writes a document of its own each time.
+
+        :raises TimeoutError: naming what is still busy.
+        """
+        canary = f"_boiler_canaries/{uuid.uuid4().hex}"
+        datastore = self.context.datastore
+
+        def write() -> int:
+            content = {"nonce": uuid.uuid4().hex}
+            return datastore.commit([Write("set", canary, content)]).commit_time_ns
+
+        try:
+            self.engine.settle(canary, write, timeout_s=timeout_s)
+        finally:
+            _remove_canary(datastore, canary)
+
+    def run_transaction(
+        self,
+        function: Callable[..., R],
+        *,
+        max_attempts: int = 5,
+        locking: bool = False,
+    ) -> R:
+        """What a function returns that ran in a transaction; after a conflict it runs again.
+
+        :raises ConflictError: every attempt lost.
+        """
+        return execute_transaction(
+            function, context=self.context, max_attempts=max_attempts, locking=locking
+        )
+
+    def transaction(self, *, locking: bool = False) -> AbstractContextManager[Transaction]:
+        """One attempt at a transaction, as a ``with`` block."""
+        return transaction(context=self.context, locking=locking)
+
+    def trigger_blueprint(self, name: str = "boiler_triggers") -> Blueprint:
+        """A route that takes the events of Firestore's triggers, for every task mediator.
+
+        ::
+
+            app.register_blueprint(boiler.trigger_blueprint(), url_prefix="/triggers")
+
+        Then ``POST /triggers/`` answers 2xx when the task is applied, 4xx when it can never be,
+        and 5xx when the event should come again. Nothing has to be started for that.
+
+        :raises MissingExtraError: ``flask-boiler[triggers]`` is not installed.
+        """
+        return trigger_blueprint(name, lambda: self.context, self._queues)
+
+    def web_settings(self) -> WebSettings:
+        """What a page needs to reach Firestore with Firebase's web SDK; JSON as it is.
+
+        ::
+
+            @app.get("/settings")
+            def settings():
+                return boiler.web_settings()
+
+        :raises ConfigurationError: it is a project in the cloud, and there is no ``web_api_key``.
+        """
+        return self.context.web_settings()
+
+    def _require_app(self, wanted: str) -> Flask:
+        if self._app is None:
+            raise ConfigurationError(
+                f"this Boiler has no application yet, which {wanted} needs: give it one, or call "
+                "init_app(app) first"
+            )
+        return self._app
+
+    def _start(self, mediator: Mediator) -> None:
+        with self.context.activated():
+            mediator.start()
+        self._started.append(mediator)
+
+    def _views(self) -> list[type[ViewModel]]:
+        declared = (getattr(mediator, "view_model_cls", None) for mediator in self._mediators)
+        return [view_cls for view_cls in declared if view_cls is not None]
+
+    def _queues(self) -> list[QueryTaskMediator]:
+        return [m for m in self._mediators if isinstance(m, QueryTaskMediator)]
+
+    def _engine_if_running(self, ask: Callable[[Engine], R], otherwise: R) -> R:
+        live = live_views(self.context)
+        return ask(live.engine) if live.running else otherwise
+
+
+_running: weakref.WeakSet[Boiler] = weakref.WeakSet()
+
+
+def _stop_all() -> None:
+    for boiler in list(_running):
+        boiler.stop()
+
+
+def _remove_canary(datastore: Datastore, canary: str) -> None:
+    try:
+        datastore.commit([Write("delete", canary)])
+    except UnavailableError as error:
+        # Nothing reads it any more, so what was waited for is not to fail over it.
+        logger.warning("%s is left: %s", canary, error)
+
+
+def _context_of_current_app() -> ApplicationContext | None:
+    boiler: Any = current_app.extensions.get(_EXTENSION) if has_app_context() else None
+    return None if boiler is None else boiler.context
+
+
+def _context_of_running_boiler() -> ApplicationContext | None:
+    running = [boiler for boiler in _running if boiler._running_in == os.getpid()]
+    if len(running) > 1:
+        raise ConfigurationError(
+            f"{len(running)} Boilers run in this process, and nothing says which of them is meant "
+            "here: be inside 'with app.app_context():' or 'with boiler.context.activated():'"
+        )
+    return running[0].context if running else None
+
+
+register_resolver(_context_of_current_app)
+register_resolver(_context_of_running_boiler, last=True)
+
+
+def _require_mediator(added: object) -> None:
+    if isinstance(added, type) or not isinstance(added, Mediator):
+        said = added.__name__ if isinstance(added, type) else f"{added!r:.80}"
+        raise ConfigurationError(
+            f"{said} is no mediator that can be started: expected one such as "
+            "QueryMediator(CityView, query=City.get_query())"
+        )

@@ -1,3 +1,0 @@
-"""What the tests of an application may use; :mod:`.plugin` holds the pytest fixtures."""
-
-__all__: list[str] = []

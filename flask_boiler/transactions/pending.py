@@ -1,0 +1,130 @@
+"""Writes that wait for a commit: joining those of one document, and seeing what they will do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from flask_boiler.firestore import protocol
+from flask_boiler.firestore.codec import Codec
+from flask_boiler.firestore.native import DELETE_FIELD, contains_transform, copied
+from flask_boiler.firestore.ordering import field_names
+from flask_boiler.ground.errors import DatastoreError
+from flask_boiler.ground.values import Snapshot, Write
+
+__all__ = ["ServerComputedError", "applied", "joined"]
+
+
+class ServerComputedError(DatastoreError):
+    """What a write will do is known to the server alone."""
+
+
+def joined(pending: Sequence[Write], write: Write) -> list[Write]:
+    """The writes of one document with another one after them, as few as possible.
+
+    Preconditions are the caller's affair: these writes have none.
+    """
+    if not pending or write.kind in ("set", "delete"):
+        return [write]
+    last = pending[-1]
+    if write.kind != "update" or last.kind == "verify":
+        return [*pending[:-1], write] if last.kind == "verify" else list(pending)
+    if last.kind == "delete":
+        return [replace(write, kind="set", mask=())] if _is_plain(write) else [*pending, write]
+    if _is_plain(last) and _is_plain(write):
+        return [*pending[:-1], _updated(last, write)]
+    return [*pending, write]
+
+
+def _is_plain(write: Write) -> bool:
+    """Whether its content is Python values that it sets, top-level fields as a whole."""
+    return (
+        isinstance(write.fields, Mapping)
+        and not contains_transform(write.fields)
+        and all(len(field_names(path)) == 1 for path in write.mask)
+    )
+
+
+def _updated(last: Write, write: Write) -> Write:
+    fields = dict(last.fields)
+    for path in write.mask:
+        (name,) = field_names(path)
+        fields.pop(name, None)
+        if name in write.fields:
+            fields[name] = copied(write.fields[name])
+    mask = tuple(dict.fromkeys((*last.mask, *write.mask))) if last.kind == "update" else ()
+    return replace(last, fields=fields, mask=mask)
+
+
+def applied(before: Snapshot, writes: Sequence[Write], codec: Codec) -> Snapshot:
+    """The document as it will be once these writes are committed.
+
+    It keeps the times of the document before, as the new ones are not known yet.
+
+    :raises ServerComputedError: the writes leave a value to the server.
+    """
+    document = before.raw
+    for write in writes:
+        document = _applied_once(document, write, codec)
+    if document is not None:
+        document.name = codec.name(before.path)
+    return Snapshot(
+        before.path,
+        document,
+        codec,
+        create_time_ns=before.create_time_ns,
+        update_time_ns=before.update_time_ns,
+        read_time_ns=before.read_time_ns,
+    )
+
+
+def _applied_once(document: Any, write: Write, codec: Codec) -> Any:
+    if write.kind == "delete":
+        return None
+    if write.kind == "verify":
+        return document
+    content = _encoded(write, codec)
+    if write.kind == "set":
+        return content
+    changed = protocol.Document()
+    if document is not None:
+        changed.CopyFrom(document)
+    for path in write.mask:
+        _copy_field(content, changed, field_names(path))
+    return changed
+
+
+def _encoded(write: Write, codec: Codec) -> Any:
+    if not isinstance(write.fields, Mapping):
+        content = protocol.Document()
+        if write.fields is not None:
+            content.CopyFrom(write.fields)
+        return content
+
+    def refuse(trail: tuple[str, ...], value: Any) -> None:
+        if value is not DELETE_FIELD:
+            raise ServerComputedError(
+                f"{write.path}: {'.'.join(trail)} is computed by the server when the transaction "
+                "commits, so the document cannot be read again before that"
+            )
+
+    return codec.encode(write.fields, where=write.path, on_transform=refuse)
+
+
+def _copy_field(source: Any, target: Any, names: tuple[str, ...]) -> None:
+    """Make one field of ``target`` what it is in ``source``, be it missing."""
+    *above, last = names
+    value = source.fields
+    for name in above:
+        value = value[name].map_value.fields if value is not None and name in value else None
+    present = value is not None and last in value
+    slots = target.fields
+    for name in above:
+        if name not in slots and not present:
+            return
+        slots = slots[name].map_value.fields
+    if present:
+        slots[last].CopyFrom(value[last])
+    elif last in slots:
+        del slots[last]

@@ -1,0 +1,205 @@
+"""The Document mediator.
+
+Read: Document -> Document. Write: Document -> Document. At least once: the view of one document
+is kept as those of a query's are; a patch is handled on its own change, and its effect and its
+mark are one commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from flask_boiler.context.context import ApplicationContext
+from flask_boiler.engine.engine import Engine
+from flask_boiler.ground.callbacks import misfit, require_plain
+from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.ground.values import HasPath, Target, document_path
+from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.view.inbox.patch_processor import Authorize, PatchApplication
+from flask_boiler.view.inbox.patch_sink import PatchSink
+from flask_boiler.view.inbox.patches import Patch, PatchCollection, Patches
+from flask_boiler.view.mediation.keeping import Keeper, Run, keeper_of
+from flask_boiler.view.mediation.populated_mediator import Opened, PopulatedMediator, keeping
+from flask_boiler.view.query_mediator import ProtocolBase
+from flask_boiler.viewmodels.mutation import Mutation
+from flask_boiler.viewmodels.view_model import ViewModel
+from flask_boiler.viewmodels.view_root import ViewRoot
+
+__all__ = ["DocumentMediator"]
+
+
+class DocumentMediator(PopulatedMediator):
+    """Keeps the view of one document, or applies the patches that are proposed to views.
+
+    Of one document, with a view, or with the handlers of a ``Protocol``::
+
+        boiler.add(DocumentMediator(SettingsView, document="settings/public"))
+
+    Of patches, each of which is a document::
+
+        boiler.add(
+            DocumentMediator(
+                MeetingSession,
+                mutation_cls=MeetingSessionMutation,
+                patches="users/{uid}/MeetingSession_PATCH",
+                authorize=lambda patch, view: patch.placeholders["uid"] in view.participants,
+            )
+        )
+
+    A patch has the fields of the view that it changes, and ``target_<root>_id``, the id of the
+    view's root. It is refused as a whole if a field is unknown, read-only or of a wrong type.
+    What it changes and its mark (``result``, or ``error`` with problem details) are one commit,
+    which goes through only if the patch is still as it was read: it has its effect once, whatever
+    number of processes there are, and wherever they end. Patches of one target are applied in
+    the order of their creation, as far as they arrive together.
+
+    :param view_model_cls: the view; of patches, it may be left to the mutation to say.
+    :param mutation_cls: applies the patches, by ``mutate_patch``.
+    :param document: the path of a document, a reference to it, or a model that is stored there.
+    :param patches: the path of their collection, which may have placeholders, or
+        :class:`Patches`, which say more.
+    :param authorize: whether a patch may be applied to a view, both as of one time; what it reads
+        is part of the transaction. Who is refused is told the same as if there were no such view.
+        It may raise ``PermissionDeniedError`` with a reason instead, which tells that there is
+        one. Without it, whoever may write into the collection may propose anything: so say who
+        may, here or by Firestore's rules.
+    :param name: what it is remembered by from one run to the next. Two mediators of one name
+        cannot run together.
+    :raises ConfigurationError: the parameters do not make a mediator.
+    """
+
+    Protocol: ClassVar[type[ProtocolBase] | None] = None
+
+    def __init__(
+        self,
+        view_model_cls: type[ViewModel] | None = None,
+        *,
+        mutation_cls: type[Mutation[Any]] | None = None,
+        document: str | HasPath | DomainModel | None = None,
+        patches: str | Patches | None = None,
+        authorize: Authorize | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.view_model_cls = view_model_cls
+        self.mutation_cls = mutation_cls
+        require_plain(authorize, f"authorize of {type(self).__name__}")
+        self._authorize = authorize
+        wrong = None if authorize is None else misfit(authorize, "patch", "view")
+        if wrong is not None:
+            raise ConfigurationError(f"{type(self).__name__}: authorize {wrong}")
+        if document is not None and patches is None:
+            self._refuse(mutation_cls=mutation_cls, authorize=authorize)
+            self._inlet: _Document | _PatchInlet = _Document(self, document)
+        elif patches is not None and document is None:
+            self._inlet = _PatchInlet(self, patches)
+            self.view_model_cls = self._inlet.root.view_cls
+        else:
+            raise ConfigurationError(
+                f"{type(self).__name__} needs either document= or patches=, and not both"
+            )
+        super().__init__(name or self._inlet.default_name)
+
+    def authorize(self, patch: Patch, view: Any) -> bool:
+        """Whether a patch may be applied; a subclass may say so here instead of by a parameter.
+
+        :raises PermissionDeniedError: it may not, for the reason that the error tells; whoever is
+            told one knows that there is such a view.
+        """
+        return True if self._authorize is None else self._authorize(patch, view)
+
+    def _targets(self, context: ApplicationContext) -> Sequence[Target]:
+        return self._inlet.targets(context)
+
+    def _open(self, run: Run, engine: Engine) -> Opened:
+        return self._inlet.open(run, engine)
+
+    def _refuse(self, **given: object) -> None:
+        useless = [name for name, value in given.items() if value is not None]
+        if useless:
+            raise ConfigurationError(
+                f"{type(self).__name__} takes {' and '.join(useless)} with patches= only"
+            )
+
+
+class _Document:
+    """One document, whose view is kept or whose handlers are called."""
+
+    def __init__(self, mediator: DocumentMediator, document: str | HasPath | DomainModel) -> None:
+        self._path = _path_of(document)
+        self._keeper: Keeper = keeper_of(mediator, mediator.view_model_cls, mediator.Protocol)
+        keeps = mediator.view_model_cls or type(mediator)
+        self.default_name = f"{keeps.__name__} of {self._path}"
+
+    def targets(self, context: ApplicationContext) -> Sequence[Target]:
+        return [self._path]
+
+    def open(self, run: Run, engine: Engine) -> Opened:
+        return keeping(self._keeper, run)
+
+
+class _PatchInlet:
+    """A collection of patches."""
+
+    def __init__(self, mediator: DocumentMediator, patches: str | Patches) -> None:
+        if mediator.Protocol is not None:
+            raise ConfigurationError(
+                f"{type(mediator).__name__} has a Protocol, which is for document= only: patches "
+                "are applied by mutation_cls"
+            )
+        self._mediator = mediator
+        self._mutation_cls = mediator.mutation_cls
+        self.root: ViewRoot[Any] = ViewRoot(self._view_cls())
+        declared = Patches(patches) if isinstance(patches, str) else patches
+        self._collection = PatchCollection(declared, self.root)
+        self.default_name = self._collection.name
+
+    def targets(self, context: ApplicationContext) -> Sequence[Target]:
+        return [self._collection.query(context.datastore.codec)]
+
+    def open(self, run: Run, engine: Engine) -> Opened:
+        assert self._mutation_cls is not None
+        application = PatchApplication(
+            run.context, self._collection, self.root, self._mutation_cls, self._mediator.authorize
+        )
+        threads = run.context.config.compute_threads
+        sink = PatchSink(
+            run,
+            engine.feed,
+            self._collection,
+            application,
+            threads=threads,
+            acceptance=engine.acceptance,
+            on_failure=engine.break_down,
+        )
+        sink.start()
+        return Opened(sink.make, sink.stop)
+
+    def _view_cls(self) -> type[ViewModel]:
+        mutation_cls = self._mutation_cls
+        if mutation_cls is None:
+            raise ConfigurationError(
+                f"{type(self._mediator).__name__} applies no patches without a mutation: give it "
+                "mutation_cls, such as a subclass of Mutation[CityView]"
+            )
+        changed: type[ViewModel] | None = getattr(mutation_cls, "view_model_cls", None)
+        view_cls = self._mediator.view_model_cls or changed
+        if changed is None or view_cls is None:
+            raise ConfigurationError(
+                f"{mutation_cls.__name__} does not say which view it changes: give it a "
+                "view_model_cls"
+            )
+        if not issubclass(view_cls, changed):
+            raise ConfigurationError(
+                f"{mutation_cls.__name__} changes {changed.__name__}, not {view_cls.__name__}"
+            )
+        return view_cls
+
+
+def _path_of(document: str | HasPath | DomainModel) -> str:
+    if isinstance(document, DomainModel):
+        return document.doc_path
+    try:
+        return document_path(document)
+    except ValueError as error:
+        raise ConfigurationError(f"document={document!r:.80}: {error}") from error

@@ -1,0 +1,164 @@
+"""The routes of REST mediators in an application, and what it answers where they end.
+
+A path below them that no rule matches, and a method that none allows, are Flask's to refuse: in
+HTML, unless the application says otherwise; so are exceptions that nobody catches. Here they get
+what clients of these routes expect, and the rest of the application is left as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Flask, Response, current_app, request
+from flask.blueprints import BlueprintSetupState
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    default_exceptions,
+)
+from werkzeug.routing import Rule
+
+from flask_boiler.contracts.openapi import swagger
+from flask_boiler.view.mediation.problems import PROBLEM_TYPE, problem_of
+from flask_boiler.view.mediation.secret_keys import require_secret_key
+
+if TYPE_CHECKING:
+    from flask_boiler.view.rest_mediator import Route
+
+__all__ = ["is_prepared", "mark", "mounted_routes", "prepare"]
+
+_MARK = "boiler_route"
+_EXTENSION = "boiler_rest"
+
+
+def mark(function: Any, route: Route) -> None:
+    """Remember which route a view function serves."""
+    setattr(function, _MARK, route)
+
+
+def mounted_routes(app: Flask) -> Iterator[tuple[Rule, Route]]:
+    """The mediators' routes with the rules that they have in an application, in its order."""
+    for rule in app.url_map.iter_rules():
+        route = _route_of(app, rule)
+        if route is not None:
+            yield rule, route
+
+
+def prepare(app: Flask | Blueprint) -> None:
+    """Have the application, or the one that the blueprint is registered with, know the routes.
+
+    :raises ConfigurationError: it has no ``SECRET_KEY``, and runs in production.
+    """
+    if isinstance(app, Blueprint):
+        app.record_once(_prepare_registered)
+        return
+    require_secret_key(app)
+    if _EXTENSION not in app.extensions:
+        app.extensions[_EXTENSION] = None
+        app.before_request(_refuse_unrouted)
+        app.after_request(_as_problem)
+        app.before_request_funcs.setdefault(swagger.FLASGGER, []).append(swagger.before_request)
+        app.after_request_funcs.setdefault(swagger.FLASGGER, []).append(swagger.after_request)
+
+
+def is_prepared(app: Flask) -> bool:
+    """Whether it has routes of mediators."""
+    return _EXTENSION in app.extensions
+
+
+def _prepare_registered(state: BlueprintSetupState) -> None:
+    prepare(state.app)  # type: ignore[arg-type] # Flask's own annotation is of its base
+
+
+def _route_of(app: Flask, rule: Rule) -> Route | None:
+    return getattr(app.view_functions.get(rule.endpoint), _MARK, None)
+
+
+def _refuse_unrouted() -> Response | None:
+    """The problem document for a request that no rule matches, if it is the mediators' matter."""
+    refused = request.routing_exception
+    if refused is not None and "//" in request.path and _is_below_a_route():
+        # Werkzeug would have the slashes merged; but an id that begins with an encoded slash is
+        # not that of the document without it.
+        refused = NotFound()
+    match refused:
+        case MethodNotAllowed() if _is_of_a_route(refused):
+            allowed = ", ".join(sorted(refused.valid_methods or ()))
+            said = f"{request.method:.20} is not allowed here; allowed are {allowed}."
+            answer = problem_of(MethodNotAllowed(description=said), {})
+            answer.headers["Allow"] = allowed
+            return answer
+        case NotFound() if _is_below_a_route():
+            return problem_of(NotFound("No route has this path."), {})
+    return None
+
+
+def _as_problem(response: Response) -> Response:
+    """An error that was not the route's own to answer, as the clients of the route expect it.
+
+    That is Flask's page for an exception that nobody caught, or for an ``abort`` of a function
+    that runs before each request.
+    """
+    _forbid_sniffing(response)
+    if response.status_code < 400 or response.mimetype != "text/html" or request.url_rule is None:
+        return response
+    app: Any = current_app
+    route = _route_of(app, request.url_rule)
+    known = default_exceptions.get(response.status_code)
+    if route is not None and route.answers_problems and known is not None:
+        # Its headers stay: one may say how to sign in, say.
+        response.set_data(problem_of(known(), {}).get_data())
+        response.mimetype = PROBLEM_TYPE
+    return response
+
+
+def _forbid_sniffing(response: Response) -> None:
+    """Have no browser take what a route answers for anything but what it is said to be."""
+    app: Any = current_app
+    if request.url_rule is not None and _route_of(app, request.url_rule) is not None:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+
+
+def _is_of_a_route(refused: MethodNotAllowed) -> bool:
+    adapter = current_app.create_url_adapter(request)
+    if adapter is None:
+        return False
+    app: Any = current_app
+    for method in refused.valid_methods or ():
+        try:
+            rule, _ = adapter.match(method=method, return_rule=True)
+        except HTTPException:
+            continue
+        if _route_of(app, rule) is not None:
+            return True
+    return False
+
+
+def _is_below_a_route() -> bool:
+    return any(pattern.match(request.path) for pattern in _grounds())
+
+
+def _grounds() -> list[re.Pattern[str]]:
+    """What paths below each of the routes look like; found once, as routes cannot be added."""
+    app: Any = current_app
+    grounds: list[re.Pattern[str]] | None = app.extensions[_EXTENSION]
+    if grounds is None:
+        found = {_ground(rule) for rule, _ in mounted_routes(app)} - {None}
+        grounds = app.extensions[_EXTENSION] = [re.compile(each) for each in found if each]
+    return grounds
+
+
+def _ground(rule: Rule) -> str | None:
+    """The paths that begin as the rule does, up to its last segment without an argument.
+
+    ``None`` if it has none: then everything in the application would be below it.
+    """
+    segments = rule.rule.strip("/").split("/")
+    fixed = [number for number, segment in enumerate(segments) if segment and "<" not in segment]
+    if not fixed:
+        return None
+    shown = ("[^/]+" if "<" in segment else re.escape(segment) for segment in segments)
+    return "/" + "/".join(list(shown)[: fixed[-1] + 1]) + "(/|$)"

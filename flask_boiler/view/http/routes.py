@@ -1,0 +1,538 @@
+"""The default views of the REST mediator: what each kind of route does with a request."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from urllib.parse import quote
+
+from flask import Request, Response, current_app, request, url_for
+from flask.views import View
+from werkzeug.exceptions import HTTPException
+
+from flask_boiler.context.context import current_context
+from flask_boiler.ground.callbacks import require_plain_members
+from flask_boiler.ground.errors import (
+    BoilerError,
+    ConfigurationError,
+    ConflictError,
+    DocumentNotFoundError,
+    RefusedError,
+    ValidationError,
+)
+from flask_boiler.ground.json_text import json_text
+from flask_boiler.ground.ports import Incomplete
+from flask_boiler.ground.readers import DirectReader, current_reader, reading_through
+from flask_boiler.ground.values import Snapshot, Target, Write
+from flask_boiler.models.collection import new_id
+from flask_boiler.transactions.snapshot_cut import compute_once
+from flask_boiler.view.http.listing import ListQuery, filterable
+from flask_boiler.view.http.requests import bounded_body
+from flask_boiler.view.mediation.problems import WRITTEN, Refusal, problem_details, problem_of
+from flask_boiler.view.mediation.representation import (
+    REVALIDATE,
+    DatedReader,
+    Representation,
+    as_views_own,
+    named_tag,
+    not_shown,
+)
+from flask_boiler.view.mediation.secret_keys import RouteSeal, require_secret_key
+from flask_boiler.view.mediation.stored_place import stored_place
+from flask_boiler.view.mediation.waiting import waiting_as_requests_do
+from flask_boiler.viewmodels.mutation import carry_out
+from flask_boiler.viewmodels.view_root import ViewRoot
+
+if TYPE_CHECKING:
+    from flask_boiler.view.rest_mediator import RestMediator
+    from flask_boiler.viewmodels.mutation import Mutation
+
+__all__ = [
+    "READ_TIME_HEADER",
+    "InstanceDelete",
+    "InstanceGet",
+    "InstancePatch",
+    "InstancePut",
+    "ListGet",
+    "ListPost",
+    "RestView",
+]
+
+logger = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+#: Carries a time of the server's: a view that is asked for with it is not older.
+READ_TIME_HEADER = "Boiler-Read-Time"
+
+_DELETED = (
+    "It was deleted, but Firestore did not say when; the error was logged. Do not repeat the "
+    "request."
+)
+
+#: How large a body may be where the application does not say: that of a Firestore document.
+_MAX_BODY_BYTES = 1024 * 1024
+
+
+class RestView(View):
+    """The parent of the default views; a view of your own may build on it.
+
+    :meth:`answer` does the work, and what it raises becomes a problem document.
+
+    :param mediator: whose route it serves.
+    """
+
+    #: Whether it writes, and so needs a mutation.
+    writes: ClassVar[bool] = False
+    init_every_request = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # Flask itself calls this one, and awaits what it gets.
+        require_plain_members(cls, but={"dispatch_request"})
+
+    def __init__(self, mediator: RestMediator) -> None:
+        self.mediator = mediator
+        view_cls = mediator.view_model_cls
+        #: What ids in the route mean.
+        self.root: ViewRoot[Any] = ViewRoot(view_cls)
+        self._fields = {name: a.data_key for name, a in view_cls.attributes().items()}
+        if self.writes:
+            self.mutation_cls: type[Mutation[Any]] = mediator.require_mutation()
+
+    def dispatch_request(self, **arguments: Any) -> Response:
+        """Answer the current request, be it with a problem document.
+
+        Firestore is waited for as long as ``request_timeout_s`` of the configuration says.
+        """
+        if "doc_id" in arguments:
+            # A rule such as <int:doc_id> gives what the text in the path means.
+            arguments["doc_id"] = str(arguments["doc_id"])
+        try:
+            require_secret_key(current_app)
+            with waiting_as_requests_do():
+                self._check_id(arguments.get("doc_id"))
+                return self.answer(**arguments)
+        except (BoilerError, HTTPException) as error:
+            return problem_of(error, self._fields)
+
+    def _check_id(self, doc_id: str | None) -> None:
+        try:
+            if doc_id is not None:
+                self.root.path_of(doc_id)
+        except ValidationError as error:
+            said = "; ".join(itertools.chain(*error.messages.values()))
+            raise Refusal(404, f"There is no such document: {said}.") from error
+
+    def answer(self, *parts: Any, **arguments: Any) -> Response:
+        """The answer to the current request, whose route has these arguments."""
+        raise NotImplementedError
+
+    def compute(self, doc_id: str) -> Representation:
+        """The view as it is now: strong reads of one time, one batch for each level.
+
+        :raises DocumentNotFoundError: there is no such root.
+        """
+        context = current_context()
+
+        path = self.root.path_of(doc_id)
+
+        def represent() -> Representation:
+            reader = DatedReader(current_reader() or DirectReader(context.datastore))
+            with reading_through(reader):
+                return Representation.of_view(self.root.open(doc_id), reader, root=path)
+
+        with as_views_own(path):
+            return compute_once(represent, context.datastore)
+
+    def answer_written(self, doc_id: str, status: int = 200) -> Response:
+        """The view as it now stands, after a write.
+
+        If it cannot be shown, a problem document that says that the write was made all the same:
+        whoever sent it is not to repeat it.
+
+        :raises DocumentNotFoundError: the root is gone again.
+        """
+        try:
+            shown = self.compute(doc_id)
+        except DocumentNotFoundError:
+            raise
+        except BoilerError:
+            logger.exception("%s was written, but cannot be shown", doc_id)
+            return problem_of(Refusal(500, WRITTEN), self._fields)
+        response = shown.response(status)
+        response.headers[READ_TIME_HEADER] = str(shown.newest_ns)
+        return response
+
+    def location(self, doc_id: str) -> str:
+        """Where the view can be found; below the path of the request, if no route shows it."""
+        endpoint = self.mediator.instance_endpoint
+        if endpoint is None:
+            return f"{request.path.rstrip('/')}/{quote(doc_id, safe='')}"
+        relative = f".{endpoint}" if request.blueprint else endpoint
+        return url_for(relative, **{**(request.view_args or {}), "doc_id": doc_id})
+
+    def input(self) -> dict[str, Any]:
+        """The body's values by attribute name.
+
+        :raises Refusal: it is too large, of another content type, or no JSON.
+        :raises ValidationError: naming each field that is unknown, read-only or wrong.
+        """
+        body = _json_body(request)
+        if not isinstance(body, dict):
+            raise Refusal(422, "Expected a JSON object.")
+        schema = self.mediator.view_model_cls.schema(partial=True)
+        given: dict[str, Any] = schema.load(body)
+        return given
+
+
+class InstanceGet(RestView):
+    """One view: the stored document if the route tells its place, else computed.
+
+    A request with a ``Boiler-Read-Time`` is always answered by strong reads: a stored document
+    does not say how far it is.
+    """
+
+    def answer(self, *, doc_id: str, **arguments: Any) -> Response:
+        """200, or 304 if what the client has is still what there is."""
+        strong = _read_time(request) is not None
+        shown = (None if strong else self._stored(doc_id)) or self.compute(doc_id)
+        tags = shown.etags
+        if not _is_matched(request, tags):
+            raise Refusal(412, "The view is another one by now.")
+        if request.headers.get("If-None-Match"):
+            return _unless_held(shown.response(), tags)
+        # Werkzeug's own look at If-Match would answer with the view, and refuses a *.
+        left_out = {"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"}
+        if strong:
+            # The date that the client has may be that of a stored view, which can be later than
+            # the write that it does not show yet.
+            left_out.add("HTTP_IF_MODIFIED_SINCE")
+        conditions = {name: v for name, v in request.environ.items() if name not in left_out}
+        return shown.response().make_conditional(conditions)  # type: ignore[return-value]
+
+    def _stored(self, doc_id: str) -> Representation | None:
+        place = stored_place(self.root, doc_id)
+        if place is None:
+            return None
+        snapshot = current_context().datastore.get([place])[place]
+        view_cls = self.mediator.view_model_cls
+        kind = snapshot.get("obj_type") if snapshot.exists else None
+        if not snapshot.exists or kind not in (None, view_cls.type_name()):
+            return None
+        try:
+            root = self.root.path_of(doc_id)
+            return Representation.of_snapshot(view_cls, snapshot, root=root)
+        except ValidationError:
+            # Stored by an older declaration, say: what it is now can be computed.
+            return None
+
+
+class ListGet(RestView):
+    """The views of the roots that fulfil the filters, page by page.
+
+    All of a page is of one time, and read in one batch for each level of references. A view that
+    cannot be shown keeps none of the others from being shown: its problem stands in its place.
+    """
+
+    #: Attributes of the root that may be filtered and sorted by, beside those that the view passes
+    #: through; whoever may do so can find out their values.
+    filters: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, mediator: RestMediator, filters: Sequence[str] = ()) -> None:
+        super().__init__(mediator)
+        named = (*self.filters, *filters)
+        #: The root's attributes that requests may filter and sort by, by the names of parameters.
+        self.filterable = filterable(mediator.view_model_cls, self.root, named)
+
+    def answer(self, **arguments: Any) -> Response:
+        """200, with the views by their roots' keys, in order, and the problems of those that fail.
+
+        A key is what the routes of one view take as ``doc_id``: the root's id, or its path if
+        roots lie below other documents.
+
+        :raises UnavailableError: Firestore is away, so that nothing is known of any view.
+        """
+        asked = ListQuery(self.root.model, self.filterable, request.args)
+        seal = RouteSeal()
+
+        def represent() -> tuple[_Views, str | None]:
+            page = asked.query.snapshot_page(asked.limit, asked.page_token, seal=seal)
+            return self._represent_all(page.results), page.next_page_token
+
+        views, next_page_token = compute_once(represent, current_context().datastore)
+        body: dict[str, Any] = {"results": views.shown, "next_page_token": next_page_token}
+        if views.failed:
+            body["errors"] = {
+                doc_id: problem_details(error, self._fields)
+                for doc_id, error in views.failed.items()
+            }
+        response = Response(json_text(body), mimetype="application/json")
+        response.headers["Cache-Control"] = REVALIDATE
+        return response
+
+    def _represent_all(self, roots: Sequence[Snapshot]) -> _Views:
+        """The views by key; what any of them misses is asked for together."""
+        views = _Views({}, {})
+        missing: set[Target] = set()
+        for root in roots:
+            key = self.root.key_of(root.path)
+            try:
+                with _each_by_itself(root.path):
+                    view = self.root.open_snapshot(root)
+                    views.shown[key] = Representation.of_view(view).body
+            except Incomplete as incomplete:
+                missing |= incomplete.missing
+            except BoilerError as error:
+                if error.retryable:
+                    raise
+                views.failed[key] = error
+        if missing:
+            raise Incomplete(missing)
+        return views
+
+
+class _Views(NamedTuple):
+    """The views of a page."""
+
+    #: What is shown, by the roots' keys.
+    shown: dict[str, Any]
+    #: What is wrong with those that cannot be.
+    failed: dict[str, BoilerError]
+
+
+class ListPost(RestView):
+    """A new view."""
+
+    writes = True
+
+    def __init__(self, mediator: RestMediator) -> None:
+        super().__init__(mediator)
+        if not self.mutation_cls.can_create_unnamed():
+            raise ConfigurationError(
+                f"{self.mutation_cls.__name__}.mutate_create does not know below which document a "
+                f"new {self.root.model.__name__} is to lie: define it, or have clients create by "
+                "PUT, with the whole path"
+            )
+
+    def answer(self, **arguments: Any) -> Response:
+        """201, with where the view is."""
+        created = carry_out(self.mutation_cls, "create", data=self.input())
+        doc_id = self.root.key_of(self.root.of(created).doc_path)
+        response = self.answer_written(doc_id, 201)
+        response.headers["Location"] = self.location(doc_id)
+        return response
+
+
+class _InstanceWrite(RestView):
+    """A write to one view, on condition of its tag: ``If-Match``, ``If-None-Match``."""
+
+    writes = True
+
+    def conditionally(self, doc_id: str, write: Callable[[], R]) -> R:
+        """What ``write`` returns; a condition is checked in the transaction that writes.
+
+        The condition is about the view as it is before, and is looked at when ``write`` is done:
+        what that refuses is refused whether or not the condition holds, but for what setters
+        refuse in the present state. So who may not change a view learns nothing of it, not even
+        whether it is there.
+
+        :raises Refusal: 412, and nothing is written.
+        """
+        if not (request.headers.get("If-Match") or request.headers.get("If-None-Match")):
+            return write()
+
+        def checked() -> R:
+            before = self._before(doc_id)
+            refused: RefusedError | None = None
+            try:
+                written = write()
+            except RefusedError as error:
+                if not error.by_setter:
+                    raise
+                # Who may is decided, and the state is another one than they think.
+                refused = error
+            if isinstance(before, BoilerError):
+                raise before
+            if not (_is_matched(request, before) and _is_unheld(request, before)):
+                raise Refusal(
+                    412,
+                    "The view does not have the tag that the request is on condition of: get it "
+                    "again, and repeat the change.",
+                )
+            if refused is not None:
+                raise refused
+            return written
+
+        return self.mutation_cls.atomically(checked)
+
+    def _before(self, doc_id: str) -> list[str] | BoilerError:
+        """The tags of the view, none if there is no view; or why it has no tag that could be told.
+
+        :raises BoilerError: it is to be tried again.
+        """
+        path = self.root.path_of(doc_id)
+        try:
+            with _each_by_itself(path):
+                return Representation.of_view(self.root.open(doc_id), root=path).etags
+        except DocumentNotFoundError:
+            return []
+        except BoilerError as error:
+            if error.retryable:
+                raise
+            return error
+
+
+class InstancePut(_InstanceWrite):
+    """All writable attributes of a view; on condition that there is none, a new view."""
+
+    def answer(self, *, doc_id: str, **arguments: Any) -> Response:
+        """200, with the view as it now stands; 201 if it is new, with where it is."""
+        data = self.input()
+        if self._makes_a_new_one():
+            self._create(doc_id, data)
+            response = self.answer_written(doc_id, 201)
+            response.headers["Location"] = self.location(doc_id)
+            return response
+        self.conditionally(doc_id, lambda: carry_out(self.mutation_cls, "put", doc_id, data))
+        return self.answer_written(doc_id)
+
+    def location(self, doc_id: str) -> str:
+        """Where the view can be found; the path of the request, if no route shows it."""
+        return request.path if self.mediator.instance_endpoint is None else super().location(doc_id)
+
+    def _makes_a_new_one(self) -> bool:
+        """Whether the request is on condition that there is no such view."""
+        only = request.if_none_match.star_tag and not request.headers.get("If-Match")
+        return only and self.mutation_cls.can_create_by_put()
+
+    def _create(self, doc_id: str, data: dict[str, Any]) -> None:
+        """Create the view, if its root is not there; of several who try at once, one does.
+
+        :raises Refusal: 412: it is there, and the mutation would have created it otherwise.
+        """
+
+        def create() -> None:
+            there = self.root.exists(doc_id)
+            try:
+                carry_out(self.mutation_cls, "create", doc_id=doc_id, data=data)
+            except ConflictError as error:
+                if there:
+                    # No lost race, which would be tried again.
+                    raise _is_there(doc_id) from error
+                raise
+            if there:
+                raise _is_there(doc_id)
+
+        self.mutation_cls.atomically(create)
+
+
+class InstancePatch(_InstanceWrite):
+    """Some attributes of a view."""
+
+    def answer(self, *, doc_id: str, **arguments: Any) -> Response:
+        """200, with the view as it now stands."""
+        data = self.input()
+        self.conditionally(doc_id, lambda: carry_out(self.mutation_cls, "patch", doc_id, data))
+        return self.answer_written(doc_id)
+
+
+class InstanceDelete(_InstanceWrite):
+    """No view any more."""
+
+    def answer(self, *, doc_id: str, **arguments: Any) -> Response:
+        """204."""
+        self.conditionally(doc_id, lambda: carry_out(self.mutation_cls, "delete", doc_id))
+        try:
+            time_ns = _time_after()
+        except BoilerError:
+            logger.exception("%s was deleted, but no time can be told after that", doc_id)
+            return problem_of(Refusal(500, _DELETED), self._fields)
+        response = Response(status=204)
+        response.headers[READ_TIME_HEADER] = str(time_ns)
+        return response
+
+
+@contextmanager
+def _each_by_itself(path: str) -> Iterator[None]:
+    """Have whatever goes wrong with one of several be known as that one's."""
+    try:
+        with as_views_own(path):
+            yield
+    except BoilerError:
+        raise
+    except Exception as error:
+        raise not_shown(path, error) from error
+
+
+def _is_matched(asked: Request, tags: Sequence[str]) -> bool:
+    """Whether a view with these tags is what ``If-Match`` asks for; one without is not there."""
+    if not asked.headers.get("If-Match"):
+        return True
+    return bool(tags) and named_tag(asked.if_match, tags, weak=False) is not None
+
+
+def _is_unheld(asked: Request, tags: Sequence[str]) -> bool:
+    """Whether a view with these tags is none that ``If-None-Match`` names."""
+    if not asked.headers.get("If-None-Match"):
+        return True
+    return not tags or named_tag(asked.if_none_match, tags, weak=True) is None
+
+
+def _unless_held(response: Response, tags: Sequence[str]) -> Response:
+    """The response, or that the client holds what it would show."""
+    held = named_tag(request.if_none_match, tags, weak=True)
+    if held is not None:
+        # Of an older key it may be; by another tag, the client would not find what it holds.
+        response.set_etag(held)
+        response.status_code = 304
+    return response
+
+
+def _is_there(doc_id: str) -> Refusal:
+    return Refusal(412, f"There is a {doc_id} already: get it, and change it with If-Match.")
+
+
+def _time_after() -> int:
+    """A time of the server's that is later than all that was written before."""
+    # Deleting what is not there changes nothing; only a commit of something tells its time.
+    nothing = Write("delete", f"_boiler_clock/{new_id()}")
+    return current_context().datastore.commit([nothing]).commit_time_ns
+
+
+def _read_time(asked: Request) -> int | None:
+    text = asked.headers.get(READ_TIME_HEADER)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        said = f"Not what an answer to a write gave: {text!r:.60}."
+        raise Refusal(400, "The request is not valid.", errors={READ_TIME_HEADER: [said]})
+    return int(text)
+
+
+def _json_body(asked: Request) -> Any:
+    kind = asked.mimetype
+    if kind != "application/json" and not (kind.startswith("application/") and "+json" in kind):
+        given = f"not {kind}" if kind else "and no content type is given"
+        raise Refusal(415, f"Expected application/json, {given}.")
+    data = bounded_body(asked, _MAX_BODY_BYTES)
+    if not data:
+        raise Refusal(400, "Expected a JSON object; the body is empty.")
+    try:
+        # By itself, json would let pass what no text is encoded as.
+        text = data.decode(json.detect_encoding(data))
+        body = json.loads(text, parse_constant=_refuse_constant)
+        if "\\u" in text:
+            # Half of a surrogate pair can be spelled so, and is no text.
+            json.dumps(body, ensure_ascii=False).encode()
+        return body
+    except (ValueError, RecursionError) as error:
+        raise Refusal(400, f"The body is not JSON: {error}") from error
+
+
+def _refuse_constant(name: str) -> Mapping[str, Any]:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,184 @@
+"""The attempts at one task: each reads it anew, has its effect and marks it, or parks it."""
+
+from __future__ import annotations
+
+import enum
+import threading
+from dataclasses import dataclass, field
+
+from flask_boiler.firestore.failures import is_refusal
+from flask_boiler.ground.errors import BoilerError, UnavailableError
+from flask_boiler.ground.threads import as_exception, is_failure
+from flask_boiler.ground.values import Snapshot
+from flask_boiler.transactions.transaction import Transaction
+from flask_boiler.view.inbox.backlog import Waiting
+from flask_boiler.view.inbox.effects import Effect
+from flask_boiler.view.inbox.marks import Mark
+from flask_boiler.view.inbox.queue import TaskQueue
+from flask_boiler.view.inbox.records import TaskRecords, is_parked, says_parked
+
+__all__ = ["Attempts", "Handling", "Result", "Statistics", "TaskState", "written_anew"]
+
+
+class TaskState(enum.Enum):
+    """What became of a task."""
+
+    #: It is done by the commit that was made here.
+    DONE = "done"
+    #: There is nothing to do: it is done or withdrawn already.
+    GONE = "gone"
+    #: It is set aside.
+    PARKED = "parked"
+    #: It waits for an earlier one of its key.
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a task.
+
+    :param error: why it is parked.
+    :param known_at_ns: a cut of this time or later shows it.
+    :param replaced: at its path lies another one, created later or of another key.
+    """
+
+    state: TaskState
+    error: Exception | None = None
+    known_at_ns: int = 0
+    replaced: bool = False
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What was done for tasks in this process.
+
+    :param attempts: transactions that were begun.
+    :param done: tasks that were done by a commit of this process.
+    :param parked: tasks that it set aside.
+    """
+
+    attempts: int = 0
+    done: int = 0
+    parked: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def count(self, *, attempts: int = 0, done: int = 0, parked: int = 0) -> None:
+        """Add to the figures."""
+        with self.lock:
+            self.attempts += attempts
+            self.done += done
+            self.parked += parked
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """What is done with the tasks of one mediator."""
+
+    queue: TaskQueue
+    records: TaskRecords
+    effect: Effect
+    mark: Mark
+    statistics: Statistics
+
+    def waiting(self, task: Snapshot) -> Waiting:
+        """The task as one of its key."""
+        return Waiting(task.path, task.create_time_ns, self.queue.key.name(task))
+
+
+class Attempts:
+    """The attempts at one task.
+
+    :param consult: look whether it is parked.
+    :param again: try it even if it is.
+    :param taken_for: try no other that has taken its place.
+    """
+
+    def __init__(
+        self,
+        handling: Handling,
+        path: str,
+        *,
+        consult: bool,
+        again: bool,
+        taken_for: Waiting | None,
+    ) -> None:
+        self._of = handling
+        self.path = path
+        self._consult = consult
+        self._again = again
+        self._taken_for = taken_for
+        self.count = 0
+        self.parked_now = False
+        self.committed_ns = 0
+        self._seen: Snapshot | None = None
+
+    def make(self, transaction: Transaction) -> Result:
+        """One attempt: everything is read anew, as it is now."""
+        self.count += 1
+        self._of.statistics.count(attempts=1)
+        task = self._seen = self._find(transaction)
+        if task is None:
+            if self._again and says_parked(self._record(transaction)):
+                transaction.write(self._of.records.forgetting(self.path))
+            return Result(TaskState.GONE)
+        if self._taken_for not in (None, self._of.waiting(task)):
+            return Result(TaskState.GONE, replaced=True)
+        record = self._record(transaction) if self._consult else None
+        if self._of.mark.is_marked(task, record):
+            return Result(TaskState.GONE)
+        if is_parked(task, record) and not self._again:
+            return Result(TaskState.PARKED)
+        try:
+            self._of.effect(task, transaction)
+            self._of.mark.write(task, transaction, self._of.records)
+        except BaseException as error:
+            if not is_failure(error) or (isinstance(error, BoilerError) and error.retryable):
+                raise
+            if is_refusal(error):
+                # It may be refused to everybody at present, and so would be the record of it.
+                raise
+            return self._park_instead(task, transaction, as_exception(error, self.path))
+        return Result(TaskState.DONE)
+
+    def park_seen(self, transaction: Transaction, error: Exception) -> Result:
+        """Set the task aside if it is still as it was in the last attempt.
+
+        :raises UnavailableError: it is another, which is to be tried first.
+        """
+        task = self._find(transaction)
+        seen = self._seen
+        if task is None:
+            return Result(TaskState.GONE)
+        if seen is None or task.update_time_ns != seen.update_time_ns:
+            raise written_anew(self.path)
+        if self._of.mark.is_marked(task, self._record(transaction)):
+            # A commit whose answer was lost came through late.
+            return Result(TaskState.GONE)
+        return self._park(task, transaction, error)
+
+    def _park_instead(self, task: Snapshot, transaction: Transaction, error: Exception) -> Result:
+        transaction.abandon_writes()
+        return self._park(task, transaction, error)
+
+    def _park(self, task: Snapshot, transaction: Transaction, error: Exception) -> Result:
+        records = self._of.records
+        write = records.parking(task, self._of.queue.key.name(task), error, self.count)
+        transaction.write(write, self._note_commit)
+        self.parked_now = True
+        return Result(TaskState.PARKED, error)
+
+    def _note_commit(self, update_time_ns: int) -> None:
+        self.committed_ns = update_time_ns
+
+    def _find(self, transaction: Transaction) -> Snapshot | None:
+        return self._of.queue.find(self.path, transaction.reader.query)
+
+    def _record(self, transaction: Transaction) -> Snapshot:
+        path = self._of.records.path_of(self.path)
+        return transaction.reader.documents([path])[path]
+
+
+def written_anew(path: str) -> UnavailableError:
+    """A task cannot be set aside, as there is another version of it."""
+    # Neither done nor parked: the later tasks of its key still have to wait for it.
+    return UnavailableError(f"{path} was written anew while it was to be set aside: try it again")

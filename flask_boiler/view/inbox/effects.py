@@ -1,0 +1,70 @@
+"""What a task does: the application's own function, or a view that is built and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask_boiler.ground.callbacks import misfit, require_plain, require_result
+from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.ground.values import Snapshot, Write
+from flask_boiler.models.query.query import Query
+from flask_boiler.transactions.transaction import Transaction
+from flask_boiler.view.inbox.forms import submitting
+from flask_boiler.view.mediation.view_builder import builder_of, require_root_of
+from flask_boiler.viewmodels.form import Form
+from flask_boiler.viewmodels.view_model import ViewModel
+
+__all__ = ["Effect", "OnTask", "effect_of"]
+
+#: Has the effect of one task, through the transaction that is in force.
+Effect = Callable[[Snapshot, Transaction], None]
+#: The application's function: takes the task as the queried model, or as a snapshot.
+OnTask = Callable[[Any, Transaction], object]
+
+
+def effect_of(
+    view_model_cls: type[ViewModel] | None, on_task: OnTask | None, query: Any, *, where: str
+) -> Effect:
+    """The effect of a mediator's tasks.
+
+    :raises ConfigurationError: neither a view nor a function is given, or both; or the view is
+        none, or of another model than the query's.
+    """
+    if (view_model_cls is None) == (on_task is None):
+        raise ConfigurationError(f"{where} needs either view_model_cls or on_task, and not both")
+    if on_task is not None:
+        require_plain(on_task, f"on_task of {where}")
+        wrong = misfit(on_task, "task", "transaction")
+        if wrong is not None:
+            raise ConfigurationError(f"{where}: on_task {wrong}")
+        return _calling(on_task, query)
+    assert view_model_cls is not None
+    if issubclass(view_model_cls, Form):
+        return submitting(view_model_cls)
+    return _storing(view_model_cls, query)
+
+
+def _calling(on_task: OnTask, query: Any) -> Effect:
+    def call(task: Snapshot, transaction: Transaction) -> None:
+        known = query.model_cls.from_snapshot(task) if isinstance(query, Query) else task
+        require_result(on_task(known, transaction), "on_task")
+
+    return call
+
+
+def _storing(view_cls: type[ViewModel], query: Any) -> Effect:
+    build = builder_of(view_cls)
+    view_cls.require_place()
+    require_root_of(view_cls, query)
+
+    def store(task: Snapshot, transaction: Transaction) -> None:
+        view = build(task)
+        fields = view.to_document()
+        places = view.places()
+        if not view.adopts():
+            view.require_own(transaction.reader.documents(places).values())
+        for place in places:
+            transaction.write(Write("set", place, {**fields, **view.identity(place)}))
+
+    return store

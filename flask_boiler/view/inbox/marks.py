@@ -1,0 +1,211 @@
+"""How a task is marked as processed, in the commit that has its effect."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from flask_boiler.attrs.operators import FieldOperators
+from flask_boiler.firestore.field_path import field_path, read_field_path
+from flask_boiler.firestore.native import DELETE_FIELD, contains_transform, equal_value
+from flask_boiler.ground.errors import (
+    ConfigurationError,
+    DocumentNotFoundError,
+    QueryError,
+    ValidationError,
+)
+from flask_boiler.ground.values import Precondition, Snapshot, Write
+from flask_boiler.models.model import Model
+from flask_boiler.transactions.transaction import Transaction
+from flask_boiler.view.inbox.records import TaskRecords, is_done
+from flask_boiler.view.inbox.task_fields import task_field
+
+__all__ = ["DeleteMark", "FieldMark", "Ledger", "Mark", "MarkOption", "mark_of"]
+
+_DEFAULT_KEEPING = datetime.timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Mark tasks in a ledger of the framework's own, and leave their documents alone.
+
+    An entry is of one version of a document: a task that is written anew is applied anew. The
+    entries, in ``_boiler_tasks``, have a timestamp ``expires_at``, for a TTL policy; a task whose
+    entry has expired would be applied again, so its document has to be gone by then.
+
+    :param keep_for: how long entries are kept at least.
+    """
+
+    keep_for: datetime.timedelta = _DEFAULT_KEEPING
+
+
+#: What ``mark`` may be: ``"delete"``, ``"ledger"``, a :class:`Ledger`, or values by attribute (by
+#: stored field, where the query names no class).
+MarkOption = Literal["delete", "ledger"] | Ledger | Mapping[Any, Any]
+
+
+class Mark(Protocol):
+    """Marks tasks, and tells which are marked."""
+
+    @property
+    def in_record(self) -> bool:
+        """Whether only a task's record tells whether it is marked."""
+        ...
+
+    def is_marked(self, task: Snapshot, record: Snapshot | None) -> bool:
+        """Whether this version of the task is processed."""
+        ...
+
+    def write(self, task: Snapshot, transaction: Transaction, records: TaskRecords) -> None:
+        """Have the transaction's commit mark the task."""
+        ...
+
+
+class DeleteMark:
+    """A task that is processed is deleted."""
+
+    in_record = False
+
+    def is_marked(self, task: Snapshot, record: Snapshot | None) -> bool:
+        """A task that is there is not processed."""
+        return False
+
+    def write(self, task: Snapshot, transaction: Transaction, records: TaskRecords) -> None:
+        """Delete the document."""
+        transaction.write(Write("delete", task.path))
+        transaction.write(records.forgetting(task.path))
+
+
+class FieldMark:
+    """A task that is processed has these values, so the query should not find it any more.
+
+    :param fields: by the names that lead to each stored field; a value that the server computes
+        marks by being there, and ``DELETE_FIELD`` by the field's being gone.
+    """
+
+    in_record = False
+
+    def __init__(self, fields: Mapping[tuple[str, ...], Any]) -> None:
+        if not fields:
+            raise ConfigurationError("mark={} marks nothing: name a field and its value")
+        for names, value in fields.items():
+            if not _reads_as_written(value):
+                raise ConfigurationError(
+                    f"mark: {'.'.join(names)!r} would be {value!r}, which Firestore gives back as "
+                    "another value, so that no task would ever count as marked"
+                )
+        self._values = dict(fields)
+        self._fields = _nested(fields)
+        self._mask = tuple(field_path(*names) for names in fields)
+
+    def is_marked(self, task: Snapshot, record: Snapshot | None) -> bool:
+        """Whether the task has the values."""
+        return all(_has(task.fields, names, value) for names, value in self._values.items())
+
+    def write(self, task: Snapshot, transaction: Transaction, records: TaskRecords) -> None:
+        """Set the fields, unless the effect deleted the document."""
+        try:
+            there = Precondition(exists=True)
+            transaction.write(Write("update", task.path, self._fields, self._mask, there))
+        except DocumentNotFoundError:
+            # The effect has deleted the task, which is as good a mark as any.
+            pass
+        transaction.write(records.forgetting(task.path))
+
+
+def _nested(fields: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
+    """The same values as they lie in maps."""
+    document: dict[str, Any] = {}
+    for (*above, name), value in fields.items():
+        inner = document
+        for part in above:
+            inner = inner.setdefault(part, {})
+        inner[name] = value
+    return document
+
+
+def _reads_as_written(value: Any) -> bool:
+    match value:
+        case Mapping():
+            return all(_reads_as_written(item) for item in value.values())
+        case list():
+            return all(_reads_as_written(item) for item in value)
+        case tuple():
+            return False
+        case datetime.datetime():
+            return value.tzinfo is not None
+        case _:
+            # A NaN is not even equal to itself.
+            return bool(value == value)  # noqa: PLR0124
+
+
+def _has(fields: Mapping[str, Any], names: tuple[str, ...], value: Any) -> bool:
+    *above, name = names
+    for part in above:
+        inner = fields.get(part)
+        fields = inner if isinstance(inner, Mapping) else {}
+    if value is DELETE_FIELD:
+        return name not in fields
+    if contains_transform(value):
+        return fields.get(name) is not None
+    return name in fields and equal_value(fields[name], value)
+
+
+class LedgerMark:
+    """A task that is processed has an entry in the ledger."""
+
+    in_record = True
+
+    def __init__(self, ledger: Ledger) -> None:
+        if ledger.keep_for <= datetime.timedelta(0):
+            raise ConfigurationError(f"Ledger(keep_for={ledger.keep_for}) keeps nothing")
+        self._ledger = ledger
+
+    def is_marked(self, task: Snapshot, record: Snapshot | None) -> bool:
+        """Whether there is an entry of this version."""
+        return is_done(task, record)
+
+    def write(self, task: Snapshot, transaction: Transaction, records: TaskRecords) -> None:
+        """Enter the version that was read."""
+        # By Firestore's clock, which ends it: a machine's own may be wrong by more than it is kept.
+        expires_at = task.read_time + self._ledger.keep_for
+        transaction.write(records.ending(task, expires_at))
+
+
+def mark_of(option: MarkOption, model_cls: type[Model] | None = None) -> Mark:
+    """The mark that an application chose.
+
+    :param model_cls: the class of the tasks, whose attributes the mark names; ``None`` if it is
+        not known, and stored fields are named.
+    :raises ConfigurationError: it is none.
+    """
+    if option == "delete":
+        return DeleteMark()
+    if option == "ledger":
+        return LedgerMark(Ledger())
+    if isinstance(option, Ledger):
+        return LedgerMark(option)
+    if isinstance(option, Mapping):
+        return FieldMark(dict(_stored(option, model_cls)))
+    raise ConfigurationError(
+        f"mark={option!r} is no way to mark a task: expected 'delete', 'ledger', a Ledger, or the "
+        "fields to set with their values"
+    )
+
+
+def _stored(
+    option: Mapping[Any, Any], model_cls: type[Model] | None
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for named, value in option.items():
+        try:
+            if model_cls is not None or isinstance(named, FieldOperators):
+                field = task_field(model_cls, named)
+                yield read_field_path(field.stored_path), field.to_stored(value)
+            elif isinstance(named, str) and named:
+                yield (named,), value
+            else:
+                raise ConfigurationError(f"mark: {named!r:.80} names no field")
+        except (QueryError, ValidationError) as error:
+            raise ConfigurationError(f"mark={{{named!r:.80}: …}}: {error}") from error

@@ -1,0 +1,1 @@
+"""Mediation: what all mediators have in common."""

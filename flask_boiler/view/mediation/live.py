@@ -1,0 +1,233 @@
+"""Live views of a context: its feed, its engine, and views that are followed in process."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from flask_boiler.context.context import ApplicationContext
+from flask_boiler.engine.cut_reader import CutReader
+from flask_boiler.engine.engine import Engine
+from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
+from flask_boiler.engine.parking.parking import Parking
+from flask_boiler.engine.parking.recorder import Recorder
+from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.firestore.listen.backoff import BackoffPolicy
+from flask_boiler.firestore.listen.hub import Hub
+from flask_boiler.firestore.listen.stream import StreamPolicy
+from flask_boiler.ground.callbacks import require_result
+from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.ground.pool import DaemonPool
+from flask_boiler.ground.ports import Incomplete
+from flask_boiler.ground.readers import current_reader, reading_through
+from flask_boiler.ground.threads import as_exception
+from flask_boiler.ground.values import Snapshot
+from flask_boiler.viewmodels.view_model import ViewModel
+
+__all__ = ["LiveViews", "live_views"]
+
+V = TypeVar("V", bound=ViewModel)
+
+#: A server on this machine that owes an answer for so long has fallen silent for good. One that was
+#: started again is found soon: nobody else asks for it.
+_LOCAL_POLICY = StreamPolicy(
+    backoff=BackoffPolicy(maximum_s=2.0), owing_after_s=1.5, answer_within_s=3.0
+)
+
+#: Threads that call ``f_notify``; a slow one delays the notices of other views, nothing else.
+_NOTIFIERS = 2
+
+
+class LiveViews:
+    """The engine of one context, started when it is first asked for."""
+
+    def __init__(self, context: ApplicationContext) -> None:
+        self._context = context
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+        self._recorder: Recorder | None = None
+        self._numbers = itertools.count(1)
+        self._notifiers = DaemonPool(_NOTIFIERS, name="flask-boiler-notify")
+
+    @property
+    def engine(self) -> Engine:
+        """The running engine."""
+        with self._lock:
+            if self._engine is None:
+                self._engine, self._recorder = _start_engine(self._context)
+            return self._engine
+
+    @property
+    def recorder(self) -> Recorder:
+        """What records the parked views of mediators, with the running engine."""
+        engine = self.engine
+        with self._lock:
+            if self._recorder is None or self._engine is not engine:
+                raise ConfigurationError("the mediators are being stopped: start them again")
+            return self._recorder
+
+    @property
+    def running(self) -> bool:
+        """Whether there is an engine."""
+        return self._engine is not None
+
+    def stop(self) -> None:
+        """Finish what is in hand and end every thread; the next use starts anew."""
+        with self._lock:
+            engine, self._engine = self._engine, None
+            recorder, self._recorder = self._recorder, None
+        if engine is not None:
+            engine.stop()
+        if recorder is not None:
+            recorder.stop()
+        self._notifiers.shutdown()
+        self._notifiers = DaemonPool(_NOTIFIERS, name="flask-boiler-notify")
+
+    def open(
+        self,
+        view_cls: type[V],
+        arguments: Mapping[str, Any],
+        *,
+        f_notify: Callable[[V], None] | None,
+        timeout_s: float,
+    ) -> V:
+        """A view that follows its sources until it is closed; see :meth:`ViewModel.get`.
+
+        :raises TimeoutError: there was no first value in time.
+        """
+        engine = self.engine
+        key = ViewKey(f"{view_cls.__name__} (followed)", str(next(self._numbers)))
+        following = _Following(
+            self._context,
+            lambda: view_cls.new(**_as_they_are_now(arguments)),
+            f_notify,
+            release=lambda: engine.discard(key),
+            notifiers=self._notifiers,
+        )
+        engine.add(LiveView(key, following.compute, following))
+        try:
+            return following.first.result(timeout_s)
+        except BaseException as error:
+            engine.discard(key)
+            if isinstance(error, TimeoutError) and not following.first.done():
+                raise TimeoutError(
+                    f"{view_cls.__name__} had no first value within {timeout_s} s: what it reads "
+                    "is not heard, or its getters take long; give it more with timeout_s="
+                ) from None
+            raise
+
+
+def _as_they_are_now(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with the newest snapshots in place of those that were given once."""
+    reader = current_reader()
+    given = {name: _path_of_snapshot(value) for name, value in arguments.items()}
+    paths = [path for path in given.values() if path is not None]
+    newest = reader.documents(paths) if reader is not None and paths else {}
+    return {name: newest.get(given[name] or "", value) for name, value in arguments.items()}
+
+
+def _path_of_snapshot(value: Any) -> str | None:
+    if isinstance(value, Snapshot):
+        return value.path
+    if hasattr(value, "exists") and hasattr(value, "reference"):
+        return str(value.reference.path)
+    return None
+
+
+class _Following(Generic[V]):
+    """One followed view: its computation, and the sink that hands it to its follower."""
+
+    def __init__(
+        self,
+        context: ApplicationContext,
+        build: Callable[[], V],
+        f_notify: Callable[[V], None] | None,
+        *,
+        release: Callable[[], None],
+        notifiers: Executor,
+    ) -> None:
+        #: The view with its first value, or what went wrong with that.
+        self.first: Future[V] = Future()
+        self._context = context
+        self._build = build
+        self._f_notify = f_notify
+        self._release = release
+        self._notifiers = notifiers
+        self._value: dict[str, Any] = {}
+        # Of the newest computation: getters run once, and while their reads are recorded.
+        self._newest: dict[str, Any] = {}
+
+    def compute(self, reader: CutReader) -> Rendering:
+        """Build the view and read all its attributes."""
+        try:
+            with self._context.activated(), reading_through(reader):
+                view = self._build()
+                self._newest = view.to_document()
+        except Incomplete:
+            raise
+        except BaseException as error:
+            if not self.first.done():
+                # It is raised at who waits for the view, on a thread that is not ours.
+                self.first.set_exception(as_exception(error, "computing it"))
+            raise
+        return Rendering({}, view=view)
+
+    def submit(self, view: LiveView, rendering: Rendering, done: Callable[[Outcome], None]) -> None:
+        """Hand the first value to who waits for it, and each other one to the follower."""
+        newest: V = rendering.view
+        value = self._newest
+        if not self.first.done():
+            self._value = value
+            newest.follow(self._release, self._f_notify)
+            self.first.set_result(newest)
+            done(Outcome())
+        elif value == self._value:
+            done(Outcome())
+        else:
+            self._value = value
+            self._notifiers.submit(self._notify, newest, done)
+
+    def _notify(self, newest: V, done: Callable[[Outcome], None]) -> None:
+        try:
+            followed = self.first.result()
+            followed.become(newest)
+            with self._context.activated():
+                require_result(followed.notify(), "f_notify")
+        except BaseException as error:
+            done(Outcome(error=as_exception(error, "f_notify")))
+        else:
+            done(Outcome(written=True))
+
+
+def _start_engine(context: ApplicationContext) -> tuple[Engine, Recorder]:
+    datastore = context.datastore
+    local = datastore.is_emulator
+    # Google's emulator can miss a commit that races the adding of a target, or fall silent. The
+    # embedded Firestore does not, and says so.
+    hub = Hub(datastore, verify_targets=local, policy=_LOCAL_POLICY if local else None)
+    parking = Parking()
+    engine = Engine(hub, datastore, workers=context.config.compute_threads, parking=parking)
+    recorder = parking.listener = Recorder(engine, datastore)
+    engine.start()
+    return engine, recorder
+
+
+_running: WeakKeyDictionary[ApplicationContext, LiveViews] = WeakKeyDictionary()
+_running_lock = threading.Lock()
+
+
+def live_views(context: ApplicationContext) -> LiveViews:
+    """The live views of a context: one engine for each context and process."""
+    with _running_lock:
+        if context not in _running:
+            _running[context] = LiveViews(context)
+        return _running[context]
+
+
+# A forked child has neither the threads nor the stream of its parent: it starts its own.
+os.register_at_fork(after_in_child=_running.clear)

@@ -1,0 +1,142 @@
+"""Errors as HTTP answers: ``application/problem+json``, RFC 9457."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response
+from werkzeug.exceptions import HTTPException
+
+from flask_boiler.firestore.failures import is_vendors
+from flask_boiler.ground.errors import (
+    AuthError,
+    BoilerError,
+    DocumentNotFoundError,
+    RefusedError,
+    StoredDataError,
+    UnavailableError,
+    UnstorableError,
+    ValidationError,
+)
+from flask_boiler.ground.json_text import json_text
+from flask_boiler.models.schema.schema import InvalidInputError
+
+__all__ = ["PROBLEM_TYPE", "WRITTEN", "Refusal", "is_askers", "problem_details", "problem_of"]
+
+logger = logging.getLogger(__name__)
+
+PROBLEM_TYPE = "application/problem+json"
+
+#: What a client is told whose write is made, and leads to a view that cannot be shown.
+WRITTEN = (
+    "The change was made, but the view that it leads to cannot be shown; the error was logged. Do "
+    "not repeat the request."
+)
+
+_ASKERS = (AuthError, DocumentNotFoundError, RefusedError, ValidationError)
+_RETRY_AFTER_S = 1
+_AWAY = "Firestore is away for the moment; try again."
+_UNSTORABLE = "What it amounts to cannot be stored: it may be too large."
+_UNKNOWN = "Firestore did not answer; look whether the change was made before you repeat it."
+
+
+class Refusal(BoilerError):
+    """A request that is refused with this status.
+
+    :param errors: what is wrong, by parameter or field.
+    """
+
+    def __init__(
+        self, status: int, detail: str, *, errors: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.errors = errors
+
+
+def problem_of(error: BoilerError | HTTPException, fields: Mapping[str, str]) -> Response:
+    """The answer that tells a client of an error.
+
+    :param fields: the names of fields by attribute name: the client knows no others.
+    """
+    details = problem_details(error, fields)
+    status: int = details["status"]
+    response = Response(json_text(details), status=status, mimetype=PROBLEM_TYPE)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if status == HTTPStatus.SERVICE_UNAVAILABLE and not _is_open(error):
+        response.headers["Retry-After"] = str(_RETRY_AFTER_S)
+    return response
+
+
+def problem_details(
+    error: BoilerError | HTTPException, fields: Mapping[str, str]
+) -> dict[str, Any]:
+    """What a client is told of an error, for ``json_text``.
+
+    :param fields: the names of fields by attribute name: the client knows no others.
+    """
+    if isinstance(error, HTTPException):
+        status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+        return _details(status, error.description or "")
+    if isinstance(error, Refusal):
+        return _details(error.status, str(error), error.errors)
+    if isinstance(error, UnstorableError):
+        logger.warning("a request cannot be stored: %s", error)
+        return _details(error.http_status, _UNSTORABLE)
+    if isinstance(error, ValidationError) and not isinstance(error, StoredDataError):
+        errors = error.messages
+        if not isinstance(error, InvalidInputError):
+            errors = {_renamed(name, fields): said for name, said in errors.items()}
+        return _details(error.http_status, "The input is not valid.", errors)
+    if error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR or _is_about_process(error):
+        # What went wrong inside is for the log: it may name what the client must not know.
+        logger.error("a request failed: %s", error, exc_info=error)
+        return _details(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed to answer; the error was logged."
+        )
+    if error.http_status == HTTPStatus.SERVICE_UNAVAILABLE:
+        # The same goes for the address of a server, which is in what went wrong.
+        logger.warning("a request was refused for the moment: %s", error)
+        return _details(error.http_status, _UNKNOWN if _is_open(error) else _AWAY)
+    return _details(error.http_status, str(error))
+
+
+def is_askers(error: BoilerError) -> bool:
+    """Whether an error is about what was asked for, rather than about how things are run."""
+    return (
+        isinstance(error, _ASKERS)
+        and not isinstance(error, StoredDataError)
+        and not _is_about_process(error)
+    )
+
+
+def _is_about_process(error: BoilerError) -> bool:
+    """Whether Firestore does not allow this process something: no fault of a client's."""
+    return isinstance(error, AuthError) and is_vendors(error)
+
+
+def _is_open(error: Exception) -> bool:
+    """Whether a change may have been made all the same, so that nobody should just repeat it."""
+    return isinstance(error, UnavailableError) and error.outcome_unknown
+
+
+def _renamed(name: str, fields: Mapping[str, str]) -> str:
+    first, dot, rest = name.partition(".")
+    return f"{fields.get(first, first)}{dot}{rest}"
+
+
+def _details(
+    status: int, detail: str, errors: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Any]:
+    details: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+    }
+    if errors is not None:
+        details["errors"] = errors
+    return details

@@ -1,0 +1,188 @@
+"""A view as HTTP shows it: its JSON, its entity tag, and when it last changed.
+
+The tag is of the content and its root, keyed with the application's key: who does not see a view
+cannot tell what its tag is, and so learns nothing from one that is refused. A stored view and the
+same view computed anew have one tag, and ``If-Match`` notices a change that was committed and is
+not published yet, which the update time of the stored document would not.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Response
+from werkzeug.datastructures import ETags
+
+from flask_boiler.ground.errors import (
+    DocumentNotFoundError,
+    MaterializationError,
+    QueryError,
+    ValidationError,
+)
+from flask_boiler.ground.json_text import canonical_json, json_text
+from flask_boiler.ground.ports import Reader
+from flask_boiler.ground.values import QueryTarget, Snapshot
+from flask_boiler.view.mediation.secret_keys import current_keys
+from flask_boiler.viewmodels.view_model import ViewModel
+
+__all__ = ["REVALIDATE", "DatedReader", "Representation", "as_views_own", "named_tag", "not_shown"]
+
+#: A view changes at any time: a client may keep it, and asks each time if it still holds.
+REVALIDATE = "no-cache"
+
+
+class Representation:
+    """What is shown of one view.
+
+    :param view_cls: its class, whose schema says what JSON looks like.
+    :param fields: its stored form.
+    :param root: the path of its root.
+    :param newest_ns: when the newest document that it shows last changed.
+    :param dated: whether that tells when the view last changed.
+    """
+
+    def __init__(
+        self,
+        view_cls: type[ViewModel],
+        fields: Mapping[str, Any],
+        *,
+        root: str = "",
+        newest_ns: int = 0,
+        dated: bool = False,
+    ) -> None:
+        values = {
+            name: attribute.read(fields, where=view_cls.__name__)
+            for name, attribute in view_cls.attributes().items()
+            if attribute.options.export_enabled
+        }
+        #: What ``json_text`` takes.
+        self.body: dict[str, Any] = view_cls.schema().dump(values)
+        self.newest_ns = newest_ns
+        self._root = root
+        self._dated = dated
+
+    @classmethod
+    def of_snapshot(
+        cls, view_cls: type[ViewModel], snapshot: Snapshot, *, root: str = ""
+    ) -> Representation:
+        """That of a stored view document."""
+        newest_ns = snapshot.update_time_ns
+        return cls(view_cls, snapshot.fields, root=root, newest_ns=newest_ns, dated=True)
+
+    @classmethod
+    def of_view(
+        cls, view: ViewModel, reader: DatedReader | None = None, *, root: str = ""
+    ) -> Representation:
+        """That of a computed view.
+
+        :param reader: what it was read through.
+        """
+        fields = view.to_document()
+        if reader is None:
+            return cls(type(view), fields, root=root)
+        newest_ns, dated = reader.newest_ns, reader.complete
+        return cls(type(view), fields, root=root, newest_ns=newest_ns, dated=dated)
+
+    @property
+    def etag(self) -> str:
+        """The same for equal content of one root, whoever computed it and when."""
+        return self.etags[0]
+
+    @property
+    def etags(self) -> list[str]:
+        """The tag, and those that it had by the application's older keys.
+
+        :raises ConfigurationError: the application has no key.
+        """
+        text = canonical_json(self.body)
+        return current_keys().tags(self._root.encode(), text.encode())
+
+    def response(self, status: int = 200) -> Response:
+        """The answer that shows the view."""
+        answer = Response(json_text(self.body), status=status, mimetype="application/json")
+        answer.set_etag(self.etag)
+        if self._dated:
+            answer.last_modified = datetime.fromtimestamp(self.newest_ns / 1e9, UTC)
+        answer.headers["Cache-Control"] = REVALIDATE
+        return answer
+
+
+class DatedReader:
+    """Reads through another reader, and notes the newest update time.
+
+    A document that is missing, and one that left a query's result, has none: then the time is
+    not :attr:`complete`.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        #: When the newest document that was read last changed.
+        self.newest_ns = 0
+        #: Whether nothing that was read can have changed later than that.
+        self.complete = True
+
+    @property
+    def fetches(self) -> bool:
+        """Whether the other reader does."""
+        return self._reader.fetches
+
+    def documents(self, paths: Sequence[str]) -> Mapping[str, Snapshot]:
+        """As the other reader gives them."""
+        found = self._reader.documents(paths)
+        for snapshot in found.values():
+            self.complete = self.complete and snapshot.exists
+            self.newest_ns = max(self.newest_ns, snapshot.update_time_ns)
+        return found
+
+    def query(self, target: QueryTarget) -> Sequence[Snapshot]:
+        """As the other reader gives it."""
+        found = self._reader.query(target)
+        self.complete = False
+        self.newest_ns = max([self.newest_ns, *(snapshot.update_time_ns for snapshot in found)])
+        return found
+
+
+def named_tag(condition: ETags, tags: Sequence[str], *, weak: bool) -> str | None:
+    """The tag that a condition names, ``*`` being any; ``None`` if it names none of them.
+
+    How long that takes tells nothing of the tags.
+
+    :param weak: whether ``W/`` before a tag makes no difference.
+    """
+    if condition.star_tag:
+        return tags[0]
+    # Of a header that names nothing, Werkzeug has a None.
+    given = [each.encode() for each in condition.as_set(include_weak=weak) if each]
+    named = [
+        tag for tag in tags if any([hmac.compare_digest(tag.encode(), each) for each in given])
+    ]
+    return named[0] if named else None
+
+
+@contextmanager
+def as_views_own(path: str) -> Iterator[None]:
+    """Tell what is wrong with a view from what is wrong with the request for it.
+
+    :param path: of its root. That this one is missing is what the client is to be told.
+    """
+    try:
+        yield
+    except DocumentNotFoundError as error:
+        if error.path == path:
+            raise
+        raise not_shown(path, error) from error
+    except (QueryError, ValidationError) as error:
+        raise not_shown(path, error) from error
+
+
+def not_shown(path: str, error: Exception) -> MaterializationError:
+    """The failure of a view.
+
+    :param path: of its root.
+    """
+    said = f"{path} cannot be shown: {type(error).__name__}: {error}"
+    return MaterializationError(said, key=path)

@@ -1,0 +1,103 @@
+"""The Query mediator: every document of a query's result has its view, or its handler.
+
+Read: Document -> Document. Write: Document -> Document. At least once: a change counts as
+seen only after what it causes is published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from flask_boiler.context.context import ApplicationContext
+from flask_boiler.engine.engine import Engine
+from flask_boiler.firestore.query_compiler import targets_of
+from flask_boiler.ground.callbacks import require_plain_members
+from flask_boiler.ground.values import Snapshot, Target
+from flask_boiler.view.mediation.keeping import Run, keeper_of
+from flask_boiler.view.mediation.populated_mediator import Opened, PopulatedMediator, keeping
+from flask_boiler.view.mediation.view_builder import require_root_of
+from flask_boiler.viewmodels.view_model import ViewModel
+
+__all__ = ["ProtocolBase", "QueryMediator"]
+
+
+class ProtocolBase:
+    """What to do when a document enters a query's result, changes, or leaves it.
+
+    Handlers run one at a time for each document, on the newest state: changes that come while
+    one is running are handled once. A handler that raises parks its document, and runs again
+    on the document's next change or by ``boiler.retry``. After a restart every document is
+    created anew.
+
+    :raises DeclarationError: a handler is a coroutine function or a generator function.
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        require_plain_members(cls)
+
+    @staticmethod
+    def on_create(snapshot: Snapshot, mediator: Any) -> None:
+        """A document is there."""
+
+    @staticmethod
+    def on_update(snapshot: Snapshot, mediator: Any) -> None:
+        """A document changed."""
+
+    @staticmethod
+    def on_delete(snapshot: Snapshot, mediator: Any) -> None:
+        """A document left the result; ``snapshot`` is the last one that was seen.
+
+        The views that its handlers published are removed.
+        """
+
+
+class QueryMediator(PopulatedMediator):
+    """Keeps a view for every document of a query's result.
+
+    ::
+
+        mediator = QueryMediator(CityView, query=City.get_query())
+        with mediator:
+            ...
+
+    Or, in the second form, calls the handlers of a ``Protocol``::
+
+        class CityFormMediator(QueryMediator):
+            class Protocol(ProtocolBase):
+                @staticmethod
+                def on_create(snapshot, mediator):
+                    form = CityForm.new(doc_id=snapshot.id)
+                    form.update_vals(with_raw=snapshot.to_dict())
+                    form.propagate_change()
+
+    :param view_model_cls: the view, whose root is the document.
+    :param query: a :class:`~flask_boiler.Query`, or google's own.
+    :param name: what its views are remembered by from one run to the next; by default the
+        class of the view or mediator. Two mediators of one name cannot run together.
+    :raises ConfigurationError: neither a view nor a protocol is given, or both, or the view
+        cannot be built from one document, of the query's model, or has no place to be kept at.
+    """
+
+    Protocol: ClassVar[type[ProtocolBase] | None] = None
+
+    def __init__(
+        self,
+        view_model_cls: type[ViewModel] | None = None,
+        *,
+        query: Any,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name or (view_model_cls or type(self)).__name__)
+        self.view_model_cls = view_model_cls
+        self.query = query
+        self._keeper = keeper_of(self, view_model_cls, self.Protocol)
+        if view_model_cls is not None:
+            require_root_of(view_model_cls, query)
+
+    def _targets(self, context: ApplicationContext) -> Sequence[Target]:
+        return targets_of(self.query, context.datastore.codec)
+
+    def _open(self, run: Run, engine: Engine) -> Opened:
+        return keeping(self._keeper, run)

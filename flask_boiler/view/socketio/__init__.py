@@ -1,0 +1,1 @@
+"""The WebSocket mediator: every client its own live views, over Socket.IO."""

@@ -1,0 +1,458 @@
+"""One live view that any number of clients share, and the rooms in which they hear of it.
+
+A room is what subscribers have in common beside the view: the form of updates, and how often they
+come. Its id is their subscription id, so an update is encoded once for all of them.
+
+A version is a read time in microseconds: the time at which the view is known to have had the
+value. So versions compare between processes, and across restarts.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+from flask_boiler.context.context import ApplicationContext
+from flask_boiler.engine.cut_reader import CutReader
+from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
+from flask_boiler.ground.errors import BoilerError, DocumentNotFoundError
+from flask_boiler.ground.json_text import canonical_json
+from flask_boiler.ground.readers import reading_through
+from flask_boiler.ground.threads import as_exception, is_failure
+from flask_boiler.view.mediation.representation import Representation
+from flask_boiler.view.socketio.deltas import json_patch, merge_patch
+from flask_boiler.view.socketio.options import SubscriptionOptions, Updates, WsLimits
+from flask_boiler.viewmodels.view_model import ViewModel
+
+__all__ = ["Member", "Message", "Post", "Room", "SharedView", "State"]
+
+logger = logging.getLogger(__name__)
+
+#: How long until a client that was not ready is looked at again.
+_LOOK_AGAIN_S = 0.05
+
+#: How long until what could not be sent is tried again: twice as long each time, up to the most.
+_RETRY_S = 0.05
+_LONGEST_RETRY_S = 5.0
+
+
+class State(NamedTuple):
+    """A view's value at a version.
+
+    :param text: the value as JSON, to compare with others and to know its size.
+    """
+
+    version: int
+    value: dict[str, Any]
+    text: str
+
+
+class Message(NamedTuple):
+    """What a subscriber is told: the value or a patch, and what it is."""
+
+    body: Any
+    meta: dict[str, Any]
+
+
+class Post(Protocol):
+    """How messages reach clients; none of its methods blocks."""
+
+    def update(self, message: Message, sids: list[str]) -> None:
+        """Send an update to some clients, encoded once."""
+        ...
+
+    def warn(self, error: BoilerError, subscription_id: str, sids: list[str]) -> None:
+        """Tell some clients that their view has no value now."""
+        ...
+
+    def is_ready(self, sid: str) -> bool:
+        """Whether a client reads what it is sent."""
+        ...
+
+
+@dataclass(slots=True)
+class Member:
+    """A subscriber in a room.
+
+    :param version: what it was told last; 0 if it has to be told all.
+    :param answering: the thread that is about to acknowledge its subscription: nothing may
+        overtake that.
+    :param unwarned: the view has no value since then, and the client was not told that yet.
+    """
+
+    version: int
+    answering: threading.Thread | None = None
+    unwarned: bool = False
+
+
+@dataclass(slots=True)
+class Room:
+    """The subscribers of one view with the same options."""
+
+    updates: Updates
+    interval_s: float
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    members: dict[str, Member] = field(default_factory=dict)
+    next_at: float = 0.0
+    #: How often in a row something could not be sent, and when it is tried again.
+    failures: int = 0
+    retry_at: float = 0.0
+
+
+class SharedView:
+    """A view that is computed once for all who may see it.
+
+    It is the sink of its own computation: what the engine submits is put in a box, and the
+    courier's thread takes it out and tells the rooms.
+
+    :param build: makes the view, read through what is in force.
+    :param wake: has :meth:`deliver` called soon.
+    """
+
+    def __init__(
+        self,
+        context: ApplicationContext,
+        build: Callable[[], ViewModel],
+        limits: WsLimits,
+        post: Post,
+        wake: Callable[[], None],
+    ) -> None:
+        self._context = context
+        self._build = build
+        self._limits = limits
+        self._post = post
+        self._wake = wake
+        # Held while messages are collected and sent, and while a client is let in: so nobody is
+        # told in between what the acknowledgement says too.
+        self._delivering = threading.RLock()
+        # Guards everything below; nothing is sent while it is held, for a client that turns out
+        # to be gone leaves while something is sent to it.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._rooms: dict[tuple[Updates, float], Room] = {}
+        self._inbox: deque[tuple[_News, Callable[[Outcome], None] | None]] = deque()
+        self._newest: dict[str, Any] | DocumentNotFoundError = {}
+        self._state: State | None = None
+        #: All versions that name the newest value; usually one.
+        self._current: set[int] = set()
+        self._failure: BoilerError | None = None
+        self._as_of = 0
+        self._history: OrderedDict[int, State] = OrderedDict()
+        self._history_bytes = 0
+
+    # --- the engine's side -----------------------------------------------------------------
+
+    def compute(self, reader: CutReader) -> Rendering:
+        """Build the view and its JSON. That its root is missing is an answer, and no failure."""
+        with self._context.activated(), reading_through(reader):
+            try:
+                view = self._build()
+            except DocumentNotFoundError as error:
+                self._newest = error
+            else:
+                self._newest = Representation.of_view(view).body
+        return Rendering({})
+
+    def submit(self, view: LiveView, rendering: Rendering, done: Callable[[Outcome], None]) -> None:
+        """Have what was computed delivered."""
+        self._inbox.append((_News(self._newest, rendering.read_time_ns // 1000), done))
+        self._wake()
+
+    def fail(self, error: Exception) -> None:
+        """It cannot be computed: have the subscribers told."""
+        told = error if isinstance(error, BoilerError) else BoilerError(str(error))
+        if told.http_status < 500:
+            # Stored data of a wrong shape, say: no fault of the client's.
+            told = BoilerError(str(error))
+            told.__cause__ = error
+        self._inbox.append((_News(told, 0), None))
+        self._wake()
+
+    # --- the subscribers' side -------------------------------------------------------------
+
+    def await_first(self, timeout_s: float) -> None:
+        """Wait until there is a value.
+
+        :raises BoilerError: there is none, and why.
+        :raises TimeoutError: it takes longer.
+        """
+        with self._changed:
+            known = self._changed.wait_for(self._is_known, timeout_s)
+            if self._failure is not None:
+                raise self._failure
+            if not known:
+                raise TimeoutError
+
+    def await_version(self, version: int, timeout_s: float) -> None:
+        """Wait until the value is known to be that of a time not before a version."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._as_of >= version, timeout_s)
+
+    @property
+    def as_of(self) -> int:
+        """The time of the newest computation, changed or not, as a version."""
+        return self._as_of
+
+    def join(
+        self, sid: str, options: SubscriptionOptions, answering: threading.Thread | None
+    ) -> tuple[Room, Message]:
+        """Let a client in, and give what brings it up to date.
+
+        :raises BoilerError: the view cannot be computed now.
+        """
+        with self._delivering, self._lock:
+            if self._failure is not None:
+                raise self._failure
+            assert self._state is not None
+            key = options.updates, max(options.min_interval_s, self._limits.min_interval_s)
+            room = self._rooms.get(key)
+            if room is None:
+                room = self._rooms[key] = Room(*key)
+            held = options.version or 0
+            version = max(self._current)
+            if held > version:
+                # Told by another process, or before a restart, and the value is of that time or
+                # later: say it anew, as of now.
+                version = max(self._as_of, held + 1)
+                self._name_anew(version)
+            elif held in self._current:
+                version = held
+            message = self._message(room, held, version)
+            room.members[sid] = Member(version, answering)
+            return room, message
+
+    def leave(self, sid: str, room: Room) -> None:
+        """Tell a client nothing any more."""
+        with self._lock:
+            room.members.pop(sid, None)
+            key = room.updates, room.interval_s
+            if not room.members and self._rooms.get(key) is room:
+                del self._rooms[key]
+
+    # --- the courier's side ----------------------------------------------------------------
+
+    def deliver(self, now: float) -> float | None:
+        """Tell the rooms what is new, as far as it is time; when to be called again, if at all."""
+        with self._delivering:
+            with self._lock:
+                parcels: list[_Parcel] = []
+                finished = self._take_all()
+                again = [self._tell(room, now, parcels) for room in self._rooms.values()]
+            failed: list[Room] = []
+            for parcel in parcels:
+                try:
+                    parcel.send()
+                except BaseException as error:
+                    if not is_failure(error):
+                        raise
+                    _log_failure(parcel, as_exception(error, "sending"))
+                    failed.append(parcel.room)
+                    self._tell_anew(parcel)
+            again.extend(_pause(parcel.room, failed, now) for parcel in parcels)
+        for finish in finished:
+            finish()
+        return min((at for at in again if at is not None), default=None)
+
+    def drop(self) -> None:
+        """Tell nobody any more; what waits to be delivered counts as done."""
+        while self._inbox:
+            _, done = self._inbox.popleft()
+            if done is not None:
+                done(Outcome())
+
+    def _is_known(self) -> bool:
+        return self._state is not None or self._failure is not None
+
+    def _take_all(self) -> list[Callable[[], None]]:
+        """Learn all that was computed; what to call when it is delivered."""
+        finished: list[Callable[[], None]] = []
+        while self._inbox:
+            news, done = self._inbox.popleft()
+            changed = self._take_in(news)
+            if done is not None:
+                finished.append(partial(done, Outcome(written=changed)))
+        return finished
+
+    def _take_in(self, news: _News) -> bool:
+        """Learn what was computed; whether it is new."""
+        self._as_of = max(self._as_of, news.as_of)
+        self._changed.notify_all()
+        if isinstance(news.value, BoilerError):
+            self._fail(news.value)
+            return True
+        text = canonical_json(news.value)
+        if self._state is not None and self._state.text == text and self._failure is None:
+            return False
+        self._failure = None
+        version = max(news.as_of, *(told + 1 for told in self._current or [0]))
+        self._as_of = version
+        self._state = State(version, news.value, text)
+        self._current = {version}
+        self._remember(self._state)
+        return True
+
+    def _fail(self, error: BoilerError) -> None:
+        self._failure = error
+        # What clients hold is no value to build on, once they were told that there is none.
+        self._history.clear()
+        self._history_bytes = 0
+        for room in self._rooms.values():
+            for member in room.members.values():
+                member.version = 0
+                member.unwarned = True
+
+    def _remember(self, state: State) -> None:
+        self._history[state.version] = state
+        self._history_bytes += len(state.text)
+        while len(self._history) > 1 and (
+            len(self._history) > self._limits.history + 1
+            or self._history_bytes > self._limits.history_bytes
+        ):
+            version, oldest = self._history.popitem(last=False)
+            # A value may have several versions; it is held once.
+            self._history_bytes -= len(oldest.text) if version == oldest.version else 0
+
+    def _tell(self, room: Room, now: float, parcels: list[_Parcel]) -> float | None:
+        """Tell the members what they do not know; when to look again, if that is not all."""
+        if now < room.retry_at:
+            return room.retry_at
+        if self._failure is not None:
+            return self._warn(self._failure, room, now, parcels)
+        if self._state is None:
+            return None
+        behind = [(s, m) for s, m in room.members.items() if m.version not in self._current]
+        if not behind:
+            return None
+        if now < room.next_at:
+            return room.next_at
+        groups: dict[int, list[str]] = {}
+        waiting = False
+        newest = max(self._current)
+        for sid, member in behind:
+            if self._is_ready(sid, member):
+                groups.setdefault(member.version, []).append(sid)
+                member.version = newest
+                member.unwarned = False
+            else:
+                waiting = True
+        for held, sids in groups.items():
+            message = self._message(room, held, newest)
+            parcels.append(_Parcel(partial(self._post.update, message, sids), room, sids))
+        if groups:
+            room.next_at = now + room.interval_s
+        return now + _LOOK_AGAIN_S if waiting else None
+
+    def _warn(
+        self, failure: BoilerError, room: Room, now: float, parcels: list[_Parcel]
+    ) -> float | None:
+        """Tell the members that there is no value; when to look again, if that is not all."""
+        unwarned = [(sid, member) for sid, member in room.members.items() if member.unwarned]
+        ready = [(sid, member) for sid, member in unwarned if self._is_ready(sid, member)]
+        for _, member in ready:
+            member.unwarned = False
+        sids = [sid for sid, _ in ready]
+        if sids:
+            parcels.append(_Parcel(partial(self._post.warn, failure, room.id, sids), room, sids))
+        return now + _LOOK_AGAIN_S if len(ready) < len(unwarned) else None
+
+    def _tell_anew(self, parcel: _Parcel) -> None:
+        """Tell all to clients of whom it is not known what they got, under a version of its own."""
+        with self._lock:
+            if self._state is None:
+                return
+            self._name_anew(max(self._current) + 1)
+            for sid in parcel.sids:
+                member = parcel.room.members.get(sid)
+                if member is not None:
+                    member.version = 0
+                    member.unwarned = self._failure is not None
+
+    def _name_anew(self, version: int) -> None:
+        """Give the newest value one more version."""
+        assert self._state is not None
+        self._current.add(version)
+        self._history[version] = self._state
+
+    def _is_ready(self, sid: str, member: Member) -> bool:
+        if member.answering is not None:
+            if member.answering.is_alive():
+                return False
+            member.answering = None
+        return self._post.is_ready(sid)
+
+    def _message(self, room: Room, held: int, version: int) -> Message:
+        """What makes the newest value of the one at the version that is held."""
+        assert self._state is not None
+        meta: dict[str, Any] = {
+            "subscription_id": room.id,
+            "version": version,
+            "read_time": _read_time(version),
+        }
+        if held == version:
+            return Message(None, {**meta, "updates": "none"})
+        patch = self._patch(room.updates, held)
+        if patch is None:
+            return Message(self._state.value, {**meta, "updates": "full"})
+        return Message(patch, {**meta, "updates": room.updates, "previous_version": held})
+
+    def _patch(self, updates: Updates, held: int) -> Any:
+        """A patch, if there is one that is smaller than the value."""
+        before = self._history.get(held)
+        if updates == "full" or before is None or self._state is None:
+            return None
+        try:
+            make = json_patch if updates == "json-patch" else merge_patch
+            patch = make(before.value, self._state.value)
+        except ValueError:
+            return None
+        size = len(canonical_json(patch))
+        return patch if size < len(self._state.text) else None
+
+
+class _Parcel(NamedTuple):
+    """Something to be sent, and to whom."""
+
+    send: Callable[[], None]
+    room: Room
+    sids: list[str]
+
+
+class _News(NamedTuple):
+    """What a computation gave, or why it gave nothing."""
+
+    value: dict[str, Any] | BoilerError
+    as_of: int
+
+
+def _log_failure(parcel: _Parcel, error: Exception) -> None:
+    failures = parcel.room.failures
+    logger.error(
+        "telling %d clients failed, and %d times before: %r; it is tried again after a pause",
+        len(parcel.sids),
+        failures,
+        error,
+        # Once is enough: the next will be the same.
+        exc_info=None if failures else error,
+    )
+
+
+def _pause(room: Room, failed: list[Room], now: float) -> float | None:
+    """Note whether sending to a room failed; when it is tried again, if so."""
+    if not any(room is each for each in failed):
+        room.failures = 0
+        return None
+    if room.retry_at <= now:
+        room.failures += 1
+        room.retry_at = now + min(_RETRY_S * 2 ** min(room.failures - 1, 16), _LONGEST_RETRY_S)
+    return room.retry_at
+
+
+def _read_time(version: int) -> str:
+    return datetime.fromtimestamp(version / 1_000_000, UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,540 @@
+"""The WebSocket mediator: subscriptions to views, and mutations, over Socket.IO.
+
+Read: Document -> WebSocket event. Write: WebSocket event -> Document. At most once: an event that
+is lost with a connection is not sent again; a client that comes back is brought up to date.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from werkzeug.exceptions import HTTPException
+
+from flask_boiler.context.context import current_context
+from flask_boiler.ground.callbacks import require_result
+from flask_boiler.ground.errors import (
+    BoilerError,
+    ConfigurationError,
+    RefusedError,
+    ValidationError,
+)
+from flask_boiler.ground.threads import is_failure
+from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.view.mediation.problems import Refusal, problem_details
+from flask_boiler.view.mediation.waiting import waiting_as_requests_do
+from flask_boiler.view.socketio.admission import Admission
+from flask_boiler.view.socketio.arguments import ViewArguments, check_size
+from flask_boiler.view.socketio.async_mode import prefer_threads, require_threads
+from flask_boiler.view.socketio.client import Client
+from flask_boiler.view.socketio.commands import apply_command, parts_of
+from flask_boiler.view.socketio.connections import (
+    connection_refusal,
+    end_connection,
+    has_gone,
+    send_away,
+    unread_by,
+)
+from flask_boiler.view.socketio.departures import Departures
+from flask_boiler.view.socketio.namespace import (
+    RESERVED,
+    as_namespace,
+    event_names,
+    is_connecting,
+    is_disconnecting,
+    takes,
+)
+from flask_boiler.view.socketio.options import SubscriptionOptions, WsLimits
+from flask_boiler.view.socketio.shared_view import Message, Room
+from flask_boiler.view.socketio.sharing import Share, Shares
+from flask_boiler.viewmodels.mutation import Mutation
+from flask_boiler.viewmodels.view_model import ViewModel
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+__all__ = ["WsMediator", "mounted_mediators"]
+
+logger = logging.getLogger(__name__)
+
+#: How far this process may be behind another that a client was connected to before.
+_CATCH_UP_S = 2.0
+
+#: Under this name a connection's WSGI environment has when it came to a namespace of ours.
+_CONNECTED_AT = "flask_boiler.connected_at"
+
+
+class WsMediator:
+    """Serves live views of one class to the clients of a Socket.IO namespace.
+
+    ::
+
+        mediator = WsMediator(CityView, CityMutation, namespace="/cities")
+        io = flask_socketio.SocketIO(app, async_mode="threading")
+        io.on_namespace(mediator)
+
+    An instance is a ``flask_socketio.Namespace``; Flask-SocketIO is imported when there is one.
+
+    Events: ``subscribe_view_model``, ``unsubscribe_view_model`` and ``mutate`` from clients,
+    ``updated`` and ``error`` to them. What a subclass defines as ``on_…`` is handled as in any
+    namespace.
+
+    :param view_model_cls: the view.
+    :param mutation_cls: what ``mutate`` calls; without it, there is nothing to mutate.
+    :param namespace: the Socket.IO namespace, such as ``/cities``.
+    :param root: the model whose documents ``doc_id`` names, where the view's store does not say.
+    :param limits: what clients may ask for.
+    :raises MissingExtraError: Flask-SocketIO is not installed.
+    :raises ConfigurationError: the mutation is of another view, or clients could not name a view
+        or the namespace. So does mounting it where it is not the only one of its namespace, or
+        where events do not have threads of their own.
+    """
+
+    if TYPE_CHECKING:
+        # What it has of flask_socketio.Namespace.
+        namespace: str
+        server: Any
+        socketio: Any
+
+    #: The most that clients may ask for, unless the mediator is given its own.
+    limits: ClassVar[WsLimits] = WsLimits()
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """An instance of the class that is a Socket.IO namespace, too."""
+        mounted: type[Self] = as_namespace(cls)
+        return super().__new__(mounted)
+
+    def __init__(
+        self,
+        view_model_cls: type[ViewModel],
+        mutation_cls: type[Mutation[Any]] | None = None,
+        *,
+        namespace: str,
+        root: type[DomainModel] | None = None,
+        limits: WsLimits | None = None,
+    ) -> None:
+        parent: Any = super()
+        parent.__init__(namespace)
+        if not namespace.startswith("/"):
+            raise ConfigurationError(
+                f"no client finds the namespace {namespace!r}: it has to begin with a slash"
+            )
+        self.view_model_cls = view_model_cls
+        self.mutation_cls = mutation_cls
+        changed = getattr(mutation_cls, "view_model_cls", view_model_cls)
+        if not issubclass(view_model_cls, changed):
+            raise ConfigurationError(
+                f"{mutation_cls} changes {changed.__name__}, not {view_model_cls.__name__}"
+            )
+        self._limits = limits or self.limits
+        #: What names a view.
+        self.arguments = ViewArguments(view_model_cls, root)
+        self._admission = Admission(self._limits.admissions_per_s)
+        self._departures = Departures(self._limits.max_connection_s, self._send_away)
+        self._fields = {name: a.data_key for name, a in view_model_cls.attributes().items()}
+        self._events = event_names(type(self))
+        self._clients: dict[str, Client] = {}
+        self._lock = threading.Lock()
+        self._shares: tuple[int, Shares] | None = None
+        self._stopping = threading.Event()
+
+    # --- for subclasses --------------------------------------------------------------------
+
+    def authorize(self, arguments: dict[str, Any]) -> Hashable:
+        """Who may see the view of these arguments: for applications to define.
+
+        Called in the request's context for every subscription (``flask.session``,
+        ``flask.request``), before the arguments are checked. It may change them, to add the user,
+        say. Two clients share a view only if their arguments are the same and what this returns
+        for them is equal; by default it is ``None``, for everybody. A subscription that is there
+        is not authorized again: see :attr:`WsLimits.max_connection_s`.
+
+        :raises PermissionDeniedError: this client may not see it.
+        """
+        return None
+
+    def authorize_mutation(
+        self, operation: str, doc_id: str | None, data: dict[str, Any] | None
+    ) -> None:
+        """Whether the client may mutate so: for applications to define; by default it may.
+
+        :raises PermissionDeniedError: it may not.
+        """
+
+    # --- life ------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Take subscriptions (again); a mediator that was never stopped takes them anyway."""
+        self._departures.start()
+        self._stopping.clear()
+
+    def stop(self) -> None:
+        """Release every view and send the clients away; they find another process, or come back."""
+        self._stopping.set()
+        with self._lock:
+            clients = list(self._clients)
+            shares, self._shares = self._shares, None
+        for sid in clients:
+            self._send_away(sid)
+        self._departures.stop()
+        if shares is not None and shares[0] == os.getpid():
+            shares[1].stop()
+
+    @property
+    def clients(self) -> int:
+        """How many clients are connected to this process."""
+        return len(self._clients)
+
+    @property
+    def views(self) -> int:
+        """How many views this process keeps live for them."""
+        shares = self._shares
+        return len(shares[1]) if shares is not None and shares[0] == os.getpid() else 0
+
+    # --- events ----------------------------------------------------------------------------
+
+    def _set_socketio(self, socketio: Any) -> None:
+        """Belong to a ``SocketIO``, which calls this before it mounts the mediator."""
+        prefer_threads(socketio)
+        parent: Any = super()
+        parent._set_socketio(socketio)
+
+    def _set_server(self, server: Any) -> None:
+        """Be mounted on a Socket.IO server, which calls this.
+
+        :raises ConfigurationError: it cannot be served there as it promises.
+        """
+        if server.namespace_handlers.get(self.namespace) not in (None, self):
+            raise ConfigurationError(f"{self.namespace} is served already: give it another name")
+        require_threads(server, self.socketio, namespace=self.namespace)
+        parent: Any = super()
+        parent._set_server(server)
+
+    def trigger_event(self, event: Any, *args: Any) -> Any:
+        """Dispatch an event; one that nobody handles, or may send, is answered with an error."""
+        sid, given = args[0], args[1:]
+        if event == "connect" and is_connecting(self.server, self.namespace, sid, *given):
+            return self._connect(sid, *given)
+        if event == "disconnect" and is_disconnecting(self.server, self.namespace, sid):
+            return self._disconnect(sid, *given)
+        if not self._is_heard(sid):
+            return None
+        if isinstance(event, str) and event in self._events:
+            return self._answer(event, sid, lambda: self._handle(event, sid, *given))
+        return self._answer(str(event), sid, lambda: self._refuse_event(event))
+
+    def _connect(self, sid: str, environ: dict[str, Any], *auth: Any) -> Any:
+        with self._lock:
+            client = self._clients.setdefault(sid, Client())
+        answer: Any = False
+        try:
+            answer = self._admitted(sid, environ, *auth)
+            if has_gone(self.server, self.namespace, sid):
+                # It has gone meanwhile, and Socket.IO tells that of nobody who is not let in yet.
+                answer = False
+            elif self._stopping.is_set():
+                # Told no, the client would not come again, here or to another process.
+                end_connection(self.server, self.namespace, sid)
+                answer = False
+        finally:
+            if answer is False:
+                self._forget(sid)
+        if answer is not False:
+            # Who leaves the namespace and comes back in one connection has not come anew: what
+            # says who it is is that of the connection.
+            now = self._departures.now()
+            self._departures.expect(sid, since=environ.setdefault(_CONNECTED_AT, now))
+            client.admitted = True
+        return answer
+
+    def _admitted(self, sid: str, environ: dict[str, Any], *auth: Any) -> Any:
+        """What ``on_connect`` answers, if there is one; an error of it refuses the client.
+
+        The client is told of it as of all errors, in its ``connect_error``. It is not left to the
+        error handlers of ``SocketIO``: what they return might let the client in.
+        """
+        handler: Any = getattr(self, "on_connect", None)
+        if handler is None:
+            return None
+        refusal = connection_refusal()
+
+        def guarded(given: Any = None) -> Any:
+            try:
+                answer = handler(given) if takes(handler, given) else handler()
+                return require_result(answer, "on_connect")
+            except refusal:
+                raise
+            except Exception as error:
+                details = self._details_of("connect", error)
+                raise refusal(details["detail"], details) from error
+
+        return self.socketio._handle_event(guarded, "connect", self.namespace, sid, environ, *auth)
+
+    def _disconnect(self, sid: str, *given: Any) -> None:
+        try:
+            self._dispatch("disconnect", sid, *given)
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            # Raised, it would keep Socket.IO from forgetting the client.
+            logger.exception("on_disconnect of %s failed; the client is gone", self.namespace)
+        finally:
+            self._forget(sid)
+
+    def on_subscribe_view_model(self, *given: Any) -> Any:
+        """Subscribe to a view: ``(arguments, options={})``."""
+        sid = _sid()
+        return self._answer("subscribe_view_model", sid, lambda: self._subscribe(sid, *given))
+
+    def on_unsubscribe_view_model(self, *given: Any) -> Any:
+        """End a subscription: ``(subscription_id)``."""
+        sid = _sid()
+        return self._answer("unsubscribe_view_model", sid, lambda: self._unsubscribe(sid, *given))
+
+    def on_mutate(self, *given: Any) -> Any:
+        """Mutate a view: ``({"operation", "doc_id", "data"})``."""
+        with waiting_as_requests_do():
+            return self._answer("mutate", _sid(), lambda: self._mutate(*given))
+
+    # --- what the events do ----------------------------------------------------------------
+
+    def _subscribe(
+        self, sid: str, arguments: Any = None, options: Any = None, *rest: Any
+    ) -> dict[str, Any]:
+        check_size(self._limits, arguments, options, *rest)
+        if rest:
+            raise ValidationError({"": ["Expected arguments and options, and nothing else."]})
+        given = {} if arguments is None else arguments
+        if not isinstance(given, dict):
+            raise ValidationError({"arguments": ["Expected a JSON object."]})
+        asked = SubscriptionOptions.of({} if options is None else options)
+        scope = require_result(self.authorize(given), "authorize")
+        values = self.arguments.checked(given)
+        client = self._reserve(sid)
+        try:
+            self._admit()
+            shares = self._current_shares()
+            share = shares.acquire(
+                current_context(),
+                self.arguments.canonical(given),
+                scope,
+                lambda: self.arguments.build(values),
+            )
+            linger = False
+            try:
+                message, linger = self._join(sid, client, share, asked)
+            except BaseException:
+                shares.release(share, linger=linger)
+                raise
+        finally:
+            with client.lock:
+                client.coming -= 1
+        return {**message.meta, "value": message.body}
+
+    def _join(
+        self, sid: str, client: Client, share: Share, options: SubscriptionOptions
+    ) -> tuple[Message, bool]:
+        try:
+            share.view.await_first(self._limits.timeout_s)
+        except TimeoutError:
+            raise Refusal(
+                503, f"The view had no value within {self._limits.timeout_s:g} s: try again."
+            ) from None
+        if options.version is not None and not share.catch_up(
+            options.version, min(self._limits.timeout_s, _CATCH_UP_S)
+        ):
+            raise ValidationError(
+                {"options.version": ["It is later than all that this server knows of."]}
+            )
+        answering = threading.current_thread() if self.server.async_handlers else None
+        with client.turn:
+            room, message = share.view.join(sid, options, answering)
+            with client.lock:
+                gone = client.gone
+                again = client.subscriptions.get(room.id)
+                if not gone:
+                    client.subscriptions[room.id] = share, room
+        if gone:
+            share.view.leave(sid, room)
+            raise Refusal(410, "The client is gone.")
+        if again is not None:
+            # It was subscribed already, and holds the share since then.
+            self._current_shares().release(share)
+        return message, True
+
+    def _unsubscribe(self, sid: str, subscription_id: Any = None, *rest: Any) -> dict[str, Any]:
+        if isinstance(subscription_id, dict):
+            subscription_id = subscription_id.get("subscription_id")
+        client = self._client(sid)
+        with client.turn:
+            with client.lock:
+                found = (
+                    client.subscriptions.pop(subscription_id, None)
+                    if isinstance(subscription_id, str)
+                    else None
+                )
+            if found is not None:
+                self._release(sid, *found)
+        if found is None:
+            raise Refusal(404, "This client has no such subscription.")
+        return {"subscription_id": subscription_id}
+
+    def _mutate(self, command: Any = None, *rest: Any) -> dict[str, Any]:
+        check_size(self._limits, command, *rest)
+        if self.mutation_cls is None:
+            raise RefusedError(f"A {self.view_model_cls.__name__} cannot be changed here.")
+        if not isinstance(command, dict) or rest:
+            raise ValidationError({"": ["Expected one JSON object."]})
+        operation, doc_id, data = parts_of(command)
+        authorize: Any = self.authorize_mutation
+        require_result(authorize(operation, doc_id, data), "authorize_mutation")
+        return apply_command(self.view_model_cls, self.mutation_cls, operation, doc_id, data)
+
+    def _handle(self, event: str, sid: str, *given: Any) -> Any:
+        if not takes(getattr(self, f"on_{event}"), *given):
+            raise ValidationError({"": [f"{event} does not take {len(given)} arguments."]})
+        return self._dispatch(event, sid, *given)
+
+    def _refuse_event(self, event: Any) -> dict[str, Any]:
+        if isinstance(event, str) and event in RESERVED:
+            raise Refusal(400, f"No client sends {event!r}: Socket.IO keeps that name for itself.")
+        known = ", ".join(sorted(self._events))
+        raise Refusal(404, f"There is no event {str(event)!r:.60}; there are {known}.")
+
+    def _answer(self, event: str, sid: str, work: Callable[[], Any]) -> Any:
+        """What is acknowledged; a failure is told in an event as well, for who asked for none."""
+        try:
+            return work()
+        except Exception as error:
+            details = self._details_of(event, error)
+        told = {**details, "event": event[:60]}
+        self._send("error", told, [sid])
+        return {"error": details}
+
+    def _details_of(self, event: str, error: Exception) -> dict[str, Any]:
+        """What a client is told of what went wrong with its event; the rest is logged."""
+        if isinstance(error, BoilerError | HTTPException):
+            return problem_details(error, self._fields)
+        logger.error("the event %.60s on %s failed", event, self.namespace, exc_info=error)
+        return problem_details(BoilerError(str(error)), {})
+
+    # --- how clients are told --------------------------------------------------------------
+
+    def update(self, message: Message, sids: list[str]) -> None:
+        """Send an update to some clients, encoded once."""
+        self._send("updated", (message.body, message.meta), sids)
+
+    def warn(self, error: BoilerError, subscription_id: str, sids: list[str]) -> None:
+        """Tell some clients that their view has no value now."""
+        details = problem_details(error, self._fields)
+        self._send("error", {**details, "subscription_id": subscription_id}, sids)
+
+    def is_ready(self, sid: str) -> bool:
+        """Whether a client reads what it is sent."""
+        unread = unread_by(self.server, self.namespace, sid)
+        return unread is None or unread < self._limits.max_unread
+
+    def _send(self, event: str, data: Any, sids: list[str]) -> None:
+        # To the clients of this process alone: each process tells its own, so a message queue
+        # between them, if the application has one, must not repeat it.
+        if sids:
+            self.server.emit(event, data, to=sids, namespace=self.namespace, ignore_queue=True)
+
+    # --- clients ---------------------------------------------------------------------------
+
+    def _is_heard(self, sid: str) -> bool:
+        """Whether the events of a client count: it was let in, and reads what it is answered.
+
+        Updates wait until it reads, but each of its events is answered at once: one that asks on
+        and on and reads nothing is sent away.
+        """
+        client = self._clients.get(sid)
+        if client is None or not client.admitted:
+            return False
+        unread = unread_by(self.server, self.namespace, sid)
+        if unread is None or unread <= self._limits.most_unread_answers:
+            return not client.expelled
+        with client.lock:
+            expelled, client.expelled = client.expelled, True
+        if not expelled:
+            logger.warning(
+                "a client of %s asked on without reading %d messages: it is sent away",
+                self.namespace,
+                unread,
+            )
+            self._send_away(sid)
+        return False
+
+    def _send_away(self, sid: str) -> None:
+        send_away(self.server, self.namespace, sid)
+
+    def _dispatch(self, event: str, *args: Any) -> Any:
+        parent: Any = super()
+        return require_result(parent.trigger_event(event, *args), f"on_{event}")
+
+    def _client(self, sid: str) -> Client:
+        client = self._clients.get(sid)
+        if client is None:
+            raise Refusal(410, "The client is gone.")
+        return client
+
+    def _reserve(self, sid: str) -> Client:
+        client = self._client(sid)
+        with client.lock:
+            if len(client.subscriptions) + client.coming >= self._limits.max_subscriptions:
+                raise Refusal(
+                    429,
+                    f"A client holds at most {self._limits.max_subscriptions} subscriptions: end "
+                    "one first.",
+                )
+            client.coming += 1
+        return client
+
+    def _admit(self) -> None:
+        wait_s = self._admission.wait_s(at_most_s=self._limits.timeout_s)
+        if wait_s is None:
+            raise Refusal(503, "Too many want to subscribe at once: try again a little later.")
+        if self._stopping.wait(wait_s):
+            raise Refusal(503, "The server is about to end: connect again.")
+
+    def _release(self, sid: str, share: Share, room: Room) -> None:
+        share.view.leave(sid, room)
+        shares = self._shares
+        if shares is not None:
+            shares[1].release(share)
+
+    def _forget(self, sid: str) -> None:
+        self._departures.cancel(sid)
+        with self._lock:
+            client = self._clients.pop(sid, None)
+        if client is None:
+            return
+        with client.lock:
+            client.gone = True
+            held, client.subscriptions = client.subscriptions, {}
+        for share, room in held.values():
+            self._release(sid, share, room)
+
+    def _current_shares(self) -> Shares:
+        with self._lock:
+            if self._shares is None or self._shares[0] != os.getpid():
+                keeper = f"{self.view_model_cls.__name__} (on {self.namespace})"
+                self._shares = os.getpid(), Shares(keeper, self._limits, self)
+            return self._shares[1]
+
+
+def mounted_mediators(app: Flask) -> list[WsMediator]:
+    """The WebSocket mediators that are mounted on an application's ``SocketIO``."""
+    io = app.extensions.get("socketio")
+    handlers = () if io is None else io.server.namespace_handlers.values()
+    return [handler for handler in handlers if isinstance(handler, WsMediator)]
+
+
+def _sid() -> str:
+    from flask import request
+
+    sid: str = request.sid  # type: ignore[attr-defined]
+    return sid

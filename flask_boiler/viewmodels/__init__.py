@@ -1,0 +1,1 @@
+"""View models: stores, views, and the mutations and forms that change what they show."""

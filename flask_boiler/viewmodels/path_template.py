@@ -1,0 +1,164 @@
+"""``Meta.path``: the template of a view's place, over what its store holds."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from flask_boiler.attrs import registry
+from flask_boiler.attrs.attribute import Attr
+from flask_boiler.ground.errors import DeclarationError, UnknownModelError
+from flask_boiler.ground.naming import nearest
+from flask_boiler.ground.values import HasPath
+from flask_boiler.models.model import Model
+from flask_boiler.viewmodels.store import Reference, Store
+from flask_boiler.viewmodels.stored_view import STORED_NAMES
+
+__all__ = ["PathTemplate"]
+
+_FIELD = re.compile(r"(?P<slot>[A-Za-z_]\w*)(?P<rest>(?:\.[A-Za-z_]\w*|\[[^\]]*\])*)")
+_STEP = re.compile(r"\.(\w+)|\[([^\]]*)\]")
+
+
+class PathTemplate:
+    """A template such as ``"cityView/{city.doc_id}"``.
+
+    :param where: what messages call it, as in ``CityView.Meta.path``.
+    :raises DeclarationError: it is none.
+    """
+
+    def __init__(self, text: str, where: str) -> None:
+        self._text = text
+        self._where = where
+        try:
+            parsed = list(string.Formatter().parse(text))
+        except (TypeError, ValueError) as error:
+            raise DeclarationError(f"{where} is {text!r:.80}: {error}") from error
+        self._fields = [field for _, field, _, _ in parsed if field is not None]
+        # What a field gives may be several segments, but for an id.
+        self._segments = "".join(
+            literal + ("" if field is None else "x") for literal, field, _, _ in parsed
+        ).split("/")
+
+    def check(self, store_cls: type[Store]) -> None:
+        """Check that it names a document, and what the store has, as far as that is declared.
+
+        :raises DeclarationError: it does not; the nearest name is told.
+        """
+        self._check_shape()
+        for field in self._fields:
+            found = _FIELD.fullmatch(field)
+            if found is None:
+                raise self._refusal(field, "expected a reference of the store, as in {city.doc_id}")
+            if store_cls.references():
+                self._check_field(field, store_cls, found["slot"], _STEP.findall(found["rest"]))
+
+    def filled(self, store: Any) -> str:
+        """The path for a store.
+
+        :raises ValueError: what the template names is ``None``, or can be no part of a path.
+        """
+        return _Formatter().vformat(self._text, (), _StoreFields(store))
+
+    def _check_shape(self) -> None:
+        known = all(field.endswith(".doc_id") for field in self._fields)
+        if "" in self._segments or (known and len(self._segments) % 2):
+            raise DeclarationError(
+                f"{self._where} is {self._text!r}, which names no document: expected a collection "
+                "and an id, as in 'cityView/{city.doc_id}', or the same below another document"
+            )
+
+    def _check_field(
+        self, field: str, store_cls: type[Store], name: str, steps: list[tuple[str, str]]
+    ) -> None:
+        slot = store_cls.references().get(name)
+        if slot is None:
+            if hasattr(store_cls, name):
+                # A property of the store, say: what it gives is only known later.
+                return
+            hint = nearest(name, store_cls.references())
+            raise self._refusal(field, f"{store_cls.__name__} has no reference {name!r}{hint}")
+        if not steps and not slot.many:
+            raise self._refusal(
+                field, f"that is a whole document: name a part of it, as in {{{name}.doc_id}}"
+            )
+        if not steps or not steps[0][0]:
+            return
+        if slot.many:
+            raise self._refusal(
+                field,
+                f"{store_cls.__name__}.{name} is a reference to many, which has no "
+                f"{steps[0][0]!r}: use doc_refs for several places",
+            )
+        self._check_steps(field, slot, [attribute for attribute, _ in steps])
+
+    def _check_steps(self, field: str, slot: Reference[Any], names: list[str]) -> None:
+        """Check attributes of the slot's model, and of what is embedded in it."""
+        try:
+            model: Any = slot.model
+        except UnknownModelError:
+            # It may be declared later; then the first view tells.
+            return
+        if model is None:
+            return
+        name, *rest = names
+        known = _names_of(model)
+        if name not in known:
+            raise self._refusal(field, f"{model.__name__} has no {name!r}{nearest(name, known)}")
+        attribute = model.attributes().get(name)
+        if rest and isinstance(attribute, Attr):
+            self._check_part(field, attribute, rest[0])
+
+    def _check_part(self, field: str, attribute: Attr[Any], name: str) -> None:
+        try:
+            known = attribute.kind.part_names
+        except UnknownModelError:
+            return
+        if name and known and name not in known:
+            raise self._refusal(field, f"{attribute!r} has no {name!r}{nearest(name, known)}")
+
+    def _refusal(self, field: str, why: str) -> DeclarationError:
+        return DeclarationError(f"{self._where} has {{{field}}}: {why}")
+
+
+def _names_of(model: Any) -> Collection[str]:
+    """What can be read of a slot's model: of a view's stored document, its attributes only."""
+    if not model._is_document:
+        return {*model.attributes(), *STORED_NAMES}
+    classes = [model, *registry.descendants(model)]
+    return {name for cls in classes for name in (*dir(cls), *cls.attributes())}
+
+
+class _Formatter(string.Formatter):
+    """Fills a path template; what is not there must not become a place called ``None``."""
+
+    def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
+        found = super().get_field(field_name, args, kwargs)
+        value = found[0]
+        if value is None:
+            raise ValueError(f"Meta.path needs {field_name}, which is None")
+        if isinstance(value, HasPath):
+            raise ValueError(
+                f"Meta.path needs {field_name}, which is a reference: write {{{field_name}.id}}"
+            )
+        if isinstance(value, Model | Mapping) or (
+            isinstance(value, Iterable) and not isinstance(value, str)
+        ):
+            raise ValueError(
+                f"Meta.path needs {field_name}, and {type(value).__name__} is no part of a path: "
+                "use doc_ref or doc_refs for what is computed"
+            )
+        return found
+
+
+class _StoreFields(dict[str, Any]):
+    """The store's references as the fields of a path template."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._store = store
+
+    def __missing__(self, name: str) -> Any:
+        return getattr(self._store, name)

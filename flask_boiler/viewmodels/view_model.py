@@ -1,0 +1,520 @@
+"""View models: pure functions of a store, kept where a front end can read them."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from flask_boiler.attrs.annotations import local_names
+from flask_boiler.attrs.through import check_passing_through
+from flask_boiler.attrs.typed import TypeSource
+from flask_boiler.context.context import current_context
+from flask_boiler.ground.callbacks import misfit, require_plain
+from flask_boiler.ground.errors import (
+    BoilerError,
+    ConfigurationError,
+    ConflictError,
+    DeclarationError,
+    DocumentNotFoundError,
+    MaterializationError,
+)
+from flask_boiler.ground.naming import nearest
+from flask_boiler.ground.ports import Incomplete, provided
+from flask_boiler.ground.readers import current_reader
+from flask_boiler.ground.threads import is_failure
+from flask_boiler.ground.values import Precondition, Snapshot, Target, Write, document_path
+from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.models.model import Model
+from flask_boiler.transactions.running import joined_transaction
+from flask_boiler.transactions.snapshot_cut import compute_once
+from flask_boiler.viewmodels.path_template import PathTemplate
+from flask_boiler.viewmodels.place_rules import fault_of_place, literal_places, require_free
+from flask_boiler.viewmodels.store import Store
+from flask_boiler.viewmodels.stored_view import StoredView
+
+__all__ = ["OnDelete", "ViewModel", "store_class"]
+
+#: How often a view that is saved looks again when others write at its places meanwhile.
+_SAVE_ATTEMPTS = 5
+
+#: ``Meta.on_delete`` in code: from a stored view document's fields, those to leave behind when
+#: the root is gone, or ``None`` to delete the document.
+OnDelete = Callable[[dict[str, Any]], Mapping[str, Any] | None]
+
+
+class ViewModel(Model):
+    """A view: attributes computed from a store, and where they are kept.
+
+    ::
+
+        class CityStore(Store):
+            city = reference(City)
+
+        class CityView(ViewModel):
+            store: CityStore
+
+            class Meta:
+                path = "cityView/{city.doc_id}"
+
+            @attrs.computed
+            def name(self) -> str:
+                return self.store.city.city_name
+
+    Getters read ``self.store``, setters write to its models. What is read is recorded, so a
+    mediator knows when to compute the view again.
+
+    ``Meta.path`` is a template over the store's references; a ``doc_ref`` or ``doc_refs``
+    property says the same in code. ``Meta.on_delete`` says what happens to the documents when
+    the root is deleted: ``"delete"`` (default), ``"keep"``, or a function that takes a stored
+    document's fields and returns those to leave there, or ``None`` to delete it.
+
+    A view is kept where nobody else's documents are. A path in the collection of a domain model is
+    refused (``DeclarationError``), and a document that is not known to be the view's (by the
+    framework's record of places, or by its ``obj_type``) is not overwritten, unless
+    ``Meta.adopt = True`` says that it is to be taken over.
+    """
+
+    META_OPTIONS: ClassVar[frozenset[str]] = Model.META_OPTIONS | {"path", "on_delete", "adopt"}
+
+    #: What the class says of its store, and the names that this means.
+    _store_annotation: ClassVar[tuple[Any, Mapping[str, Any]]] = (Store, {})
+
+    store: Any
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        annotation = inspect.get_annotations(cls).get("store")
+        if annotation is not None:
+            names = local_names(cls, [TypeSource(annotation)])
+            cls._store_annotation = (annotation, names)
+        super().__init_subclass__(**options)
+
+    def __init__(self, *, store: Store | None = None, **fields: Any) -> None:
+        super().__init__(**fields)
+        self.store = store
+        self._release: Callable[[], None] | None = None
+        self._notify: Callable[[Any], None] | None = None
+
+    if TYPE_CHECKING:
+        # A class may define `new` its own way, as the specification does; only this signature
+        # lets type checkers agree.
+        @classmethod
+        def new(cls, *args: Any, **kwargs: Any) -> Self:
+            """A view of the given roots: ``new(doc_id=None, **roots)``."""
+            ...
+
+    else:
+
+        @classmethod
+        def new(cls, doc_id: str | None = None, **roots: Any) -> Self:
+            """A view of the given roots, computed when its attributes are read.
+
+            :param doc_id: the id of the only root.
+            :param roots: by the store's names: ids, references, snapshots or loaded models.
+            :raises DocumentNotFoundError: a root does not exist.
+            :raises DeclarationError: a root is missing or unknown.
+            """
+            store_cls = store_class(cls)
+            if doc_id is not None:
+                roots = {**roots, _only_root(cls, store_cls): doc_id}
+            absent = [name for name in store_cls.roots() if name not in roots]
+            if absent:
+                unknown = roots.keys() - store_cls.references().keys()
+                instead = f", and was given {', '.join(sorted(unknown))}" if unknown else ""
+                raise DeclarationError(f"{cls.__name__}.new needs {', '.join(absent)}{instead}")
+            store = store_cls(**roots)
+            for name in store_cls.roots():
+                _require_root(store, name, roots[name])
+            return cls(store=store)
+
+    @classmethod
+    def get(
+        cls,
+        doc_id: str | None = None,
+        *,
+        once: bool = True,
+        f_notify: Callable[[Self], None] | None = None,
+        timeout_s: float = 10.0,
+        **arguments: Any,
+    ) -> Self:
+        """The view with its first value, consistent at one time.
+
+        ::
+
+            with CityView.get("SF", once=False, f_notify=show) as view:
+                show(view)
+
+        Inside a getter, a mediator or a transaction, a view that is wanted once reads what is
+        read there, as of the same time.
+
+        :param once: ``False`` keeps it live until it is closed.
+        :param f_notify: called with the view after each change of its value, one call at a
+            time, on a thread of the framework's.
+        :param timeout_s: how long to wait for the first value of a live view.
+        :param arguments: what ``new`` takes.
+
+        :raises DocumentNotFoundError: a root does not exist.
+        :raises MaterializationError: a getter raised.
+        :raises TimeoutError: there was no first value in time.
+        """
+        require_plain(f_notify, "f_notify")
+        context = current_context()
+        if doc_id is not None:
+            arguments["doc_id"] = doc_id
+        if once and current_reader() is not None:
+            # Inside a getter or a transaction: as of the same time as everything else there.
+            return cls._computed(arguments)
+        if once:
+            return compute_once(lambda: cls._computed(arguments), context.datastore)
+        live_views = provided("live_views")(context)
+        view: Self = live_views.open(cls, arguments, f_notify=f_notify, timeout_s=timeout_s)
+        return view
+
+    @classmethod
+    def _computed(cls, arguments: Mapping[str, Any]) -> Self:
+        view = cls.new(**arguments)
+        view.to_document()
+        return view
+
+    @classmethod
+    def from_snapshot(cls, snapshot: Any) -> Any:
+        """The stored view of a snapshot: what was published, nothing computed."""
+        return StoredView(cls, snapshot)
+
+    @property
+    def doc_ref(self) -> Any:
+        """Where the view is kept.
+
+        :raises DeclarationError: the class does not say.
+        """
+        return current_context().db.document(self._path())
+
+    @property
+    def doc_refs(self) -> Iterable[Any] | Mapping[Any, Any]:
+        """Where the view is kept, if at several places: references or paths."""
+        if _overrides(type(self), "doc_ref"):
+            return [self.doc_ref]
+        return [self._path()]
+
+    def _path(self) -> str:
+        template = self._path_template()
+        if template is None:
+            raise DeclarationError(_no_place(type(self)))
+        try:
+            return document_path(template.filled(self.store))
+        except BoilerError:
+            raise
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            raise _failed(self, "Meta.path", error) from error
+
+    @classmethod
+    def _path_template(cls) -> PathTemplate | None:
+        text: str | None = cls.meta("path")
+        return None if text is None else PathTemplate(text, f"{cls.__qualname__}.Meta.path")
+
+    @classmethod
+    def _check_declaration(cls) -> None:
+        super()._check_declaration()
+        check_passing_through(cls)
+        what = f"{cls.__qualname__}.Meta.on_delete"
+        require_plain(cls.meta("on_delete"), what, error=DeclarationError)
+        cls.on_delete()
+        if cls.meta("adopt") not in (None, True, False):
+            raise DeclarationError(
+                f"{cls.__qualname__}.Meta.adopt is {cls.meta('adopt')!r}: expected True or False"
+            )
+        template = cls._path_template()
+        cls.require_free_places()
+        if template is None:
+            return
+        try:
+            store_cls = store_class(cls)
+        except DeclarationError:
+            # Annotated with a store that comes later, say: said when the view is first needed.
+            return
+        template.check(store_cls)
+
+    def places(self) -> list[str]:
+        """The paths of the documents that the view is kept at.
+
+        :raises MaterializationError: they cannot be told, or one of them is where domain documents
+            lie, or the framework's.
+        """
+        places = self.wanted_places()
+        for place in places:
+            fault = fault_of_place(place)
+            if fault is not None:
+                name = type(self).__name__
+                raise MaterializationError(f"{name} cannot be kept at {place}, {fault}", key=name)
+        return places
+
+    def wanted_places(self) -> list[str]:
+        """The paths that the view names as its places, whatever they are.
+
+        :raises MaterializationError: they cannot be told.
+        """
+        try:
+            refs = self.doc_refs
+            listed = refs.values() if isinstance(refs, Mapping) else refs
+            return list(dict.fromkeys(document_path(ref) for ref in listed))
+        except BoilerError:
+            raise
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            named = next(
+                (n for n in ("doc_refs", "doc_ref") if _overrides(type(self), n)), "Meta.path"
+            )
+            raise _failed(self, named, error) from error
+
+    def to_document(self) -> dict[str, Any]:
+        """The stored form of the view, but for what names its place.
+
+        :raises MaterializationError: a getter raised; it is named.
+        :raises Incomplete: some of what the getters read is not at hand yet; all that is missing
+            for any of them is named, so that one round of reads serves them all.
+        """
+        fields: dict[str, Any] = {}
+        missing: set[Target] = set()
+        for name, attribute in self.attributes().items():
+            if not attribute.options.export_enabled:
+                continue
+            try:
+                fields[attribute.data_key] = self._dumped(name)
+            except Incomplete as incomplete:
+                missing |= incomplete.missing
+            except BoilerError:
+                if not missing:
+                    raise
+                # It is raised again when everything is at hand, if it is still true then.
+                break
+        if missing:
+            raise Incomplete(missing)
+        return fields
+
+    def _dumped(self, name: str) -> Any:
+        try:
+            return self.dump_attribute(name)
+        except BoilerError:
+            raise
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            raise _failed(self, name, error) from error
+
+    def save(self) -> None:
+        """Write the view to its places as it is now, in one commit.
+
+        :raises MaterializationError: at one of them is a document that is not the view's.
+        :raises ConflictError: somebody else wrote there meanwhile, again and again.
+        """
+        fields = self.to_document()
+        documents = {place: {**fields, **self.identity(place)} for place in self.places()}
+        datastore = current_context().datastore
+        for attempt in range(_SAVE_ATTEMPTS):
+            stored = datastore.get(documents)
+            self.require_own(stored.values())
+            writes = [
+                Write("set", place, document, precondition=_as_seen(stored[place]))
+                for place, document in documents.items()
+            ]
+            try:
+                datastore.commit(writes)
+            except ConflictError:
+                if attempt == _SAVE_ATTEMPTS - 1:
+                    raise
+            else:
+                return
+
+    def require_own(self, stored: Iterable[Snapshot]) -> None:
+        """Check that documents at the view's places are the view's, or may be taken over.
+
+        :raises MaterializationError: one is not.
+        """
+        for snapshot in stored:
+            if snapshot.exists and not (self.adopts() or self._is_own(snapshot)):
+                name = type(self).__name__
+                nameless = "obj_type" in self._options.exclude
+                why = "Meta.exclude leaves obj_type out" if nameless else "its obj_type is another"
+                raise MaterializationError(
+                    f"{name} cannot be kept at {snapshot.path}: there is a document that is not "
+                    f"known to be a {name}'s ({why}), and it is not overwritten; "
+                    "give the view another place, remove the document, or say Meta.adopt = True "
+                    "in the class, which takes over what is there",
+                    key=name,
+                )
+
+    def _is_own(self, stored: Snapshot) -> bool:
+        return stored.get("obj_type") in self.own_type_names()
+
+    @classmethod
+    def adopts(cls) -> bool:
+        """Whether somebody else's document at a place of the view's is taken over."""
+        return bool(cls.meta("adopt"))
+
+    def identity(self, place: str) -> dict[str, str]:
+        """What a stored view document carries besides its attributes."""
+        carried = {"obj_type": self.type_name(), "doc_ref": place}
+        excluded = self.meta("exclude") or ()
+        return {name: value for name, value in carried.items() if name not in excluded}
+
+    def propagate_change(self) -> None:
+        """Save exactly the models of the store that setters changed, atomically.
+
+        :raises ConflictError: somebody else changed one of them meanwhile; nothing is saved.
+        """
+        with joined_transaction() as tx:
+            for model in self.store.models():
+                # Documents of other views are read here too; those are not for us to write.
+                if isinstance(model, DomainModel):
+                    model.save(transaction=tx)
+
+    def notify(self) -> None:
+        """Tell whoever follows the view that it changed; a view that nobody follows is saved."""
+        if self._notify is None:
+            self.save()
+        else:
+            self._notify(self)
+
+    def follow(self, release: Callable[[], None], f_notify: Callable[[Any], None] | None) -> None:
+        """Take up a life of its own: whom to notify, and what to release at the end."""
+        self._release = release
+        self._notify = f_notify or _ignore
+
+    def become(self, newest: Self) -> None:
+        """Take over the store, and so the values, of a newer computation."""
+        self.store = newest.store
+
+    def close(self) -> None:
+        """Follow no changes any more; releases every listener that was the view's alone."""
+        release, self._release = self._release, None
+        if release is not None:
+            release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @classmethod
+    def on_delete(cls) -> str | OnDelete:
+        """What happens to the documents when the root is gone, as ``Meta.on_delete`` says.
+
+        :raises DeclarationError: it is none of the choices; raised when the class is created.
+        """
+        choice: Any = cls.meta("on_delete") or "delete"
+        if choice in ("delete", "keep"):
+            return choice  # type: ignore[no-any-return]
+        where = f"{cls.__name__}.Meta.on_delete"
+        if not callable(choice):
+            raise DeclarationError(
+                f"{where} is {choice!r}{nearest(choice, ('delete', 'keep'))}; expected 'delete', "
+                "'keep', or a function of a stored document's fields"
+            )
+        wrong = misfit(choice, "fields")
+        if wrong is not None:
+            raise DeclarationError(f"{where}: {wrong}")
+        return choice  # type: ignore[no-any-return]
+
+    @classmethod
+    def require_place(cls) -> None:
+        """Check that the class says where its views are kept, and that this is nobody else's.
+
+        :raises ConfigurationError: it does not say.
+        :raises DeclarationError: what it names is not there, or domain documents, or the
+            framework's, lie where it says.
+        """
+        cls._check_declaration()
+        if cls.meta("path") is None and not _overrides(cls, "doc_ref", "doc_refs"):
+            raise ConfigurationError(_no_place(cls))
+
+    @classmethod
+    def require_free_places(cls) -> None:
+        """Check that what the class says outright of its places is nobody else's.
+
+        :raises DeclarationError: domain documents lie there, or the framework's.
+        """
+        template = cls.meta("path")
+        if template is not None:
+            require_free(template, f"{cls.__qualname__}.Meta.path")
+        for name in ("doc_ref", "doc_refs"):
+            for path in literal_places(inspect.getattr_static(cls, name)):
+                require_free(path, f"{cls.__qualname__}.{name}")
+
+
+def store_class(cls: type[ViewModel]) -> type[Store]:
+    """The store that a view names by annotation; an empty one if it names none.
+
+    :raises ConfigurationError: the class is no view model.
+    :raises DeclarationError: the annotation is no store.
+    """
+    if not issubclass(cls, ViewModel):
+        raise ConfigurationError(
+            f"{cls.__name__} is no view model: expected a class below ViewModel"
+        )
+    annotation, names = cls._store_annotation
+    if isinstance(annotation, str):
+        try:
+            annotation = eval(annotation, vars(sys.modules[cls.__module__]), dict(names))
+        except NameError as error:
+            raise DeclarationError(
+                f"{cls.__name__}.store is annotated {annotation!r}, and {error}"
+            ) from error
+        cls._store_annotation = (annotation, {})
+    if isinstance(annotation, type) and issubclass(annotation, Store):
+        return annotation
+    raise DeclarationError(f"{cls.__name__}.store is annotated {annotation!r}, which is no Store")
+
+
+def _as_seen(stored: Snapshot) -> Precondition:
+    if stored.exists:
+        return Precondition(update_time_ns=stored.update_time_ns)
+    return Precondition(exists=False)
+
+
+def _ignore(view: Any) -> None:
+    """Whoever follows without f_notify looks when it likes."""
+
+
+def _overrides(cls: type[ViewModel], *names: str) -> bool:
+    return any(getattr(cls, name) is not getattr(ViewModel, name) for name in names)
+
+
+def _no_place(cls: type[ViewModel]) -> str:
+    return (
+        f"{cls.__name__} has no place to be kept at: give it Meta.path, or a doc_ref or doc_refs "
+        "property"
+    )
+
+
+def _only_root(cls: type[ViewModel], store_cls: type[Store]) -> str:
+    roots = store_cls.roots()
+    if len(roots) != 1:
+        raise DeclarationError(
+            f"{cls.__name__}.new takes a doc_id only if its store has one root; "
+            f"{store_cls.__name__} has {len(roots)}: {', '.join(roots)}"
+        )
+    return roots[0]
+
+
+def _require_root(store: Store, name: str, pointed: Any) -> None:
+    if getattr(store, name) is None:
+        raise DocumentNotFoundError(store.references()[name].path_of(pointed))
+
+
+def _failed(view: ViewModel, attribute: str, error: BaseException) -> MaterializationError:
+    return MaterializationError(
+        f"{type(view).__name__}.{attribute} raised {type(error).__name__}: {error}",
+        key=type(view).__name__,
+        attribute=attribute,
+    )

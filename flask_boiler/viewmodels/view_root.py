@@ -1,0 +1,127 @@
+"""The root of a view: the one document that stands for the view where it is named by an id."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Generic, TypeVar
+
+from flask_boiler.context.context import current_context
+from flask_boiler.ground.errors import ConfigurationError, DocumentNotFoundError
+from flask_boiler.ground.readers import DirectReader, current_reader
+from flask_boiler.ground.values import Snapshot
+from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.viewmodels.view_model import ViewModel, store_class
+
+__all__ = ["ViewRoot"]
+
+V = TypeVar("V", bound=ViewModel)
+
+
+class ViewRoot(Generic[V]):
+    """How views of one class are built from the document that is their only root.
+
+    :raises ConfigurationError: the view's store has no such root, or not one domain model.
+    """
+
+    def __init__(self, view_cls: type[V]) -> None:
+        self.view_cls = view_cls
+        roots = store_class(view_cls).roots()
+        if len(roots) != 1:
+            raise ConfigurationError(
+                f"{view_cls.__name__} has {len(roots)} roots ({', '.join(roots) or 'none'}), so an "
+                "id does not tell which view is meant: annotate `store` with a Store that has one "
+                "reference without a source, or write the method yourself"
+            )
+        #: The name of the store's reference.
+        self.name = roots[0]
+        model: Any = store_class(view_cls).references()[self.name].model
+        if model is None or not issubclass(model, DomainModel):
+            raise ConfigurationError(
+                f"{view_cls.__name__}'s root {self.name!r} does not say which domain model it is: "
+                "give its reference() the class"
+            )
+        #: The domain model of the root.
+        self.model: type[DomainModel] = model
+        self._own_new = _function(view_cls) is not _function(ViewModel)
+
+    @property
+    def built_from_model(self) -> bool:
+        """Whether a loaded model is enough to build the view."""
+        return not self._own_new
+
+    def path_of(self, doc_id: str) -> str:
+        """The path of the root.
+
+        :param doc_id: as ``key_of`` gives it.
+        :raises ValidationError: Firestore does not allow the id, or it is no path of such a root.
+        """
+        return self.model.path_of_key(doc_id)
+
+    def key_of(self, path: str) -> str:
+        """What names the view in routes, lists and events: the root's id, or its path.
+
+        It is the path if roots lie below other documents, which may have the same ids below them.
+        """
+        return self.model.key_of(path)
+
+    def exists(self, doc_id: str) -> bool:
+        """Whether the root with this id is there, read through what is in force."""
+        return _read(self.path_of(doc_id)).exists
+
+    def open(self, doc_id: str) -> V:
+        """The view of the root with this id, read through what is in force.
+
+        :raises DocumentNotFoundError: there is no such root.
+        """
+        return self.open_snapshot(_read(self.path_of(doc_id)))
+
+    def open_snapshot(self, snapshot: Snapshot) -> V:
+        """The view of the root of a snapshot.
+
+        :raises DocumentNotFoundError: it is that of a missing document.
+        """
+        if not snapshot.exists:
+            raise DocumentNotFoundError(snapshot.path)
+        new: Any = self.view_cls.new
+        if not self._own_new:
+            return self.open_model(snapshot)
+        parameters = inspect.signature(new).parameters
+        if "snapshot" in parameters:
+            return new(snapshot=snapshot)  # type: ignore[no-any-return]
+        if "doc_id" in parameters:
+            return new(doc_id=self.key_of(snapshot.path))  # type: ignore[no-any-return]
+        return new(doc_ref=snapshot.reference)  # type: ignore[no-any-return]
+
+    def open_model(self, root: DomainModel | Snapshot) -> V:
+        """The view of a model, stored or not.
+
+        :raises ConfigurationError: the class has a ``new`` of its own, which takes no model.
+        """
+        if self._own_new:
+            raise ConfigurationError(
+                f"{self.view_cls.__name__}.new is the class's own, so it is not known how to make "
+                "a view of a root that is not stored yet: write mutate_create yourself"
+            )
+        roots: dict[str, Any] = {self.name: root}
+        return self.view_cls.new(**roots)
+
+    def of(self, view: ViewModel) -> DomainModel:
+        """The root of a view."""
+        root: DomainModel = getattr(view.store, self.name)
+        return root
+
+    def forget_rest(self, view: ViewModel) -> None:
+        """Keep the root as it is, and have everything else that the store holds read again."""
+        root = self.of(view)
+        view.store.refresh()
+        view.store.feed(self.name, root)
+
+
+def _read(path: str) -> Snapshot:
+    reader = current_reader() or DirectReader(current_context().datastore)
+    return reader.documents([path])[path]
+
+
+def _function(view_cls: type[ViewModel]) -> Any:
+    new: Any = view_cls.new
+    return new.__func__

@@ -1,0 +1,90 @@
+"""Threads for calls: reused, limited, and no reason for a process to stay."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from flask_boiler.ground.pool import DaemonPool
+
+TIMEOUT_S = 30
+
+
+def test_a_call_is_answered_or_fails() -> None:
+    pool = DaemonPool(2, name="calls")
+    assert pool.submit(divmod, 7, 2).result(TIMEOUT_S) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        pool.submit(divmod, 7, 0).result(TIMEOUT_S)
+    pool.shutdown()
+
+
+def test_calls_run_at_once_up_to_the_limit_and_the_others_wait_for_their_turn() -> None:
+    pool = DaemonPool(2, name="calls")
+    both_run, ended = threading.Barrier(3), threading.Event()
+
+    def call() -> str:
+        both_run.wait(TIMEOUT_S)
+        ended.wait(TIMEOUT_S)
+        return threading.current_thread().name
+
+    running = [pool.submit(call) for _ in range(2)]
+    both_run.wait(TIMEOUT_S)
+    waiting = pool.submit(threading.current_thread)
+    assert not waiting.done()
+    ended.set()
+    names = {future.result(TIMEOUT_S) for future in running}
+    assert names == {"calls_0", "calls_1"}
+    assert waiting.result(TIMEOUT_S).name in names
+    pool.shutdown()
+
+
+def test_a_thread_that_waits_is_used_again() -> None:
+    pool = DaemonPool(100, name="calls")
+    for _ in range(50):
+        name = pool.submit(lambda: threading.current_thread().name).result(TIMEOUT_S)
+        assert name == "calls_0"
+        while pool._idle == 0:
+            """It is about to wait."""
+    pool.shutdown()
+
+
+def test_what_was_taken_is_done_and_nothing_is_taken_after_the_shutdown() -> None:
+    pool = DaemonPool(1, name="calls")
+    futures = [pool.submit(pow, 2, n) for n in range(20)]
+    pool.shutdown()
+    assert [future.result(0) for future in futures] == [2**n for n in range(20)]
+    assert not any(thread.is_alive() for thread in pool._threads)
+    with pytest.raises(RuntimeError, match="no calls are taken"):
+        pool.submit(pow, 2, 2)
+
+
+def test_a_call_that_was_cancelled_while_it_waited_does_not_run() -> None:
+    pool = DaemonPool(1, name="calls")
+    begun, ended = threading.Event(), threading.Event()
+
+    def call() -> None:
+        begun.set()
+        ended.wait(TIMEOUT_S)
+
+    first = pool.submit(call)
+    assert begun.wait(TIMEOUT_S)
+    second = pool.submit(pytest.fail, "it was cancelled")
+    assert second.cancel()
+    ended.set()
+    pool.shutdown()
+    assert first.result(0) is None
+
+
+def test_a_call_that_never_ends_does_not_keep_the_process() -> None:
+    program = (
+        "import threading\n"
+        "from flask_boiler.ground.pool import DaemonPool\n"
+        "begun = threading.Event()\n"
+        "def call():\n"
+        "    begun.set()\n"
+        "    threading.Event().wait()\n"
+        "DaemonPool(1, name='calls').submit(call)\n"
+        "begun.wait()\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=TIMEOUT_S)

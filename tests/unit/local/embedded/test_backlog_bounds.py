@@ -1,0 +1,85 @@
+"""What a client asks for faster than it is dealt with is heard up to a bound, and no further."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from flask_boiler.firestore import protocol
+from flask_boiler.local.embedded.listening.conversation import Conversation, ListenPolicy
+from flask_boiler.local.embedded.listening.faults import Faults
+from flask_boiler.local.embedded.listening.switchboard import Switchboard
+from flask_boiler.local.embedded.listening.tokens import Tokens
+from flask_boiler.local.embedded.serving.duplex import Party
+from flask_boiler.local.embedded.serving.service import Service
+from flask_boiler.local.embedded.serving.write_stream import WriteStream
+from flask_boiler.local.embedded.storage.storage import Storage
+from tests.unit.local.embedded.worlds import WORLD, name_of
+
+LARGE = "x" * (33 * 1024 * 1024)
+
+
+@pytest.fixture
+def storage() -> Iterator[Storage]:
+    made = Storage()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def conversation(storage: Storage) -> Iterator[Conversation]:
+    tokens = Tokens(storage)
+    switchboard = Switchboard(storage.feed)
+    made = Conversation(storage, switchboard, tokens, Faults(), ListenPolicy(messages_a_marker=1))
+    yield made
+    made.leave()
+
+
+def adding(target_id: int, label: str = "") -> Any:
+    target = protocol.ListenTarget(target_id=target_id)
+    target.documents.documents.append(name_of("c/a"))
+    return protocol.ListenRequest(database=WORLD, add_target=target, labels={"label": label})
+
+
+def has_room(party: Party) -> bool:
+    return party.has_room
+
+
+def test_large_requests_of_a_listen_stream_wait_until_others_are_dealt_with(
+    conversation: Conversation,
+) -> None:
+    conversation.hear(adding(1, LARGE))
+    assert has_room(conversation)
+    conversation.hear(adding(2, LARGE))
+    assert not has_room(conversation)
+    said = conversation.speak()
+    next(said)
+    # The second is taken up, and not told yet.
+    assert not has_room(conversation)
+    assert len(list(said)) > 2
+    assert has_room(conversation)
+    assert conversation.waiting == (0, 0)
+
+
+def test_requests_that_are_taken_up_and_not_told_count(conversation: Conversation) -> None:
+    number = 0
+    said = conversation.speak()
+    while has_room(conversation) and number < 50_000:
+        for _ in range(1_000):
+            number += 1
+            conversation.hear(adding(number))
+        # It takes up all that was heard, and tells one.
+        next(message for message in said if b"c/a" in message)
+    assert number < 20_000
+
+
+def test_large_writes_wait_until_others_are_done(storage: Storage) -> None:
+    stream = WriteStream(Service(storage), Faults())
+    stream.hear(protocol.WriteRequest(database=WORLD, labels={"label": LARGE}))
+    assert has_room(stream)
+    stream.hear(protocol.WriteRequest(labels={"label": LARGE}))
+    assert not has_room(stream)
+    next(stream.speak())
+    assert has_room(stream)

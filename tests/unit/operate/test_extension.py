@@ -1,0 +1,147 @@
+"""A Boiler and its mediators, started and stopped in every order."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from flask_boiler.context.config import Config
+from flask_boiler.context.context import Context as CTX
+from flask_boiler.context.context import current_context
+from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.operate.extension import Boiler
+
+
+class Noting:
+    """A mediator that only says what is done to it."""
+
+    def __init__(self, name: str, calls: list[str], *, fails: str = "") -> None:
+        self.name = name
+        self.calls = calls
+        self.fails = fails
+
+    def start(self) -> None:
+        self._note("start")
+
+    def stop(self) -> None:
+        self._note("stop")
+
+    def _note(self, what: str) -> None:
+        self.calls.append(f"{what} {self.name}")
+        if what == self.fails:
+            raise RuntimeError(f"{what} failed")
+
+
+@pytest.fixture
+def boiler() -> Boiler:
+    return Boiler(config=Config(project="p", testing=True))
+
+
+def test_an_application_reads_boiler_yaml_below_its_own_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("boiler.yaml").write_text("app_name: of-the-file\nproject: of-the-file\n")
+    app = Flask(__name__)
+    app.config["BOILER_APP_NAME"] = "of-the-app"
+    config = Boiler(app).context.config
+    assert (config.app_name, config.project) == ("of-the-app", "of-the-file")
+
+
+def test_the_last_to_start_is_the_first_to_stop(boiler: Boiler) -> None:
+    calls: list[str] = []
+    boiler.add(Noting("a", calls))
+    boiler.add(Noting("b", calls))
+    with boiler:
+        pass
+    boiler.stop()
+    assert calls == ["start a", "start b", "stop b", "stop a"]
+
+
+@pytest.mark.parametrize("added", [Noting, "mediator", None])
+def test_what_is_no_mediator_is_not_added(boiler: Boiler, added: Any) -> None:
+    with pytest.raises(ConfigurationError, match="is no mediator that can be started"):
+        boiler.add(added)
+
+
+@pytest.mark.parametrize("mediators", [0, 1])
+def test_starting_twice_is_refused(boiler: Boiler, mediators: int) -> None:
+    for _ in range(mediators):
+        boiler.add(Noting("a", []))
+    with boiler, pytest.raises(ConfigurationError, match="running already"):
+        boiler.start()
+
+
+def test_a_mediator_that_is_added_late_starts_at_once(boiler: Boiler) -> None:
+    calls: list[str] = []
+    with boiler:
+        boiler.add(Noting("late", calls))
+        assert calls == ["start late"]
+    assert calls == ["start late", "stop late"]
+
+
+def test_a_start_that_fails_leaves_nothing_running(boiler: Boiler) -> None:
+    calls: list[str] = []
+    boiler.add(Noting("a", calls))
+    boiler.add(Noting("b", calls, fails="start"))
+    for _ in range(2):
+        calls.clear()
+        with pytest.raises(RuntimeError, match="start failed"):
+            boiler.start()
+        assert calls == ["start a", "start b", "stop a"]
+
+
+def test_a_stop_that_fails_stops_the_others_all_the_same(boiler: Boiler) -> None:
+    calls: list[str] = []
+    boiler.add(Noting("a", calls))
+    boiler.add(Noting("b", calls, fails="stop"))
+    boiler.start()
+    with pytest.raises(RuntimeError, match="stop failed"):
+        boiler.close()
+    assert calls[-1] == "stop a"
+    boiler.close()
+
+
+def test_a_forked_child_starts_and_stops_for_itself(
+    boiler: Boiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    boiler.add(Noting("a", calls))
+    boiler.start()
+    with monkeypatch.context() as child:
+        child.setattr(os, "getpid", lambda: -1)
+        boiler.start()
+        assert calls == ["start a", "start a"]
+
+
+def test_threads_find_the_boiler_that_runs(boiler: Boiler) -> None:
+    def found() -> object:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(current_context).result()
+
+    with boiler:
+        assert found() is boiler.context
+        with Boiler(config=Config(project="other")):
+            with pytest.raises(ConfigurationError, match="2 Boilers run in this process"):
+                found()
+            with boiler.context.activated():
+                assert current_context() is boiler.context
+        assert found() is boiler.context
+    with pytest.raises(ConfigurationError, match=r"with app.app_context\(\):"):
+        found()
+
+
+def test_what_was_read_by_name_comes_before_the_boiler_that_runs(boiler: Boiler) -> None:
+    with boiler:
+        read = CTX.read(Config(project="named"))
+        assert current_context() is read
+
+
+@pytest.fixture(autouse=True)
+def nothing_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CTX, "_last", None)
