@@ -42,6 +42,15 @@ if TYPE_CHECKING:
     )
     from flask_boiler.transactions.transaction import Transaction
     from flask_boiler.view.document_mediator import DocumentMediator
+    from flask_boiler.view.http.routes import (
+        InstanceDelete,
+        InstanceGet,
+        InstancePatch,
+        InstancePut,
+        ListGet,
+        ListPost,
+        RestView,
+    )
     from flask_boiler.view.inbox.marks import Ledger
     from flask_boiler.view.inbox.patches import Patch, Patches
     from flask_boiler.view.query_mediator import ProtocolBase, QueryMediator
@@ -95,6 +104,15 @@ _DEFINED = {
     ),
     "transactions.transaction": ("Transaction",),
     "view.document_mediator": ("DocumentMediator",),
+    "view.http.routes": (
+        "InstanceDelete",
+        "InstanceGet",
+        "InstancePatch",
+        "InstancePut",
+        "ListGet",
+        "ListPost",
+        "RestView",
+    ),
     "view.inbox.marks": ("Ledger",),
     "view.inbox.patches": ("Patch", "Patches"),
     "view.query_mediator": ("ProtocolBase", "QueryMediator"),
@@ -130,7 +148,13 @@ __all__ = [
     "FirestoreKind",
     "Form",
     "Health",
+    "InstanceDelete",
+    "InstanceGet",
+    "InstancePatch",
+    "InstancePut",
     "Ledger",
+    "ListGet",
+    "ListPost",
     "ManyReference",
     "Mediator",
     "Model",
@@ -146,6 +170,7 @@ __all__ = [
     "Reference",
     "RelationAttr",
     "RestMediator",
+    "RestView",
     "Runtime",
     "SingleReference",
     "Snapshot",

@@ -19,8 +19,7 @@ from examples.meeting_room.view_models import (
     UserMutation,
     UserView,
 )
-from flask_boiler import Boiler, Config, QueryMediator, RestMediator
-from flask_boiler.view.rest_mediator import ListGet
+from flask_boiler import Boiler, Config, ListGet, QueryMediator, RestMediator
 
 __all__ = ["MeetingList", "create_app"]
 

@@ -1,6 +1,15 @@
 """Mediators: what triggers a view, which state it reads, and where it goes."""
 
 from flask_boiler.view.document_mediator import DocumentMediator
+from flask_boiler.view.http.routes import (
+    InstanceDelete,
+    InstanceGet,
+    InstancePatch,
+    InstancePut,
+    ListGet,
+    ListPost,
+    RestView,
+)
 from flask_boiler.view.inbox.marks import Ledger
 from flask_boiler.view.inbox.patches import Patch, Patches
 from flask_boiler.view.query_mediator import ProtocolBase, QueryMediator
@@ -11,13 +20,20 @@ from flask_boiler.view.ws_mediator import WsMediator
 
 __all__ = [
     "DocumentMediator",
+    "InstanceDelete",
+    "InstanceGet",
+    "InstancePatch",
+    "InstancePut",
     "Ledger",
+    "ListGet",
+    "ListPost",
     "Patch",
     "Patches",
     "ProtocolBase",
     "QueryMediator",
     "QueryTaskMediator",
     "RestMediator",
+    "RestView",
     "WsLimits",
     "WsMediator",
 ]

@@ -134,7 +134,7 @@ from flasgger import Swagger, SwaggerView
 from flask import Flask
 from examples.meeting_room.view_models import MeetingSession, MeetingSessionMutation, UserView
 from flask_boiler import view
-from flask_boiler.view.rest_mediator import ListGet
+from flask_boiler import ListGet
 """
 
 OPERATIONS = {

@@ -20,6 +20,7 @@ from flask_boiler import (
     Attr,
     Boiler,
     DomainModel,
+    ListGet,
     QueryMediator,
     Store,
     ViewModel,
@@ -39,7 +40,6 @@ from flask_boiler.errors import (
 from flask_boiler.ground.values import QueryTarget
 from flask_boiler.operate.testing.plugin import Settle
 from flask_boiler.view.http.routes import READ_TIME_HEADER, RestView
-from flask_boiler.view.rest_mediator import ListGet
 from tests.firestore.towns import (
     Leader,
     Party,

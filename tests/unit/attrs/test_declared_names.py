@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Blueprint, Flask
 
-from flask_boiler import attrs
+from flask_boiler import ListGet, RestMediator, attrs
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.ground.errors import ConfigurationError, DeclarationError
 from flask_boiler.models.domain_model import DomainModel
@@ -18,7 +18,6 @@ from flask_boiler.view.document_mediator import DocumentMediator
 from flask_boiler.view.http.routes import InstanceGet
 from flask_boiler.view.query_mediator import ProtocolBase, QueryMediator
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
-from flask_boiler.view.rest_mediator import ListGet, RestMediator
 from flask_boiler.view.ws_mediator import WsMediator
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.path_template import PathTemplate

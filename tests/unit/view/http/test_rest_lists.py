@@ -14,13 +14,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask.views import MethodView
 
-from flask_boiler import attrs, view
+from flask_boiler import ListGet, attrs, view
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.contracts.openapi.documents import openapi_document
 from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
-from flask_boiler.view.rest_mediator import ListGet
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.memory_firestore import MemoryDatastore, memory_context

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from flask import Blueprint, Flask, Response, abort, got_request_exception
 
-from flask_boiler import view
+from flask_boiler import ListGet, view
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.view.rest_mediator import ListGet
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
