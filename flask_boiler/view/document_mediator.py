@@ -16,7 +16,7 @@ from flask_boiler.ground.callbacks import misfit, require_plain
 from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.values import HasPath, Target, document_path
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.view.inbox.patch_processor import Authorize, PatchApplication
+from flask_boiler.view.inbox.patch_processor import Authorize, PatchProcessor
 from flask_boiler.view.inbox.patch_sink import PatchSink
 from flask_boiler.view.inbox.patches import Patch, PatchCollection, Patches
 from flask_boiler.view.mediation.keeping import Keeper, Run, keeper_of
@@ -159,7 +159,7 @@ class _PatchInlet:
 
     def open(self, run: Run, engine: Engine) -> Opened:
         assert self._mutation_cls is not None
-        application = PatchApplication(
+        processor = PatchProcessor(
             run.context, self._collection, self.root, self._mutation_cls, self._mediator.authorize
         )
         threads = run.context.config.compute_threads
@@ -167,7 +167,7 @@ class _PatchInlet:
             run,
             engine.feed,
             self._collection,
-            application,
+            processor,
             threads=threads,
             acceptance=engine.acceptance,
             on_failure=engine.break_down,

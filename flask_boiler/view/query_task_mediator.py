@@ -27,10 +27,10 @@ from flask_boiler.view.inbox.delivery import answer_of, deliver
 from flask_boiler.view.inbox.effects import OnTask, effect_of
 from flask_boiler.view.inbox.forms import FormQuery
 from flask_boiler.view.inbox.marks import MarkOption, mark_of
-from flask_boiler.view.inbox.processor import Application, Memory
 from flask_boiler.view.inbox.queue import TaskQueue, key_of
 from flask_boiler.view.inbox.records import ParkedTask, TaskRecords
 from flask_boiler.view.inbox.task_fields import task_class
+from flask_boiler.view.inbox.task_processor import Memory, TaskProcessor
 from flask_boiler.view.inbox.worker import Worker
 from flask_boiler.viewmodels.form import Form
 from flask_boiler.viewmodels.view_model import ViewModel
@@ -174,7 +174,7 @@ class QueryTaskMediator(Startable):
 
         :raises UnavailableError: Firestore could not be reached; try again later.
         """
-        return self._application(self._context()).apply_in_order(path)
+        return self._processor(self._context()).apply_in_order(path)
 
     def cloud_event(self, event: Any) -> None:
         """Apply the task that a Firestore trigger tells of; a target for functions-framework.
@@ -239,8 +239,8 @@ class QueryTaskMediator(Startable):
         :returns: whether the task was parked.
         :raises UnavailableError: Firestore could not be reached.
         """
-        application = self._application(self._context())
-        return application.release(path) if self._runs_here() else application.retry(path)
+        processor = self._processor(self._context())
+        return processor.release(path) if self._runs_here() else processor.retry(path)
 
     def drop(self, path: str) -> bool:
         """Mark a parked task as processed, without its effect; those that waited for it go on.
@@ -248,10 +248,10 @@ class QueryTaskMediator(Startable):
         :returns: whether the task was parked.
         :raises UnavailableError: Firestore could not be reached.
         """
-        application = self._application(self._context())
-        task = application.drop(path)
+        processor = self._processor(self._context())
+        task = processor.drop(path)
         if task is not None and not self._runs_here():
-            application.resume(task)
+            processor.resume(task)
         return task is not None
 
     @property
@@ -266,7 +266,7 @@ class QueryTaskMediator(Startable):
         return Worker(
             self._queue(context),
             self._records(context),
-            self._application(context),
+            self._processor(context),
             engine.feed,
             mark=self._mark,
             window=self._window,
@@ -276,11 +276,11 @@ class QueryTaskMediator(Startable):
             on_failure=engine.break_down,
         )
 
-    def _application(self, context: ApplicationContext) -> Application:
+    def _processor(self, context: ApplicationContext) -> TaskProcessor:
         handling = Handling(
             self._queue(context), self._records(context), self._effect, self._mark, self.statistics
         )
-        return Application(
+        return TaskProcessor(
             context,
             handling,
             max_retries=self._max_retries,

@@ -32,7 +32,7 @@ from flask_boiler.errors import ConfigurationError, UnavailableError
 from flask_boiler.ground.ports import LocalFirestore
 from flask_boiler.operate.testing.plugin import Settle
 from flask_boiler.view.inbox import patch_sink as sink
-from flask_boiler.view.inbox.patch_processor import PatchApplication
+from flask_boiler.view.inbox.patch_processor import PatchProcessor
 from tests.firestore.places import recorded_places
 from tests.firestore.salons import PATTERN, Salon, SalonMutation, SalonView, salon_patches
 
@@ -342,7 +342,7 @@ def test_nothing_is_done_for_marked_patches_on_a_restart(
     boiler.stop()
     before = {s.reference.path: s.update_time for s in CTX.db.collection(PATCHES).stream()}
     applied: list[str] = []
-    monkeypatch.setattr(PatchApplication, "apply", lambda self, path: applied.append(path))
+    monkeypatch.setattr(PatchProcessor, "apply", lambda self, path: applied.append(path))
     boiler.start()
     settle()
     assert applied == []
@@ -399,15 +399,15 @@ def test_a_patch_as_large_as_a_document_can_be_is_told_why(running: Boiler, sett
 
 def _failing(monkeypatch: pytest.MonkeyPatch, times: int | None) -> None:
     """Have Firestore seem out of reach for so many patches in hand, or for good."""
-    apply = PatchApplication.apply
+    apply = PatchProcessor.apply
     left = iter(range(times)) if times is not None else iter(int, 1)
 
-    def fail(self: PatchApplication, path: str) -> bool:
+    def fail(self: PatchProcessor, path: str) -> bool:
         if next(left, None) is not None:
             raise UnavailableError("nobody is there")
         return apply(self, path)
 
-    monkeypatch.setattr(PatchApplication, "apply", fail)
+    monkeypatch.setattr(PatchProcessor, "apply", fail)
     monkeypatch.setattr(sink, "_FIRST_PAUSE_S", 0.001)
 
 

@@ -26,7 +26,7 @@ from flask_boiler.firestore.datastore import FirestoreDatastore
 from flask_boiler.ground.values import Write
 from flask_boiler.operate.testing.plugin import Settle
 from flask_boiler.view.inbox import worker
-from flask_boiler.view.inbox.processor import Application
+from flask_boiler.view.inbox.task_processor import TaskProcessor
 from tests.firestore.ledgers import Transfer, account, open_accounts, order, transfers
 
 
@@ -358,15 +358,15 @@ class TestMarks:
         one, other = boiler.add(transfers(mark=mark)), boiler.add(transfers(mark=mark))
         assert one.apply("transfers/t").state.value == "parked"
         account("ada").update(balance=100)
-        found = Application._of_key
+        found = TaskProcessor._of_key
 
-        def found_and_overtaken(application: Application, task: Snapshot) -> Any:
-            monkeypatch.setattr(Application, "_of_key", found)
+        def found_and_overtaken(processor: TaskProcessor, task: Snapshot) -> Any:
+            monkeypatch.setattr(TaskProcessor, "_of_key", found)
             assert other.retry("transfers/t")
-            return found(application, task)
+            return found(processor, task)
 
         # After it was looked whether the task is parked, and before it is tried.
-        monkeypatch.setattr(Application, "_of_key", found_and_overtaken)
+        monkeypatch.setattr(TaskProcessor, "_of_key", found_and_overtaken)
         one.retry("transfers/t")
         assert one.apply("transfers/t").state.value == "gone"
         assert account("ben").balance == 30

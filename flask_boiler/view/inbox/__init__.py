@@ -4,17 +4,17 @@ The Document mediator: the view of one document, or the patches proposed to view
 
 ::
 
-    patches ──► engine: is there one to apply? ──► lanes: one target's in order ──► application
-                   ▲                                                                    │
-                   └────── applied, marked with an error, or parked ◄── one commit ─────┘
+    patches ──► engine: is there one to apply? ──► lanes: one target's in order ──► PatchProcessor
+                   ▲                                                                      │
+                   └────── applied, marked with an error, or parked ◄── one commit ───────┘
 
 The Query+Task mediator: a document is a task, and its effect happens once.
 
 ::
 
     window of the queue ──► worker picks at random ──┐
-    CloudEvent ──────────────────────────────────────┼──► application
-    flask boiler tasks retry ────────────────────────┘        │
-                                                              ▼
+    CloudEvent ──────────────────────────────────────┼──► TaskProcessor
+    flask boiler tasks retry ────────────────────────┘         │
+                                                               ▼
        reads the task as it is now ─► your code ─► one commit: what it changed, and the mark
 """

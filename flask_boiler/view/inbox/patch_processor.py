@@ -26,7 +26,7 @@ from flask_boiler.viewmodels.mutation import Mutation, carry_out
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_root import ViewRoot
 
-__all__ = ["Authorize", "PatchApplication"]
+__all__ = ["Authorize", "PatchProcessor"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ _MOST_ERRORS = 20
 _LONGEST_TEXT = 300
 
 
-class PatchApplication:
+class PatchProcessor:
     """Applies the patches of one mediator.
 
     The transaction reads the patch's document, so that its commit goes through only if that is

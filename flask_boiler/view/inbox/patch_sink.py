@@ -18,7 +18,7 @@ from flask_boiler.ground.errors import UnavailableError
 from flask_boiler.ground.ports import Feed
 from flask_boiler.ground.threads import as_exception
 from flask_boiler.view.inbox.lanes import Lanes
-from flask_boiler.view.inbox.patch_processor import PatchApplication
+from flask_boiler.view.inbox.patch_processor import PatchProcessor
 from flask_boiler.view.inbox.patches import PatchCollection, Proposal
 from flask_boiler.view.mediation.keeping import Run
 
@@ -48,7 +48,7 @@ class PatchSink:
         run: Run,
         feed: Feed,
         collection: PatchCollection,
-        application: PatchApplication,
+        processor: PatchProcessor,
         *,
         threads: int,
         acceptance: Acceptance,
@@ -57,7 +57,7 @@ class PatchSink:
         self._run = run
         self._feed = feed
         self._collection = collection
-        self._application = application
+        self._processor = processor
         self._lanes = Lanes(threads, "patch", on_failure=on_failure)
         self._acceptance = acceptance
         self._stopping = threading.Event()
@@ -105,7 +105,7 @@ class PatchSink:
         failures = 0
         while not self._stopping.is_set() and not self._is_over(path):
             try:
-                written = self._application.apply(path)
+                written = self._processor.apply(path)
             except UnavailableError as error:
                 failures += 1
                 if is_refusal(error):

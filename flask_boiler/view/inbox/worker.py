@@ -25,7 +25,6 @@ from flask_boiler.ground.values import QueryTarget, Snapshot
 from flask_boiler.view.inbox.attempt import Result, TaskState
 from flask_boiler.view.inbox.backlog import in_order
 from flask_boiler.view.inbox.marks import Mark
-from flask_boiler.view.inbox.processor import Application
 from flask_boiler.view.inbox.queue import TaskKey, TaskQueue
 from flask_boiler.view.inbox.records import (
     ParkedTask,
@@ -35,6 +34,7 @@ from flask_boiler.view.inbox.records import (
     says_parked,
     task_of,
 )
+from flask_boiler.view.inbox.task_processor import TaskProcessor
 
 __all__ = ["Worker"]
 
@@ -77,7 +77,7 @@ class Worker:
         self,
         queue: TaskQueue,
         records: TaskRecords,
-        application: Application,
+        processor: TaskProcessor,
         feed: Feed,
         *,
         mark: Mark,
@@ -90,7 +90,7 @@ class Worker:
     ) -> None:
         self._queue = queue
         self._records = records
-        self._application = application
+        self._processor = processor
         self._feed = feed
         self._mark = mark
         self._window = window
@@ -228,9 +228,9 @@ class Worker:
 
     def _see_to(self, task: Snapshot) -> Result:
         if not task.exists:
-            self._application.forget(task.path)
+            self._processor.forget(task.path)
             return Result(TaskState.GONE)
-        return self._application.apply_in_order(task.path, seen=task, stopped=self._stopped.is_set)
+        return self._processor.apply_in_order(task.path, seen=task, stopped=self._stopped.is_set)
 
     def _take(self) -> Snapshot | None:
         """A task to apply; waits until there is one. ``None`` at the end."""

@@ -24,7 +24,7 @@ from flask_boiler.models.model import Model
 from flask_boiler.transactions.running import execute_transaction, run_transaction, transaction
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.document_mediator import DocumentMediator
-from flask_boiler.view.inbox.patch_processor import PatchApplication
+from flask_boiler.view.inbox.patch_processor import PatchProcessor
 from flask_boiler.view.inbox.patches import PatchCollection, Patches
 from flask_boiler.view.query_mediator import ProtocolBase, QueryMediator
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
@@ -338,7 +338,7 @@ class TestHidden:
         datastore.put("City/SF", obj_type="City", name="SF")
         datastore.put("patches/p", target_city_id="SF")
         root = ViewRoot(CityView)
-        application = PatchApplication(
+        processor = PatchProcessor(
             current_context(),
             PatchCollection(Patches("patches"), root),
             root,
@@ -346,7 +346,7 @@ class TestHidden:
             hide(function),
         )
         with pytest.raises(ConfigurationError, match="authorize"):
-            application.apply("patches/p")
+            processor.apply("patches/p")
         assert datastore.fields("patches/p") == {"target_city_id": "SF"}
 
     @pytest.mark.parametrize("function", [coroutine, generator])

@@ -19,7 +19,7 @@ from flask_boiler.ground.errors import (
 )
 from flask_boiler.ground.values import CommitResult
 from flask_boiler.transactions import running
-from flask_boiler.view.inbox.patch_processor import Authorize, PatchApplication
+from flask_boiler.view.inbox.patch_processor import Authorize, PatchProcessor
 from flask_boiler.view.inbox.patches import Patch, PatchCollection, Patches
 from flask_boiler.viewmodels.view_root import ViewRoot
 from tests.firestore.salons import PATTERN, SalonMutation, SalonView, is_member
@@ -51,15 +51,15 @@ def datastore(context: ApplicationContext) -> MemoryDatastore:
     return found
 
 
-def application(
+def processor(
     context: ApplicationContext,
     patches: Patches | None = None,
     authorize: Authorize = is_member,
     mutation_cls: type[SalonMutation] = SalonMutation,
-) -> PatchApplication:
+) -> PatchProcessor:
     root = ViewRoot(SalonView)
     collection = PatchCollection(patches or Patches(PATTERN), root)
-    return PatchApplication(context, collection, root, mutation_cls, authorize)
+    return PatchProcessor(context, collection, root, mutation_cls, authorize)
 
 
 def propose(datastore: MemoryDatastore, **fields: Any) -> None:
@@ -82,7 +82,7 @@ def test_the_effect_and_the_mark_are_one_commit(
     context: ApplicationContext, datastore: MemoryDatastore
 ) -> None:
     propose(datastore, addGuests=2, title="Red")
-    assert application(context).apply(PATH)
+    assert processor(context).apply(PATH)
     assert (salon(datastore)["guests"], salon(datastore)["title"]) == (2, "Red")
     assert mark(datastore) == "applied"
     [commit] = datastore.commits
@@ -94,7 +94,7 @@ def test_what_is_marked_is_not_applied_again(
     context: ApplicationContext, datastore: MemoryDatastore
 ) -> None:
     propose(datastore, addGuests=2)
-    assert [application(context).apply(PATH) for _ in range(3)] == [True, False, False]
+    assert [processor(context).apply(PATH) for _ in range(3)] == [True, False, False]
     assert salon(datastore)["guests"] == 2
     assert len(datastore.commits) == 1
 
@@ -106,7 +106,7 @@ def test_a_commit_whose_answer_is_lost_has_its_effect_once(
 ) -> None:
     propose(datastore, addGuests=2)
     datastore.mishaps.append(mishap)
-    assert application(context, Patches(PATTERN, mark=mark)).apply(PATH)
+    assert processor(context, Patches(PATTERN, mark=mark)).apply(PATH)
     assert salon(datastore)["guests"] == 2
 
 
@@ -120,7 +120,7 @@ def test_a_patch_that_is_deleted_meanwhile_has_no_effect(
         return act()
 
     datastore.mishaps.append(drop_first)
-    assert not application(context).apply(PATH)
+    assert not processor(context).apply(PATH)
     assert salon(datastore)["guests"] == 0
     assert datastore.fields(PATH) is None
 
@@ -135,7 +135,7 @@ def test_a_patch_that_is_changed_meanwhile_is_applied_as_it_is_then(
         return act()
 
     datastore.mishaps.append(change_first)
-    assert application(context).apply(PATH)
+    assert processor(context).apply(PATH)
     assert salon(datastore)["guests"] == 3
 
 
@@ -143,14 +143,14 @@ def test_a_patch_that_another_worker_applied_meanwhile_is_left_alone(
     context: ApplicationContext, datastore: MemoryDatastore
 ) -> None:
     propose(datastore, addGuests=2)
-    other = application(context)
+    other = processor(context)
 
     def other_first(act: Act) -> CommitResult:
         assert other.apply(PATH)
         return act()
 
     datastore.mishaps.append(other_first)
-    assert not application(context).apply(PATH)
+    assert not processor(context).apply(PATH)
     assert salon(datastore)["guests"] == 2
 
 
@@ -164,7 +164,7 @@ def test_somebody_who_leaves_meanwhile_is_refused(
         return act()
 
     datastore.mishaps.append(remove_first)
-    assert application(context).apply(PATH)
+    assert processor(context).apply(PATH)
     assert salon(datastore)["guests"] == 0
     assert mark(datastore)["status"] == 404
 
@@ -179,7 +179,7 @@ def test_a_refusal_is_as_of_one_time_with_what_it_is_about(
         return act()
 
     datastore.mishaps.append(open_first)
-    assert application(context).apply(PATH)
+    assert processor(context).apply(PATH)
     assert mark(datastore) == "applied"
     assert salon(datastore)["isOpen"] is False
 
@@ -193,7 +193,7 @@ def test_who_loses_every_time_is_told_so_and_not_what_the_server_says(
         raise ConflictError("projects/secret/databases/(default) changed")
 
     datastore.mishaps.extend([lose] * SalonMutation.max_attempts)
-    assert application(context).apply(PATH)
+    assert processor(context).apply(PATH)
     assert salon(datastore)["guests"] == 0
     problem = mark(datastore)
     assert problem["status"] == 409
@@ -209,7 +209,7 @@ def test_what_cannot_be_stored_is_marked(
         raise ValidationError({"document": ["projects/secret is too large"]})
 
     datastore.mishaps.append(refuse)
-    assert application(context).apply(PATH)
+    assert processor(context).apply(PATH)
     problem = mark(datastore)
     assert problem["status"] == 422
     assert "secret" not in str(problem)
@@ -226,11 +226,11 @@ def test_what_has_no_room_for_a_mark_gives_way_to_it(
         raise ValidationError({"document": ["too large"]})
 
     datastore.mishaps.extend([refuse, refuse])
-    assert application(context).apply(PATH)
+    assert processor(context).apply(PATH)
     fields = datastore.fields(PATH)
     assert fields is not None
     assert list(fields) == ["error"]
-    assert not application(context).apply(PATH)
+    assert not processor(context).apply(PATH)
 
 
 def test_what_was_changed_after_it_failed_is_not_marked_for_that(
@@ -243,7 +243,7 @@ def test_what_was_changed_after_it_failed_is_not_marked_for_that(
         raise ValidationError({"document": ["too large"]})
 
     datastore.mishaps.append(refuse)
-    assert not application(context).apply(PATH)
+    assert not processor(context).apply(PATH)
     assert "error" not in datastore.fields(PATH)  # type: ignore[operator]
 
 
@@ -257,8 +257,8 @@ def test_a_database_that_cannot_be_reached_leaves_the_patch_alone(
 
     datastore.mishaps.append(unavailable)
     with pytest.raises(UnavailableError):
-        application(context).apply(PATH)
-    assert application(context).apply(PATH)
+        processor(context).apply(PATH)
+    assert processor(context).apply(PATH)
     assert salon(datastore)["guests"] == 2
 
 
@@ -272,7 +272,7 @@ def test_what_firestore_does_not_allow_the_process_is_not_told(
 
     datastore.mishaps.append(refuse)
     with pytest.raises(PermissionDeniedError):
-        application(context).apply(PATH)
+        processor(context).apply(PATH)
     assert "error" not in datastore.fields(PATH)  # type: ignore[operator]
 
 
@@ -281,7 +281,7 @@ def test_whoever_is_not_said_to_be_allowed_is_not(
     context: ApplicationContext, datastore: MemoryDatastore, answer: Any
 ) -> None:
     propose(datastore, addGuests=2)
-    assert application(context, authorize=lambda patch, view: answer).apply(PATH)
+    assert processor(context, authorize=lambda patch, view: answer).apply(PATH)
     assert mark(datastore)["status"] == 404
     assert salon(datastore)["guests"] == 0
 
@@ -291,7 +291,7 @@ def test_a_reason_is_told(context: ApplicationContext, datastore: MemoryDatastor
         raise PermissionDeniedError("Ask the host.")
 
     propose(datastore, addGuests=2)
-    assert application(context, authorize=authorize).apply(PATH)
+    assert processor(context, authorize=authorize).apply(PATH)
     assert mark(datastore) == {
         "type": "about:blank",
         "title": "Forbidden",
@@ -310,7 +310,7 @@ def test_who_decides_sees_the_patch_and_the_view(
         return view.title == "Blue"
 
     propose(datastore, addGuests=2)
-    assert application(context, authorize=authorize).apply(PATH)
+    assert processor(context, authorize=authorize).apply(PATH)
     [patch] = seen
     assert (patch.path, patch.placeholders, patch.target_id) == (PATH, {"uid": "ada"}, "s1")
     assert patch.data == {"add_guests": 2}
@@ -327,7 +327,7 @@ def test_of_a_patch_that_is_refused_late_nothing_is_written(
             raise RefusedError("On second thoughts, no.")
 
     propose(datastore, addGuests=2)
-    assert application(context, mutation_cls=Hesitant).apply(PATH)
+    assert processor(context, mutation_cls=Hesitant).apply(PATH)
     assert mark(datastore)["detail"] == "On second thoughts, no."
     assert salon(datastore)["guests"] == 0
     # What the refusal is about is verified all the same.
@@ -340,7 +340,7 @@ def test_a_bug_is_not_told_and_nothing_is_written(
 ) -> None:
     propose(datastore, title="explode")
     with pytest.raises(ZeroDivisionError):
-        application(context).apply(PATH)
+        processor(context).apply(PATH)
     assert datastore.commits == []
 
 
@@ -348,7 +348,7 @@ def test_every_wrong_field_is_named_as_the_front_end_knows_it(
     context: ApplicationContext, datastore: MemoryDatastore
 ) -> None:
     propose(datastore, isOpen="yes", is_open=True, guests=3, motto="Oro")
-    assert application(context).apply(PATH)
+    assert processor(context).apply(PATH)
     problem = mark(datastore)
     assert problem["status"] == 422
     assert sorted(problem["errors"]) == ["guests", "isOpen", "is_open", "motto"]
@@ -365,7 +365,7 @@ def test_a_flood_of_wrong_fields_makes_a_mark_of_bounded_size(
     context: ApplicationContext, datastore: MemoryDatastore
 ) -> None:
     propose(datastore, **{f"field {n} {'x' * 400}": n for n in range(200)})
-    assert application(context).apply(PATH)
+    assert processor(context).apply(PATH)
     errors = mark(datastore)["errors"]
     assert len(errors) == 20
     assert all(len(name) <= 300 for name in errors)
@@ -375,7 +375,7 @@ def test_a_missing_target_is_not_found(
     context: ApplicationContext, datastore: MemoryDatastore
 ) -> None:
     propose(datastore, target_salon_id="nowhere", isOpen=True)
-    assert application(context).apply(PATH)
+    assert processor(context).apply(PATH)
     assert mark(datastore)["status"] == 404
 
 
@@ -389,7 +389,7 @@ def test_a_stranger_is_not_told_whether_there_is_a_view(
     told = []
     for target in ("s1", "nowhere"):
         propose(datastore, target_salon_id=target, **fields)
-        assert application(context, authorize=lambda patch, view: False).apply(PATH)
+        assert processor(context, authorize=lambda patch, view: False).apply(PATH)
         told.append(mark(datastore))
     assert told[0] == told[1]
     assert "s1" not in str(told[0])
@@ -402,6 +402,6 @@ def test_what_authorize_does_not_find_is_no_hint_either(
         raise DocumentNotFoundError("members/bob")
 
     propose(datastore, addGuests=2)
-    assert application(context, authorize=authorize).apply(PATH)
+    assert processor(context, authorize=authorize).apply(PATH)
     assert mark(datastore)["status"] == 404
     assert "bob" not in str(mark(datastore))

@@ -21,7 +21,7 @@ from flask_boiler.view.inbox.backlog import Backlogs, Waiting, in_order
 from flask_boiler.view.inbox.records import is_parked, says_parked
 from flask_boiler.view.inbox.suspects import Suspects
 
-__all__ = ["PATIENCE", "Application", "Memory"]
+__all__ = ["PATIENCE", "Memory", "TaskProcessor"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Memory:
     suspects: Suspects = field(default_factory=Suspects)
 
 
-class Application:
+class TaskProcessor:
     """Applies the tasks of one mediator.
 
     :param max_retries: how often a task is tried again after it lost to somebody else.

@@ -22,9 +22,9 @@ from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.inbox.attempt import Handling, Statistics, TaskState
 from flask_boiler.view.inbox.effects import Effect
 from flask_boiler.view.inbox.marks import Ledger, MarkOption, mark_of
-from flask_boiler.view.inbox.processor import PATIENCE, Application
 from flask_boiler.view.inbox.queue import TaskQueue, key_of
 from flask_boiler.view.inbox.records import TaskRecords
+from flask_boiler.view.inbox.task_processor import PATIENCE, TaskProcessor
 from tests.unit.memory_firestore import (
     MemoryDatastore,
     answer_lost,
@@ -72,7 +72,7 @@ def test_a_mark_of_any_fields_marks_what_is_processed_and_nothing_else(
     context: ApplicationContext, datastore: MemoryDatastore, mark: MarkOption
 ) -> None:
     datastore.put("jobs/j", add=1, open=True)
-    states = [application(context, mark=mark).apply("jobs/j").state for _ in range(2)]
+    states = [processor(context, mark=mark).apply("jobs/j").state for _ in range(2)]
     assert states == [TaskState.DONE, TaskState.GONE]
     assert datastore.fields("sums/all") == {"total": 1}
 
@@ -80,7 +80,7 @@ def test_a_mark_of_any_fields_marks_what_is_processed_and_nothing_else(
 def test_a_task_without_the_field_is_not_marked_with_none(
     context: ApplicationContext, datastore: MemoryDatastore
 ) -> None:
-    states = [application(context, mark={"done": None}).apply("jobs/j").state for _ in range(2)]
+    states = [processor(context, mark={"done": None}).apply("jobs/j").state for _ in range(2)]
     assert states == [TaskState.DONE, TaskState.GONE]
 
 
@@ -93,7 +93,7 @@ def test_a_task_is_marked_by_what_a_query_for_the_mark_finds(
 ) -> None:
     datastore.put("jobs/j", add=1, state=stored, deep={"list": [stored]})
     mark = {"state": 1, "deep": {"list": [1]}}
-    applied = application(context, mark=mark).apply("jobs/j").state
+    applied = processor(context, mark=mark).apply("jobs/j").state
     assert applied is (TaskState.GONE if marked else TaskState.DONE)
 
 
@@ -102,18 +102,18 @@ def add(task: Snapshot, transaction: Transaction) -> None:
     transaction.write(Write("set", "sums/all", {"total": total + task.get("add")}))
 
 
-def application(
+def processor(
     context: ApplicationContext,
     effect: Effect = add,
     *,
     mark: MarkOption = "delete",
     max_retries: int = 3,
     key: str | None = None,
-) -> Application:
+) -> TaskProcessor:
     codec = context.datastore.codec
     queue, records = TaskQueue(Jobs(), key_of(key, None), codec), TaskRecords("adding", codec)
     handling = Handling(queue, records, effect, mark_of(mark), Statistics())
-    return Application(context, handling, max_retries=max_retries, locking=False)
+    return TaskProcessor(context, handling, max_retries=max_retries, locking=False)
 
 
 MARKS: list[MarkOption] = ["delete", "ledger", {"state": "done"}]
@@ -123,7 +123,7 @@ MARKS: list[MarkOption] = ["delete", "ledger", {"state": "done"}]
 def test_it_is_applied_once_however_often_it_is_delivered(
     context: ApplicationContext, datastore: MemoryDatastore, mark: MarkOption
 ) -> None:
-    applying = application(context, mark=mark)
+    applying = processor(context, mark=mark)
     states = [applying.apply_in_order("jobs/j").state for _ in range(3)]
     assert states == [TaskState.DONE, TaskState.GONE, TaskState.GONE]
     assert datastore.fields("sums/all") == {"total": 1}
@@ -136,7 +136,7 @@ def test_a_commit_of_unknown_outcome_is_looked_up(
     context: ApplicationContext, datastore: MemoryDatastore, mark: MarkOption, lost: Any
 ) -> None:
     datastore.mishaps = [lost]
-    applying = application(context, mark=mark)
+    applying = processor(context, mark=mark)
     assert applying.apply("jobs/j").state is TaskState.DONE
     assert applying.apply("jobs/j").state is TaskState.GONE
     assert datastore.fields("sums/all") == {"total": 1}
@@ -153,7 +153,7 @@ def test_an_outcome_that_stays_unknown_is_found_out_by_trying_again(
         raise UnavailableError("the connection was lost", outcome_unknown=True)
 
     datastore.mishaps = [applied_and_silent]
-    applying = application(context)
+    applying = processor(context)
     with pytest.raises(UnavailableError):
         applying.apply("jobs/j")
     assert applying.apply("jobs/j").state is TaskState.DONE
@@ -169,7 +169,7 @@ def test_whoever_loses_applies_the_newest(
         add(task, transaction)
         next(interferences, lambda: None)()
 
-    applying = application(context, add_amid_interference)
+    applying = processor(context, add_amid_interference)
     assert applying.apply("jobs/j").state is TaskState.DONE
     assert applying.statistics.attempts == 2
     assert datastore.fields("sums/all") == {"total": 7}
@@ -178,7 +178,7 @@ def test_whoever_loses_applies_the_newest(
 def test_what_somebody_else_did_meanwhile_is_not_done_again(
     context: ApplicationContext, datastore: MemoryDatastore
 ) -> None:
-    other = application(context)
+    other = processor(context)
 
     def add_as_another_does(task: Snapshot, transaction: Transaction) -> None:
         add(task, transaction)
@@ -186,7 +186,7 @@ def test_what_somebody_else_did_meanwhile_is_not_done_again(
             datastore.drop("jobs/j")
             datastore.put("sums/all", total=1)
 
-    applying = application(context, add_as_another_does)
+    applying = processor(context, add_as_another_does)
     assert applying.apply("jobs/j").state is TaskState.GONE
     assert datastore.fields("sums/all") == {"total": 1}
     assert other.apply("jobs/j").state is TaskState.GONE
@@ -199,7 +199,7 @@ def test_whoever_always_loses_parks(
         add(task, transaction)
         datastore.put("sums/all", total=datastore.fields("sums/all")["total"] + 1)  # type: ignore[index]
 
-    applying = application(context, add_in_a_crowd, max_retries=3)
+    applying = processor(context, add_in_a_crowd, max_retries=3)
     result = applying.apply("jobs/j")
     assert (result.state, applying.statistics.attempts) == (TaskState.PARKED, 4)
     assert datastore.fields("sums/all") == {"total": 4}
@@ -216,7 +216,7 @@ def fail(task: Snapshot, transaction: Transaction) -> None:
 def test_nothing_of_a_task_that_raises_is_written_but_why(
     context: ApplicationContext, datastore: MemoryDatastore, mark: MarkOption
 ) -> None:
-    applying = application(context, fail, mark=mark)
+    applying = processor(context, fail, mark=mark)
     result = applying.apply("jobs/j")
     assert result.state is TaskState.PARKED
     assert isinstance(result.error, ZeroDivisionError)
@@ -240,7 +240,7 @@ def test_a_wrong_clock_neither_ends_what_is_remembered_nor_misdates_it(
     created = datastore.put("jobs/k", add="poison")
     monkeypatch.setattr(datetime, "datetime", WrongClock)
     ledger = Ledger(keep_for=datetime.timedelta(days=7))
-    applying = application(context, mark=ledger)
+    applying = processor(context, mark=ledger)
     applying.apply("jobs/j")
     applying.apply("jobs/k")
     records = TaskRecords("adding", datastore.codec)
@@ -261,7 +261,7 @@ def test_a_task_that_ends_the_program_is_parked_like_one_that_raises(
 
     # As a worker does; in another thread, such as a request's, it is meant for who owns that.
     worker = DaemonPool(1, name="worker")
-    result = worker.submit(application(context, leave, mark=mark).apply, "jobs/j").result()
+    result = worker.submit(processor(context, leave, mark=mark).apply, "jobs/j").result()
     worker.shutdown()
     assert result.state is TaskState.PARKED
     assert datastore.fields("sums/all") == {"total": 0}
@@ -278,10 +278,10 @@ def test_a_signal_to_the_process_is_not_the_tasks_fault(
         raise ending
 
     with pytest.raises(type(ending)):
-        application(context, interrupted).apply("jobs/j")
+        processor(context, interrupted).apply("jobs/j")
     # As an event that is delivered to a web server.
     with ThreadPoolExecutor(1) as request, pytest.raises(type(ending)):
-        request.submit(application(context, interrupted).apply, "jobs/j").result()
+        request.submit(processor(context, interrupted).apply, "jobs/j").result()
     assert datastore.commits == []
 
 
@@ -294,7 +294,7 @@ def test_a_task_is_not_parked_for_a_state_that_was_over(
             datastore.put("sums/all", total=10)
             raise ZeroDivisionError("on a sum that has changed since")
 
-    applying = application(context, fail_on_zero)
+    applying = processor(context, fail_on_zero)
     assert applying.apply("jobs/j").state is TaskState.DONE
     assert datastore.fields("sums/all") == {"total": 11}
 
@@ -308,7 +308,7 @@ def test_a_refused_commit_parks_its_task(
         write = Write("update", "no/thing", {"a": 1}, ("a",), Precondition(exists=True))
         transaction.write(write)
 
-    applying = application(context, require_what_is_not_there)
+    applying = processor(context, require_what_is_not_there)
     assert applying.apply("jobs/j").state is TaskState.PARKED
 
 
@@ -316,9 +316,9 @@ def test_a_refused_commit_parks_its_task(
 def test_a_success_removes_what_said_that_it_is_parked(
     context: ApplicationContext, datastore: MemoryDatastore, consult: bool
 ) -> None:
-    application(context, fail).apply("jobs/j")
+    processor(context, fail).apply("jobs/j")
     datastore.put("jobs/j", add=2)
-    assert application(context).apply("jobs/j", consult=consult).state is TaskState.DONE
+    assert processor(context).apply("jobs/j", consult=consult).state is TaskState.DONE
     record = TaskRecords("adding", datastore.codec).path_of("jobs/j")
     assert datastore.fields(record) is None
 
@@ -327,8 +327,8 @@ def test_a_success_removes_what_said_that_it_is_parked(
 def test_only_what_is_parked_is_released(
     context: ApplicationContext, datastore: MemoryDatastore, mark: MarkOption
 ) -> None:
-    application(context, fail, mark=mark).apply("jobs/j")
-    applying = application(context, mark=mark)
+    processor(context, fail, mark=mark).apply("jobs/j")
+    applying = processor(context, mark=mark)
     assert applying.release("jobs/j")
     assert applying.apply("jobs/j").state is TaskState.DONE
     assert not applying.release("jobs/j")
@@ -340,9 +340,9 @@ def test_only_what_is_parked_is_released(
 def test_a_task_that_the_query_finds_no_more_is_parked_no_more_after_a_retry(
     context: ApplicationContext, datastore: MemoryDatastore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    application(context, fail).apply("jobs/j")
+    processor(context, fail).apply("jobs/j")
     monkeypatch.setattr(TaskQueue, "find", lambda *args: None)
-    assert application(context).retry("jobs/j")
+    assert processor(context).retry("jobs/j")
     assert list(TaskRecords("adding", datastore.codec).parked(datastore)) == []
     assert datastore.fields("jobs/j") is not None
 
@@ -355,7 +355,7 @@ def test_a_task_that_changes_while_it_is_set_aside_is_to_be_tried_again(
         raise ValidationError({"commit": ["too large"]})
 
     datastore.mishaps = [refused]
-    applying = application(context)
+    applying = processor(context)
     with pytest.raises(UnavailableError, match="written anew"):
         applying.apply("jobs/j")
     assert applying.apply("jobs/j").state is TaskState.DONE
@@ -374,7 +374,7 @@ class TestOrder:
         datastore.drop("jobs/j")
         for name, who in (("z", "ada"), ("x", "ben"), ("y", "ada"), ("a", "ada")):
             datastore.put(f"jobs/{name}", who=who)
-        applying = application(context, note, key="who")
+        applying = processor(context, note, key="who")
         assert applying.apply_in_order("jobs/y").state is TaskState.DONE
         assert done == ["z", "y"]
 
@@ -400,7 +400,7 @@ class TestOrder:
         datastore.drop("jobs/j")
         for name in ("z", "y"):
             datastore.put(f"jobs/{name}", who=one(datastore.codec))
-        applying = application(context, lambda task, _: done.append(task.id), key="who")
+        applying = processor(context, lambda task, _: done.append(task.id), key="who")
         applying.apply_in_order("jobs/y")
         assert done == ["z", "y"]
 
@@ -408,7 +408,7 @@ class TestOrder:
         self, context: ApplicationContext, datastore: MemoryDatastore
     ) -> None:
         datastore.put("jobs/j", add="poison", who="a" * 20_000)
-        applying = application(context, key="who")
+        applying = processor(context, key="who")
         assert applying.apply_in_order("jobs/j").state is TaskState.PARKED
         [parked] = TaskRecords("adding", datastore.codec).parked(datastore)
         assert len(parked.key) < 10_000
@@ -420,7 +420,7 @@ class TestOrder:
         datastore.drop("jobs/j")
         for name, who in (("d", 3), ("c", 3.0), ("b", {"n": [3]}), ("a", {"n": [3.0]})):
             datastore.put(f"jobs/{name}", who=who)
-        applying = application(context, lambda task, _: done.append(task.id), key="who")
+        applying = processor(context, lambda task, _: done.append(task.id), key="who")
         applying.apply_in_order("jobs/c")
         applying.apply_in_order("jobs/a")
         assert done == ["d", "c", "b", "a"]
@@ -431,7 +431,7 @@ class TestOrder:
         datastore.drop("jobs/j")
         datastore.put("jobs/z", who="ada", add="poison")
         datastore.put("jobs/a", who="ada", add=2)
-        applying = application(context, key="who")
+        applying = processor(context, key="who")
         assert applying.apply_in_order("jobs/a").state is TaskState.HELD
         assert applying.apply_in_order("jobs/a").state is TaskState.HELD
         assert applying.drop("jobs/z") is not None
@@ -447,13 +447,13 @@ class TestBacklog:
         return []
 
     @pytest.fixture
-    def noting(self, context: ApplicationContext, done: list[str]) -> Application:
+    def noting(self, context: ApplicationContext, done: list[str]) -> TaskProcessor:
         def note(task: Snapshot, transaction: Transaction) -> None:
             if task.get("poison"):
                 raise ValueError("poison")
             done.append(task.id)
 
-        return application(context, note, key="who")
+        return processor(context, note, key="who")
 
     @pytest.fixture(autouse=True)
     def four_of_ada(self, datastore: MemoryDatastore) -> None:
@@ -465,7 +465,7 @@ class TestBacklog:
         return sum(str(target).startswith("who = ") for target in datastore.asked)
 
     def test_it_is_read_once_however_many_tasks_it_holds(
-        self, datastore: MemoryDatastore, noting: Application, done: list[str]
+        self, datastore: MemoryDatastore, noting: TaskProcessor, done: list[str]
     ) -> None:
         for name in ("d", "b", "a", "c", "d"):
             noting.apply_in_order(f"jobs/{name}")
@@ -473,7 +473,7 @@ class TestBacklog:
         assert self.asked_for_the_key(datastore) == 1
 
     def test_a_task_that_it_does_not_hold_comes_after_those_that_it_holds(
-        self, datastore: MemoryDatastore, noting: Application, done: list[str]
+        self, datastore: MemoryDatastore, noting: TaskProcessor, done: list[str]
     ) -> None:
         noting.apply_in_order("jobs/d")
         datastore.put("jobs/D", who="ada")
@@ -483,7 +483,7 @@ class TestBacklog:
         assert self.asked_for_the_key(datastore) == 2
 
     def test_a_task_that_was_created_anew_has_a_new_place(
-        self, datastore: MemoryDatastore, noting: Application, done: list[str]
+        self, datastore: MemoryDatastore, noting: TaskProcessor, done: list[str]
     ) -> None:
         noting.apply_in_order("jobs/d")
         datastore.drop("jobs/c")
@@ -496,7 +496,7 @@ class TestBacklog:
     def test_a_task_that_is_created_anew_while_it_is_to_be_applied_comes_after_others(
         self,
         datastore: MemoryDatastore,
-        noting: Application,
+        noting: TaskProcessor,
         done: list[str],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
@@ -514,7 +514,7 @@ class TestBacklog:
         assert done == ["c", "b", "a", "d"]
 
     def test_a_task_that_has_come_under_another_key_holds_nobody_back(
-        self, datastore: MemoryDatastore, noting: Application, done: list[str]
+        self, datastore: MemoryDatastore, noting: TaskProcessor, done: list[str]
     ) -> None:
         noting.apply_in_order("jobs/d")
         datastore.put("jobs/0", who="ben")
@@ -525,7 +525,7 @@ class TestBacklog:
         assert done == ["d", "b", "a", "c", "0"], "c was created before it"
 
     def test_a_parked_task_that_is_corrected_keeps_its_place(
-        self, datastore: MemoryDatastore, noting: Application, done: list[str]
+        self, datastore: MemoryDatastore, noting: TaskProcessor, done: list[str]
     ) -> None:
         datastore.put("jobs/c", who="ada", poison=True)
         assert noting.apply_in_order("jobs/a").state is TaskState.HELD
@@ -534,7 +534,7 @@ class TestBacklog:
         assert done == ["d", "c", "b", "a"]
 
     def test_a_parked_task_that_is_deleted_holds_nobody_back(
-        self, datastore: MemoryDatastore, noting: Application, done: list[str]
+        self, datastore: MemoryDatastore, noting: TaskProcessor, done: list[str]
     ) -> None:
         datastore.put("jobs/c", who="ada", poison=True)
         assert noting.apply_in_order("jobs/a").state is TaskState.HELD
@@ -546,7 +546,7 @@ class TestBacklog:
         self,
         context: ApplicationContext,
         datastore: MemoryDatastore,
-        noting: Application,
+        noting: TaskProcessor,
         done: list[str],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
@@ -562,13 +562,13 @@ class TestBacklog:
             return found
 
         monkeypatch.setattr(datastore, "run_query", asked_and_added_to)
-        made = application(context, noting._handling.effect, key="who")
+        made = processor(context, noting._handling.effect, key="who")
         made.apply_in_order("chores/e")
         monkeypatch.setattr(datastore, "run_query", ask)
         made.apply_in_order("chores/B")
         assert done == ["d", "c", "b", "a", "e", "A", "B"]
 
-    def test_who_is_to_stop_leaves_the_rest(self, noting: Application, done: list[str]) -> None:
+    def test_who_is_to_stop_leaves_the_rest(self, noting: TaskProcessor, done: list[str]) -> None:
         result = noting.apply_in_order("jobs/a", stopped=lambda: len(done) >= 2)
         assert result.state is TaskState.HELD
         assert done == ["d", "c"]
@@ -577,7 +577,7 @@ class TestBacklog:
     def test_what_is_done_and_stays_is_not_tried_again(
         self, context: ApplicationContext, datastore: MemoryDatastore, mark: MarkOption
     ) -> None:
-        applying = application(context, lambda task, transaction: None, mark=mark, key="who")
+        applying = processor(context, lambda task, transaction: None, mark=mark, key="who")
         applying.apply_in_order("jobs/a")
         datastore.put("jobs/A", who="ada")
         assert applying.apply_in_order("jobs/A").state is TaskState.DONE
@@ -604,7 +604,7 @@ class CommitTrouble:
         return self._commit(writes, **options)
 
 
-def fails(applying: Application, times: int) -> None:
+def fails(applying: TaskProcessor, times: int) -> None:
     for _ in range(times):
         with pytest.raises(UnavailableError):
             applying.apply_in_order("jobs/j")
@@ -614,7 +614,7 @@ def test_a_task_that_alone_cannot_be_committed_is_parked(
     context: ApplicationContext, datastore: MemoryDatastore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     CommitTrouble(datastore, monkeypatch)
-    applying = application(context)
+    applying = processor(context)
     fails(applying, PATIENCE - 1)
     result = applying.apply_in_order("jobs/j")
     assert result.state is TaskState.PARKED
@@ -630,7 +630,7 @@ def test_it_is_the_earlier_one_of_its_key_that_is_parked_if_that_is_what_fails(
 ) -> None:
     datastore.put("jobs/k", add=1)
     CommitTrouble(datastore, monkeypatch)
-    applying = application(context, key="add")
+    applying = processor(context, key="add")
     for _ in range(PATIENCE - 1):
         with pytest.raises(UnavailableError):
             applying.apply_in_order("jobs/k")
@@ -643,7 +643,7 @@ def test_no_task_is_parked_while_firestore_takes_no_commits(
 ) -> None:
     trouble = CommitTrouble(datastore, monkeypatch)
     trouble.away = True
-    applying = application(context)
+    applying = processor(context)
     fails(applying, 3 * PATIENCE)
     trouble.away = False
     fails(applying, PATIENCE - 1)
@@ -660,7 +660,7 @@ def test_a_task_is_not_parked_if_its_commit_has_taken_effect_late(
     mark: MarkOption,
 ) -> None:
     trouble = CommitTrouble(datastore, monkeypatch)
-    applying = application(context, mark=mark)
+    applying = processor(context, mark=mark)
     fails(applying, PATIENCE - 1)
     trouble.comes_through_before_a_probe = True
     with suppress(UnavailableError):
