@@ -195,16 +195,16 @@ class Engine:
         soon as every target is held. ``make`` is called with the engine's lock held, for all that
         is new in a cut before any of it is computed.
 
-        :raises ConfigurationError: another population has the same keeper.
+        :raises ConfigurationError: a mediator of the same name has a population already.
         """
         with self._lock:
-            self._populations.reserve(population.keeper, make)
+            self._populations.reserve(population.mediator, make)
         try:
-            records = load_records(self.datastore, population.keeper)
+            records = load_records(self.datastore, population.mediator)
             remembered = self.publisher.recall(records)
         except BaseException:
             with self._lock:
-                self._populations.dismiss(population.keeper)
+                self._populations.dismiss(population.mediator)
             raise
         population.remembered |= {key.root for key in remembered}
         with self._lock:
@@ -228,12 +228,14 @@ class Engine:
         with self._lock:
             self._populations.remove(population)
             for target in population.targets:
-                self._parking.release(ViewKey(population.keeper, str(target)))
+                self._parking.release(ViewKey(population.mediator, str(target)))
             self._forget_refusals(population.targets)
-            views = [view for key, view in self._views.items() if key.keeper == population.keeper]
+            views = [
+                view for key, view in self._views.items() if key.mediator == population.mediator
+            ]
         self._finish(views)
         with self._lock:
-            self._populations.dismiss(population.keeper)
+            self._populations.dismiss(population.mediator)
         for view in views:
             self.discard(view.key)
         self.feed.release(population.targets)
@@ -297,9 +299,9 @@ class Engine:
     def _populated(
         self, population: Population, target: Target | None, paths: Iterable[str], cut: Cut
     ) -> None:
-        self._parking.held(population.keeper, target)
+        self._parking.held(population.mediator, target)
         for root in [*paths, *population.lost_roots(target, cut)]:
-            key = ViewKey(population.keeper, root)
+            key = ViewKey(population.mediator, root)
             view = self._views.get(key)
             if view is None:
                 view = self._views[key] = self._populations.make(key)
@@ -313,9 +315,9 @@ class Engine:
         for key in list(self._dependencies.readers(target)):
             self._park(self._views[key], error)
         for population in self._populations.of(target):
-            kept = [key.root for key in self._views if key.keeper == population.keeper]
+            kept = [key.root for key in self._views if key.mediator == population.mediator]
             population.lose(target, kept)
-            self._set_aside(ViewKey(population.keeper, str(target)), error)
+            self._set_aside(ViewKey(population.mediator, str(target)), error)
 
     def _resume_on(self, cut: Cut) -> None:
         for key in list(self._awaiting_cut):

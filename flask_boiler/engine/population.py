@@ -13,12 +13,12 @@ __all__ = ["Population"]
 class Population:
     """Some documents, each the root of a view.
 
-    :param keeper: the mediator's name: whose views they are, also after a restart.
+    :param mediator: the name of the mediator whose views they are, also after a restart.
     :param targets: queries, whose results are members, and documents, which are if they exist.
     """
 
-    def __init__(self, keeper: str, targets: Sequence[Target]) -> None:
-        self.keeper = keeper
+    def __init__(self, mediator: str, targets: Sequence[Target]) -> None:
+        self.mediator = mediator
         self.targets = list(targets)
         #: Roots that had views when their target was not held, until they are compared.
         self.remembered: set[str] = set()

@@ -17,7 +17,7 @@ __all__ = ["Populations"]
 
 
 class Populations:
-    """The populations, each with a keeper, by whose name its views are remembered."""
+    """The populations, each of a mediator, by whose name its views are remembered."""
 
     def __init__(self) -> None:
         self._by_target: dict[Target, list[Population]] = {}
@@ -26,21 +26,21 @@ class Populations:
     def __contains__(self, target: Target) -> bool:
         return target in self._by_target
 
-    def reserve(self, keeper: str, make: Callable[[ViewKey], LiveView]) -> None:
-        """Let a keeper's views be made by ``make``.
+    def reserve(self, mediator: str, make: Callable[[ViewKey], LiveView]) -> None:
+        """Let a mediator's views be made by ``make``.
 
-        :raises ConfigurationError: another population has this keeper.
+        :raises ConfigurationError: a mediator of this name has a population already.
         """
-        if keeper in self._makers:
+        if mediator in self._makers:
             raise ConfigurationError(
-                f"two mediators are called {keeper!r}: give one of them a name= "
+                f"two mediators are called {mediator!r}: give one of them a name= "
                 "of its own, by which its views are remembered"
             )
-        self._makers[keeper] = make
+        self._makers[mediator] = make
 
-    def dismiss(self, keeper: str) -> None:
+    def dismiss(self, mediator: str) -> None:
         """Undo :meth:`reserve`."""
-        del self._makers[keeper]
+        del self._makers[mediator]
 
     def add(self, population: Population) -> None:
         """Have a population consist of the members of its targets from now on."""
@@ -59,9 +59,9 @@ class Populations:
         return self._by_target.get(target, ())
 
     def make(self, key: ViewKey) -> LiveView:
-        """A new view, as its keeper makes it."""
-        return self._makers[key.keeper](key)
+        """A new view, as its mediator makes it."""
+        return self._makers[key.mediator](key)
 
     def keys_of(self, root: str) -> Iterator[ViewKey]:
         """The views that a document is the root of, if there are any."""
-        return (ViewKey(keeper, root) for keeper in self._makers)
+        return (ViewKey(mediator, root) for mediator in self._makers)

@@ -16,11 +16,11 @@ class ViewKey(NamedTuple):
     'CityView:City/SF'
     """
 
-    keeper: str
+    mediator: str
     root: str
 
     def __str__(self) -> str:
-        return f"{self.keeper}:{self.root}"
+        return f"{self.mediator}:{self.root}"
 
 
 @dataclass(frozen=True, slots=True)

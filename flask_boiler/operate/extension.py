@@ -301,7 +301,7 @@ class Boiler(Startable):
             return True
         with self.context.activated():
             return any(
-                queue.retry(key.root) for queue in self._queues() if queue.name == key.keeper
+                queue.retry(key.root) for queue in self._queues() if queue.name == key.mediator
             )
 
     @property

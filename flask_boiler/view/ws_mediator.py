@@ -521,8 +521,8 @@ class WsMediator:
     def _current_shares(self) -> Shares:
         with self._lock:
             if self._shares is None or self._shares[0] != os.getpid():
-                keeper = f"{self.view_model_cls.__name__} (on {self.namespace})"
-                self._shares = os.getpid(), Shares(keeper, self._limits, self)
+                name = f"{self.view_model_cls.__name__} (on {self.namespace})"
+                self._shares = os.getpid(), Shares(name, self._limits, self)
             return self._shares[1]
 
 

@@ -242,7 +242,7 @@ def test_the_second_view_of_one_place_is_parked(boiler: Boiler, settle: Settle) 
     with QueryMediator(CityView, query=City.get_query(), name="second"):
         settle()
         [parked] = boiler.parked
-        assert parked.key.keeper == "second"
+        assert parked.key.mediator == "second"
         assert "cityView/SF" in str(parked.error)
         assert "first" in str(parked.error)
     first.stop()

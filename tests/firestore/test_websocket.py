@@ -497,7 +497,7 @@ def test_a_view_that_fails_is_told_and_heals(world: World, settle: Settle) -> No
     [(problem,)] = client.received("error")
     assert (problem["status"], problem["subscription_id"]) == (500, subscription_id)
     assert "ZeroDivision" not in problem["detail"]
-    assert [parked.key.keeper for parked in world.boiler.parked] == ["PondView (on /ponds)"]
+    assert [parked.key.mediator for parked in world.boiler.parked] == ["PondView (on /ponds)"]
     refused = world.client().subscribe("a")
     assert refused["error"]["status"] == 500
     Pond.get_or_raise("a").update(fish=6)

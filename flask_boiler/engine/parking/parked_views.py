@@ -98,7 +98,7 @@ class ParkedView:
     def as_fields(self) -> dict[str, Any]:
         """As it is stored."""
         fields = {
-            "mediator": self.key.keeper,
+            "mediator": self.key.mediator,
             "root": self.key.root,
             "kind": self.kind,
             "error": self.error,
@@ -128,7 +128,7 @@ class ParkedCount:
 
 def view_path(key: ViewKey) -> str:
     """Where the record of a view lies."""
-    return f"{VIEWS_COLLECTION}/{record_id(f'{_escaped(key.keeper)}:{key.root}')}"
+    return f"{VIEWS_COLLECTION}/{record_id(f'{_escaped(key.mediator)}:{key.root}')}"
 
 
 def summary_path(mediator: str) -> str:

@@ -76,11 +76,11 @@ class Parking:
         self._parked.pop(key, None)
         self._in_circles.discard(key)
 
-    def held(self, keeper: str, target: Target | None) -> None:
-        """A target of a keeper's population is held, so it is refused no more."""
+    def held(self, mediator: str, target: Target | None) -> None:
+        """A target of a mediator's population is held, so it is refused no more."""
         # A document has the key of its view, which is not well before it is computed.
         if not isinstance(target, str):
-            self.release(ViewKey(keeper, str(target)))
+            self.release(ViewKey(mediator, str(target)))
 
     @property
     def in_circles(self) -> frozenset[ViewKey]:

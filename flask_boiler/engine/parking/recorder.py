@@ -57,7 +57,7 @@ _LONGEST_PAUSE_S = 30.0
 class _Book:
     """What is parked of one mediator, and what is stored about that."""
 
-    keeper: str
+    mediator: str
     #: All that are parked here, the longest first.
     parked: dict[ViewKey, Parked] = field(default_factory=dict)
     #: Who has a record, or is to have one; with what this process has stored there.
@@ -85,7 +85,7 @@ class _Book:
         """What is to be stored about those without a record."""
         if not self.unrecorded:
             return None
-        return ParkedCount(self.keeper, len(self.parked), process, self.count_request)
+        return ParkedCount(self.mediator, len(self.parked), process, self.count_request)
 
     @property
     def is_due(self) -> bool:
@@ -156,7 +156,7 @@ class Recorder:
         self._ended = False
         self._thread: OwnThread | None = None
 
-    def begin(self, keeper: str) -> set[str]:
+    def begin(self, mediator: str) -> set[str]:
         """Record a mediator's views from now on; the roots of which there are records already.
 
         The caller sees to it that each of these is computed, or found to be gone.
@@ -165,11 +165,11 @@ class Recorder:
         """
         with self._writing:
             with self._condition:
-                if keeper in self._open:
-                    self._open[keeper] += 1
-                    return {key.root for key in self._books[keeper].inherited}
-            views, counts = parked_in(self._datastore, keeper)
-            book = _Book(keeper, stored_count=next(iter(counts), None))
+                if mediator in self._open:
+                    self._open[mediator] += 1
+                    return {key.root for key in self._books[mediator].inherited}
+            views, counts = parked_in(self._datastore, mediator)
+            book = _Book(mediator, stored_count=next(iter(counts), None))
             for view in views:
                 book.recorded[view.key] = None
                 if not _is_path(view.key.root):
@@ -181,20 +181,20 @@ class Recorder:
                     book.requests[view.key] = replace(view.request, state=RetryState.HEARD)
             with self._condition:
                 first = not self._open
-                self._books[keeper] = book
-                self._open[keeper] = 1
+                self._books[mediator] = book
+                self._open[mediator] = 1
                 self._wake()
         if first:
             self._engine.feed.listen([self._target])
         return {key.root for key in book.inherited}
 
-    def end(self, keeper: str) -> None:
+    def end(self, mediator: str) -> None:
         """Record a mediator's views no longer: what is recorded stays, for the next start."""
         with self._condition:
-            self._open[keeper] -= 1
-            if self._open[keeper]:
+            self._open[mediator] -= 1
+            if self._open[mediator]:
                 return
-            del self._open[keeper]
+            del self._open[mediator]
             last = not self._open
         if last:
             self._engine.feed.release([self._target])
@@ -212,10 +212,10 @@ class Recorder:
     def parked(self, parked: Parked) -> None:
         """A view is set aside, or failed again."""
         key = parked.key
-        if key.keeper not in self._open:
+        if key.mediator not in self._open:
             return
         with self._condition:
-            book = self._books[key.keeper]
+            book = self._books[key.mediator]
             book.parked[key] = parked
             request = book.requests.get(key)
             if request is not None:
@@ -229,7 +229,7 @@ class Recorder:
 
     def released(self, key: ViewKey) -> None:
         """A view is well, or gone; also told of those that were not parked."""
-        book = self._books.get(key.keeper) if key.keeper in self._open else None
+        book = self._books.get(key.mediator) if key.mediator in self._open else None
         if book is None or not (key in book.recorded or key in book.parked):
             return
         with self._condition:
@@ -255,7 +255,7 @@ class Recorder:
     def _hear(
         self, key: ViewKey, request: RetryRequest | None, path: str, heard: dict[str, str]
     ) -> None:
-        if request is None or key.keeper not in self._open:
+        if request is None or key.mediator not in self._open:
             return
         self._heard[path] = request.id
         if heard.get(path) == request.id or not self._note(key, request):
@@ -266,7 +266,7 @@ class Recorder:
     def _note(self, key: ViewKey, request: RetryRequest) -> bool:
         """Remember a request; whether its view has to be computed for it."""
         with self._condition:
-            book = self._books[key.keeper]
+            book = self._books[key.mediator]
             known = book.requests.get(key)
             if known is not None and known.id == request.id:
                 # The computation at the start answers it.
@@ -283,7 +283,7 @@ class Recorder:
     def _answer_at_once(self, key: ViewKey) -> None:
         """Nothing can be computed: a query is refused, or the root is gone."""
         with self._condition:
-            book = self._books[key.keeper]
+            book = self._books[key.mediator]
             if key not in book.inherited:
                 request = book.requests.get(key)
                 if request is not None:
@@ -365,7 +365,7 @@ class Recorder:
             counts = [(book, count) for book, count in counts if count != book.stored_count]
             writes = [
                 *(_write(view_path(change.key), view) for change, view in wanted),
-                *(_write(summary_path(book.keeper), count) for book, count in counts),
+                *(_write(summary_path(book.mediator), count) for book, count in counts),
             ]
             try:
                 if writes:

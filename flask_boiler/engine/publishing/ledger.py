@@ -64,7 +64,7 @@ def is_record(path: str) -> bool:
 
 def record_of(key: ViewKey, place: str) -> dict[str, Any]:
     """The record that says that ``place`` belongs to ``key``."""
-    return {"mediator": key.keeper, "root": key.root, "place": place}
+    return {"mediator": key.mediator, "root": key.root, "place": place}
 
 
 def tombstone_of(key: ViewKey, place: str, *, left: bool = False) -> dict[str, Any]:
@@ -97,12 +97,12 @@ def _key_of(record: Snapshot) -> ViewKey:
     return ViewKey(fields["mediator"], fields["root"])
 
 
-def load_records(datastore: Datastore, keeper: str, root: str | None = None) -> list[Snapshot]:
-    """The records of every place that the views of one keeper have, and tombstones of others.
+def load_records(datastore: Datastore, mediator: str, root: str | None = None) -> list[Snapshot]:
+    """The records of every place that the views of one mediator have, and tombstones of others.
 
     :param root: of its view alone.
     """
-    where: Filter = FieldFilter("mediator", "==", keeper)
+    where: Filter = FieldFilter("mediator", "==", mediator)
     if root is not None:
         where = CompositeFilter("and", (where, FieldFilter("root", "==", root)))
     spec = QuerySpec(LEDGER_COLLECTION, where=where)

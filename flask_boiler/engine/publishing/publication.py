@@ -78,7 +78,7 @@ def taken_error(key: ViewKey, taken: Mapping[str, ViewKey]) -> MaterializationEr
     place, owner = min(taken.items())
     advice = "give one of them another place, or delete the other's root"
     named = {view.root.rpartition("/")[2] for view in (key, owner)}
-    if owner.keeper == key.keeper and len(named) == 1:
+    if owner.mediator == key.mediator and len(named) == 1:
         advice = (
             "two roots in different collections have the same id, so let Meta.path name more than "
             'that, as "{root.doc_path}/views/main" does'

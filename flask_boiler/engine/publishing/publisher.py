@@ -449,7 +449,7 @@ class Publisher:
     def _recall_moved(self, publication: Publication) -> None:
         """Find where another process, which may have ended, has the view."""
         key = publication.key
-        records = load_records(self._datastore, key.keeper, key.root)
+        records = load_records(self._datastore, key.mediator, key.root)
         self.recall(record for record in records if owner_of(record) == key)
         rendering = publication.rendering
         if rendering.gone and self.owned(key):

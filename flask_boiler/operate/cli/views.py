@@ -122,7 +122,7 @@ class _Found:
         #: How many are parked that have no record of their own, by mediator.
         self.unlisted: dict[str, int] = {}
         for count in counts:
-            listed = sum(view.key.keeper == count.mediator for view in views)
+            listed = sum(view.key.mediator == count.mediator for view in views)
             if count.total > listed:
                 self.unlisted[count.mediator] = count.total - listed
 
@@ -165,7 +165,7 @@ class _Found:
             "parked": [
                 {
                     "key": str(view.key),
-                    "mediator": view.key.keeper,
+                    "mediator": view.key.mediator,
                     "root": view.key.root,
                     "since": view.since.isoformat(),
                     "process": view.process,
@@ -188,7 +188,7 @@ class _Retrying:
         self._id = uuid.uuid4().hex
         self._names = {view_path(view.key): str(view.key) for view in views}
         self._names |= {summary_path(c.mediator): f"the others of {c.mediator}" for c in counts}
-        self._mediators = {view_path(view.key): view.key.keeper for view in views}
+        self._mediators = {view_path(view.key): view.key.mediator for view in views}
         self._mediators |= {summary_path(count.mediator): count.mediator for count in counts}
         self._counts = {summary_path(count.mediator) for count in counts}
         #: What is not answered yet, by path, with the request that is waited for.

@@ -110,7 +110,7 @@ class SharedView:
     """A view that is computed once for all who may see it.
 
     It is the sink of its own computation: what the engine submits is put in a box, and the
-    courier's thread takes it out and tells the rooms.
+    notifier's thread takes it out and tells the rooms.
 
     :param build: makes the view, read through what is in force.
     :param wake: has :meth:`deliver` called soon.
@@ -236,7 +236,7 @@ class SharedView:
             if not room.members and self._rooms.get(key) is room:
                 del self._rooms[key]
 
-    # --- the courier's side ----------------------------------------------------------------
+    # --- the notifier's side ----------------------------------------------------------------
 
     def deliver(self, now: float) -> float | None:
         """Tell the rooms what is new, as far as it is time; when to be called again, if at all."""

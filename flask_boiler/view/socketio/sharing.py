@@ -69,11 +69,11 @@ class _Same(NamedTuple):
 class Shares:
     """The shared views by what they are of.
 
-    :param keeper: what they are called among the engine's views.
+    :param mediator: what they are called among the engine's views.
     """
 
-    def __init__(self, keeper: str, limits: WsLimits, post: Post) -> None:
-        self._keeper = keeper
+    def __init__(self, mediator: str, limits: WsLimits, post: Post) -> None:
+        self._mediator = mediator
         self._limits = limits
         self._post = post
         # Guards the shares, their counts and the agenda. No other lock is taken while it is held.
@@ -163,7 +163,7 @@ class Shares:
         engine: Engine,
         build: Callable[[], ViewModel],
     ) -> Share:
-        key = ViewKey(self._keeper, f"{same.arguments}#{next(self._numbers)}")
+        key = ViewKey(self._mediator, f"{same.arguments}#{next(self._numbers)}")
         share = Share(same, context, engine, key)
 
         def wake() -> None:
@@ -199,7 +199,7 @@ class Shares:
         self._agenda.schedule(name, at, task)
         if self._timekeeper is None:
             self._timekeeper = Timekeeper(
-                self._tick, time.monotonic, "flask-boiler-courier", on_failure=self._break_down
+                self._tick, time.monotonic, "flask-boiler-notifier", on_failure=self._break_down
             )
             self._timekeeper.start()
         self._timekeeper.wake_by(at)

@@ -43,8 +43,8 @@ class Hall:
         #: Read by each view besides its root.
         self.also: dict[ViewKey, list[str]] = {}
 
-    def keep(self, keeper: str, places: Callable[[Snapshot], list[str]] | None = None) -> None:
-        population = Population(keeper, [GUESTS])
+    def keep(self, mediator: str, places: Callable[[Snapshot], list[str]] | None = None) -> None:
+        population = Population(mediator, [GUESTS])
         places = places or at("at")
 
         def make(key: ViewKey) -> LiveView:
@@ -57,7 +57,7 @@ class Hall:
                 wanted = places(root)
                 if key in self.failing:
                     return Rendering(dict.fromkeys(wanted), error=ValueError("a getter's"))
-                stored = CODEC.encode({"by": keeper, "who": root.id, "n": root.get("n")})
+                stored = CODEC.encode({"by": mediator, "who": root.id, "n": root.get("n")})
                 return Rendering(dict.fromkeys(wanted, stored))
 
             return LiveView(key, compute, self.engine.publisher)

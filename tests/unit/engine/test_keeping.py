@@ -82,7 +82,7 @@ class Keeping:
         self.engine.start()
 
     def keep(self, mediator: QueryMediator) -> None:
-        population = Population(self.key.keeper, [TOWNS])
+        population = Population(self.key.mediator, [TOWNS])
         run = Run(self.context, self.engine.publisher, population)
         self.engine.populate(
             population,

@@ -26,8 +26,8 @@ def hall() -> Iterator[Hall]:
     hall.stop()
 
 
-def key(name: str, keeper: str = "view") -> ViewKey:
-    return ViewKey(keeper, f"guests/{name}")
+def key(name: str, mediator: str = "view") -> ViewKey:
+    return ViewKey(mediator, f"guests/{name}")
 
 
 def commits_since(hall: Hall, before: int) -> list[dict[str, str]]:

@@ -23,12 +23,12 @@ class Halls:
         self.datastore = MemoryDatastore()
         self.all: list[Hall] = []
 
-    def open(self, *keepers: str, patience_s: float = 0.02) -> Hall:
+    def open(self, *mediators: str, patience_s: float = 0.02) -> Hall:
         hall = Hall(self.datastore)
         hall.engine.publisher.patience_s = patience_s
         self.all.append(hall)
-        for keeper in keepers:
-            hall.keep(keeper, at(keeper))
+        for mediator in mediators:
+            hall.keep(mediator, at(mediator))
         return hall
 
 
@@ -111,8 +111,8 @@ def test_who_lags_behind_an_exchange_undoes_nothing(halls: Halls) -> None:
         computing.release()
         assert go_on.wait(TIMEOUT_S)
 
-    for keeper in ("staff", "guests"):
-        lagging.before[ViewKey(keeper, "guests/r")] = wait
+    for mediator in ("staff", "guests"):
+        lagging.before[ViewKey(mediator, "guests/r")] = wait
     prompt.store(r={"staff": ["1"], "guests": ["2"], "n": 1})
     lagging.hear("r")
     for _ in range(2):
@@ -156,13 +156,13 @@ def test_a_restart_amid_an_exchange_ends_it(halls: Halls, order: tuple[str, str]
     halls.datastore.drop("seats/1")
     halls.datastore.put(
         ledger_path("seats/1"),
-        {"mediator": key.keeper, "root": key.root, "place": "seats/1", "vacated": True},
+        {"mediator": key.mediator, "root": key.root, "place": "seats/1", "vacated": True},
     )
     second = halls.open()
     second.store(r={"staff": ["2"], "guests": ["1"]})
-    for keeper in order:
+    for mediator in order:
         # One after the other, as mediators are started.
-        second.keep(keeper, at(keeper))
+        second.keep(mediator, at(mediator))
         second.hear("r")
         second.quiet()
     hear(second)
