@@ -21,8 +21,8 @@ from flask_boiler.ground.errors import (
     ValidationError,
 )
 from flask_boiler.ground.values import CommitResult, Precondition, QueryTarget, Snapshot, Write
+from flask_boiler.transactions.commit_outcome import CommitOutcome, Found, look
 from flask_boiler.transactions.identities import Identities
-from flask_boiler.transactions.outcome import Found, Outcome, look
 from flask_boiler.transactions.pending import ServerComputedError, applied, joined
 
 __all__ = ["Transaction", "TransactionReader"]
@@ -275,9 +275,9 @@ class Transaction:
                     raise self._explained(error) from error
                 return self._lost_to_itself(unknown, error)
             found = self._look(unknown)
-            if found.state is Outcome.APPLIED:
+            if found.state is CommitOutcome.APPLIED:
                 return found.update_times_ns
-            if found.state is Outcome.UNDECIDED:
+            if found.state is CommitOutcome.UNDECIDED:
                 raise unknown
         assert unknown is not None
         raise unknown
@@ -288,9 +288,9 @@ class Transaction:
         A locking one is then refused as invalid, for its transaction is over.
         """
         found = self._look(unknown)
-        if found.state is Outcome.APPLIED:
+        if found.state is CommitOutcome.APPLIED:
             return found.update_times_ns
-        if found.state is Outcome.NOT_APPLIED:
+        if found.state is CommitOutcome.NOT_APPLIED:
             raise ConflictError(str(error)) from error
         raise unknown from error
 

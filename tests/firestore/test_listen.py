@@ -13,7 +13,7 @@ import pytest
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.errors import ConflictError
 from flask_boiler.firestore import narrowing, protocol
-from flask_boiler.firestore.listen import verification
+from flask_boiler.firestore.listen import verifier
 from flask_boiler.ground.ports import CutChange, LocalFirestore
 from flask_boiler.ground.values import Precondition, QueryTarget, Write
 from tests.firestore.listening import Listener, collection, listening
@@ -234,7 +234,7 @@ def _move_money(listener: Listener, paths: list[str], rng: random.Random, times:
 def test_a_result_of_several_pages_is_verified_and_believed(
     server: LocalFirestore | EmbeddedFirestore, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verification, "_PAGE_SIZE", 4)
+    monkeypatch.setattr(verifier, "_PAGE_SIZE", 4)
     for number in range(10):
         listener.set(f"City/{number}", n=number % 3)
     listener.listen(CITIES, collection("City", order_by="n"))

@@ -13,8 +13,7 @@ from google.cloud import firestore
 from flask_boiler.context.config import Config
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.codec import Codec
-from flask_boiler.firestore.write_messages import encode_write
+from flask_boiler.firestore.codec import Codec, encode_write
 from flask_boiler.ground.errors import (
     ConflictError,
     DocumentNotFoundError,

@@ -24,11 +24,11 @@ from functools import partial
 from typing import Any
 
 from flask_boiler.firestore.listen.backoff import Backoff
+from flask_boiler.firestore.listen.change_delivery import ChangeDelivery
 from flask_boiler.firestore.listen.cut import CutLog, ListenCut
 from flask_boiler.firestore.listen.joining import Joining
 from flask_boiler.firestore.listen.stream import Connection, Outbox, Stream, StreamPolicy
-from flask_boiler.firestore.listen.subscription import Delivery
-from flask_boiler.firestore.listen.verification import Verifier
+from flask_boiler.firestore.listen.verifier import Verifier
 from flask_boiler.firestore.listen.watch import Watch
 from flask_boiler.firestore.listen.watch_events import (
     Answered,
@@ -44,7 +44,7 @@ from flask_boiler.ground.threads import is_failure
 from flask_boiler.ground.timing import Agenda, Timekeeper
 from flask_boiler.ground.values import Target
 
-__all__ = ["Hub", "Statistics"]
+__all__ = ["Hub", "HubStatistics"]
 
 _logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ _JOINING = ("joining",)
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
+class HubStatistics:
     """What the hub has done and holds.
 
     :param streams_opened: streams so far; more than one means reconnects or idle closes.
@@ -116,9 +116,9 @@ class Hub:
         self._log = CutLog()
         self._agenda = Agenda()
         self._joining = Joining(self._unanswered, self._policy.join_within_s)
-        self._deliveries: list[Delivery] = []
+        self._deliveries: list[ChangeDelivery] = []
         # Closed, but their threads may not have ended.
-        self._leaving: list[Delivery] = []
+        self._leaving: list[ChangeDelivery] = []
         self._outbox: Outbox | None = None
         self._rejected: dict[Target, str] = {}
         self._verifier = Verifier(connection, self, self._lock, clock) if verify_targets else None
@@ -199,14 +199,14 @@ class Hub:
             self._send_probe()
             self._update_demand()
 
-    def subscribe(self, on_change: Callable[[CutChange], None]) -> Delivery:
+    def subscribe(self, on_change: Callable[[CutChange], None]) -> ChangeDelivery:
         """Call back on every new cut, on a thread of the subscription's own, one at a time.
 
         A receiver that is slow gets several cuts as one change, with the newest cut. What it
         raises is logged and counted against it alone.
         """
         self._check_process()
-        delivery = Delivery(
+        delivery = ChangeDelivery(
             on_change,
             on_close=self._unsubscribe,
             on_error=self._count_error,
@@ -250,10 +250,10 @@ class Hub:
         for delivery in deliveries:
             delivery.join()
 
-    def statistics(self) -> Statistics:
+    def statistics(self) -> HubStatistics:
         """What the hub has done and holds."""
         with self._lock:
-            return Statistics(
+            return HubStatistics(
                 streams_opened=self._streams_opened,
                 messages=self._messages,
                 cuts=self._cuts,
@@ -284,7 +284,7 @@ class Hub:
         del self._counts[target]
         return True
 
-    def _unsubscribe(self, delivery: Delivery) -> None:
+    def _unsubscribe(self, delivery: ChangeDelivery) -> None:
         with self._lock:
             if delivery in self._deliveries:
                 self._deliveries.remove(delivery)

@@ -54,7 +54,7 @@ from flask_boiler.firestore.listen.watch_events import (
     Raised,
     Refused,
 )
-from flask_boiler.firestore.listen.watched_target import Listening
+from flask_boiler.firestore.listen.watched_target import WatchedTarget
 from flask_boiler.ground.values import Decoder, QueryTarget, Snapshot, Target
 
 __all__ = ["PROBE_PATH", "Watch"]
@@ -76,15 +76,15 @@ class Watch:
         self._database = database
         self._prefix = f"{database}/documents/"
         self._decoder = decoder
-        self._targets: dict[Target, Listening] = {}
-        self._by_id: dict[int, Listening] = {}
+        self._targets: dict[Target, WatchedTarget] = {}
+        self._by_id: dict[int, WatchedTarget] = {}
         #: Ids that the server has neither told nor removed, also of targets that went since.
         self._unanswered: set[int] = set()
         self._last_id = 0
         #: Current targets with something to raise.
-        self._ripe: set[Listening] = set()
+        self._ripe: set[WatchedTarget] = set()
         #: Held targets that are not current: nothing can be raised until they are.
-        self._behind: set[Listening] = set()
+        self._behind: set[WatchedTarget] = set()
         #: The last marker's token: it counts for every target that was held then.
         self._token = b""
         self._token_turn = 0
@@ -99,7 +99,7 @@ class Watch:
             "document_remove": self._document_remove,
             "filter": self._existence_filter,
         }
-        self._on_change: dict[int, Callable[[Listening, Any], Sequence[Event]]] = {
+        self._on_change: dict[int, Callable[[WatchedTarget, Any], Sequence[Event]]] = {
             protocol.TargetChange.ADD: self._added,
             protocol.TargetChange.REMOVE: self._removed,
             protocol.TargetChange.CURRENT: self._caught_up,
@@ -111,40 +111,40 @@ class Watch:
 
     def listen(self, target: Target) -> Any:
         """Begin to listen; the request to send."""
-        listening = self._targets[target] = Listening(target)
-        return self._request(listening, b"")
+        watched = self._targets[target] = WatchedTarget(target)
+        return self._request(watched, b"")
 
     def release(self, target: Target) -> Any | None:
         """Forget a target; the request to send, or ``None`` if the server knows nothing of it."""
-        listening = self._targets.pop(target, None)
-        if listening is None:
+        watched = self._targets.pop(target, None)
+        if watched is None:
             return None
-        self._ripe.discard(listening)
-        self._behind.discard(listening)
-        return self._removal(listening)
+        self._ripe.discard(watched)
+        self._behind.discard(watched)
+        return self._removal(watched)
 
     def relisten(self, target: Target) -> list[Any]:
         """Listen again under a fresh id, without a token; the requests to send.
 
         A target that was held stays so: what it has now is compared with what it had.
         """
-        listening = self._targets.get(target)
-        if listening is None:
+        watched = self._targets.get(target)
+        if watched is None:
             return []
-        removal = self._abandon(listening)
-        addition = self._request(listening, b"")
+        removal = self._abandon(watched)
+        addition = self._request(watched, b"")
         return [addition] if removal is None else [removal, addition]
 
     def probe(self) -> Any:
         """Ask for a sign of life and a newer marker; the request to send."""
-        return self._request(Listening(PROBE_PATH, probe=True), b"")
+        return self._request(WatchedTarget(PROBE_PATH, probe=True), b"")
 
     def restart(self) -> list[Any]:
         """A new stream begins: what was not raised is void; the requests that open it."""
         self._by_id.clear()
         self._unanswered.clear()
         self._ripe.clear()
-        return [self._resume(listening) for listening in self._targets.values()]
+        return [self._resume(watched) for watched in self._targets.values()]
 
     def close(self) -> None:
         """The stream is gone: messages that may still be under way mean nothing."""
@@ -156,8 +156,8 @@ class Watch:
         self._by_id.clear()
         self._ripe.clear()
         self._behind.clear()
-        for listening in self._targets.values():
-            listening.forget()
+        for watched in self._targets.values():
+            watched.forget()
         return list(self._targets)
 
     def update_times(self, target: Target) -> dict[str, int] | None:
@@ -165,10 +165,10 @@ class Watch:
 
         :returns: ``None`` if the target has not caught up.
         """
-        listening = self._targets.get(target)
-        if listening is None or not listening.current or listening.target_id not in self._by_id:
+        watched = self._targets.get(target)
+        if watched is None or not watched.current or watched.target_id not in self._by_id:
             return None
-        return listening.effective_update_times()
+        return watched.effective_update_times()
 
     @property
     def unanswered(self) -> int:
@@ -177,51 +177,51 @@ class Watch:
 
     def is_behind(self) -> bool:
         """Whether some target that was asked for is not current."""
-        return any(not listening.current for listening in self._by_id.values())
+        return any(not watched.current for watched in self._by_id.values())
 
     def leave_behind(self) -> list[Target]:
         """Hold those no more that have not caught up again, so that the others can be raised."""
         left = list(self._behind)
         self._behind.clear()
-        for listening in left:
-            listening.release_hold()
-        return [listening.target for listening in left]
+        for watched in left:
+            watched.release_hold()
+        return [watched.target for watched in left]
 
-    def _resume(self, listening: Listening) -> Any:
+    def _resume(self, watched: WatchedTarget) -> Any:
         # A marker's token counts for all targets that were held when it was raised.
-        is_newest = self._token_turn >= listening.token_turn
-        token = (self._token if is_newest else listening.token) if listening.held else b""
-        listening.presume_gone()
+        is_newest = self._token_turn >= watched.token_turn
+        token = (self._token if is_newest else watched.token) if watched.held else b""
+        watched.presume_gone()
         if token:
-            listening.resent = None
-        return self._request(listening, token)
+            watched.resent = None
+        return self._request(watched, token)
 
-    def _abandon(self, listening: Listening) -> Any | None:
+    def _abandon(self, watched: WatchedTarget) -> Any | None:
         """Believe nothing that was said of the target, and no token for it, until it is held."""
-        listening.presume_gone()
-        listening.token, listening.token_turn = b"", self._turn + 1
-        self._ripe.discard(listening)
-        if listening.held:
-            self._behind.add(listening)
-        return self._removal(listening)
+        watched.presume_gone()
+        watched.token, watched.token_turn = b"", self._turn + 1
+        self._ripe.discard(watched)
+        if watched.held:
+            self._behind.add(watched)
+        return self._removal(watched)
 
-    def _request(self, listening: Listening, token: bytes) -> Any:
+    def _request(self, watched: WatchedTarget, token: bytes) -> Any:
         self._last_id += 1
-        listening.target_id = self._last_id
-        listening.with_token = bool(token)
-        listening.fresh = True
-        self._by_id[self._last_id] = listening
+        watched.target_id = self._last_id
+        watched.with_token = bool(token)
+        watched.fresh = True
+        self._by_id[self._last_id] = watched
         self._unanswered.add(self._last_id)
-        self._ripe.discard(listening)
-        if listening.held:
-            self._behind.add(listening)
+        self._ripe.discard(watched)
+        if watched.held:
+            self._behind.add(watched)
         request = protocol.ListenRequest(database=self._database)
-        self._fill(request.add_target, listening, token)
+        self._fill(request.add_target, watched, token)
         return request
 
-    def _fill(self, addition: Any, listening: Listening, token: bytes) -> None:
-        addition.target_id = listening.target_id
-        target = listening.target
+    def _fill(self, addition: Any, watched: WatchedTarget, token: bytes) -> None:
+        addition.target_id = watched.target_id
+        target = watched.target
         if isinstance(target, str):
             addition.documents.documents.append(self._prefix + target)
         else:
@@ -229,12 +229,12 @@ class Watch:
             addition.query.structured_query.MergeFromString(target.structured)
         if token:
             addition.resume_token = token
-            addition.expected_count.value = len(listening.known)
+            addition.expected_count.value = len(watched.known)
 
-    def _removal(self, listening: Listening) -> Any | None:
-        if self._by_id.pop(listening.target_id, None) is None:
+    def _removal(self, watched: WatchedTarget) -> Any | None:
+        if self._by_id.pop(watched.target_id, None) is None:
             return None
-        return protocol.ListenRequest(database=self._database, remove_target=listening.target_id)
+        return protocol.ListenRequest(database=self._database, remove_target=watched.target_id)
 
     # Messages: what the server says.
 
@@ -254,16 +254,16 @@ class Watch:
         update_time_ns = stamp.seconds * 1_000_000_000 + stamp.nanos
         snapshot = None
         for target_id in change.target_ids:
-            listening = self._by_id.get(target_id)
-            if listening is None:
+            watched = self._by_id.get(target_id)
+            if watched is None:
                 continue
-            known = listening.known.get(path)
+            known = watched.known.get(path)
             if known is not None and known.update_time_ns == update_time_ns:
-                listening.confirm(path)
+                watched.confirm(path)
             else:
                 snapshot = snapshot or self._snapshot(path, document, update_time_ns)
-                listening.upsert(path, snapshot)
-            self._ripen(listening)
+                watched.upsert(path, snapshot)
+            self._ripen(watched)
         return ()
 
     def _snapshot(self, path: str, document: Any, update_time_ns: int) -> Snapshot:
@@ -288,49 +288,49 @@ class Watch:
         return ()
 
     def _remove(self, target_id: int, path: str) -> None:
-        listening = self._by_id.get(target_id)
-        if listening is not None:
-            listening.remove(path)
-            self._ripen(listening)
+        watched = self._by_id.get(target_id)
+        if watched is not None:
+            watched.remove(path)
+            self._ripen(watched)
 
-    def _ripen(self, listening: Listening) -> None:
-        if listening.current:
-            self._ripe.add(listening)
+    def _ripen(self, watched: WatchedTarget) -> None:
+        if watched.current:
+            self._ripe.add(watched)
 
     def _existence_filter(self, found: Any) -> Sequence[Event]:
-        listening = self._by_id.get(found.target_id)
-        if listening is None or listening.probe:
+        watched = self._by_id.get(found.target_id)
+        if watched is None or watched.probe:
             return ()
-        if isinstance(listening.target, str) and found.count == 0:
-            listening.remove(listening.target)
-            self._ripen(listening)
+        if isinstance(watched.target, str) and found.count == 0:
+            watched.remove(watched.target)
+            self._ripen(watched)
             return ()
-        if listening.effective_count() == found.count:
+        if watched.effective_count() == found.count:
             return ()
-        if self._dropped_strangers(listening, found):
+        if self._dropped_strangers(watched, found):
             return ()
-        return self._mismatched(listening)
+        return self._mismatched(watched)
 
-    def _dropped_strangers(self, listening: Listening, found: Any) -> bool:
+    def _dropped_strangers(self, watched: WatchedTarget, found: Any) -> bool:
         """Drop what the bloom filter does not know; whether that explains the count."""
         if not found.HasField("unchanged_names"):
             return False
         bloom = BloomFilter.of(found.unchanged_names)
         if bloom is None:
             return False
-        paths = listening.effective_paths()
+        paths = watched.effective_paths()
         strangers = [path for path in paths if self._prefix + path not in bloom]
         if len(paths) - len(strangers) != found.count:
             return False
         for path in strangers:
-            listening.remove(path)
-        self._ripen(listening)
+            watched.remove(path)
+        self._ripen(watched)
         return True
 
-    def _mismatched(self, listening: Listening) -> Sequence[Event]:
-        listening.mismatches += 1
-        removal = self._abandon(listening)
-        return (Mismatched(listening.target, listening.mismatches, removal),)
+    def _mismatched(self, watched: WatchedTarget) -> Sequence[Event]:
+        watched.mismatches += 1
+        removal = self._abandon(watched)
+        return (Mismatched(watched.target, watched.mismatches, removal),)
 
     def _target_change(self, change: Any) -> Sequence[Event]:
         kind = change.target_change_type
@@ -343,57 +343,57 @@ class Watch:
             return ()
         events: list[Event] = []
         for target_id in change.target_ids or tuple(self._by_id):
-            listening = self._by_id.get(target_id)
-            if listening is not None:
-                events.extend(handler(listening, change))
+            watched = self._by_id.get(target_id)
+            if watched is not None:
+                events.extend(handler(watched, change))
         return events
 
-    def _added(self, listening: Listening, change: Any) -> Sequence[Event]:
+    def _added(self, watched: WatchedTarget, change: Any) -> Sequence[Event]:
         return ()
 
-    def _no_change(self, listening: Listening, change: Any) -> Sequence[Event]:
+    def _no_change(self, watched: WatchedTarget, change: Any) -> Sequence[Event]:
         if change.resume_token:
-            listening.next_token = change.resume_token
-            self._ripen(listening)
+            watched.next_token = change.resume_token
+            self._ripen(watched)
         return ()
 
-    def _reset(self, listening: Listening, change: Any) -> Sequence[Event]:
+    def _reset(self, watched: WatchedTarget, change: Any) -> Sequence[Event]:
         self.resets += 1
-        listening.presume_gone()
-        self._ripe.discard(listening)
-        if listening.held:
-            self._behind.add(listening)
+        watched.presume_gone()
+        self._ripe.discard(watched)
+        if watched.held:
+            self._behind.add(watched)
         return ()
 
-    def _caught_up(self, listening: Listening, change: Any) -> Sequence[Event]:
-        if listening.probe:
-            return self._answered(listening)
-        listening.current = True
+    def _caught_up(self, watched: WatchedTarget, change: Any) -> Sequence[Event]:
+        if watched.probe:
+            return self._answered(watched)
+        watched.current = True
         if change.resume_token:
-            listening.next_token = change.resume_token
-        self._ripe.add(listening)
-        self._behind.discard(listening)
+            watched.next_token = change.resume_token
+        self._ripe.add(watched)
+        self._behind.discard(watched)
         return ()
 
-    def _answered(self, probe: Listening) -> Sequence[Event]:
+    def _answered(self, probe: WatchedTarget) -> Sequence[Event]:
         removal = self._removal(probe)
         return () if removal is None else (Answered(removal),)
 
-    def _removed(self, listening: Listening, change: Any) -> Sequence[Event]:
+    def _removed(self, watched: WatchedTarget, change: Any) -> Sequence[Event]:
         if not change.HasField("cause"):
             # Our own removals are unknown ids by now, so the server lost a target of ours.
-            self._by_id.pop(listening.target_id, None)
-            return () if listening.probe else self._mismatched(listening)
-        if listening.probe:
-            return self._answered(listening)
-        self._by_id.pop(listening.target_id, None)
-        if listening.with_token:
+            self._by_id.pop(watched.target_id, None)
+            return () if watched.probe else self._mismatched(watched)
+        if watched.probe:
+            return self._answered(watched)
+        self._by_id.pop(watched.target_id, None)
+        if watched.with_token:
             # The token may be what is refused: without one the server says whether it is.
-            return self._mismatched(listening)
-        self._ripe.discard(listening)
-        self._behind.discard(listening)
-        listening.forget()
-        return (Refused(listening.target, _described(change.cause)),)
+            return self._mismatched(watched)
+        self._ripe.discard(watched)
+        self._behind.discard(watched)
+        watched.forget()
+        return (Refused(watched.target, _described(change.cause)),)
 
     def _marker(self, change: Any) -> Sequence[Event]:
         read_time_ns = protocol.nanoseconds(change.read_time)
@@ -409,27 +409,27 @@ class Watch:
         return (self._raise(Raised(read_time_ns)),)
 
     def _raise(self, raised: Raised) -> Raised:
-        for listening in self._ripe:
-            self._settle(listening, raised)
+        for watched in self._ripe:
+            self._settle(watched, raised)
         self._ripe.clear()
         return raised
 
-    def _settle(self, listening: Listening, raised: Raised) -> None:
-        if listening.next_token or not listening.held:
-            listening.token, listening.token_turn = listening.next_token, self._turn
-            listening.next_token = b""
-        target = listening.target
-        if listening.fresh:
+    def _settle(self, watched: WatchedTarget, raised: Raised) -> None:
+        if watched.next_token or not watched.held:
+            watched.token, watched.token_turn = watched.next_token, self._turn
+            watched.next_token = b""
+        target = watched.target
+        if watched.fresh:
             raised.caught_up.append(target)
-        changes = listening.settle()
+        changes = watched.settle()
         if isinstance(target, QueryTarget):
-            if changes or not listening.held:
+            if changes or not watched.held:
                 raised.queries[target] = changes
-        elif changes or not listening.held:
-            snapshot = listening.known.get(target)
+        elif changes or not watched.held:
+            snapshot = watched.known.get(target)
             raised.documents[target] = snapshot or Snapshot(target, None, self._decoder)
-        if not listening.held:
-            listening.held = True
+        if not watched.held:
+            watched.held = True
             raised.held.append(target)
 
 

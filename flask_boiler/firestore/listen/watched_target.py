@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask_boiler.ground.values import Snapshot, Target
 
-__all__ = ["Listening"]
+__all__ = ["WatchedTarget"]
 
 
-class Listening:
+class WatchedTarget:
     """What is known about one target.
 
     :ivar known: the documents as of the last raise.

@@ -12,12 +12,12 @@ from flask_boiler.ground.ports import Cut, CutChange
 from flask_boiler.ground.threads import OwnThread
 from flask_boiler.ground.values import QueryTarget, Target
 
-__all__ = ["Delivery"]
+__all__ = ["ChangeDelivery"]
 
 _logger = logging.getLogger(__name__)
 
 
-class Delivery:
+class ChangeDelivery:
     """A :class:`~flask_boiler.ground.ports.Subscription` with a thread of its own.
 
     What comes while the receiver is busy is put together into one change with the newest cut.
@@ -30,7 +30,7 @@ class Delivery:
         self,
         on_change: Callable[[CutChange], None],
         *,
-        on_close: Callable[[Delivery], None],
+        on_close: Callable[[ChangeDelivery], None],
         on_error: Callable[[], None],
         on_failure: Callable[[BaseException], object],
     ) -> None:

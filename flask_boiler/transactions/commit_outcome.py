@@ -27,10 +27,10 @@ from flask_boiler.ground.ports import Datastore
 from flask_boiler.ground.values import Precondition, Snapshot, Write
 from flask_boiler.transactions.pending import ServerComputedError, applied
 
-__all__ = ["Found", "Outcome", "look"]
+__all__ = ["CommitOutcome", "Found", "look"]
 
 
-class Outcome(enum.Enum):
+class CommitOutcome(enum.Enum):
     """What became of a commit."""
 
     APPLIED = enum.auto()
@@ -41,7 +41,7 @@ class Outcome(enum.Enum):
 class Found(NamedTuple):
     """What the written documents tell, and their update times."""
 
-    state: Outcome
+    state: CommitOutcome
     update_times_ns: dict[str, int]
 
 
@@ -68,25 +68,26 @@ def look(
         for path, writes in pending.items()
     }
     times = {path: snapshot.update_time_ns for path, snapshot in now.items()}
-    if Outcome.NOT_APPLIED in told:
-        return Found(Outcome.NOT_APPLIED, times)
-    state = Outcome.APPLIED if Outcome.APPLIED in told else Outcome.UNDECIDED
+    if CommitOutcome.NOT_APPLIED in told:
+        return Found(CommitOutcome.NOT_APPLIED, times)
+    state = CommitOutcome.APPLIED if CommitOutcome.APPLIED in told else CommitOutcome.UNDECIDED
     return Found(state, times)
 
 
 def _told_by(
     now: Snapshot, writes: Sequence[Write], before: Snapshot | Precondition | None, codec: Codec
-) -> Outcome:
+) -> CommitOutcome:
     version = _version(before)
     if version is None or all(write.kind == "verify" for write in writes):
-        return Outcome.UNDECIDED
+        return CommitOutcome.UNDECIDED
     if now.update_time_ns == version:
         return _of_unchanged(now, writes, codec)
     if isinstance(before, Precondition) and before.update_time_ns and _updates(writes):
         # Not read, only held to a version: what the updates would make of it is not known.
-        return Outcome.UNDECIDED
+        return CommitOutcome.UNDECIDED
     known = before if isinstance(before, Snapshot) else codec.missing(now.path)
-    return Outcome.APPLIED if _is_result(now, known, writes, codec) else Outcome.UNDECIDED
+    is_result = _is_result(now, known, writes, codec)
+    return CommitOutcome.APPLIED if is_result else CommitOutcome.UNDECIDED
 
 
 def _version(before: Snapshot | Precondition | None) -> int | None:
@@ -98,10 +99,10 @@ def _version(before: Snapshot | Precondition | None) -> int | None:
     return before.update_time_ns or 0
 
 
-def _of_unchanged(now: Snapshot, writes: Sequence[Write], codec: Codec) -> Outcome:
+def _of_unchanged(now: Snapshot, writes: Sequence[Write], codec: Codec) -> CommitOutcome:
     # A write that changes nothing leaves the update time as it was.
     unaffected = _is_result(now, now, writes, codec)
-    return Outcome.UNDECIDED if unaffected else Outcome.NOT_APPLIED
+    return CommitOutcome.UNDECIDED if unaffected else CommitOutcome.NOT_APPLIED
 
 
 def _updates(writes: Sequence[Write]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.listen import verification
+from flask_boiler.firestore.listen import verifier
 from flask_boiler.ground.errors import QueryError, UnavailableError
 from flask_boiler.ground.values import QueryTarget
 from tests.scripted_firestore.messages import (
@@ -151,9 +151,9 @@ class TestManyDocuments:
 
     @pytest.fixture
     def verifying(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubSpec]:
-        monkeypatch.setattr(verification, "_PAGE_SIZE", 3)
+        monkeypatch.setattr(verifier, "_PAGE_SIZE", 3)
         # A pause after each page.
-        monkeypatch.setattr(verification, "_TURN_S", 0.0)
+        monkeypatch.setattr(verifier, "_TURN_S", 0.0)
         made = HubSpec(verify_targets=True)
         made.connection.update_times_ns = {f"City/{n}": 7 for n in range(8)}
         yield made
@@ -279,7 +279,7 @@ class TestManyDocuments:
 
 
 def test_a_limited_result_is_read_up_to_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verification, "_PAGE_SIZE", 3)
+    monkeypatch.setattr(verifier, "_PAGE_SIZE", 3)
     spec = HubSpec(verify_targets=True)
     spec.connection.update_times_ns = {f"City/{n}": 7 for n in range(8)}
     query = protocol.StructuredQuery()
@@ -315,8 +315,8 @@ def test_a_server_that_misses_nothing_is_not_verified() -> None:
 def test_a_target_that_starts_over_before_it_is_compared_is_compared_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(verification, "_PAGE_SIZE", 1)
-    monkeypatch.setattr(verification, "_TURN_S", 0.0)
+    monkeypatch.setattr(verifier, "_PAGE_SIZE", 1)
+    monkeypatch.setattr(verifier, "_TURN_S", 0.0)
     spec = HubSpec(verify_targets=True)
     spec.connection.update_times_ns = {"City/LA": 7, "City/SF": 7}
     (target_id,) = spec.listen(CITIES)
