@@ -22,7 +22,7 @@ from flask_boiler.engine.awaiting import Wanted, is_taken
 from flask_boiler.engine.circles import circle_error, circle_through
 from flask_boiler.engine.cut_reader import CutReader, differs
 from flask_boiler.engine.dependencies import Dependencies
-from flask_boiler.engine.live_view import LiveView, Outcome, Phase, Rendering, farewell_of
+from flask_boiler.engine.live_view import Computed, LiveView, Outcome, Phase, farewell_of
 from flask_boiler.engine.parking.hindered import Hindered
 from flask_boiler.engine.parking.parking import Parking, as_boiler_error
 from flask_boiler.engine.phases import Phases
@@ -346,19 +346,19 @@ class Engine:
             view.changed_since_s = None
         reader = CutReader(cut)
         try:
-            rendering = view.compute(reader)
+            computed = view.compute(reader)
         except Incomplete as incomplete:
             self._wait_for(view, reader, incomplete)
         except BaseException as error:
             # User code runs here: whatever it raises concerns its own view.
             self._failed(view, reader, error)
         else:
-            if rendering.error is not None and not self.publisher.leaves(view, rendering):
-                self._failed(view, reader, rendering.error)
+            if computed.error is not None and not self.publisher.leaves(view, computed):
+                self._failed(view, reader, computed.error)
                 return
-            rendering.reads = frozenset(reader.reads)
-            rendering.read_time_ns = cut.read_time_ns
-            self._computed(view, cut, rendering)
+            computed.reads = frozenset(reader.reads)
+            computed.read_time_ns = cut.read_time_ns
+            self._computed(view, cut, computed)
 
     def _await_cut(self, view: LiveView) -> None:
         self._phases.enter(view, Phase.WAITING)
@@ -401,14 +401,14 @@ class Engine:
                 self._park(view, as_boiler_error(view.key, error, reader.cut.read_time_ns))
             self._phases.leave(view)
 
-    def _computed(self, view: LiveView, cut: Cut, rendering: Rendering) -> None:
+    def _computed(self, view: LiveView, cut: Cut, computed: Computed) -> None:
         with self._lock:
             if view.discarded:
                 self._phases.enter(view, Phase.IDLE)
                 return
-            view.awaited -= rendering.reads
-            reads = rendering.reads | view.awaited
-            if rendering.error is None:
+            view.awaited -= computed.reads
+            reads = computed.reads | view.awaited
+            if computed.error is None:
                 self.statistics.computed += 1
             else:
                 reads |= self._dependencies.reads(view.key)
@@ -417,35 +417,35 @@ class Engine:
             if newest is not cut and any(differs(cut, newest, target) for target in added):
                 # It changed before this view was registered as its reader.
                 self._phases.touch(view)
-            circle = [] if rendering.error is not None else self._circle(view, rendering, newest)
+            circle = [] if computed.error is not None else self._circle(view, computed, newest)
             if circle:
-                rendering.error = circle_error(circle)
-                rendering.documents = dict.fromkeys(rendering.documents)
-                self._park(view, rendering.error)
+                computed.error = circle_error(circle)
+                computed.documents = dict.fromkeys(computed.documents)
+                self._park(view, computed.error)
                 # The others are in it, too, and find that out for themselves.
                 for other in circle:
                     if other not in self._parking:
                         self._phases.touch(self._views[other])
-                if not self.publisher.leaves(view, rendering):
+                if not self.publisher.leaves(view, computed):
                     self._phases.leave(view)
                     return
             self._phases.enter(view, Phase.PUBLISHING)
-        done = partial(self._published, view, rendering)
+        done = partial(self._published, view, computed)
         try:
-            view.sink.submit(view, rendering, done)
+            view.sink.submit(view, computed, done)
         except BaseException as error:
             # A sink that takes nothing: only its own view is to suffer.
             done(Outcome(error=as_exception(error, f"publishing {view.key}")))
 
-    def _circle(self, view: LiveView, rendering: Rendering, cut: Cut) -> Sequence[ViewKey]:
+    def _circle(self, view: LiveView, computed: Computed, cut: Cut) -> Sequence[ViewKey]:
         return circle_through(
             view.key,
-            rendering.documents.keys(),
+            computed.documents.keys(),
             readers_of=partial(self._readers_of_document, cut=cut),
             places_of=self.publisher.owned,
         )
 
-    def _published(self, view: LiveView, rendering: Rendering, outcome: Outcome) -> None:
+    def _published(self, view: LiveView, computed: Computed, outcome: Outcome) -> None:
         with self._lock:
             if view.discarded:
                 # Another view may have its key by now.
@@ -454,8 +454,8 @@ class Engine:
                 return
             self._freed(outcome.freed)
             if outcome.error is not None:
-                self._park(view, as_boiler_error(view.key, outcome.error, rendering.read_time_ns))
-                strange = outcome.strange - rendering.reads
+                self._park(view, as_boiler_error(view.key, outcome.error, computed.read_time_ns))
+                strange = outcome.strange - computed.reads
                 self._await_places(view, Wanted(outcome.contested, strange))
             elif outcome.newer_than_ns is not None:
                 view.at_least_ns = max(view.at_least_ns, outcome.newer_than_ns)
@@ -465,11 +465,11 @@ class Engine:
             else:
                 self._parking.release(view.key)
                 self._await_places(view, Wanted())
-                if rendering.on_published is not None:
-                    rendering.on_published()
+                if computed.on_published is not None:
+                    computed.on_published()
                 self.statistics.published += outcome.written
                 self.statistics.unchanged += not outcome.written
-            if rendering.gone and outcome.error is None and view.changed_since_s is None:
+            if computed.gone and outcome.error is None and view.changed_since_s is None:
                 self._remove(view)
             self._phases.leave(view)
 

@@ -30,7 +30,7 @@ from flask_boiler.ground.values import Target
 if TYPE_CHECKING:
     from flask_boiler.engine.cut_reader import CutReader
 
-__all__ = ["LiveView", "Outcome", "Phase", "Rendering", "Sink", "farewell_of"]
+__all__ = ["Computed", "LiveView", "Outcome", "Phase", "Sink", "farewell_of"]
 
 
 class Phase(enum.Enum):
@@ -44,7 +44,7 @@ class Phase(enum.Enum):
 
 
 @dataclass(slots=True)
-class Rendering:
+class Computed:
     """What a computation gave.
 
     :param documents: by place, the encoded document; ``None`` leaves what is there, and gives
@@ -72,7 +72,7 @@ class Rendering:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How publishing a rendering ended.
+    """How publishing what was computed ended.
 
     :param written: documents were written or deleted.
     :param newer_than_ns: a newer value is there: compute again on a cut not older than this.
@@ -93,7 +93,7 @@ class Outcome:
 class Sink(Protocol):
     """Where a view goes."""
 
-    def submit(self, view: LiveView, rendering: Rendering, done: Callable[[Outcome], None]) -> None:
+    def submit(self, view: LiveView, computed: Computed, done: Callable[[Outcome], None]) -> None:
         """Publish; ``done`` is called once, on any thread."""
         ...
 
@@ -117,7 +117,7 @@ class LiveView:
     """
 
     key: ViewKey
-    compute: Callable[[CutReader], Rendering]
+    compute: Callable[[CutReader], Computed]
     sink: Sink
     phase: Phase = Phase.IDLE
     waits_for: set[Target] = field(default_factory=set)
@@ -126,7 +126,7 @@ class LiveView:
     changed_since_s: float | None = None
     discarded: bool = False
     awaited: frozenset[str] = frozenset()
-    farewell: Rendering | None = None
+    farewell: Computed | None = None
     on_parked: Callable[[Exception], None] | None = None
 
     @property
@@ -135,11 +135,11 @@ class LiveView:
         return self.phase is not Phase.IDLE
 
 
-def farewell_of(incomplete: Incomplete, cut: Cut) -> Rendering | None:
+def farewell_of(incomplete: Incomplete, cut: Cut) -> Computed | None:
     """What gives up the places that a view does not want which cannot be computed.
 
     ``None`` if it could not tell its places either.
     """
     if incomplete.places is None:
         return None
-    return Rendering(dict.fromkeys(incomplete.places), read_time_ns=cut.read_time_ns)
+    return Computed(dict.fromkeys(incomplete.places), read_time_ns=cut.read_time_ns)

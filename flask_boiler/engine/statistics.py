@@ -13,9 +13,9 @@ class Statistics:
 
     :param cuts: changes heard, several cuts being one where the engine was slower.
     :param computed: computations of views.
-    :param published: renderings that were written.
-    :param unchanged: renderings that were stored already, so nothing was written.
-    :param lost: renderings that had lost to a newer value.
+    :param published: computed values that were written.
+    :param unchanged: computed values that were stored already, so nothing was written.
+    :param lost: computed values that had lost to a newer value.
     :param parked: failures.
     """
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask_boiler.engine.live_view import Rendering
+from flask_boiler.engine.live_view import Computed
 from flask_boiler.engine.publishing.ledger import (
     ledger_path,
     left_by_of,
@@ -70,7 +70,7 @@ _UNSEEN = Place()
 
 @dataclass(slots=True)
 class Plan:
-    """The writes that make the places of one view what a rendering says.
+    """The writes that put what was computed at the places of a view.
 
     :param contents: by written place, the digest it will have; ``None`` where it is given up.
     :param written_at: by place, which of the writes is that of its document.
@@ -140,16 +140,16 @@ class Places:
             self._note(place, after)
         return before != after
 
-    def move(self, key: ViewKey, rendering: Rendering) -> Move:
-        """Which places a rendering would have the view claim, and which it deletes."""
-        wanted = rendering.documents
+    def move(self, key: ViewKey, computed: Computed) -> Move:
+        """Which places a computed view would have the view claim, and which it deletes."""
+        wanted = computed.documents
         owned = self.owned(key)
-        gains = () if rendering.gone else (p for p, d in wanted.items() if d is not None)
+        gains = () if computed.gone else (p for p, d in wanted.items() if d is not None)
         return Move(key, frozenset(gains) - owned, owned - wanted.keys())
 
-    def departure(self, key: ViewKey, rendering: Rendering) -> Move:
-        """The same of a rendering of which nothing is published."""
-        return Move(key, leaves=self.owned(key) - rendering.documents.keys())
+    def departure(self, key: ViewKey, computed: Computed) -> Move:
+        """The same of a computed view of which nothing is published."""
+        return Move(key, leaves=self.owned(key) - computed.documents.keys())
 
     def is_strange(self, key: ViewKey, place: str, document: Any) -> bool:
         """Whether there is a document that nothing says is the view's.
@@ -164,25 +164,25 @@ class Places:
     def plan(
         self,
         key: ViewKey,
-        rendering: Rendering,
+        computed: Computed,
         *,
         passed: Collection[str] = (),
         leave_only: bool = False,
     ) -> Plan:
-        """What to write so that the view's places are what the rendering says.
+        """The writes that put what was computed at the places of a view.
 
         :param passed: places that it gives up and that others take over in the same commit.
         :param leave_only: nothing is written but what gives places up.
         """
         plan = Plan()
         if not leave_only:
-            for place, document in rendering.documents.items():
+            for place, document in computed.documents.items():
                 if document is not None:
-                    self._plan_document(plan, key, place, document, keep=not rendering.gone)
-        for place in self.owned(key) - rendering.documents.keys() - set(passed):
+                    self._plan_document(plan, key, place, document, keep=not computed.gone)
+        for place in self.owned(key) - computed.documents.keys() - set(passed):
             self._plan_removal(plan, key, place)
-        if rendering.gone and not leave_only:
-            self._plan_farewell(plan, key, rendering)
+        if computed.gone and not leave_only:
+            self._plan_farewell(plan, key, computed)
         return plan
 
     def applied(self, key: ViewKey, plan: Plan, times_ns: Sequence[int]) -> dict[str, int]:
@@ -240,8 +240,8 @@ class Places:
         plan.writes.append(Write("delete", place, precondition=seen.precondition))
         plan.set_record(place, tombstone_of(key, place), seen)
 
-    def _plan_farewell(self, plan: Plan, key: ViewKey, rendering: Rendering) -> None:
-        for place in rendering.documents:
+    def _plan_farewell(self, plan: Plan, key: ViewKey, computed: Computed) -> None:
+        for place in computed.documents:
             plan.contents[place] = None
             plan.left.add(place)
             seen = self._known(place)

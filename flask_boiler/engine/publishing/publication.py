@@ -1,4 +1,4 @@
-"""One rendering on its way to the places of its view."""
+"""One computed view on its way to the places of its view."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
+from flask_boiler.engine.live_view import Computed, LiveView, Outcome
 from flask_boiler.engine.publishing.places import Plan
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import MaterializationError
@@ -16,7 +16,7 @@ __all__ = ["Publication", "Signal", "strange_error", "taken_error"]
 
 @dataclass(slots=True, eq=False)
 class Publication:
-    """A rendering that is to be published, and how far it is.
+    """A computed view that is to be published, and how far it is.
 
     :param error: why nothing is published of it, and only places are given up.
     :param contested: the places that it was refused because they are others'.
@@ -33,7 +33,7 @@ class Publication:
     """
 
     view: LiveView
-    rendering: Rendering
+    computed: Computed
     done: Callable[[Outcome], None]
     plan: Plan = field(default_factory=Plan)
     error: Exception | None = None

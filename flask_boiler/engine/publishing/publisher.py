@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
-from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
+from flask_boiler.engine.live_view import Computed, LiveView, Outcome
 from flask_boiler.engine.publishing.acceptance import Acceptance
 from flask_boiler.engine.publishing.commits import commits_of, fits
 from flask_boiler.engine.publishing.intake import Intake
@@ -124,9 +124,9 @@ class Publisher:
         self._arrivals.put(Signal.END)
         join(self._thread)
 
-    def submit(self, view: LiveView, rendering: Rendering, done: Callable[[Outcome], None]) -> None:
-        """Make the view's places what the rendering says."""
-        self._arrivals.put(Publication(view, rendering, done, error=rendering.error))
+    def submit(self, view: LiveView, computed: Computed, done: Callable[[Outcome], None]) -> None:
+        """Put what was computed at the view's places."""
+        self._arrivals.put(Publication(view, computed, done, error=computed.error))
 
     def nudge(self) -> None:
         """A view is not computed any more, or gone: look again at what waits for it."""
@@ -160,9 +160,9 @@ class Publisher:
         with self._lock:
             return self._places.owned(key)
 
-    def leaves(self, view: LiveView, rendering: Rendering) -> bool:
+    def leaves(self, view: LiveView, computed: Computed) -> bool:
         """Whether the view gives up places by that, also if nothing is published of it."""
-        return bool(self.owned(view.key) - rendering.documents.keys())
+        return bool(self.owned(view.key) - computed.documents.keys())
 
     def newest_ns(self, key: ViewKey) -> int:
         """The update time of the newest document at a view's places, as last seen."""
@@ -250,8 +250,8 @@ class Publisher:
 
     def _settle(self, batch: Sequence[Publication]) -> Settlement:
         with self._lock:
-            moves = [self._places.move(p.key, p.rendering) for p in batch if p.error is None]
-            moves += [self._places.departure(p.key, p.rendering) for p in batch if p.error]
+            moves = [self._places.move(p.key, p.computed) for p in batch if p.error is None]
+            moves += [self._places.departure(p.key, p.computed) for p in batch if p.error]
             claims = {place for move in moves for place in move.claims}
             owners = {p: owner for p in claims if (owner := self._places.owner(p)) is not None}
         return settle_moves(
@@ -280,13 +280,13 @@ class Publisher:
 
     def _strange(self, publication: Publication) -> frozenset[str]:
         """The places that it claims and at which there are documents of somebody else."""
-        key, rendering = publication.key, publication.rendering
+        key, computed = publication.key, publication.computed
         with self._lock:
             return frozenset(
                 place
-                for place, document in rendering.documents.items()
+                for place, document in computed.documents.items()
                 if document is not None
-                and place not in rendering.adopted
+                and place not in computed.adopted
                 and self._places.is_strange(key, place, document)
             )
 
@@ -322,7 +322,7 @@ class Publisher:
             with self._lock:
                 publication.plan = self._places.plan(
                     publication.key,
-                    publication.rendering,
+                    publication.computed,
                     passed=passed,
                     leave_only=publication.leaves_only,
                 )
@@ -451,10 +451,10 @@ class Publisher:
         key = publication.key
         records = load_records(self._datastore, key.mediator, key.root)
         self.recall(record for record in records if owner_of(record) == key)
-        rendering = publication.rendering
-        if rendering.gone and self.owned(key):
+        computed = publication.computed
+        if computed.gone and self.owned(key):
             # What its class leaves behind there is to be computed.
-            publication.end(Outcome(newer_than_ns=rendering.read_time_ns, freed=publication.freed))
+            publication.end(Outcome(newer_than_ns=computed.read_time_ns, freed=publication.freed))
 
     def _prune(self) -> None:
         """Remove tombstones that have served."""
@@ -474,7 +474,7 @@ class Publisher:
 
     def _concerned(self, publication: Publication) -> list[str]:
         owned = self.owned(publication.key)
-        return sorted(owned | publication.rendering.documents.keys())
+        return sorted(owned | publication.computed.documents.keys())
 
     def _look(self, places: Sequence[str], stored: Mapping[str, Snapshot]) -> bool:
         """Note what is stored; whether at any place something else is than was known."""
@@ -492,7 +492,7 @@ class Publisher:
         concerned = self._concerned(publication)
         with self._lock:
             newest_ns = max(self._places.newest_elsewhere_ns(concerned), pruned_until_ns)
-        if newest_ns > publication.rendering.read_time_ns:
+        if newest_ns > publication.computed.read_time_ns:
             publication.end(Outcome(newer_than_ns=newest_ns, freed=publication.freed))
 
     def _split(self, batch: Sequence[Publication], error: BoilerError) -> list[Publication]:
@@ -519,7 +519,7 @@ class Publisher:
             return
         publication.error = error
         with self._lock:
-            publication.dropped = self._places.move(publication.key, publication.rendering).claims
+            publication.dropped = self._places.move(publication.key, publication.computed).claims
 
     def _end(self, publication: Publication, *, written: bool = False) -> None:
         publication.end(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
+from flask_boiler.engine.live_view import Computed, LiveView, Outcome
 from flask_boiler.engine.publishing.acceptance import Acceptance
 from flask_boiler.engine.publishing.probing import takes_commits
 from flask_boiler.engine.view_key import ViewKey
@@ -79,9 +79,9 @@ class PatchSink:
             self._lanes.expect(key.root, (snapshot.create_time_ns, key.root))
         return LiveView(key, partial(self._compute, key.root), self)
 
-    def submit(self, view: LiveView, rendering: Rendering, done: Callable[[Outcome], None]) -> None:
+    def submit(self, view: LiveView, computed: Computed, done: Callable[[Outcome], None]) -> None:
         """Apply what was proposed, if anything was, in its turn."""
-        proposal: Proposal | None = rendering.view
+        proposal: Proposal | None = computed.view
         if proposal is None:
             done(Outcome())
             return
@@ -89,7 +89,7 @@ class PatchSink:
         order = (proposal.snapshot.create_time_ns, path)
         self._lanes.put(path, order, proposal.lane, partial(self._apply, path, done))
 
-    def _compute(self, path: str, reader: CutReader) -> Rendering:
+    def _compute(self, path: str, reader: CutReader) -> Computed:
         proposal: Proposal | None = None
         try:
             snapshot = self._run.population.member(path, reader.cut)
@@ -99,7 +99,7 @@ class PatchSink:
             # Also if the cut does not hold the collection at present, which may take a while.
             if proposal is None:
                 self._lanes.dismiss(path)
-        return Rendering({}, gone=True, view=proposal)
+        return Computed({}, gone=True, view=proposal)
 
     def _apply(self, path: str, done: Callable[[Outcome], None]) -> None:
         failures = 0

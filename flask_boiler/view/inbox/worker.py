@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
+from flask_boiler.engine.live_view import Computed, LiveView, Outcome
 from flask_boiler.engine.publishing.acceptance import Acceptance
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.errors import UnavailableError
@@ -164,7 +164,7 @@ class Worker:
 
     # What the engine calls.
 
-    def compute(self, reader: CutReader) -> Rendering:
+    def compute(self, reader: CutReader) -> Computed:
         """Look at the queue: choose the window, and have the cut hold it.
 
         :raises Incomplete: the cut does not hold it yet.
@@ -184,9 +184,9 @@ class Worker:
         with self._condition:
             self._targets = targets
             self._troubled.clear()
-        return Rendering({})
+        return Computed({})
 
-    def submit(self, view: LiveView, rendering: Rendering, done: Callable[[Outcome], None]) -> None:
+    def submit(self, view: LiveView, computed: Computed, done: Callable[[Outcome], None]) -> None:
         """Apply what can be applied; ``done`` is called when nothing is left."""
         with self._condition:
             if not self._stopped.is_set():

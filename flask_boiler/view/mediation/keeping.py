@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.live_view import Rendering
+from flask_boiler.engine.live_view import Computed
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.publishing.ledger import ledger_path, owner_of
 from flask_boiler.engine.publishing.publisher import Publisher
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 #: Computes a live view on a cut; what the engine calls.
-Computation = Callable[[CutReader], Rendering]
+Computation = Callable[[CutReader], Computed]
 
 _HANDLERS = ("on_create", "on_update", "on_delete")
 
@@ -88,22 +88,22 @@ class ViewKeeper:
     def computation(self, key: ViewKey, run: Run) -> Computation:
         """Build the view of the newest root, or take leave of it."""
 
-        def compute(reader: CutReader) -> Rendering:
+        def compute(reader: CutReader) -> Computed:
             root = run.population.member(key.root, reader.cut)
             with run.context.activated():
                 if root is None:
                     return self._take_leave(key, run)
                 reader.given[root.path] = root
                 with reading_through(reader):
-                    return self._rendering(self._build(root), key, run)
+                    return self._computed(self._build(root), key, run)
 
         return compute
 
-    def _rendering(self, view: ViewModel, key: ViewKey, run: Run) -> Rendering:
+    def _computed(self, view: ViewModel, key: ViewKey, run: Run) -> Computed:
         try:
             documents = render(view, key, run.context.datastore.codec)
             adopted = documents.keys() if view.adopts() else ()
-            return Rendering(documents, view=view, adopted=adopted)
+            return Computed(documents, view=view, adopted=adopted)
         except Incomplete as incomplete:
             incomplete.places = _places_of(view)
             raise
@@ -111,15 +111,15 @@ class ViewKeeper:
             wanted = _places_of(view)
             if wanted is None:
                 raise
-            return Rendering(dict.fromkeys(wanted), error=as_exception(error, str(key)))
+            return Computed(dict.fromkeys(wanted), error=as_exception(error, str(key)))
 
-    def _take_leave(self, key: ViewKey, run: Run) -> Rendering:
+    def _take_leave(self, key: ViewKey, run: Run) -> Computed:
         owned = run.publisher.owned(key)
         choice = self._view_cls.on_delete()
         if choice == "delete":
-            return Rendering({}, gone=True)
+            return Computed({}, gone=True)
         if not callable(choice):
-            return Rendering(dict.fromkeys(owned), gone=True)
+            return Computed(dict.fromkeys(owned), gone=True)
         datastore = run.context.datastore
         found = datastore.get([path for place in owned for path in (place, ledger_path(place))])
         documents: dict[str, Any] = {}
@@ -129,7 +129,7 @@ class ViewKeeper:
             left = choice(stored.to_dict()) if stored.exists and owner_of(record) == key else None
             if left is not None:
                 documents[place] = datastore.codec.encode(left, where=place)
-        return Rendering(documents, gone=True)
+        return Computed(documents, gone=True)
 
 
 class DocumentHandler:
@@ -147,21 +147,21 @@ class DocumentHandler:
         """Call the handler that the document's newest state asks for."""
         handled: Snapshot | None = None
 
-        def compute(reader: CutReader) -> Rendering:
+        def compute(reader: CutReader) -> Computed:
             snapshot = run.population.member(key.root, reader.cut)
             owned = run.publisher.owned(key)
             if snapshot is None and handled is None and not owned:
-                return Rendering({}, gone=True)
+                return Computed({}, gone=True)
             with run.context.activated(), _collect() as views:
                 self._call(handled, snapshot, key, run)
-                rendering = self._rendering(views, owned, key, run, gone=snapshot is None)
+                computed = self._computed(views, owned, key, run, gone=snapshot is None)
 
             def keep_progress() -> None:
                 nonlocal handled
                 handled = snapshot
 
-            rendering.on_published = keep_progress
-            return rendering
+            computed.on_published = keep_progress
+            return computed
 
         return compute
 
@@ -179,9 +179,9 @@ class DocumentHandler:
     def _hand(self, handler: Callable[[Snapshot, Any], object], snapshot: Snapshot) -> None:
         require_result(handler(snapshot, self._mediator), handler.__qualname__)
 
-    def _rendering(
+    def _computed(
         self, views: list[ViewModel], owned: frozenset[str], key: ViewKey, run: Run, *, gone: bool
-    ) -> Rendering:
+    ) -> Computed:
         # What earlier handlers published stays until the document goes.
         documents: dict[str, Any] = {} if gone else dict.fromkeys(owned)
         adopted: set[str] = set()
@@ -189,7 +189,7 @@ class DocumentHandler:
             rendered = render(view, key, run.context.datastore.codec)
             documents |= rendered
             adopted |= set(rendered) if view.adopts() else set()
-        return Rendering(documents, gone=gone, adopted=adopted)
+        return Computed(documents, gone=gone, adopted=adopted)
 
 
 def keeper_of(

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
+from flask_boiler.engine.live_view import Computed, LiveView, Outcome
 from flask_boiler.engine.parking.parking import Parking
 from flask_boiler.engine.parking.recorder import Recorder
 from flask_boiler.engine.view_key import ViewKey
@@ -162,7 +162,7 @@ class _Following(Generic[V]):
         # Of the newest computation: getters run once, and while their reads are recorded.
         self._newest: dict[str, Any] = {}
 
-    def compute(self, reader: CutReader) -> Rendering:
+    def compute(self, reader: CutReader) -> Computed:
         """Build the view and read all its attributes."""
         try:
             with self._context.activated(), reading_through(reader):
@@ -175,11 +175,11 @@ class _Following(Generic[V]):
                 # It is raised at who waits for the view, on a thread that is not ours.
                 self.first.set_exception(as_exception(error, "computing it"))
             raise
-        return Rendering({}, view=view)
+        return Computed({}, view=view)
 
-    def submit(self, view: LiveView, rendering: Rendering, done: Callable[[Outcome], None]) -> None:
+    def submit(self, view: LiveView, computed: Computed, done: Callable[[Outcome], None]) -> None:
         """Hand the first value to who waits for it, and each other one to the follower."""
-        newest: V = rendering.view
+        newest: V = computed.view
         value = self._newest
         if not self.first.done():
             self._value = value

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Protocol
 
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
+from flask_boiler.engine.live_view import Computed, LiveView, Outcome
 from flask_boiler.ground.errors import BoilerError, DocumentNotFoundError
 from flask_boiler.ground.json_text import canonical_json
 from flask_boiler.ground.readers import reading_through
@@ -149,7 +149,7 @@ class SharedView:
 
     # --- the engine's side -----------------------------------------------------------------
 
-    def compute(self, reader: CutReader) -> Rendering:
+    def compute(self, reader: CutReader) -> Computed:
         """Build the view and its JSON. That its root is missing is an answer, and no failure."""
         with self._context.activated(), reading_through(reader):
             try:
@@ -158,11 +158,11 @@ class SharedView:
                 self._newest = error
             else:
                 self._newest = Representation.of_view(view).body
-        return Rendering({})
+        return Computed({})
 
-    def submit(self, view: LiveView, rendering: Rendering, done: Callable[[Outcome], None]) -> None:
+    def submit(self, view: LiveView, computed: Computed, done: Callable[[Outcome], None]) -> None:
         """Have what was computed delivered."""
-        self._inbox.append((_News(self._newest, rendering.read_time_ns // 1000), done))
+        self._inbox.append((_News(self._newest, computed.read_time_ns // 1000), done))
         self._wake()
 
     def fail(self, error: Exception) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import LiveView, Rendering
+from flask_boiler.engine.live_view import Computed, LiveView
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.publishing.ledger import ledger_path
 from flask_boiler.engine.view_key import ViewKey
@@ -48,17 +48,17 @@ class Hall:
         places = places or at("at")
 
         def make(key: ViewKey) -> LiveView:
-            def compute(reader: CutReader) -> Rendering:
+            def compute(reader: CutReader) -> Computed:
                 root = population.member(key.root, reader.cut)
                 reader.documents(self.also.get(key, []))
                 self.before[key]()
                 if root is None:
-                    return Rendering({}, gone=True)
+                    return Computed({}, gone=True)
                 wanted = places(root)
                 if key in self.failing:
-                    return Rendering(dict.fromkeys(wanted), error=ValueError("a getter's"))
+                    return Computed(dict.fromkeys(wanted), error=ValueError("a getter's"))
                 stored = CODEC.encode({"by": mediator, "who": root.id, "n": root.get("n")})
-                return Rendering(dict.fromkeys(wanted, stored))
+                return Computed(dict.fromkeys(wanted, stored))
 
             return LiveView(key, compute, self.engine.publisher)
 

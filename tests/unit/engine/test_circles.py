@@ -9,7 +9,7 @@ import pytest
 
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import LiveView, Rendering
+from flask_boiler.engine.live_view import Computed, LiveView
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import CyclicViewError
@@ -37,8 +37,8 @@ class World:
         # Held from the start, so that no view waits.
         self.feed.listen(targets)
 
-        def compute(reader: CutReader) -> Rendering:
-            return Rendering({place: CODEC.encode({"value": 1 + _sum(reader, targets)})})
+        def compute(reader: CutReader) -> Computed:
+            return Computed({place: CODEC.encode({"value": 1 + _sum(reader, targets)})})
 
         return LiveView(ViewKey("adding", place), compute, self.engine.publisher)
 
@@ -116,10 +116,10 @@ def test_a_circle_through_the_root_of_a_view_parks_its_views(world: World) -> No
     population = Population("of left", [LEFT])
 
     def make(key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Rendering:
+        def compute(reader: CutReader) -> Computed:
             root = population.member(key.root, reader.cut)
             assert root is not None
-            return Rendering({"right/1": CODEC.encode({"value": 1 + root.get("value")})})
+            return Computed({"right/1": CODEC.encode({"value": 1 + root.get("value")})})
 
         return LiveView(key, compute, world.engine.publisher)
 
@@ -179,10 +179,10 @@ def test_a_circle_heals_when_one_of_its_views_reads_less_and_stays_as_it_is(worl
     world.datastore.put("switch/1", {"on": True})
     world.feed.listen(["switch/1", RIGHT])
 
-    def compute(reader: CutReader) -> Rendering:
+    def compute(reader: CutReader) -> Computed:
         if reader.documents(["switch/1"])["switch/1"].get("on"):
             reader.query(RIGHT)
-        return Rendering({"left/1": CODEC.encode({"value": 1})})
+        return Computed({"left/1": CODEC.encode({"value": 1})})
 
     key = ViewKey("constant", "left/1")
     world.keep(LiveView(key, compute, world.engine.publisher), world.adding("right/1", LEFT))

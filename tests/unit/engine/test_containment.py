@@ -12,7 +12,7 @@ import pytest
 
 from flask_boiler import attrs
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.live_view import LiveView, Rendering
+from flask_boiler.engine.live_view import Computed, LiveView
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import BoilerError, MaterializationError
 from flask_boiler.ground.values import Snapshot
@@ -44,11 +44,11 @@ def world() -> Iterator[World]:
 def raising(name: str, source: str, kind: type[BaseException], world: World) -> LiveView:
     """A view whose getter ends the thread that it runs on as often as it can, until it heals."""
 
-    def compute(reader: CutReader) -> Rendering:
+    def compute(reader: CutReader) -> Computed:
         value = reader.documents([source])[source].get("value")
         if value == "fatal":
             raise kind("enough")
-        return Rendering({f"views/{name}": CODEC.encode({"value": value})})
+        return Computed({f"views/{name}": CODEC.encode({"value": value})})
 
     return LiveView(ViewKey(name, source), compute, world.engine.publisher)
 

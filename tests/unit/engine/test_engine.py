@@ -10,7 +10,7 @@ import pytest
 
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import LiveView, Outcome, Rendering
+from flask_boiler.engine.live_view import Computed, LiveView, Outcome
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.publishing.ledger import ledger_path
 from flask_boiler.engine.view_key import ViewKey
@@ -50,12 +50,12 @@ class World:
         """A view of the ``value`` fields of some documents."""
         key = ViewKey(name, sources[0])
 
-        def compute(reader: CutReader) -> Rendering:
+        def compute(reader: CutReader) -> Computed:
             found = reader.documents(sources)
             before()
             self.computed.append(name)
             values = {s.rpartition("/")[2]: found[s].get("value") for s in sources}
-            return Rendering({place or f"views/{name}": CODEC.encode(values)})
+            return Computed({place or f"views/{name}": CODEC.encode(values)})
 
         return LiveView(key, compute, self.engine.publisher)
 
@@ -151,10 +151,10 @@ def test_what_is_read_no_longer_is_released(world: World) -> None:
     world.datastore.put("b/1", {"value": 1})
     world.datastore.put("b/2", {"value": 2})
 
-    def compute(reader: CutReader) -> Rendering:
+    def compute(reader: CutReader) -> Computed:
         path = reader.documents(["a/1"])["a/1"].get("next")
         value = reader.documents([path])[path].get("value")
-        return Rendering({"views/v": CODEC.encode({"value": value})})
+        return Computed({"views/v": CODEC.encode({"value": value})})
 
     world.engine.add(LiveView(ViewKey("v", "a/1"), compute, world.engine.publisher))
     for path in ("a/1", "b/1"):
@@ -234,9 +234,9 @@ def test_a_conflict_of_one_view_does_not_hold_up_another(world: World) -> None:
 def test_a_failing_view_parks_alone_and_heals_on_the_next_change(world: World) -> None:
     world.datastore.put("a/1", {"value": 1})
 
-    def compute(reader: CutReader) -> Rendering:
+    def compute(reader: CutReader) -> Computed:
         value = 10 // reader.documents(["a/1"])["a/1"].get("value")
-        return Rendering({"views/v": CODEC.encode({"value": value})})
+        return Computed({"views/v": CODEC.encode({"value": value})})
 
     world.add(LiveView(ViewKey("v", "a/1"), compute, world.engine.publisher), "a/1")
     world.add(world.copying("w", "a/1"))
@@ -299,11 +299,11 @@ def test_the_second_view_of_a_place_is_parked_until_the_first_is_gone(world: Wor
     world.datastore.put("City/SF", {"value": 1})
 
     def make(key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Rendering:
+        def compute(reader: CutReader) -> Computed:
             root = population.member(key.root, reader.cut)
             if root is None:
-                return Rendering({}, gone=True)
-            return Rendering({"views/one": CODEC.encode({"value": root.get("value")})})
+                return Computed({}, gone=True)
+            return Computed({"views/one": CODEC.encode({"value": root.get("value")})})
 
         return LiveView(key, compute, world.engine.publisher)
 
@@ -349,9 +349,9 @@ def test_views_whose_roots_went_away_meanwhile_are_removed(world: World) -> None
     population = Population("city", [CITIES])
 
     def make(key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Rendering:
+        def compute(reader: CutReader) -> Computed:
             assert population.member(key.root, reader.cut) is None
-            return Rendering({}, gone=True)
+            return Computed({}, gone=True)
 
         return LiveView(key, compute, world.engine.publisher)
 
@@ -371,10 +371,10 @@ def test_a_restart_over_true_views_writes_nothing(world: World) -> None:
     population = Population("city", [CITIES])
 
     def make(key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Rendering:
+        def compute(reader: CutReader) -> Computed:
             root = population.member(key.root, reader.cut)
             assert root is not None
-            return Rendering({"views/SF": CODEC.encode({"value": root.get("value")})})
+            return Computed({"views/SF": CODEC.encode({"value": root.get("value")})})
 
         return LiveView(key, compute, world.engine.publisher)
 
@@ -413,9 +413,9 @@ def test_a_key_is_kept_once(world: World) -> None:
 def test_places_that_a_view_leaves_are_deleted_with_its_other_writes(world: World) -> None:
     world.datastore.put("a/1", {"value": "x"})
 
-    def compute(reader: CutReader) -> Rendering:
+    def compute(reader: CutReader) -> Computed:
         value = reader.documents(["a/1"])["a/1"].get("value")
-        return Rendering({f"views/{value}": CODEC.encode({"value": value})})
+        return Computed({f"views/{value}": CODEC.encode({"value": value})})
 
     world.add(LiveView(ViewKey("v", "a/1"), compute, world.engine.publisher), "a/1")
     world.change("a/1", "y")
@@ -436,10 +436,10 @@ def test_a_conflict_that_explains_nothing_is_tried_again(world: World) -> None:
 def test_while_it_waits_a_view_keeps_what_its_value_was_made_from(world: World) -> None:
     world.datastore.put("a/1", {"next": "b/1"})
 
-    def compute(reader: CutReader) -> Rendering:
+    def compute(reader: CutReader) -> Computed:
         path = reader.documents(["a/1"])["a/1"].get("next")
         value = reader.documents([path])[path].get("value")
-        return Rendering({"views/v": CODEC.encode({"value": value})})
+        return Computed({"views/v": CODEC.encode({"value": value})})
 
     world.engine.add(LiveView(ViewKey("v", "a/1"), compute, world.engine.publisher))
     for path in ("a/1", "b/1"):
@@ -487,11 +487,11 @@ def test_what_a_view_waited_for_in_vain_does_not_deafen_it(world: World) -> None
     population = Population("city", [CITIES])
 
     def make(key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Rendering:
+        def compute(reader: CutReader) -> Computed:
             root = population.member(key.root, reader.cut)
             assert root is not None
             mayor = reader.documents([root.get("mayor")])[root.get("mayor")]
-            return Rendering({"views/SF": CODEC.encode({"mayor": mayor.get("value")})})
+            return Computed({"views/SF": CODEC.encode({"mayor": mayor.get("value")})})
 
         return LiveView(key, compute, world.engine.publisher)
 
@@ -520,12 +520,12 @@ def _keep_copies(world: World, population: Population) -> None:
     """A view for each member, of its ``value``, until it is gone."""
 
     def make(key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Rendering:
+        def compute(reader: CutReader) -> Computed:
             root = population.member(key.root, reader.cut)
             if root is None:
-                return Rendering({}, gone=True)
+                return Computed({}, gone=True)
             place = f"views/{root.id}"
-            return Rendering({place: CODEC.encode({"value": root.get("value")})})
+            return Computed({place: CODEC.encode({"value": root.get("value")})})
 
         return LiveView(key, compute, world.engine.publisher)
 
@@ -537,12 +537,12 @@ def test_the_end_of_a_discarded_view_is_not_that_of_its_successor(world: World) 
     ends: list[Callable[[Outcome], None]] = []
 
     class Slow:
-        def submit(self, view: LiveView, rendering: Rendering, done: Any) -> None:
+        def submit(self, view: LiveView, computed: Computed, done: Any) -> None:
             ends.append(done)
             submitted.release()
 
     submitted = threading.Semaphore(0)
-    world.engine.add(LiveView(key, lambda reader: Rendering({}, gone=True), Slow()))
+    world.engine.add(LiveView(key, lambda reader: Computed({}, gone=True), Slow()))
     assert submitted.acquire(timeout=TIMEOUT_S)
     world.engine.discard(key)
     world.engine.add(world.copying("v", "a/1"))
@@ -681,9 +681,9 @@ def test_a_place_that_cannot_even_be_named_parks_its_view_alone(world: World) ->
 def test_a_claim_that_was_lost_deletes_nothing(world: World) -> None:
     world.datastore.put("a/1", {"value": "x"})
 
-    def compute(reader: CutReader) -> Rendering:
+    def compute(reader: CutReader) -> Computed:
         value = reader.documents(["a/1"])["a/1"].get("value")
-        return Rendering({f"views/{value}": CODEC.encode({"value": value})})
+        return Computed({f"views/{value}": CODEC.encode({"value": value})})
 
     world.engine.add(LiveView(ViewKey("v", "a/1"), compute, world.engine.publisher))
     world.feed.listened.get(timeout=TIMEOUT_S)
@@ -738,9 +738,9 @@ def test_a_handler_may_stop_its_own_population(world: World) -> None:
     population = Population("city", [CITIES])
 
     def make(key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Rendering:
+        def compute(reader: CutReader) -> Computed:
             world.engine.depopulate(population)
-            return Rendering({})
+            return Computed({})
 
         return LiveView(key, compute, world.engine.publisher)
 
@@ -772,11 +772,11 @@ def test_a_change_before_a_view_is_known_as_a_reader_is_not_lost(world: World) -
 def test_what_came_while_a_view_missed_it_is_not_waited_for(world: World) -> None:
     entered, go_on = threading.Event(), threading.Event()
 
-    def compute(reader: CutReader) -> Rendering:
+    def compute(reader: CutReader) -> Computed:
         entered.set()
         assert go_on.wait(TIMEOUT_S)
         value = reader.documents(["b/1"])["b/1"].get("value")
-        return Rendering({"views/v": CODEC.encode({"value": value})})
+        return Computed({"views/v": CODEC.encode({"value": value})})
 
     world.engine.add(LiveView(ViewKey("v", "b/1"), compute, world.engine.publisher))
     assert entered.wait(TIMEOUT_S)
@@ -790,10 +790,10 @@ def test_a_view_heals_when_what_it_failed_on_changes(world: World) -> None:
     world.datastore.put("b/1", {"value": 0})
     world.add(world.copying("w", "b/1"), "b/1")
 
-    def compute(reader: CutReader) -> Rendering:
+    def compute(reader: CutReader) -> Computed:
         reader.documents(["a/1"])
         value = 10 // reader.documents(["b/1"])["b/1"].get("value")
-        return Rendering({"views/v": CODEC.encode({"value": value})})
+        return Computed({"views/v": CODEC.encode({"value": value})})
 
     world.add(LiveView(ViewKey("v", "a/1"), compute, world.engine.publisher), "a/1")
     assert list(world.errors) == ["v:a/1"]
@@ -824,9 +824,9 @@ def test_a_root_that_is_recreated_while_its_view_goes_has_a_view_again(world: Wo
 def test_a_place_is_not_deleted_that_somebody_published_since(world: World) -> None:
     world.datastore.put("a/1", {"value": "x"})
 
-    def compute(reader: CutReader) -> Rendering:
+    def compute(reader: CutReader) -> Computed:
         value = reader.documents(["a/1"])["a/1"].get("value")
-        return Rendering({f"views/{value}": CODEC.encode({"value": value})})
+        return Computed({f"views/{value}": CODEC.encode({"value": value})})
 
     world.add(LiveView(ViewKey("v", "a/1"), compute, world.engine.publisher), "a/1")
     assert world.datastore.entered.acquire(timeout=TIMEOUT_S)
@@ -872,11 +872,11 @@ class Town:
         assert world.feed.listened.get(timeout=TIMEOUT_S) == "towns/a"
 
     def _make(self, key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Rendering:
+        def compute(reader: CutReader) -> Computed:
             root = self.population.member(key.root, reader.cut)
             if root is None:
-                return Rendering({}, gone=True)
-            return Rendering({"townView/a": CODEC.encode({"value": root.get("value")})})
+                return Computed({}, gone=True)
+            return Computed({"townView/a": CODEC.encode({"value": root.get("value")})})
 
         return LiveView(key, compute, self.world.engine.publisher)
 

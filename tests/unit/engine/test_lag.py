@@ -10,7 +10,7 @@ import pytest
 
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import LiveView, Rendering
+from flask_boiler.engine.live_view import Computed, LiveView
 from flask_boiler.engine.view_key import ViewKey
 from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed
 
@@ -31,11 +31,11 @@ class World:
         self.engine.add(LiveView(ViewKey("copy", "a/1"), self._compute, self.engine.publisher))
         assert self.feed.listened.get(timeout=TIMEOUT_S) == "a/1"
 
-    def _compute(self, reader: CutReader) -> Rendering:
+    def _compute(self, reader: CutReader) -> Computed:
         value = reader.documents(["a/1"])["a/1"].get("value")
         self.computing.release()
         assert self.go_on.acquire(timeout=TIMEOUT_S)
-        return Rendering({"views/1": CODEC.encode({"value": value})})
+        return Computed({"views/1": CODEC.encode({"value": value})})
 
     def change(self, value: int) -> None:
         self.datastore.put("a/1", {"value": value})

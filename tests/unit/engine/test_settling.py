@@ -9,7 +9,7 @@ import pytest
 
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import LiveView, Rendering
+from flask_boiler.engine.live_view import Computed, LiveView
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import UnavailableError
 from flask_boiler.ground.values import Target
@@ -46,11 +46,11 @@ class World:
     def handling(self, source: str) -> LiveView:
         """A view that publishes nothing, as a handler of documents does."""
 
-        def compute(reader: CutReader) -> Rendering:
+        def compute(reader: CutReader) -> Computed:
             reader.documents([source])
             while self.effects:
                 self.effects.pop()()
-            return Rendering({})
+            return Computed({})
 
         return LiveView(ViewKey("handler", source), compute, self.engine.publisher)
 

@@ -93,14 +93,14 @@ def test_so_it_has_when_it_was_gone_before_it_was_listened_to(hall: Hall) -> Non
     hall.datastore.put("seats/1", STRANGE)
     submit = hall.engine.publisher.submit
 
-    def remove_meanwhile(view: object, rendering: object, done: object) -> None:
+    def remove_meanwhile(view: object, computed: object, done: object) -> None:
         def tell(outcome: object) -> None:
             if hall.datastore.fields("seats/1") == STRANGE:
                 hall.datastore.drop("seats/1")
                 hall.feed.deliver("seats/1")
             done(outcome)  # type: ignore[operator]
 
-        submit(view, rendering, tell)  # type: ignore[arg-type]
+        submit(view, computed, tell)  # type: ignore[arg-type]
 
     hall.engine.publisher.submit = remove_meanwhile  # type: ignore[method-assign]
     hall.show(a={"at": ["1"]})

@@ -10,7 +10,7 @@ import pytest
 
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import LiveView, Rendering
+from flask_boiler.engine.live_view import Computed, LiveView
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.publishing.ledger import ledger_path
 from flask_boiler.engine.publishing.tombstones import KEPT_FOR_NS
@@ -58,13 +58,13 @@ class Process:
         self.engine.await_quiet(timeout_s=TIMEOUT_S)
 
     def _make(self, key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Rendering:
+        def compute(reader: CutReader) -> Computed:
             root = self._population.member(key.root, reader.cut)
             self.before_it_ends()
             if root is None:
-                return Rendering({}, gone=True)
+                return Computed({}, gone=True)
             place = root.get("place") or "views/SF"
-            return Rendering({place: CODEC.encode({"value": root.get("value")})})
+            return Computed({place: CODEC.encode({"value": root.get("value")})})
 
         return LiveView(key, compute, self.engine.publisher)
 

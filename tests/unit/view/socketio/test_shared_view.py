@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flask_boiler import attrs
-from flask_boiler.engine.live_view import Outcome, Rendering
+from flask_boiler.engine.live_view import Computed, Outcome
 from flask_boiler.ground.errors import BoilerError, DocumentNotFoundError, MaterializationError
 from flask_boiler.view.socketio.options import SubscriptionOptions, WsLimits
 from flask_boiler.view.socketio.shared_view import Message, SharedView
@@ -73,10 +73,10 @@ class Stage:
             assert isinstance(self.value, dict)
             self.value = {**self.value, **changes}
         reader: Any = None
-        rendering = self.view.compute(reader)
-        rendering.read_time_ns = at * 1000 + 999
+        computed = self.view.compute(reader)
+        computed.read_time_ns = at * 1000 + 999
         live: Any = None
-        self.view.submit(live, rendering, self.outcomes.append)
+        self.view.submit(live, computed, self.outcomes.append)
         self.deliver()
 
     def deliver(self, after_s: float = 0.0) -> None:
@@ -367,7 +367,7 @@ def test_who_left_is_told_nothing() -> None:
 def test_what_is_not_delivered_any_more_counts_as_done() -> None:
     stage = Stage()
     live: Any = None
-    stage.view.submit(live, Rendering({}), stage.outcomes.append)
+    stage.view.submit(live, Computed({}), stage.outcomes.append)
     stage.view.drop()
     assert stage.outcomes == [Outcome()]
 
