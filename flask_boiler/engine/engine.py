@@ -22,7 +22,7 @@ from flask_boiler.engine.awaiting import Wanted, is_taken
 from flask_boiler.engine.circles import circle_error, circle_through
 from flask_boiler.engine.cut_reader import CutReader, differs
 from flask_boiler.engine.dependencies import Dependencies
-from flask_boiler.engine.live_view import Computed, LiveView, Outcome, Phase, farewell_of
+from flask_boiler.engine.live_view import Computed, LiveView, Phase, PublishOutcome, farewell_of
 from flask_boiler.engine.parking.hindered import Hindered
 from flask_boiler.engine.parking.parking import Parking, as_boiler_error
 from flask_boiler.engine.phases import Phases
@@ -435,7 +435,7 @@ class Engine:
             view.sink.submit(view, computed, done)
         except BaseException as error:
             # A sink that takes nothing: only its own view is to suffer.
-            done(Outcome(error=as_exception(error, f"publishing {view.key}")))
+            done(PublishOutcome(error=as_exception(error, f"publishing {view.key}")))
 
     def _circle(self, view: LiveView, computed: Computed, cut: Cut) -> Sequence[ViewKey]:
         return circle_through(
@@ -445,7 +445,7 @@ class Engine:
             places_of=self.publisher.owned,
         )
 
-    def _published(self, view: LiveView, computed: Computed, outcome: Outcome) -> None:
+    def _published(self, view: LiveView, computed: Computed, outcome: PublishOutcome) -> None:
         with self._lock:
             if view.discarded:
                 # Another view may have its key by now.

@@ -30,7 +30,7 @@ from flask_boiler.ground.values import Target
 if TYPE_CHECKING:
     from flask_boiler.engine.cut_reader import CutReader
 
-__all__ = ["Computed", "LiveView", "Outcome", "Phase", "Sink", "farewell_of"]
+__all__ = ["Computed", "LiveView", "Phase", "PublishOutcome", "Sink", "farewell_of"]
 
 
 class Phase(enum.Enum):
@@ -71,7 +71,7 @@ class Computed:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PublishOutcome:
     """How publishing what was computed ended.
 
     :param written: documents were written or deleted.
@@ -93,7 +93,9 @@ class Outcome:
 class Sink(Protocol):
     """Where a view goes."""
 
-    def submit(self, view: LiveView, computed: Computed, done: Callable[[Outcome], None]) -> None:
+    def submit(
+        self, view: LiveView, computed: Computed, done: Callable[[PublishOutcome], None]
+    ) -> None:
         """Publish; ``done`` is called once, on any thread."""
         ...
 

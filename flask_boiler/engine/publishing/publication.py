@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from flask_boiler.engine.live_view import Computed, LiveView, Outcome
+from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
 from flask_boiler.engine.publishing.places import Plan
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import MaterializationError
@@ -34,7 +34,7 @@ class Publication:
 
     view: LiveView
     computed: Computed
-    done: Callable[[Outcome], None]
+    done: Callable[[PublishOutcome], None]
     plan: Plan = field(default_factory=Plan)
     error: Exception | None = None
     contested: frozenset[str] = frozenset()
@@ -59,7 +59,7 @@ class Publication:
         """Whether its next commit only gives places up."""
         return self.leaving or self.error is not None
 
-    def end(self, outcome: Outcome) -> None:
+    def end(self, outcome: PublishOutcome) -> None:
         """Tell how it ended, once."""
         if not self.ended:
             self.ended = True

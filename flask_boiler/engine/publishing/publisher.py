@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
-from flask_boiler.engine.live_view import Computed, LiveView, Outcome
+from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
 from flask_boiler.engine.publishing.acceptance import Acceptance
 from flask_boiler.engine.publishing.commits import commits_of, fits
 from flask_boiler.engine.publishing.intake import Intake
@@ -124,7 +124,9 @@ class Publisher:
         self._arrivals.put(Signal.END)
         join(self._thread)
 
-    def submit(self, view: LiveView, computed: Computed, done: Callable[[Outcome], None]) -> None:
+    def submit(
+        self, view: LiveView, computed: Computed, done: Callable[[PublishOutcome], None]
+    ) -> None:
         """Put what was computed at the view's places."""
         self._arrivals.put(Publication(view, computed, done, error=computed.error))
 
@@ -210,7 +212,7 @@ class Publisher:
             logger.exception("publishing %d view(s) failed", len(batch))
             told = as_exception(error, "publishing")
             for publication in batch:
-                publication.end(Outcome(error=told, freed=publication.freed))
+                publication.end(PublishOutcome(error=told, freed=publication.freed))
 
     def _advance(self, batch: Sequence[Publication]) -> list[Publication]:
         """Commit what may be; what of the batch has to be looked at again."""
@@ -245,7 +247,7 @@ class Publisher:
     def _is_wanted(self, publication: Publication) -> bool:
         if publication.view.discarded and not publication.ended:
             # It would claim places for a view that is kept no more.
-            publication.end(Outcome(freed=publication.freed))
+            publication.end(PublishOutcome(freed=publication.freed))
         return not publication.ended
 
     def _settle(self, batch: Sequence[Publication]) -> Settlement:
@@ -454,7 +456,9 @@ class Publisher:
         computed = publication.computed
         if computed.gone and self.owned(key):
             # What its class leaves behind there is to be computed.
-            publication.end(Outcome(newer_than_ns=computed.read_time_ns, freed=publication.freed))
+            publication.end(
+                PublishOutcome(newer_than_ns=computed.read_time_ns, freed=publication.freed)
+            )
 
     def _prune(self) -> None:
         """Remove tombstones that have served."""
@@ -493,7 +497,7 @@ class Publisher:
         with self._lock:
             newest_ns = max(self._places.newest_elsewhere_ns(concerned), pruned_until_ns)
         if newest_ns > publication.computed.read_time_ns:
-            publication.end(Outcome(newer_than_ns=newest_ns, freed=publication.freed))
+            publication.end(PublishOutcome(newer_than_ns=newest_ns, freed=publication.freed))
 
     def _split(self, batch: Sequence[Publication], error: BoilerError) -> list[Publication]:
         """One of the batch is unacceptable: find it, and publish the others."""
@@ -523,7 +527,7 @@ class Publisher:
 
     def _end(self, publication: Publication, *, written: bool = False) -> None:
         publication.end(
-            Outcome(
+            PublishOutcome(
                 written=written,
                 freed=publication.freed | publication.dropped,
                 error=publication.error,

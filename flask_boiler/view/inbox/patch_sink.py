@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.live_view import Computed, LiveView, Outcome
+from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
 from flask_boiler.engine.publishing.acceptance import Acceptance
 from flask_boiler.engine.publishing.probing import takes_commits
 from flask_boiler.engine.view_key import ViewKey
@@ -79,11 +79,13 @@ class PatchSink:
             self._lanes.expect(key.root, (snapshot.create_time_ns, key.root))
         return LiveView(key, partial(self._compute, key.root), self)
 
-    def submit(self, view: LiveView, computed: Computed, done: Callable[[Outcome], None]) -> None:
+    def submit(
+        self, view: LiveView, computed: Computed, done: Callable[[PublishOutcome], None]
+    ) -> None:
         """Apply what was proposed, if anything was, in its turn."""
         proposal: Proposal | None = computed.view
         if proposal is None:
-            done(Outcome())
+            done(PublishOutcome())
             return
         path = proposal.snapshot.path
         order = (proposal.snapshot.create_time_ns, path)
@@ -101,7 +103,7 @@ class PatchSink:
                 self._lanes.dismiss(path)
         return Computed({}, gone=True, view=proposal)
 
-    def _apply(self, path: str, done: Callable[[Outcome], None]) -> None:
+    def _apply(self, path: str, done: Callable[[PublishOutcome], None]) -> None:
         failures = 0
         while not self._stopping.is_set() and not self._is_over(path):
             try:
@@ -111,22 +113,22 @@ class PatchSink:
                 if is_refusal(error):
                     self._acceptance.refused(error)
                 if failures >= _PATIENCE and takes_commits(self._run.context.datastore):
-                    done(Outcome(error=error))
+                    done(PublishOutcome(error=error))
                     return
                 self._pause(path, failures, error)
             except BaseException as error:
                 # Such as a SystemExit from a setter: the thread is there for other patches, too.
                 told = as_exception(error, path)
                 if not is_refusal(told) or not self._acceptance.is_refused_to_all():
-                    done(Outcome(error=told))
+                    done(PublishOutcome(error=told))
                     return
                 failures += 1
                 self._pause(path, failures, told)
             else:
-                done(Outcome(written=written))
+                done(PublishOutcome(written=written))
                 return
         # Another worker has marked it, or else the next start finds it.
-        done(Outcome())
+        done(PublishOutcome())
 
     def _is_over(self, path: str) -> bool:
         """Whether a patch is known to be marked; that is then worth no transaction."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.live_view import Computed, LiveView, Outcome
+from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
 from flask_boiler.engine.publishing.acceptance import Acceptance
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.errors import UnavailableError
@@ -99,7 +99,7 @@ class Worker:
         self._acceptance = acceptance
         self._condition = threading.Condition()
         self._targets: list[QueryTarget] = []
-        self._done: Callable[[Outcome], None] | None = None
+        self._done: Callable[[PublishOutcome], None] | None = None
         self._stopped = threading.Event()
         # The keys of the tasks in hand: two of one key would only disturb each other.
         self._in_hand: set[str] = set()
@@ -141,7 +141,7 @@ class Worker:
         with self._condition:
             done, self._done = self._done, None
         if done is not None:
-            done(Outcome())
+            done(PublishOutcome())
 
     @property
     def parked(self) -> list[ParkedTask] | None:
@@ -186,14 +186,16 @@ class Worker:
             self._troubled.clear()
         return Computed({})
 
-    def submit(self, view: LiveView, computed: Computed, done: Callable[[Outcome], None]) -> None:
+    def submit(
+        self, view: LiveView, computed: Computed, done: Callable[[PublishOutcome], None]
+    ) -> None:
         """Apply what can be applied; ``done`` is called when nothing is left."""
         with self._condition:
             if not self._stopped.is_set():
                 self._done = done
                 self._condition.notify_all()
                 return
-        done(Outcome())
+        done(PublishOutcome())
 
     def _see(self, cut: Cut, targets: list[QueryTarget]) -> _Seen:
         return _seen(cut, targets, self._records.target, self._queue.key)
@@ -235,7 +237,7 @@ class Worker:
     def _take(self) -> Snapshot | None:
         """A task to apply; waits until there is one. ``None`` at the end."""
         while True:
-            done: Callable[[Outcome], None] | None = None
+            done: Callable[[PublishOutcome], None] | None = None
             with self._condition:
                 if self._stopped.is_set():
                     return None
@@ -326,16 +328,16 @@ class Worker:
             longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**self._pauses)
         self._stopped.wait(longest * random.uniform(0.5, 1.0))
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self) -> PublishOutcome:
         written, self._written = self._written, False
         cut = self._feed.cut
         targets = (*self._targets, self._records.target)
         if self._troubled:
-            return Outcome(error=next(iter(self._troubled.values())))
+            return PublishOutcome(error=next(iter(self._troubled.values())))
         if not all(cut.holds(target) for target in targets) or self._not_before:
             # Whatever is missing comes with a newer cut, or its refusal does.
-            return Outcome(newer_than_ns=cut.read_time_ns + 1)
-        return Outcome(written=written)
+            return PublishOutcome(newer_than_ns=cut.read_time_ns + 1)
+        return PublishOutcome(written=written)
 
 
 def _seen(cut: Cut, targets: list[QueryTarget], records: QueryTarget, key: TaskKey) -> _Seen:

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import Computed, LiveView, Outcome
+from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
 from flask_boiler.engine.parking.parking import Parking
 from flask_boiler.engine.parking.recorder import Recorder
 from flask_boiler.engine.view_key import ViewKey
@@ -177,7 +177,9 @@ class _Following(Generic[V]):
             raise
         return Computed({}, view=view)
 
-    def submit(self, view: LiveView, computed: Computed, done: Callable[[Outcome], None]) -> None:
+    def submit(
+        self, view: LiveView, computed: Computed, done: Callable[[PublishOutcome], None]
+    ) -> None:
         """Hand the first value to who waits for it, and each other one to the follower."""
         newest: V = computed.view
         value = self._newest
@@ -185,23 +187,23 @@ class _Following(Generic[V]):
             self._value = value
             newest.follow(self._release, self._f_notify)
             self.first.set_result(newest)
-            done(Outcome())
+            done(PublishOutcome())
         elif value == self._value:
-            done(Outcome())
+            done(PublishOutcome())
         else:
             self._value = value
             self._notifiers.submit(self._notify, newest, done)
 
-    def _notify(self, newest: V, done: Callable[[Outcome], None]) -> None:
+    def _notify(self, newest: V, done: Callable[[PublishOutcome], None]) -> None:
         try:
             followed = self.first.result()
             followed.become(newest)
             with self._context.activated():
                 require_result(followed.notify(), "f_notify")
         except BaseException as error:
-            done(Outcome(error=as_exception(error, "f_notify")))
+            done(PublishOutcome(error=as_exception(error, "f_notify")))
         else:
-            done(Outcome(written=True))
+            done(PublishOutcome(written=True))
 
 
 def _start_engine(context: ApplicationContext) -> tuple[Engine, Recorder]:

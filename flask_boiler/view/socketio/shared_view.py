@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Protocol
 
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.live_view import Computed, LiveView, Outcome
+from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
 from flask_boiler.ground.errors import BoilerError, DocumentNotFoundError
 from flask_boiler.ground.json_text import canonical_json
 from flask_boiler.ground.readers import reading_through
@@ -137,7 +137,7 @@ class SharedView:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._rooms: dict[tuple[Updates, float], Room] = {}
-        self._inbox: deque[tuple[_News, Callable[[Outcome], None] | None]] = deque()
+        self._inbox: deque[tuple[_News, Callable[[PublishOutcome], None] | None]] = deque()
         self._newest: dict[str, Any] | DocumentNotFoundError = {}
         self._state: State | None = None
         #: All versions that name the newest value; usually one.
@@ -160,7 +160,9 @@ class SharedView:
                 self._newest = Representation.of_view(view).body
         return Computed({})
 
-    def submit(self, view: LiveView, computed: Computed, done: Callable[[Outcome], None]) -> None:
+    def submit(
+        self, view: LiveView, computed: Computed, done: Callable[[PublishOutcome], None]
+    ) -> None:
         """Have what was computed delivered."""
         self._inbox.append((_News(self._newest, computed.read_time_ns // 1000), done))
         self._wake()
@@ -265,7 +267,7 @@ class SharedView:
         while self._inbox:
             _, done = self._inbox.popleft()
             if done is not None:
-                done(Outcome())
+                done(PublishOutcome())
 
     def _is_known(self) -> bool:
         return self._state is not None or self._failure is not None
@@ -277,7 +279,7 @@ class SharedView:
             news, done = self._inbox.popleft()
             changed = self._take_in(news)
             if done is not None:
-                finished.append(partial(done, Outcome(written=changed)))
+                finished.append(partial(done, PublishOutcome(written=changed)))
         return finished
 
     def _take_in(self, news: _News) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import Computed, LiveView, Outcome
+from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.publishing.ledger import ledger_path
 from flask_boiler.engine.view_key import ViewKey
@@ -534,7 +534,7 @@ def _keep_copies(world: World, population: Population) -> None:
 
 def test_the_end_of_a_discarded_view_is_not_that_of_its_successor(world: World) -> None:
     key = ViewKey("v", "a/1")
-    ends: list[Callable[[Outcome], None]] = []
+    ends: list[Callable[[PublishOutcome], None]] = []
 
     class Slow:
         def submit(self, view: LiveView, computed: Computed, done: Any) -> None:
@@ -548,7 +548,7 @@ def test_the_end_of_a_discarded_view_is_not_that_of_its_successor(world: World) 
     world.engine.add(world.copying("v", "a/1"))
     world.feed.listened.get(timeout=TIMEOUT_S)
     world.feed.deliver("a/1")
-    ends[0](Outcome(written=True))
+    ends[0](PublishOutcome(written=True))
     world.quiet()
     assert world.engine.views == 1
     world.change("a/1", 2)

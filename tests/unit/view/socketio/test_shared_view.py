@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flask_boiler import attrs
-from flask_boiler.engine.live_view import Computed, Outcome
+from flask_boiler.engine.live_view import Computed, PublishOutcome
 from flask_boiler.ground.errors import BoilerError, DocumentNotFoundError, MaterializationError
 from flask_boiler.view.socketio.options import SubscriptionOptions, WsLimits
 from flask_boiler.view.socketio.shared_view import Message, SharedView
@@ -58,7 +58,7 @@ class Stage:
         self.value: dict[str, Any] | Exception = {"lines": ["a"] * 50, "note": None}
         context: Any = type("Context", (), {"activated": staticmethod(nullcontext)})
         self.view = SharedView(context, self._build, WsLimits(**limits), self.clients, lambda: None)
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[PublishOutcome] = []
         self.now = 100.0
         self.again: float | None = None
 
@@ -100,7 +100,7 @@ def test_a_change_is_told_to_all_at_once() -> None:
     stage.compute(2_000, note="x")
     assert [stage.versions(sid) for sid in "abc"] == [[2_000]] * 3
     assert stage.clients.sent == 1
-    assert stage.outcomes == [Outcome(written=True)] * 2
+    assert stage.outcomes == [PublishOutcome(written=True)] * 2
 
 
 def test_an_equal_value_is_told_to_nobody() -> None:
@@ -109,7 +109,7 @@ def test_an_equal_value_is_told_to_nobody() -> None:
     stage.join("a")
     stage.compute(2_000)
     assert stage.versions("a") == []
-    assert stage.outcomes[-1] == Outcome(written=False)
+    assert stage.outcomes[-1] == PublishOutcome(written=False)
 
 
 def test_versions_increase_even_if_read_times_do_not() -> None:
@@ -369,7 +369,7 @@ def test_what_is_not_delivered_any_more_counts_as_done() -> None:
     live: Any = None
     stage.view.submit(live, Computed({}), stage.outcomes.append)
     stage.view.drop()
-    assert stage.outcomes == [Outcome()]
+    assert stage.outcomes == [PublishOutcome()]
 
 
 def test_a_getter_that_misses_a_document_is_a_failure_and_not_a_view_that_is_gone() -> None:
