@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask_boiler import attrs, errors, view
     from flask_boiler.attrs.attribute import Attr, AttributeOptions
-    from flask_boiler.attrs.declarations import RelationAttr
+    from flask_boiler.attrs.condition import Condition
     from flask_boiler.attrs.operators import F
+    from flask_boiler.attrs.relations import RelationAttr
     from flask_boiler.context.config import Config, FirestoreKind, Runtime
     from flask_boiler.context.context import (
         ApplicationContext,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from flask_boiler.local.local_firestore import start_local_firestore
     from flask_boiler.models.domain_model import DomainModel
     from flask_boiler.models.model import Model
-    from flask_boiler.models.query.condition import Condition
     from flask_boiler.models.query.page import Page
     from flask_boiler.models.query.query import Query
     from flask_boiler.operate.extension import Boiler, Mediator
@@ -74,8 +74,9 @@ __version__ = "0.1.0"
 #: Where each public name is defined, by module.
 _DEFINED = {
     "attrs.attribute": ("Attr", "AttributeOptions"),
-    "attrs.declarations": ("RelationAttr",),
+    "attrs.condition": ("Condition",),
     "attrs.operators": ("F",),
+    "attrs.relations": ("RelationAttr",),
     "context.config": ("Config", "FirestoreKind", "Runtime"),
     "context.context": (
         "ApplicationContext",
@@ -90,7 +91,6 @@ _DEFINED = {
     "local.local_firestore": ("start_local_firestore",),
     "models.domain_model": ("DomainModel",),
     "models.model": ("Model",),
-    "models.query.condition": ("Condition",),
     "models.query.page": ("Page",),
     "models.query.query": ("Query",),
     "operate.extension": ("Boiler", "Mediator"),

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from flask_boiler.attrs.attribute import Attr, AttributeOptions
 from flask_boiler.attrs.declarations import (
-    RelationAttr,
     bdict,
     bproperty,
     bytes_,
@@ -31,6 +30,7 @@ from flask_boiler.attrs.declarations import (
     vector,
 )
 from flask_boiler.attrs.operators import F
+from flask_boiler.attrs.relations import RelationAttr
 
 __all__ = [
     "Attr",

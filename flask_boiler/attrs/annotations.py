@@ -10,7 +10,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from flask_boiler.attrs.typed import TypeSource
+from flask_boiler.attrs.type_source import TypeSource
 
 __all__ = ["attribute_types", "is_annotated", "local_names"]
 

@@ -17,14 +17,14 @@ from flask_boiler.attrs.kinds.plain_kinds import (
     StoredMismatch,
     flattened,
 )
+from flask_boiler.attrs.model_state import UNSET, ModelState
 from flask_boiler.attrs.operators import FieldOperators, NestedField, nested
-from flask_boiler.attrs.typed import TypeSource
+from flask_boiler.attrs.type_source import TypeSource
 from flask_boiler.attrs.validating import Validators
 from flask_boiler.firestore.native import DELETE_FIELD, copied, is_transform
 from flask_boiler.ground.callbacks import require_plain, require_result
 from flask_boiler.ground.errors import DeclarationError, QueryError, ValidationError
 from flask_boiler.ground.naming import is_reserved_field
-from flask_boiler.models.model_state import UNSET, ModelState
 
 if TYPE_CHECKING:
     from flask_boiler.models.model import Model

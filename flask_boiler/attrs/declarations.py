@@ -10,17 +10,23 @@ from zoneinfo import ZoneInfo
 from flask_boiler.attrs.attribute import Attr, AttributeOptions
 from flask_boiler.attrs.kinds.model_kinds import EmbedKind, ManyKind, RelationKind
 from flask_boiler.attrs.kinds.plain_kinds import AnyKind, DictKind, Kind, LocalTimeKind
+from flask_boiler.attrs.model_state import UNSET
 from flask_boiler.attrs.relations import NestedKind, NestedRelationAttr, RelationAttr
 from flask_boiler.attrs.through import ThroughAttr
-from flask_boiler.attrs.typed import BYTES, GEO_POINT, TIMESTAMP, VECTOR, TypeSource, return_type
+from flask_boiler.attrs.type_source import (
+    BYTES,
+    GEO_POINT,
+    TIMESTAMP,
+    VECTOR,
+    TypeSource,
+    return_type,
+)
 from flask_boiler.firestore.native import DocumentReference, GeoPoint, Vector
 from flask_boiler.ground.errors import DeclarationError
 from flask_boiler.ground.naming import nearest
-from flask_boiler.models.model_state import UNSET
 
 __all__ = [
     "ObjectType",
-    "RelationAttr",
     "bdict",
     "bproperty",
     "bytes_",

@@ -14,7 +14,7 @@ from flask_boiler.ground.naming import is_reserved_field, nearest
 from flask_boiler.ground.values import FieldFilter, Operator
 
 if TYPE_CHECKING:
-    from flask_boiler.models.query.condition import Condition
+    from flask_boiler.attrs.condition import Condition
 
 __all__ = ["F", "FieldOperators", "NestedField", "nested"]
 
@@ -140,7 +140,7 @@ class FieldOperators:
         raise TypeError(f"'in' cannot make a condition: write {self!r}.contains({value!r})")
 
     def _condition(self, operator: Operator, value: Any) -> Condition:
-        from flask_boiler.models.query.condition import Condition
+        from flask_boiler.attrs.condition import Condition
 
         return Condition(FieldFilter(self.stored_path, operator, value), self._declared_by())
 

@@ -19,9 +19,9 @@ from flask_boiler.attrs.kinds.plain_kinds import (
     collect,
     mismatch_of,
 )
+from flask_boiler.attrs.model_state import UNSET
 from flask_boiler.firestore.native import BaseDocumentReference, is_transform
 from flask_boiler.ground.errors import UnknownModelError, ValidationError
-from flask_boiler.models.model_state import UNSET
 
 if TYPE_CHECKING:
     from flask_boiler.models.domain_model import DomainModel

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flask_boiler.attrs.kinds.plain_kinds import Mismatch, StoredMismatch
+from flask_boiler.attrs.model_state import UNDECLARED, UNSET
 from flask_boiler.firestore.field_path import field_path
 from flask_boiler.firestore.native import contains_transform, copied, same_value
 from flask_boiler.ground.errors import ValidationError
 from flask_boiler.ground.values import Precondition, Snapshot, Write
-from flask_boiler.models.model_state import UNDECLARED, UNSET
 
 if TYPE_CHECKING:
     from flask_boiler.models.domain_model import DomainModel

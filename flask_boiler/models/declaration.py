@@ -13,11 +13,11 @@ from flask_boiler.attrs.annotations import attribute_types, local_names
 from flask_boiler.attrs.attribute import Attr, AttributeOptions
 from flask_boiler.attrs.declarations import ObjectType
 from flask_boiler.attrs.kinds.plain_kinds import FieldKind
+from flask_boiler.attrs.model_state import UNSET
 from flask_boiler.attrs.relations import NestedRelationAttr
 from flask_boiler.ground.errors import CyclicRelationError, DeclarationError, UnknownModelError
 from flask_boiler.ground.naming import field_name_of
 from flask_boiler.models.model_options import METADATA, ModelOptions
-from flask_boiler.models.model_state import UNSET
 
 if TYPE_CHECKING:
     from flask_boiler.models.model import Model

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from flask_boiler.attrs.kinds.plain_kinds import Mismatch
+from flask_boiler.attrs.model_state import ModelState
 from flask_boiler.attrs.relations import required_links
 from flask_boiler.context.context import current_context
 from flask_boiler.ground.errors import ConflictError, DocumentNotFoundError, ValidationError
@@ -15,7 +16,6 @@ from flask_boiler.ground.readers import DirectReader, current_reader
 from flask_boiler.ground.values import HasPath, Precondition, Snapshot, Write
 from flask_boiler.models import changes, nesting
 from flask_boiler.models.collection import CollectionModel, Parent, new_id
-from flask_boiler.models.model_state import ModelState
 from flask_boiler.transactions.running import current_transaction
 from flask_boiler.transactions.transaction import Transaction, TransactionReader
 

@@ -13,6 +13,7 @@ from flask_boiler.attrs.annotations import is_annotated
 from flask_boiler.attrs.attribute import READ_ONLY, Attr
 from flask_boiler.attrs.declarations import ObjectType
 from flask_boiler.attrs.kinds.plain_kinds import Mismatch, StoredMismatch
+from flask_boiler.attrs.model_state import UNSET, ModelState
 from flask_boiler.attrs.relations import NestedRelationAttr
 from flask_boiler.firestore.native import copied
 from flask_boiler.ground.callbacks import require_plain_members
@@ -25,7 +26,6 @@ from flask_boiler.models.declaration import (
     require_acyclic,
 )
 from flask_boiler.models.model_options import METADATA, ModelOptions, collect_meta, model_options
-from flask_boiler.models.model_state import UNSET, ModelState
 
 if TYPE_CHECKING:
     import marshmallow

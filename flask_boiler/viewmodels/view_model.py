@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from flask_boiler.attrs.annotations import local_names
 from flask_boiler.attrs.through import check_passing_through
-from flask_boiler.attrs.typed import TypeSource
+from flask_boiler.attrs.type_source import TypeSource
 from flask_boiler.context.context import current_context
 from flask_boiler.ground.callbacks import misfit, require_plain
 from flask_boiler.ground.errors import (

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from flask_boiler.attrs.attribute import Attr
+from flask_boiler.attrs.condition import Condition
 from flask_boiler.attrs.operators import F, FieldOperators
 from flask_boiler.firestore.query_rules import NAME
 from flask_boiler.ground.errors import QueryError
@@ -18,7 +19,6 @@ from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.values import Filter, Order
 from flask_boiler.models.collection import CollectionModel
 from flask_boiler.models.model_options import METADATA
-from flask_boiler.models.query.condition import Condition
 
 __all__ = [
     "Named",

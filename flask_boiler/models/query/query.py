@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from flask_boiler.attrs.condition import Condition
 from flask_boiler.context.context import current_context
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.ordering import field_names
@@ -22,7 +23,6 @@ from flask_boiler.ground.values import (
 )
 from flask_boiler.models.query import fields
 from flask_boiler.models.query.aggregation import Aggregation, functions_of
-from flask_boiler.models.query.condition import Condition
 from flask_boiler.models.query.execution import aggregate, models, read
 from flask_boiler.models.query.page import Page, PlainSeal, Seal, issue_token, read_token
 from flask_boiler.models.query.parts import parts_of

@@ -36,12 +36,12 @@ from flask_boiler.attrs import relations
 from flask_boiler.attrs.attribute import READ_ONLY, Attr
 from flask_boiler.attrs.kinds import model_kinds as links
 from flask_boiler.attrs.kinds import plain_kinds as kinds
-from flask_boiler.attrs.typed import BYTES, GEO_POINT, TIMESTAMP, VECTOR
+from flask_boiler.attrs.model_state import UNSET
+from flask_boiler.attrs.type_source import BYTES, GEO_POINT, TIMESTAMP, VECTOR
 from flask_boiler.attrs.validating import Validators
 from flask_boiler.firestore.native import copied
 from flask_boiler.ground.errors import DeclarationError, ValidationError
 from flask_boiler.ground.naming import nearest
-from flask_boiler.models.model_state import UNSET
 from flask_boiler.models.schema.json_fields import (
     AnyField,
     Base64Field,

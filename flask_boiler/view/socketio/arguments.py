@@ -8,7 +8,7 @@ from typing import Any
 
 import marshmallow
 
-from flask_boiler.attrs.typed import TypeSource
+from flask_boiler.attrs.type_source import TypeSource
 from flask_boiler.context.context import current_context
 from flask_boiler.ground.errors import ConfigurationError, DocumentNotFoundError, ValidationError
 from flask_boiler.ground.json_text import canonical_json

@@ -9,12 +9,12 @@ import pytest
 
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
+from flask_boiler.attrs.condition import Condition
 from flask_boiler.attrs.operators import F
 from flask_boiler.firestore.query_rules import NOTHING
 from flask_boiler.ground.errors import QueryError
 from flask_boiler.ground.values import FieldFilter
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.models.query.condition import Condition
 from flask_boiler.models.query.query import Query
 from flask_boiler.viewmodels.store import Store, reference
 from tests.unit.memory_firestore import MemoryDatastore, memory_context

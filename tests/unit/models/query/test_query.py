@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
+from flask_boiler.attrs.condition import Condition
 from flask_boiler.attrs.operators import F
 from flask_boiler.context.context import current_context
 from flask_boiler.firestore import protocol
@@ -30,7 +31,6 @@ from flask_boiler.ground.values import (
     Snapshot,
 )
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.models.query.condition import Condition
 from flask_boiler.models.query.parts import parts_of
 from flask_boiler.models.query.query import Query
 from tests.unit.memory_firestore import MemoryDatastore, memory_context
