@@ -8,6 +8,6 @@ __all__ = ["EmbeddedFirestore", "Faults"]
 if __name__ == "__main__":
     import sys
 
-    from flask_boiler.local.embedded.serving.program import main
+    from flask_boiler.local.embedded_program import main
 
     sys.exit(main())

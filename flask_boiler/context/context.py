@@ -217,7 +217,7 @@ class ApplicationContext:
 
     def _build_client(self, opened: _Connections) -> Client:
         from flask_boiler.context.clients import google_client, local_client
-        from flask_boiler.firestore.greenlets import hook_grpc
+        from flask_boiler.firestore.protocol import hook_grpc
 
         # Before a local Firestore is started, which may be in this process.
         hook_grpc()

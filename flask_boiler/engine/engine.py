@@ -35,9 +35,9 @@ from flask_boiler.engine.scheduler import Scheduler
 from flask_boiler.engine.settling import Settling
 from flask_boiler.engine.statistics import Statistics
 from flask_boiler.engine.view_key import Parked, ViewKey
+from flask_boiler.ground.callbacks import as_exception
 from flask_boiler.ground.errors import BoilerError
 from flask_boiler.ground.ports import Cut, CutChange, Datastore, Feed, Incomplete, Subscription
-from flask_boiler.ground.threads import as_exception
 from flask_boiler.ground.values import Target
 
 __all__ = ["Engine"]

@@ -11,8 +11,7 @@ import threading
 from collections.abc import Callable
 
 from flask_boiler.engine.live_view import LiveView
-from flask_boiler.ground.lifecycle import join
-from flask_boiler.ground.threads import OwnThread
+from flask_boiler.ground.lifecycle import OwnThread, join
 
 __all__ = ["Scheduler"]
 

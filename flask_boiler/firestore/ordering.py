@@ -13,41 +13,27 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask_boiler.firestore import protocol
+from flask_boiler.firestore.protocol import effective_orders, field_value, is_vector
 from flask_boiler.ground.values import QueryTarget, Snapshot
 
 __all__ = [
-    "Criterion",
     "ResultSorter",
-    "effective_orders",
-    "field_names",
-    "field_value",
-    "is_vector",
     "name_key",
     "sort_snapshots",
     "value_key",
 ]
 
 _NAME = "__name__"
-_VECTOR_TYPE = "__vector__"
 _NUMERIC_ID = re.compile(r"__id(-?\d+)__")
-_PATH_PART = re.compile(r"`((?:[^`\\]|\\.)*)`|([^.`]+)")
-_ESCAPE = re.compile(r"\\(.)")
 
 #: Something that sorts as the value does; keys of any two values can be compared.
 Key = tuple[Any, ...]
-
-
-class Criterion(NamedTuple):
-    """One sort criterion of a query, written out or implied."""
-
-    field: str
-    descending: bool
 
 
 def value_key(value: Any) -> Key:
@@ -93,12 +79,6 @@ def _map_key(value: Any) -> Key:
     return (10, tuple((name, value_key(fields[name])) for name in sorted(fields)))
 
 
-def is_vector(fields: Any) -> bool:
-    """Whether a map of stored values is a vector."""
-    # Looking up a name that is not there would add it to the message.
-    return "__type__" in fields and fields["__type__"].string_value == _VECTOR_TYPE
-
-
 _KEYS: dict[str | None, Callable[[Any], Key]] = {
     None: lambda value: (0,),
     "null_value": lambda value: (0,),
@@ -113,80 +93,6 @@ _KEYS: dict[str | None, Callable[[Any], Key]] = {
     "array_value": _array_key,
     "map_value": _map_key,
 }
-
-
-@lru_cache(maxsize=4096)
-def field_names(path: str) -> tuple[str, ...]:
-    """The field names that a field path leads through, unquoted.
-
-    >>> field_names("address.`house number`")
-    ('address', 'house number')
-    """
-    return tuple(
-        _ESCAPE.sub(r"\1", quoted) if quoted else plain
-        for quoted, plain in _PATH_PART.findall(path)
-    )
-
-
-def field_value(document: Any, path: str) -> Any | None:
-    """The stored value at a field path of a document, or ``None`` if there is none."""
-    fields = document.fields
-    value = None
-    for name in field_names(path):
-        if fields is None or name not in fields:
-            return None
-        value = fields[name]
-        is_map = value.WhichOneof("value_type") == "map_value"
-        fields = value.map_value.fields if is_map else None
-    return value
-
-
-def effective_orders(structured: Any) -> list[Criterion]:
-    """All criteria a ``StructuredQuery`` sorts by, with those that Firestore adds itself.
-
-    Fields compared by inequality come after the explicit ones, and the document's name comes
-    last; both in the direction of the last explicit one.
-    """
-    descending_value = protocol.StructuredQuery.DESCENDING
-    orders = [
-        Criterion(order.field.field_path, order.direction == descending_value)
-        for order in structured.order_by
-    ]
-    named = {field_names(order.field) for order in orders}
-    descending = orders[-1].descending if orders else False
-    unequal = {field_names(path): path for path in _unequal_fields(structured.where)}
-    for names in sorted(unequal):
-        if names not in named and names != (_NAME,):
-            orders.append(Criterion(unequal[names], descending))
-    if (_NAME,) not in named:
-        orders.append(Criterion(_NAME, descending))
-    return orders
-
-
-_FIELD_FILTER = protocol.StructuredQuery.FieldFilter
-_UNARY_FILTER = protocol.StructuredQuery.UnaryFilter
-_INEQUALITIES = frozenset(
-    {
-        _FIELD_FILTER.LESS_THAN,
-        _FIELD_FILTER.LESS_THAN_OR_EQUAL,
-        _FIELD_FILTER.GREATER_THAN,
-        _FIELD_FILTER.GREATER_THAN_OR_EQUAL,
-        _FIELD_FILTER.NOT_EQUAL,
-        _FIELD_FILTER.NOT_IN,
-    }
-)
-_UNARY_INEQUALITIES = frozenset({_UNARY_FILTER.IS_NOT_NAN, _UNARY_FILTER.IS_NOT_NULL})
-
-
-def _unequal_fields(where: Any) -> Iterable[str]:
-    match where.WhichOneof("filter_type"):
-        case "composite_filter":
-            for part in where.composite_filter.filters:
-                yield from _unequal_fields(part)
-        case "field_filter" if where.field_filter.op in _INEQUALITIES:
-            yield where.field_filter.field.field_path
-        case "unary_filter" if where.unary_filter.op in _UNARY_INEQUALITIES:
-            yield where.unary_filter.field.field_path
 
 
 @lru_cache(maxsize=1024)

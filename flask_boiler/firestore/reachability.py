@@ -26,7 +26,7 @@ import grpc
 
 from flask_boiler.ground.addresses import socket_address
 from flask_boiler.ground.errors import UnavailableError
-from flask_boiler.ground.threads import OwnThread
+from flask_boiler.ground.lifecycle import OwnThread
 
 __all__ = ["Reachability", "knock"]
 

@@ -2,18 +2,32 @@
 
 Calling a coroutine function or a generator function runs nothing of it. What it was to do would be
 skipped without a word, and whoever asks it would take the coroutine for its answer, which is true.
+
+What one of them raises concerns what it was called for, and nothing else. Elsewhere, in a request
+or in the main thread, what is no ``Exception`` is meant for who owns the thread: the server, or
+whoever pressed Ctrl-C.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from collections.abc import Collection
 from typing import Any, TypeVar
 
 from flask_boiler.ground.errors import BoilerError, ConfigurationError, DeclarationError
+from flask_boiler.ground.lifecycle import OwnThread
+from flask_boiler.ground.ports import Incomplete
 
-__all__ = ["misfit", "require_plain", "require_plain_members", "require_result"]
+__all__ = [
+    "as_exception",
+    "is_failure",
+    "misfit",
+    "require_plain",
+    "require_plain_members",
+    "require_result",
+]
 
 T = TypeVar("T")
 
@@ -113,6 +127,30 @@ def misfit(function: Any, *arguments: str) -> str | None:
         name = getattr(function, "__qualname__", repr(function))
         return f"{name}{signature} is called with ({', '.join(arguments)}): {error}"
     return None
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether what user code raised is a failure of its own, to be dealt with right here.
+
+    Every ``Exception`` is. What else there is, such as ``SystemExit``, is so only on a thread of
+    the framework's; and never what asks for more to be read.
+    """
+    if isinstance(error, Exception):
+        return True
+    own = isinstance(threading.current_thread(), OwnThread)
+    return own and not isinstance(error, Incomplete)
+
+
+def as_exception(error: BaseException, what: str) -> Exception:
+    """What a failure is told as: itself, unless it would end whoever it is raised at.
+
+    :param what: what raised it.
+    """
+    if isinstance(error, Exception):
+        return error
+    told = RuntimeError(f"{what} was ended by {error!r}")
+    told.__cause__ = error
+    return told
 
 
 def _function(given: Any) -> Any:

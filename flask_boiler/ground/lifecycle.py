@@ -1,25 +1,75 @@
-"""Things that run: what a ``with`` block starts, it also stops; and how long that may take."""
+"""Things that run, and end: what a ``with`` block starts and stops, threads, and pools of them.
+
+Threads of the framework's own end with the process at the latest. User code cannot end one, and no
+fault of ours does it unheard. How long all that is stopped may take together is said by whoever
+stops it (:func:`ending_within`).
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from contextvars import ContextVar
+from queue import SimpleQueue
 from types import TracebackType
-from typing import Self
+from typing import Any, Literal, ParamSpec, Self, TypeVar
 
-from flask_boiler.ground.callbacks import require_plain_members
+__all__ = [
+    "DaemonPool",
+    "OwnThread",
+    "Startable",
+    "Stoppable",
+    "ending_within",
+    "greenlets_instead_of_threads",
+    "join",
+    "time_to_end_s",
+]
 
-__all__ = ["Startable", "Stoppable", "ending_within", "join", "time_to_end_s"]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 
 _ends_at_s: ContextVar[float] = ContextVar("flask_boiler_ends_at", default=math.inf)
+
+
+class Stoppable(ABC):
+    """Stops at the end of a ``with`` block, also when the block fails."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop; once it has, nothing happens."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class Startable(Stoppable):
+    """Starts at the beginning of a ``with`` block, and stops at its end."""
+
+    @abstractmethod
+    def start(self) -> object:
+        """Start; while it runs, nothing happens."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
 
 
 @contextmanager
@@ -55,36 +105,151 @@ def join(thread: threading.Thread) -> bool:
     return not thread.is_alive()
 
 
-class Stoppable(ABC):
-    """Stops at the end of a ``with`` block, also when the block fails."""
+class OwnThread(threading.Thread):
+    """A thread of the framework's, which ends with the process at the latest.
 
-    @abstractmethod
-    def stop(self) -> None:
-        """Stop; once it has, nothing happens."""
+    If it ends by something that its work raises, that is logged as critical, with what happens no
+    more, and then handed to ``threading.excepthook`` as of any thread.
 
-    def __enter__(self) -> Self:
-        return self
+    :param work: what it does; returns at the end.
+    :param name: what it is called in logs and tools.
+    :param stops: what does not happen any more without it, as in "no view is written any more".
+    :param on_failure: told what ended it, so that nobody waits for it in vain.
+    """
 
-    def __exit__(
+    def __init__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        work: Callable[[], object],
+        *,
+        name: str,
+        stops: str,
+        on_failure: Callable[[BaseException], object] | None = None,
     ) -> None:
-        self.stop()
+        super().__init__(name=name, daemon=True)
+        self._work = work
+        self._stops = stops
+        self._on_failure = on_failure
+
+    def run(self) -> None:
+        """Do the work; what ends it is told."""
+        try:
+            self._work()
+        except BaseException as error:
+            _logger.critical(
+                "the thread %s has ended by an error that is none of the application's: %s. "
+                "Start the process again, and report this",
+                self.name,
+                self._stops,
+                exc_info=error,
+            )
+            try:
+                if self._on_failure is not None:
+                    self._on_failure(error)
+            finally:
+                raise
+        finally:
+            # What it refers to goes with the work.
+            del self._work, self._on_failure
 
 
-class Startable(Stoppable):
-    """Starts at the beginning of a ``with`` block, and stops at its end."""
+class DaemonPool(Executor):
+    """Runs calls on daemon threads, which are started as they are needed and then kept.
 
-    def __init_subclass__(cls, **options: object) -> None:
-        super().__init_subclass__(**options)
-        require_plain_members(cls)
+    The standard library's pool has the interpreter wait for its threads before anything that is
+    registered with ``atexit`` runs. A stream that is open would hold up the end of the process
+    for ever, since what would close it is never reached.
 
-    @abstractmethod
-    def start(self) -> object:
-        """Start; while it runs, nothing happens."""
+    :param threads: how many there are at the most; further calls wait for their turn.
+    """
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
+    def __init__(self, threads: int, *, name: str) -> None:
+        self._most = threads
+        self._name = name
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        #: Threads that wait for a call, less the calls that wait for them.
+        self._idle = 0
+        self._is_shut = False
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run a call on one of the threads.
+
+        :raises RuntimeError: the pool is shut.
+        """
+        future: Future[T] = Future()
+
+        def call() -> None:
+            if future.set_running_or_notify_cancel():
+                _settle(future, lambda: fn(*args, **kwargs))
+
+        with self._lock:
+            if self._is_shut:
+                raise RuntimeError("no calls are taken after the shutdown")
+            self._calls.put(call)
+            if self._idle > 0:
+                self._idle -= 1
+            elif len(self._threads) < self._most:
+                self._add_thread()
+        return future
+
+    def run(self, call: Callable[[], None]) -> None:
+        """Have a call done on one of the threads; once the pool is shut, it is not done."""
+        with contextlib.suppress(RuntimeError):
+            self.submit(self._told, call)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more calls; with ``wait``, return when those that were taken are done."""
+        with self._lock:
+            if not self._is_shut:
+                self._is_shut = True
+                for _ in self._threads:
+                    self._calls.put(None)
+        if wait:
+            for thread in self._threads:
+                join(thread)
+
+    def _told(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except BaseException:
+            # Nobody asks what became of it.
+            _logger.critical(
+                "a call on %s failed, and nobody else says so", self._name, exc_info=True
+            )
+
+    def _add_thread(self) -> None:
+        name = f"{self._name}_{len(self._threads)}"
+        thread = OwnThread(
+            self._work, name=name, stops=f"calls of {self._name} wait for a thread less"
+        )
+        self._threads.append(thread)
+        thread.start()
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+            # Nothing of the last call is kept while the next is awaited.
+            del call
+            with self._lock:
+                self._idle += 1
+
+
+def _settle(future: Future[Any], call: Callable[[], Any]) -> None:
+    try:
+        result = call()
+    except BaseException as error:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
+def greenlets_instead_of_threads() -> Literal["gevent", "eventlet"] | None:
+    """The library whose greenlets have replaced the threads of this process, if one has."""
+    eventlet: Any = sys.modules.get("eventlet.patcher")
+    if eventlet is not None and eventlet.is_monkey_patched("thread"):
+        return "eventlet"
+    gevent: Any = sys.modules.get("gevent.monkey")
+    if gevent is not None and gevent.is_module_patched("threading"):
+        return "gevent"
+    return None

@@ -7,8 +7,7 @@ import math
 import threading
 from collections.abc import Callable, Hashable
 
-from flask_boiler.ground.lifecycle import join
-from flask_boiler.ground.threads import OwnThread
+from flask_boiler.ground.lifecycle import OwnThread, join
 
 __all__ = ["Agenda", "Timekeeper"]
 

@@ -19,6 +19,7 @@ from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.statistics import Statistics
 from flask_boiler.engine.view_key import Parked, ViewKey
 from flask_boiler.firestore.patience import DEFAULT_PATIENCE_S, waiting_at_most
+from flask_boiler.ground.callbacks import require_plain_members
 from flask_boiler.ground.errors import ConfigurationError, UnavailableError
 from flask_boiler.ground.lifecycle import Startable, ending_within
 from flask_boiler.ground.ports import Datastore
@@ -88,6 +89,10 @@ class Boiler(Startable):
     :param io: the ``flask_socketio.SocketIO`` that :meth:`expose` mounts namespaces on; by default
         the application's, or else one that is made when it is needed.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        require_plain_members(cls)
 
     def __init__(
         self, app: Flask | None = None, *, config: Config | None = None, io: Any = None

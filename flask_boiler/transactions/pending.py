@@ -9,7 +9,7 @@ from typing import Any
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.native import DELETE_FIELD, contains_transform, copied
-from flask_boiler.firestore.ordering import field_names
+from flask_boiler.firestore.protocol import field_names
 from flask_boiler.ground.errors import DatastoreError
 from flask_boiler.ground.values import Snapshot, Write
 

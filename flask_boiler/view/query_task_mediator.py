@@ -19,6 +19,7 @@ from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.parking.recorder import Recorder
 from flask_boiler.engine.view_key import Parked, ViewKey
+from flask_boiler.ground.callbacks import require_plain_members
 from flask_boiler.ground.errors import BoilerError, ConfigurationError
 from flask_boiler.ground.lifecycle import Startable
 from flask_boiler.ground.ports import provided
@@ -78,6 +79,10 @@ class QueryTaskMediator(Startable):
         function. All processes that run the mediator have to agree on it.
     :raises ConfigurationError: the parameters do not make a mediator.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        require_plain_members(cls)
 
     def __init__(
         self,

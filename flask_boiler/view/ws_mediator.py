@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from werkzeug.exceptions import HTTPException
 
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.callbacks import require_result
+from flask_boiler.ground.callbacks import is_failure, require_result
 from flask_boiler.ground.errors import (
     BoilerError,
     ConfigurationError,
     RefusedError,
     ValidationError,
 )
-from flask_boiler.ground.threads import is_failure
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.mediation.problems import Refusal, problem_details
 from flask_boiler.view.mediation.waiting import waiting_as_requests_do

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from flask_boiler.attrs import registry
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.callbacks import misfit, require_plain, require_plain_members
+from flask_boiler.ground.callbacks import is_failure, misfit, require_plain, require_plain_members
 from flask_boiler.ground.errors import (
     BoilerError,
     DeclarationError,
@@ -27,7 +27,6 @@ from flask_boiler.ground.errors import (
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.ports import Incomplete, Reader
 from flask_boiler.ground.readers import DirectReader, current_reader
-from flask_boiler.ground.threads import is_failure
 from flask_boiler.ground.values import HasPath, Snapshot, document_path
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model

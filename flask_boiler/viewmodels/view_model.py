@@ -12,7 +12,7 @@ from flask_boiler.attrs.annotations import local_names
 from flask_boiler.attrs.through import check_passing_through
 from flask_boiler.attrs.type_source import TypeSource
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.callbacks import misfit, require_plain
+from flask_boiler.ground.callbacks import is_failure, misfit, require_plain
 from flask_boiler.ground.errors import (
     BoilerError,
     ConfigurationError,
@@ -24,7 +24,6 @@ from flask_boiler.ground.errors import (
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.ports import Incomplete, provided
 from flask_boiler.ground.readers import current_reader
-from flask_boiler.ground.threads import is_failure
 from flask_boiler.ground.values import Precondition, Snapshot, Target, Write, document_path
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model

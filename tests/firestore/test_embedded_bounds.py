@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 import pytest
 
 from flask_boiler.embedded import EmbeddedFirestore, Faults
-from flask_boiler.ground.pool import DaemonPool
+from flask_boiler.ground.lifecycle import DaemonPool
 from flask_boiler.local.embedded.listening.conversation import ListenPolicy
 from flask_boiler.local.embedded.serving.gateway import Gateway
 from flask_boiler.local.embedded.serving.host_check import Admission

@@ -6,14 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.ordering import (
-    Criterion,
-    effective_orders,
-    field_names,
-    field_value,
-    name_key,
-    value_key,
-)
+from flask_boiler.firestore.ordering import name_key, value_key
+from flask_boiler.firestore.protocol import Criterion, effective_orders, field_names, field_value
 
 _OPERATORS = protocol.StructuredQuery.FieldFilter
 _UNARY = protocol.StructuredQuery.UnaryFilter

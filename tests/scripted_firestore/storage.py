@@ -12,7 +12,7 @@ import grpc
 
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.codec import encoded_fields
-from flask_boiler.firestore.ordering import field_names
+from flask_boiler.firestore.protocol import field_names
 from tests.scripted_firestore.matching import Query
 from tests.scripted_firestore.transforms import apply_transform
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.ordering import field_names, field_value, value_key
+from flask_boiler.firestore.ordering import value_key
+from flask_boiler.firestore.protocol import field_names, field_value
 
 
 def apply_transform(document: Any, transform: Any, commit_time_ns: int) -> None:

@@ -11,7 +11,7 @@ from google.cloud import firestore
 from flask_boiler.context.config import Config
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.firestore.codec import Codec
-from flask_boiler.firestore.ordering import field_names
+from flask_boiler.firestore.protocol import field_names
 from flask_boiler.ground.errors import ConflictError, DocumentNotFoundError
 from flask_boiler.ground.values import CommitResult, Precondition, Snapshot, Write
 

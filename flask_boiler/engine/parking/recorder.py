@@ -33,9 +33,8 @@ from flask_boiler.engine.parking.parked_views import (
 )
 from flask_boiler.engine.view_key import Parked, ViewKey
 from flask_boiler.ground.errors import BoilerError
-from flask_boiler.ground.lifecycle import join
+from flask_boiler.ground.lifecycle import OwnThread, join
 from flask_boiler.ground.ports import CutChange, Datastore
-from flask_boiler.ground.threads import OwnThread
 from flask_boiler.ground.values import Write, document_path
 
 if TYPE_CHECKING:

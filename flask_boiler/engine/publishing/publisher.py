@@ -36,6 +36,7 @@ from flask_boiler.engine.publishing.tombstones import KEPT_FOR_NS, Tombstones, r
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.firestore.patience import waiting_at_most
+from flask_boiler.ground.callbacks import as_exception
 from flask_boiler.ground.errors import (
     AuthError,
     BoilerError,
@@ -43,9 +44,8 @@ from flask_boiler.ground.errors import (
     DocumentNotFoundError,
     UnavailableError,
 )
-from flask_boiler.ground.lifecycle import join
+from flask_boiler.ground.lifecycle import OwnThread, join
 from flask_boiler.ground.ports import Datastore
-from flask_boiler.ground.threads import OwnThread, as_exception
 from flask_boiler.ground.values import Snapshot
 
 __all__ = ["Publisher"]

@@ -7,9 +7,8 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 
 from flask_boiler.ground.errors import TargetRejectedError
-from flask_boiler.ground.lifecycle import join
+from flask_boiler.ground.lifecycle import OwnThread, join
 from flask_boiler.ground.ports import Cut, CutChange
-from flask_boiler.ground.threads import OwnThread
 from flask_boiler.ground.values import QueryTarget, Target
 
 __all__ = ["ChangeDelivery"]

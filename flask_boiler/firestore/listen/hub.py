@@ -38,9 +38,9 @@ from flask_boiler.firestore.listen.watch_events import (
     Raised,
     Refused,
 )
+from flask_boiler.ground.callbacks import is_failure
 from flask_boiler.ground.errors import ListenError, TargetRejectedError
 from flask_boiler.ground.ports import CutChange
-from flask_boiler.ground.threads import is_failure
 from flask_boiler.ground.timing import Agenda, Timekeeper
 from flask_boiler.ground.values import Target
 

@@ -44,8 +44,7 @@ from typing import Any, Protocol
 import grpc
 
 from flask_boiler.firestore.listen.backoff import Backoff, BackoffPolicy
-from flask_boiler.ground.lifecycle import join
-from flask_boiler.ground.threads import OwnThread
+from flask_boiler.ground.lifecycle import OwnThread, join
 from flask_boiler.ground.values import Decoder, QueryTarget, Snapshot
 
 __all__ = ["Connection", "Outbox", "Party", "Stream", "StreamPolicy"]

@@ -15,13 +15,8 @@ from itertools import islice
 from typing import Any
 
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.ordering import (
-    Criterion,
-    effective_orders,
-    field_value,
-    name_key,
-    value_key,
-)
+from flask_boiler.firestore.ordering import name_key, value_key
+from flask_boiler.firestore.protocol import Criterion, effective_orders, field_value
 from flask_boiler.firestore.query_rules import (
     MAX_DISJUNCTIONS,
     NAME,

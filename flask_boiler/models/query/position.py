@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.codec import Codec
-from flask_boiler.firestore.ordering import field_value, is_vector, name_key, value_key
+from flask_boiler.firestore.ordering import name_key, value_key
+from flask_boiler.firestore.protocol import field_value, is_vector
 from flask_boiler.firestore.query_rules import NAME, full_orders
 from flask_boiler.ground.values import Cursor, QuerySpec, Snapshot
 

@@ -13,9 +13,9 @@ from flask.cli import AppGroup, NoAppException, ScriptInfo
 from flask_boiler.context.config import Config
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.ground.addresses import emulator_host, normalized_host
-from flask_boiler.local.embedded.serving.program import run_until_ended
 from flask_boiler.local.embedded.serving.server import EmbeddedFirestore
 from flask_boiler.local.embedded.storage.database import MEMORY
+from flask_boiler.local.embedded_program import run_until_ended
 from flask_boiler.local.joined import served_at
 from flask_boiler.operate.cli.loading import errors_shown, wait_option
 from flask_boiler.operate.cli.stored_data import DataAtRest, DataServed, StoredData

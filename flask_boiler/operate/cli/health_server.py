@@ -15,7 +15,7 @@ import click
 
 from flask_boiler.ground.addresses import socket_address
 from flask_boiler.ground.json_text import json_text
-from flask_boiler.ground.threads import OwnThread
+from flask_boiler.ground.lifecycle import OwnThread
 from flask_boiler.operate.health import Health
 
 __all__ = ["listening_address", "serving_health"]

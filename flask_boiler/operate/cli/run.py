@@ -13,8 +13,8 @@ import click
 from flask.cli import with_appcontext
 
 from flask_boiler.firestore.reachability import Reachability
+from flask_boiler.ground.lifecycle import OwnThread
 from flask_boiler.ground.signals import EndRequests
-from flask_boiler.ground.threads import OwnThread
 from flask_boiler.operate.cli.health_server import listening_address, serving_health
 from flask_boiler.operate.cli.loading import (
     boiler_of_app,

@@ -10,8 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from flask_boiler.ground.lifecycle import join
-from flask_boiler.ground.threads import OwnThread
+from flask_boiler.ground.lifecycle import OwnThread, join
 
 __all__ = ["Lanes", "Order"]
 

@@ -14,9 +14,9 @@ from flask_boiler.engine.publishing.acceptance import Acceptance
 from flask_boiler.engine.publishing.probing import takes_commits
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.failures import is_refusal
+from flask_boiler.ground.callbacks import as_exception
 from flask_boiler.ground.errors import UnavailableError
 from flask_boiler.ground.ports import Feed
-from flask_boiler.ground.threads import as_exception
 from flask_boiler.view.inbox.lanes import Lanes
 from flask_boiler.view.inbox.patch_processor import PatchProcessor
 from flask_boiler.view.inbox.patches import PatchCollection, Proposal

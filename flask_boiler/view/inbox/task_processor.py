@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.publishing.probing import takes_commits
 from flask_boiler.firestore.failures import is_refusal
+from flask_boiler.ground.callbacks import as_exception, is_failure
 from flask_boiler.ground.errors import BoilerError, ConflictError, UnavailableError
 from flask_boiler.ground.readers import reading_through
-from flask_boiler.ground.threads import as_exception, is_failure
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.transactions.running import execute_transaction
 from flask_boiler.transactions.transaction import Transaction

@@ -17,10 +17,10 @@ from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
 from flask_boiler.engine.publishing.acceptance import Acceptance
 from flask_boiler.firestore.failures import is_refusal
+from flask_boiler.ground.callbacks import as_exception
 from flask_boiler.ground.errors import UnavailableError
-from flask_boiler.ground.lifecycle import ending_within, join, time_to_end_s
+from flask_boiler.ground.lifecycle import OwnThread, ending_within, join, time_to_end_s
 from flask_boiler.ground.ports import Cut, Feed
-from flask_boiler.ground.threads import OwnThread, as_exception
 from flask_boiler.ground.values import QueryTarget, Snapshot
 from flask_boiler.view.inbox.attempt import Result, TaskState
 from flask_boiler.view.inbox.backlog import in_order

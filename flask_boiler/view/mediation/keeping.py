@@ -16,12 +16,11 @@ from flask_boiler.engine.population import Population
 from flask_boiler.engine.publishing.ledger import ledger_path, owner_of
 from flask_boiler.engine.publishing.publisher import Publisher
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.callbacks import misfit, require_plain, require_result
+from flask_boiler.ground.callbacks import as_exception, misfit, require_plain, require_result
 from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.readers import reading_through
-from flask_boiler.ground.threads import as_exception
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.view.mediation.materializer import render
 from flask_boiler.view.mediation.view_builder import builder_of

@@ -20,12 +20,11 @@ from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.listen.backoff import BackoffPolicy
 from flask_boiler.firestore.listen.hub import Hub
 from flask_boiler.firestore.listen.stream import StreamPolicy
-from flask_boiler.ground.callbacks import require_result
+from flask_boiler.ground.callbacks import as_exception, require_result
 from flask_boiler.ground.errors import ConfigurationError
-from flask_boiler.ground.pool import DaemonPool
+from flask_boiler.ground.lifecycle import DaemonPool
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.readers import current_reader, reading_through
-from flask_boiler.ground.threads import as_exception
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.viewmodels.view_model import ViewModel
 

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flask_boiler.context.context import ApplicationContext, current_context
 from flask_boiler.engine.engine import Engine
@@ -14,6 +14,7 @@ from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.parking.recorder import Recorder
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.ground.callbacks import require_plain_members
 from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.lifecycle import Startable
 from flask_boiler.ground.ports import provided
@@ -49,6 +50,10 @@ class PopulatedMediator(Startable):
 
     :param name: what it is remembered by from one run to the next.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        require_plain_members(cls)
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_boiler.firestore.greenlets import patched
 from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.ground.lifecycle import greenlets_instead_of_threads
 
 __all__ = ["prefer_threads", "require_threads"]
 
@@ -17,7 +17,7 @@ def prefer_threads(io: Any) -> None:
     installed, also where the application's threads are real ones. A server that was told its mode,
     that has clients already, or whose threads gevent has replaced, is left as it is.
     """
-    if io.server_options.get("async_mode") is not None or patched():
+    if io.server_options.get("async_mode") is not None or greenlets_instead_of_threads():
         return
     if io.server is None:
         # It is made by init_app, from these options.

@@ -22,10 +22,10 @@ from typing import Any, NamedTuple, Protocol
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
+from flask_boiler.ground.callbacks import as_exception, is_failure
 from flask_boiler.ground.errors import BoilerError, DocumentNotFoundError
 from flask_boiler.ground.json_text import canonical_json
 from flask_boiler.ground.readers import reading_through
-from flask_boiler.ground.threads import as_exception, is_failure
 from flask_boiler.view.mediation.representation import Representation
 from flask_boiler.view.socketio.deltas import json_patch, merge_patch
 from flask_boiler.view.socketio.options import SubscriptionOptions, Updates, WsLimits

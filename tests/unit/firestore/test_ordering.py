@@ -13,15 +13,8 @@ from google.cloud.firestore_v1.vector import Vector
 
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.codec import Codec
-from flask_boiler.firestore.ordering import (
-    Criterion,
-    effective_orders,
-    field_names,
-    field_value,
-    name_key,
-    sort_snapshots,
-    value_key,
-)
+from flask_boiler.firestore.ordering import name_key, sort_snapshots, value_key
+from flask_boiler.firestore.protocol import Criterion, effective_orders, field_names, field_value
 from flask_boiler.ground.values import QueryTarget, Snapshot
 
 CODEC = Codec(None, "projects/p/databases/(default)")

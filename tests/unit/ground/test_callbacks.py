@@ -1,4 +1,4 @@
-"""Coroutine functions and generators as callbacks: refused when they are declared."""
+"""Callbacks: coroutine functions and generators are refused, and what they raise is a failure."""
 
 # mypy: ignore-errors
 
@@ -17,8 +17,10 @@ from marshmallow import fields
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.callbacks import require_plain, require_result
+from flask_boiler.ground.callbacks import as_exception, is_failure, require_plain, require_result
 from flask_boiler.ground.errors import BoilerError, ConfigurationError, DeclarationError
+from flask_boiler.ground.lifecycle import DaemonPool
+from flask_boiler.ground.ports import Incomplete
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.transactions.running import execute_transaction, run_transaction, transaction
@@ -389,3 +391,27 @@ class TestHidden:
         io.on_namespace(mediator)
         assert not io.test_client(app, namespace="/cities").is_connected("/cities")
         assert mediator.clients == 0
+
+
+# What callbacks raise.
+
+TIMEOUT_S = 30
+
+
+def test_what_is_no_exception_is_a_failure_on_threads_of_ours_alone() -> None:
+    pool = DaemonPool(1, name="ours")
+    ours = {error: pool.submit(is_failure, error).result(TIMEOUT_S) for error in ERRORS}
+    pool.shutdown()
+    assert list(ours.values()) == [True, True, True, False]
+    assert [is_failure(error) for error in ERRORS] == [True, False, False, False]
+
+
+ERRORS = [ValueError(), SystemExit(), KeyboardInterrupt(), Incomplete(["a/1"])]
+
+
+def test_a_failure_is_told_as_what_ends_nobody() -> None:
+    error, ending = ValueError("x"), SystemExit("x")
+    assert as_exception(error, "a/1") is error
+    told = as_exception(ending, "a/1")
+    assert str(told) == "a/1 was ended by SystemExit('x')"
+    assert told.__cause__ is ending

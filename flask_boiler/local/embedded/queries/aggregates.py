@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.ordering import field_names
+from flask_boiler.firestore.protocol import field_names
 from flask_boiler.local.embedded.queries.conditions import NAME_FIELD
 from flask_boiler.local.embedded.queries.matching import value_at
 from flask_boiler.local.embedded.storage.names import check_field_path, is_reserved, is_too_long

@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.ordering import field_names
+from flask_boiler.firestore.protocol import field_names
 from flask_boiler.local.embedded.storage.encoding import (
     NAN,
     NULL,

@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.ordering import field_names
+from flask_boiler.firestore.protocol import field_names
 from flask_boiler.local.embedded.queries.matching import NAME, Query, value_at
 from flask_boiler.local.embedded.queries.paging import page_size, read_text, read_token, token_of
 from flask_boiler.local.embedded.queries.scan import run, scan_collection

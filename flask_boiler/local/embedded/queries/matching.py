@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.ordering import Criterion, effective_orders, field_names
+from flask_boiler.firestore.protocol import Criterion, effective_orders, field_names, is_vector
 from flask_boiler.local.embedded.queries.conditions import NAME_FIELD, Leaf, leaf_of
 from flask_boiler.local.embedded.storage.document import StoredDocument, split_name
 from flask_boiler.local.embedded.storage.encoding import (
     descending,
     encode_name,
     encode_value,
-    is_vector,
 )
 
 __all__ = [

@@ -12,10 +12,9 @@ from operator import mul
 from typing import Any
 
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.ordering import field_names
+from flask_boiler.firestore.protocol import field_names, is_vector
 from flask_boiler.local.embedded.queries.matching import Query, value_at
 from flask_boiler.local.embedded.storage.document import StoredDocument
-from flask_boiler.local.embedded.storage.encoding import is_vector
 
 __all__ = ["nearest"]
 

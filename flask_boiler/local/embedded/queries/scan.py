@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, groupby, islice
 from typing import Any
 
-from flask_boiler.firestore.ordering import field_names
+from flask_boiler.firestore.protocol import field_names
 from flask_boiler.local.embedded.queries.aggregates import Aggregation
 from flask_boiler.local.embedded.queries.conditions import Interval
 from flask_boiler.local.embedded.queries.matching import Query, value_at

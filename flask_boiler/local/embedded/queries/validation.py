@@ -7,10 +7,9 @@ from itertools import product
 from typing import Any
 
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.ordering import Criterion, field_names
+from flask_boiler.firestore.protocol import Criterion, field_names, is_vector
 from flask_boiler.local.embedded.queries.conditions import NAME_FIELD, Leaf, disjunction
 from flask_boiler.local.embedded.queries.matching import NAME, criteria
-from flask_boiler.local.embedded.storage.encoding import is_vector
 from flask_boiler.local.embedded.storage.names import (
     check_collection_id,
     check_document,

@@ -26,8 +26,7 @@ from typing import Any, Protocol
 
 import grpc
 
-from flask_boiler.ground.pool import DaemonPool
-from flask_boiler.ground.threads import OwnThread
+from flask_boiler.ground.lifecycle import DaemonPool, OwnThread
 from flask_boiler.local.embedded.storage.refusal import Refusal
 
 __all__ = ["Duplex", "Party", "is_possible", "with_threads"]

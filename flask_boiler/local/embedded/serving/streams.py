@@ -11,8 +11,7 @@ from typing import Any
 import grpc
 
 from flask_boiler.firestore import protocol
-from flask_boiler.ground.pool import DaemonPool
-from flask_boiler.ground.threads import OwnThread
+from flask_boiler.ground.lifecycle import DaemonPool, OwnThread
 from flask_boiler.local.embedded.listening.conversation import Conversation, ListenPolicy
 from flask_boiler.local.embedded.listening.faults import Faults
 from flask_boiler.local.embedded.listening.switchboard import Switchboard

@@ -19,6 +19,8 @@ from math import isnan
 from struct import Struct
 from typing import Any
 
+from flask_boiler.firestore.protocol import is_vector
+
 __all__ = [
     "NAN",
     "NULL",
@@ -29,7 +31,6 @@ __all__ = [
     "encode_value",
     "field_prefix",
     "index_suffixes",
-    "is_vector",
     "successor",
     "type_range",
 ]
@@ -141,12 +142,6 @@ def _map(value: Any) -> bytes:
         parts += (_MORE, _escaped(name.encode()), encode_value(fields[name]))
     parts.append(_END)
     return b"".join(parts)
-
-
-def is_vector(fields: Any) -> bool:
-    """Whether the fields of a map say that it is a vector."""
-    # Looking up a name that is not there would add it to the message.
-    return "__type__" in fields and fields["__type__"].string_value == "__vector__"
 
 
 _ENCODERS: dict[str | None, Callable[[Any], bytes]] = {

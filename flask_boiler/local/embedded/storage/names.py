@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from flask_boiler.firestore.ordering import field_names
+from flask_boiler.firestore.protocol import field_names
 from flask_boiler.local.embedded.storage.document import split_name
 from flask_boiler.local.embedded.storage.refusal import invalid
 

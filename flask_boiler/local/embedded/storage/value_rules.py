@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isnan
 from typing import Any, NamedTuple
 
-from flask_boiler.local.embedded.storage.encoding import is_vector
+from flask_boiler.firestore.protocol import is_vector
 from flask_boiler.local.embedded.storage.names import check_document, is_reserved, is_too_long
 from flask_boiler.local.embedded.storage.refusal import invalid
 

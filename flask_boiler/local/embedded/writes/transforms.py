@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.ordering import field_names
+from flask_boiler.firestore.protocol import field_names
 from flask_boiler.local.embedded.queries.matching import opened_fields, value_at
 from flask_boiler.local.embedded.storage.clock import set_timestamp
 from flask_boiler.local.embedded.storage.encoding import encode_value

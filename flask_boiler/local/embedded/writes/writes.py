@@ -10,7 +10,7 @@ import grpc
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from flask_boiler.firestore import protocol
-from flask_boiler.firestore.ordering import field_names
+from flask_boiler.firestore.protocol import field_names
 from flask_boiler.local.embedded.queries.matching import NAME, inner_fields, opened_fields
 from flask_boiler.local.embedded.storage.clock import microseconds, set_timestamp
 from flask_boiler.local.embedded.storage.document import StoredDocument, split_name

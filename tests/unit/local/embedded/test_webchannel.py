@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import pytest
 
 from flask_boiler.firestore import protocol
-from flask_boiler.ground.pool import DaemonPool
+from flask_boiler.ground.lifecycle import DaemonPool
 from flask_boiler.local.embedded.listening.conversation import ListenPolicy
 from flask_boiler.local.embedded.listening.faults import Faults
 from flask_boiler.local.embedded.serving.proto_json import json_of, message_of, plain_of

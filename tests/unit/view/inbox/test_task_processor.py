@@ -15,7 +15,7 @@ from google.cloud.firestore import SERVER_TIMESTAMP as SERVER
 
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.ground.errors import UnavailableError, ValidationError
-from flask_boiler.ground.pool import DaemonPool
+from flask_boiler.ground.lifecycle import DaemonPool
 from flask_boiler.ground.values import CommitResult, QuerySpec, QueryTarget, Snapshot, Write
 from flask_boiler.transactions import running
 from flask_boiler.transactions.transaction import Transaction

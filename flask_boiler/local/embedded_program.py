@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 
 from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.ground.lifecycle import OwnThread
 from flask_boiler.ground.signals import EndRequests
-from flask_boiler.ground.threads import OwnThread
 from flask_boiler.local.embedded.serving.server import EmbeddedFirestore
 from flask_boiler.local.embedded.storage.database import MEMORY
 

@@ -1,14 +1,63 @@
-"""Threads for calls: reused, limited, and no reason for a process to stay."""
+"""Threads and pools: what ends one is told, they are reused, and keep no process from ending."""
 
+from __future__ import annotations
+
+import ast
+import logging
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from flask_boiler.ground.pool import DaemonPool
+from flask_boiler.ground.lifecycle import DaemonPool, OwnThread
+from tests.sources import Source, package_sources
 
 TIMEOUT_S = 30
+OTHER_WAYS = {"Thread", "Timer", "ThreadPoolExecutor", "start_new_thread", "start_background_task"}
+#: What makes them for all others, and a program of its own that imports nothing of the package.
+MAY = {"flask_boiler.ground.lifecycle", "flask_boiler.local.google.supervisor"}
+
+
+def makers(source: Source) -> Iterator[str]:
+    """The calls by which a file makes threads, and the classes that it derives from them."""
+    for node in ast.walk(source.tree):
+        made = [node.func] if isinstance(node, ast.Call) else getattr(node, "bases", [])
+        for expression in made:
+            name = getattr(expression, "attr", getattr(expression, "id", ""))
+            if name in OTHER_WAYS:
+                yield name
+
+
+def test_no_thread_of_the_package_is_made_in_another_way() -> None:
+    found = {source.module: list(makers(source)) for source in package_sources()}
+    assert {module for module, made in found.items() if made} == MAY
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("kind", [ValueError, SystemExit, GeneratorExit])
+def test_a_thread_that_ends_says_so_and_tells_who_waits(
+    kind: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    def work() -> None:
+        raise kind("our fault")
+
+    told: list[BaseException] = []
+    with caplog.at_level(logging.CRITICAL):
+        thread = OwnThread(work, name="flask-boiler-x", stops="no x", on_failure=told.append)
+        thread.start()
+        thread.join(TIMEOUT_S)
+    assert [type(error) for error in told] == [kind]
+    [record] = caplog.records
+    assert record.levelno == logging.CRITICAL
+    assert "flask-boiler-x" in record.getMessage()
+    assert "no x" in record.getMessage()
+    assert record.exc_info is not None
+    assert record.exc_info[1] is told[0]
+
+
+# Pools of them.
 
 
 def test_a_call_is_answered_or_fails() -> None:
@@ -79,7 +128,7 @@ def test_a_call_that_was_cancelled_while_it_waited_does_not_run() -> None:
 def test_a_call_that_never_ends_does_not_keep_the_process() -> None:
     program = (
         "import threading\n"
-        "from flask_boiler.ground.pool import DaemonPool\n"
+        "from flask_boiler.ground.lifecycle import DaemonPool\n"
         "begun = threading.Event()\n"
         "def call():\n"
         "    begun.set()\n"
@@ -88,3 +137,17 @@ def test_a_call_that_never_ends_does_not_keep_the_process() -> None:
         "begun.wait()\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=TIMEOUT_S)
+
+
+def test_a_call_that_nobody_asks_about_fails_loudly(caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> None:
+        raise SystemExit("enough")
+
+    pool = DaemonPool(1, name="calls")
+    with caplog.at_level(logging.CRITICAL):
+        pool.run(fail)
+        assert pool.submit(threading.active_count).result(TIMEOUT_S)
+    pool.shutdown()
+    [record] = caplog.records
+    assert "calls" in record.getMessage()
+    assert record.exc_info is not None
