@@ -7,15 +7,16 @@ reader. Not thread-safe: the engine's lock guards it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.query_compiler import collection_ids
+from flask_boiler.ground.errors import CyclicViewError
 from flask_boiler.ground.ports import Cut
 from flask_boiler.ground.values import QueryTarget, Target, collection_of
 
-__all__ = ["Dependencies", "Swap"]
+__all__ = ["Dependencies", "Swap", "circle_error", "circle_through"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +118,37 @@ class Dependencies:
             self._reads[key] = targets
         else:
             self._reads.pop(key, None)
+
+
+def circle_through(
+    key: ViewKey,
+    places: Iterable[str],
+    *,
+    readers_of: Callable[[str], Iterable[ViewKey]],
+    places_of: Callable[[ViewKey], Iterable[str]],
+) -> Sequence[ViewKey]:
+    """The circle that a view closes: each of its views once, and it reads the next one.
+
+    Nothing if there is none. Looks from the view to who reads it: most views are read by no other.
+
+    :param places: where the view is kept.
+    :param readers_of: the views that read the document at a path.
+    :param places_of: where each other view is kept.
+    """
+    pending: list[tuple[Iterable[str], tuple[ViewKey, ...]]] = [(places, (key,))]
+    visited: set[ViewKey] = set()
+    while pending:
+        kept_at, trail = pending.pop()
+        for reader in (reader for place in kept_at for reader in readers_of(place)):
+            if reader == key:
+                return [key, *reversed(trail[1:])]
+            if reader not in visited:
+                visited.add(reader)
+                pending.append((places_of(reader), (*trail, reader)))
+    return []
+
+
+def circle_error(circle: Sequence[ViewKey]) -> CyclicViewError:
+    """What is wrong with a circle."""
+    names = " reads ".join(map(str, [*circle, circle[0]]))
+    return CyclicViewError(f"views read each other in a circle: {names}; let one of them go")

@@ -18,22 +18,19 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 
+from flask_boiler.engine.acceptance import Acceptance
 from flask_boiler.engine.awaiting import Wanted, is_taken
-from flask_boiler.engine.circles import circle_error, circle_through
 from flask_boiler.engine.cut_reader import CutReader, differs
-from flask_boiler.engine.dependencies import Dependencies
+from flask_boiler.engine.dependencies import Dependencies, circle_error, circle_through
 from flask_boiler.engine.live_view import Computed, LiveView, Phase, PublishOutcome, farewell_of
 from flask_boiler.engine.parking.hindered import Hindered
 from flask_boiler.engine.parking.parking import Parking, as_boiler_error
-from flask_boiler.engine.phases import Phases
-from flask_boiler.engine.population import Population
-from flask_boiler.engine.populations import Populations
-from flask_boiler.engine.publishing.acceptance import Acceptance
+from flask_boiler.engine.phases import Phases, Statistics
+from flask_boiler.engine.population import Population, Populations
 from flask_boiler.engine.publishing.ledger import load_records
 from flask_boiler.engine.publishing.publisher import Publisher
 from flask_boiler.engine.scheduler import Scheduler
 from flask_boiler.engine.settling import Settling
-from flask_boiler.engine.statistics import Statistics
 from flask_boiler.engine.view_key import Parked, ViewKey
 from flask_boiler.ground.callbacks import as_exception
 from flask_boiler.ground.errors import BoilerError

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 
 from flask_boiler.engine.live_view import LiveView, Phase
-from flask_boiler.engine.statistics import Statistics
+from flask_boiler.engine.phases import Statistics
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.errors import AuthError, BoilerError, UnavailableError
 from flask_boiler.ground.lifecycle import time_to_end_s

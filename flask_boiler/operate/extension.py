@@ -16,7 +16,7 @@ from flask_boiler.context.config import Config
 from flask_boiler.context.context import ApplicationContext, WebSettings, register_resolver
 from flask_boiler.context.reloader import before_child
 from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.statistics import Statistics
+from flask_boiler.engine.phases import Statistics
 from flask_boiler.engine.view_key import Parked, ViewKey
 from flask_boiler.firestore.patience import DEFAULT_PATIENCE_S, waiting_at_most
 from flask_boiler.ground.callbacks import require_plain_members

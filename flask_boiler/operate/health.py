@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask_boiler.engine.statistics import Statistics
+from flask_boiler.engine.phases import Statistics
 from flask_boiler.engine.view_key import Parked
 
 __all__ = ["Health"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
+from flask_boiler.engine.acceptance import Acceptance
 from flask_boiler.engine.live_view import LiveView, Phase
 from flask_boiler.engine.parking.parking import Parking
-from flask_boiler.engine.publishing.acceptance import Acceptance
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.errors import BoilerError

@@ -18,14 +18,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
+from flask_boiler.engine.acceptance import Acceptance, commit_probe
 from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
-from flask_boiler.engine.publishing.acceptance import Acceptance
-from flask_boiler.engine.publishing.commits import commits_of, fits
-from flask_boiler.engine.publishing.intake import Intake
+from flask_boiler.engine.publishing.intake import Intake, commits_of, fits
 from flask_boiler.engine.publishing.ledger import ledger_path, left_by_of, load_records, owner_of
 from flask_boiler.engine.publishing.moves import Settlement, settle_moves
 from flask_boiler.engine.publishing.places import Places, Plan
-from flask_boiler.engine.publishing.probing import commit_probe
 from flask_boiler.engine.publishing.publication import (
     Publication,
     Signal,

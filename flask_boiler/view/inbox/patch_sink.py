@@ -8,10 +8,9 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
+from flask_boiler.engine.acceptance import Acceptance, takes_commits
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
-from flask_boiler.engine.publishing.acceptance import Acceptance
-from flask_boiler.engine.publishing.probing import takes_commits
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.callbacks import as_exception

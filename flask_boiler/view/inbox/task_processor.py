@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from flask_boiler.context.context import ApplicationContext
-from flask_boiler.engine.publishing.probing import takes_commits
+from flask_boiler.engine.acceptance import takes_commits
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.callbacks import as_exception, is_failure
 from flask_boiler.ground.errors import BoilerError, ConflictError, UnavailableError

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.engine.publishing import commits
+from flask_boiler.engine.publishing import intake
 from flask_boiler.engine.publishing.ledger import ledger_path
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import ConflictError, UnavailableError, ValidationError
@@ -299,7 +299,7 @@ def test_what_does_not_fit_a_commit_is_left_first(
     hall.show(a={"at": ["1"]}, b={"at": ["2"]})
     hall.quiet()
     before = len(hall.datastore.commits)
-    monkeypatch.setattr(commits, limit, 3)
+    monkeypatch.setattr(intake, limit, 3)
     held = Held(hall, key("b"))
     hall.show(a={"at": ["2"]}, b={"at": ["1"]})
     held.await_it()

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import pytest
 
-from flask_boiler.engine.statistics import Statistics
+from flask_boiler.engine.phases import Statistics
 from flask_boiler.engine.view_key import Parked, ViewKey
 from flask_boiler.operate.cli.health_server import listening_address
 from flask_boiler.operate.health import Health

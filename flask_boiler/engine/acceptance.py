@@ -15,15 +15,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flask_boiler.engine.publishing.probing import commit_probe
 from flask_boiler.firestore.patience import waiting_at_most
 from flask_boiler.ground.errors import AuthError, BoilerError, ConflictError, UnauthenticatedError
 from flask_boiler.ground.ports import Datastore
+from flask_boiler.ground.values import Write
 
-__all__ = ["Acceptance", "Hindrance"]
+__all__ = ["Acceptance", "Hindrance", "commit_probe", "takes_commits"]
 
 logger = logging.getLogger(__name__)
 
+_PROBE = "_boiler_clock/probe"
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 15.0
 #: Before somebody is tried again who is refused alone.
@@ -183,3 +184,23 @@ class Acceptance:
     def _hindrance(self) -> Hindrance:
         assert self.hindrance is not None
         return self.hindrance
+
+
+def commit_probe(datastore: Datastore) -> None:
+    """Commit something that changes nothing.
+
+    :raises UnavailableError: Firestore takes no commit at present.
+    """
+    datastore.commit([Write("delete", _PROBE)])
+
+
+def takes_commits(datastore: Datastore) -> bool:
+    """Whether Firestore takes a commit at all, whatever else it refuses."""
+    try:
+        commit_probe(datastore)
+    except ConflictError:
+        # Somebody else asked at the same time: that is an answer.
+        return True
+    except BoilerError:
+        return False
+    return True
