@@ -1,8 +1,7 @@
 """The application's context: its configuration, its clients, its datastore.
 
 The framework's own code is handed an :class:`ApplicationContext`. Applications may also ask
-the proxy, customarily ``from flask_boiler.context.context import Context as CTX``, which stands for
-the first of these that there is:
+the proxy, ``from flask_boiler import CTX``, which stands for the first of these that there is:
 
 1. the context that is active here (``with context.activated():``),
 2. the current application's (whatever a resolver finds: the Flask extension registers one),
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from flask_boiler.firestore.reachability import Reachability
 
 __all__ = [
+    "CTX",
     "ApplicationContext",
     "Context",
     "ContextProxy",
@@ -451,3 +451,6 @@ class ContextProxy:
 
 
 Context = ContextProxy()
+
+#: The same object, by the name that applications usually give it.
+CTX = Context

@@ -5,6 +5,7 @@ A new name, or one that goes, is a decision; it is taken here and in the changel
 
 import ast
 import importlib
+import re
 
 import pytest
 
@@ -139,7 +140,7 @@ FLOORS = {
 
 
 def test_every_public_name_is_meant() -> None:
-    assert sorted(flask_boiler.__all__) == sorted(NAMES)
+    assert sorted(vars(flask_boiler)["__all__"]) == sorted(NAMES)
     assert [name for name in NAMES if not hasattr(flask_boiler, name)] == []
     assert set(NAMES) <= set(dir(flask_boiler))
 
@@ -156,16 +157,44 @@ def test_every_public_module_is_meant() -> None:
 def test_type_checkers_see_what_is_looked_up_when_it_is_asked_for() -> None:
     source = Source(PACKAGE / "__init__.py")
     seen = {
-        (alias.asname or alias.name): (node.module, alias.name)
+        alias.name: node.module
         for node in ast.walk(source.tree)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("flask_boiler")
+        if isinstance(node, ast.ImportFrom)
         for alias in node.names
+        if alias.asname == alias.name  # which gives it again to whoever imports the package
     }
     assert seen.keys() == set(NAMES) - {"__version__"}
-    for name, (module, defined) in seen.items():
-        assert getattr(importlib.import_module(str(module)), defined) is getattr(flask_boiler, name)
+    for name, module in seen.items():
+        assert getattr(importlib.import_module(str(module)), name) is getattr(flask_boiler, name)
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    assert not hasattr(flask_boiler, "Bol" + "ier")
     with pytest.raises(AttributeError, match="no attribute 'Bolier'"):
         getattr(flask_boiler, "Bol" + "ier")
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "hint"),
+    [("Bolier", "; did you mean 'Boiler'?"), ("atrs", "; did you mean 'attrs'?")],
+)
+def test_importing_a_misspelt_name_says_what_was_meant(misspelt: str, hint: str) -> None:
+    with pytest.raises(ImportError) as caught:
+        exec(f"from flask_boiler import {misspelt}", {})
+    assert str(caught.value) == f"cannot import name {misspelt!r} from 'flask_boiler'{hint}"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES.keys() | FLOORS))
+def test_a_module_is_imported_although_its_name_is_near_a_public_one(module: str) -> None:
+    namespace: dict[str, object] = {}
+    exec(f"from flask_boiler import {module}", namespace)
+    assert namespace[module] is importlib.import_module(f"flask_boiler.{module}")
+
+
+def test_help_lists_every_public_name() -> None:
+    _, _, listed = str(flask_boiler.__doc__).partition("imported from ``flask_boiler``::\n\n")
+    group, _, _ = listed.partition("\n\n")
+    labels = {line[:19].strip() for line in group.splitlines()} - {"errors"}
+    names = re.findall(r"\w+", "\n".join(line[19:] for line in group.splitlines()))
+    assert sorted(names) == sorted(set(NAMES) - {"__version__"})
+    assert labels.isdisjoint(names)

@@ -11,8 +11,7 @@ import pytest
 from flask import Flask
 
 from flask_boiler.context.config import Config
-from flask_boiler.context.context import Context as CTX
-from flask_boiler.context.context import current_context
+from flask_boiler.context.context import CTX, current_context
 from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.operate.extension import Boiler
 
