@@ -9,18 +9,14 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 import marshmallow
 
-from flask_boiler.attrs.kinds.plain_kinds import (
-    AnyKind,
-    Kind,
-    Mismatch,
-    OptionalKind,
-    StoredMismatch,
-    flattened,
-)
+from flask_boiler.attrs.kinds.any_kind import AnyKind
+from flask_boiler.attrs.kinds.choice_kinds import OptionalKind
+from flask_boiler.attrs.kinds.kind import Kind
+from flask_boiler.attrs.kinds.mismatch import Mismatch, StoredMismatch
 from flask_boiler.attrs.model_state import UNSET, ModelState
 from flask_boiler.attrs.operators import FieldOperators, NestedField, nested
 from flask_boiler.attrs.type_source import TypeSource
-from flask_boiler.attrs.validating import Validators
+from flask_boiler.attrs.validating import Validators, flattened
 from flask_boiler.firestore.native import DELETE_FIELD, copied, is_transform
 from flask_boiler.ground.callbacks import require_plain, require_result
 from flask_boiler.ground.errors import DeclarationError, QueryError, ValidationError

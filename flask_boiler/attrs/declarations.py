@@ -8,19 +8,17 @@ from typing import Any, Literal, TypeVar, overload
 from zoneinfo import ZoneInfo
 
 from flask_boiler.attrs.attribute import Attr, AttributeOptions
-from flask_boiler.attrs.kinds.model_kinds import EmbedKind, ManyKind, RelationKind
-from flask_boiler.attrs.kinds.plain_kinds import AnyKind, DictKind, Kind, LocalTimeKind
+from flask_boiler.attrs.kinds.any_kind import AnyKind
+from flask_boiler.attrs.kinds.container_kinds import DictKind, ManyKind
+from flask_boiler.attrs.kinds.embed_kind import EmbedKind
+from flask_boiler.attrs.kinds.kind import Kind
+from flask_boiler.attrs.kinds.nested_kind import NestedKind
+from flask_boiler.attrs.kinds.relation_kind import RelationKind
+from flask_boiler.attrs.kinds.scalar_kinds import BYTES, GEO_POINT, TIMESTAMP, VECTOR, LocalTimeKind
 from flask_boiler.attrs.model_state import UNSET
-from flask_boiler.attrs.relations import NestedKind, NestedRelationAttr, RelationAttr
+from flask_boiler.attrs.relations import NestedRelationAttr, RelationAttr
 from flask_boiler.attrs.through import ThroughAttr
-from flask_boiler.attrs.type_source import (
-    BYTES,
-    GEO_POINT,
-    TIMESTAMP,
-    VECTOR,
-    TypeSource,
-    return_type,
-)
+from flask_boiler.attrs.type_source import TypeSource, return_type
 from flask_boiler.firestore.native import DocumentReference, GeoPoint, Vector
 from flask_boiler.ground.errors import DeclarationError
 from flask_boiler.ground.naming import nearest

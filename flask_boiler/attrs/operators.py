@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
-from flask_boiler.attrs.kinds.model_kinds import RelationKind, is_document
-from flask_boiler.attrs.kinds.plain_kinds import AnyKind, Kind, Mismatch
+from flask_boiler.attrs.kinds.any_kind import AnyKind
+from flask_boiler.attrs.kinds.kind import Kind
+from flask_boiler.attrs.kinds.mismatch import Mismatch
+from flask_boiler.attrs.kinds.relation_kind import RelationKind, is_document
 from flask_boiler.firestore.field_path import field_path, read_field_path
 from flask_boiler.firestore.native import is_transform
 from flask_boiler.ground.errors import QueryError

@@ -6,22 +6,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask_boiler.attrs import registry
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.attrs.kinds.model_kinds import EmbedKind, ManyKind, RelationKind
-from flask_boiler.attrs.kinds.plain_kinds import (
-    DictKind,
-    Kind,
-    ListKind,
-    Mismatch,
-    OptionalKind,
-    StoredMismatch,
-    collect,
-    mismatch_of,
-)
+from flask_boiler.attrs.kinds.choice_kinds import OptionalKind
+from flask_boiler.attrs.kinds.container_kinds import DictKind, ListKind, ManyKind
+from flask_boiler.attrs.kinds.embed_kind import EmbedKind
+from flask_boiler.attrs.kinds.kind import Kind
+from flask_boiler.attrs.kinds.mismatch import Mismatch, StoredMismatch, collect
+from flask_boiler.attrs.kinds.nested_kind import NestedKind, Revision
+from flask_boiler.attrs.kinds.relation_kind import RelationKind, is_document
 from flask_boiler.attrs.model_state import UNSET
 from flask_boiler.firestore.native import BaseDocumentReference, is_transform
-from flask_boiler.ground.errors import UnknownModelError, ValidationError
 
 if TYPE_CHECKING:
     from flask_boiler.models.domain_model import DomainModel
@@ -29,11 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Link",
-    "NestedKind",
     "NestedRelationAttr",
     "Related",
     "RelationAttr",
-    "Revision",
     "required_links",
 ]
 
@@ -79,82 +71,6 @@ class Link:
         return replace(self, name=".".join(filter(None, (name, self.name))))
 
 
-class Revision:
-    """Checked values that a related model is to take over.
-
-    :param values: by attribute name.
-    """
-
-    def __init__(self, model: Model, values: Mapping[str, Any]) -> None:
-        self.model = model
-        self._values = values
-
-    def apply(self) -> Model:
-        """Assign them; the model."""
-        for name, value in self._values.items():
-            setattr(self.model, name, value)
-        return self.model
-
-
-class NestedKind(RelationKind):
-    """A reference that reads as the model which lies there."""
-
-    @property
-    def label(self) -> str:  # type: ignore[override]
-        """The name of the class."""
-        return self.model.__name__
-
-    def dump(self, value: Any, *, bare: bool = False) -> Any:
-        """The reference; for a view, what the model itself shows."""
-        model = value.model if isinstance(value, Revision) else value
-        if not bare or not _is_model(model):
-            return super().dump(model)
-        self._path(model)
-        try:
-            return model.to_view_dict()
-        except ValidationError as error:
-            raise mismatch_of(error) from error
-
-    def adopt(self, value: Any) -> Any:
-        """A new instance from a dict by attribute names, which is checked like any input."""
-        if not isinstance(value, Mapping):
-            return value
-        given = dict(value)
-        try:
-            instance = self.model._class_of({"obj_type": given.pop("obj_type", None)}).new()
-            instance.update_vals(with_dict=given)
-        except ValidationError as error:
-            raise mismatch_of(error) from error
-        except UnknownModelError as error:
-            raise Mismatch({"obj_type": [str(error)]}) from error
-        except ValueError as error:
-            # It lies below a parent, which a dict of attributes does not name.
-            raise Mismatch(str(error)) from error
-        return instance
-
-    def revise(self, held: Any, value: Any) -> Any:
-        """A value from outside for what is held now: a dict changes the model that is there."""
-        if not isinstance(value, Mapping) or not _is_model(held):
-            return self.adopt(value)
-        given = dict(value)
-        if given.pop("obj_type", held.type_name()) != held.type_name():
-            return self.adopt(value)
-        try:
-            return Revision(held, held.accepted(with_dict=given))
-        except ValidationError as error:
-            raise mismatch_of(error) from error
-
-    def known_model(self) -> type[Model] | None:
-        """The class, if it is declared already."""
-        if not isinstance(self._model, str):
-            return self._model
-        try:
-            # Not kept, as `model` does: the declaration of that class may still be refused.
-            return registry.find(self._model, near=self._owner)
-        except UnknownModelError:
-            return None
-
-
 class Related:
     """What a nested relation reads as, and the references that it was read from.
 
@@ -173,7 +89,7 @@ class Related:
     @property
     def loaded(self) -> bool:
         """Whether it holds models only, and no reference that somebody has put there."""
-        return all(item is None or _is_model(item) for item in _items(self.value))
+        return all(item is None or is_document(item) for item in _items(self.value))
 
     @property
     def references(self) -> Any:
@@ -292,7 +208,7 @@ class NestedRelationAttr(RelationAttr[T]):
         if held is UNSET or is_transform(held):
             return []
         kind = self.related_kind
-        references = [i for i in _items(held) if i is not None and not _is_model(i)]
+        references = [i for i in _items(held) if i is not None and not is_document(i)]
         return [kind.path_of(reference) for reference in references]
 
     def fulfil(self, instance: Model, find: Callable[[str], DomainModel | None]) -> None:
@@ -307,9 +223,9 @@ class NestedRelationAttr(RelationAttr[T]):
         kind = self.related_kind
 
         def model_of(item: Any) -> Any:
-            return item if item is None or _is_model(item) else find(kind.path_of(item))
+            return item if item is None or is_document(item) else find(kind.path_of(item))
 
-        models = [_is_model(item) for item in _items(held)]
+        models = [is_document(item) for item in _items(held)]
         value = held if models and all(models) else _mapped(held, model_of)
         state.related[self.attribute_name] = Related(held, value)
 
@@ -326,7 +242,7 @@ class NestedRelationAttr(RelationAttr[T]):
     def links_in(self, value: Any) -> Iterator[Link]:
         """The references in a value, also those in new models; what was loaded is known to fit."""
         for key, item in _named_items(value):
-            if _is_model(item):
+            if is_document(item):
                 yield from (link.below(key) for link in _links_of(item))
             elif item is not None and not isinstance(item, Revision) and not is_transform(item):
                 kind = self.related_kind
@@ -343,7 +259,7 @@ class NestedRelationAttr(RelationAttr[T]):
         state, name = instance._model_state, self.attribute_name
         related = state.related.get(name)
         held = state.values.get(name) if related is None else related.value
-        return [item for item in _items(held) if _is_model(item)]
+        return [item for item in _items(held) if is_document(item)]
 
 
 def required_links(kind: Kind, value: Any, name: str = "") -> Iterator[Link]:
@@ -359,7 +275,7 @@ def required_links(kind: Kind, value: Any, name: str = "") -> Iterator[Link]:
             if (
                 kind.must_exist
                 and not loaded
-                and not (isinstance(kind, NestedKind) and _is_model(value))
+                and not (isinstance(kind, NestedKind) and is_document(value))
             ):
                 yield Link(name, kind.path_of(value), kind.model)
         case OptionalKind():
@@ -419,14 +335,8 @@ def _places(value: Any) -> Any:
     """A value with models as the paths that they lie at, to be compared."""
 
     def place(item: Any) -> Any:
-        return item.doc_path if _is_model(item) else item
+        return item.doc_path if is_document(item) else item
 
     if isinstance(value, Mapping):
         return {key: place(item) for key, item in value.items()}
     return list(map(place, value)) if isinstance(value, list | tuple) else place(value)
-
-
-def _is_model(value: object) -> bool:
-    from flask_boiler.models.domain_model import DomainModel
-
-    return isinstance(value, DomainModel)

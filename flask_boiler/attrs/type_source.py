@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 from marshmallow.fields import Field
 
-from flask_boiler.attrs.kinds.model_kinds import EmbedKind, RelationKind
-from flask_boiler.attrs.kinds.plain_kinds import (
-    AnyKind,
-    DictKind,
-    EnumKind,
-    FieldKind,
+from flask_boiler.attrs.kinds.any_kind import AnyKind
+from flask_boiler.attrs.kinds.choice_kinds import EnumKind, LiteralKind, OptionalKind, UnionKind
+from flask_boiler.attrs.kinds.container_kinds import DictKind, ListKind, TupleKind
+from flask_boiler.attrs.kinds.embed_kind import EmbedKind
+from flask_boiler.attrs.kinds.field_kind import FieldKind
+from flask_boiler.attrs.kinds.kind import Kind
+from flask_boiler.attrs.kinds.relation_kind import RelationKind
+from flask_boiler.attrs.kinds.scalar_kinds import (
+    BYTES,
+    GEO_POINT,
+    TIMESTAMP,
+    VECTOR,
     IntegerKind,
-    Kind,
-    ListKind,
-    LiteralKind,
-    OptionalKind,
     ScalarKind,
-    TupleKind,
-    UnionKind,
 )
 from flask_boiler.firestore.native import BaseDocumentReference, GeoPoint, Vector
 from flask_boiler.ground.errors import DeclarationError, UnknownModelError
@@ -38,19 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BYTES", "GEO_POINT", "TIMESTAMP", "VECTOR", "TypeSource", "return_type"]
 
-
-def _in_utc(moment: datetime.datetime) -> datetime.datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
-
-
-def _copy_point(point: GeoPoint) -> GeoPoint:
-    return GeoPoint(point.latitude, point.longitude)
-
-
-TIMESTAMP = ScalarKind("datetime", datetime.datetime, convert=_in_utc)
-BYTES = ScalarKind("bytes", bytes, bytearray, convert=bytes)
-GEO_POINT = ScalarKind("GeoPoint", GeoPoint, convert=_copy_point, read=_copy_point)
-VECTOR = ScalarKind("Vector", Vector)
 
 _SCALARS: dict[Any, Kind] = {
     str: ScalarKind("str", str),

@@ -7,7 +7,7 @@ number, say, is a ``TypeError``. Where an attribute has no type, or several, a c
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from marshmallow import validate
 
 from flask_boiler.ground.callbacks import require_result
 
-__all__ = ["Validators"]
+__all__ = ["Validators", "flattened"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,3 +44,22 @@ def _run(validator: Callable[[Any], Any], value: Any) -> None:
         # Of what is no matter of the value, such as a database that is away, nothing is said.
         logger.info("a value of type %s is not valid: %s", type(value).__name__, error)
         raise marshmallow.ValidationError(_MISFIT) from error
+
+
+def flattened(messages: Any, way: str = "") -> dict[str, list[str]]:
+    """Marshmallow's nested messages by the dotted way to the part concerned."""
+    if isinstance(messages, str):
+        return {way: [messages]}
+    if not isinstance(messages, Mapping):
+        texts = [text for text in messages if isinstance(text, str)]
+        rest = [part for part in messages if not isinstance(part, str)]
+        flat = {way: texts} if texts else {}
+        for part in rest:
+            flat.update(flattened(part, way))
+        return flat
+    flat = {}
+    for key, part in messages.items():
+        here = way if key == "_schema" else f"{way}.{key}" if way else str(key)
+        for place, texts in flattened(part, here).items():
+            flat.setdefault(place, []).extend(texts)
+    return flat

@@ -8,8 +8,9 @@ from collections.abc import Collection
 from typing import Any, ClassVar, Self, overload
 
 from flask_boiler.attrs import registry
-from flask_boiler.attrs.kinds.model_kinds import RelationKind, google_reference
-from flask_boiler.attrs.kinds.plain_kinds import Kind, Mismatch, shown
+from flask_boiler.attrs.kinds.kind import Kind
+from flask_boiler.attrs.kinds.mismatch import Mismatch, shown
+from flask_boiler.attrs.kinds.relation_kind import RelationKind, google_reference
 from flask_boiler.attrs.operators import FieldOperators
 from flask_boiler.ground.errors import DeclarationError, ValidationError
 from flask_boiler.ground.naming import FRAMEWORK_PREFIX, id_fault

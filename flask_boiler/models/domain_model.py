@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from flask_boiler.attrs.kinds.plain_kinds import Mismatch
+from flask_boiler.attrs.kinds.mismatch import Mismatch
 from flask_boiler.attrs.model_state import ModelState
 from flask_boiler.attrs.relations import required_links
 from flask_boiler.context.context import current_context

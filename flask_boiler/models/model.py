@@ -12,7 +12,7 @@ from flask_boiler.attrs import registry
 from flask_boiler.attrs.annotations import is_annotated
 from flask_boiler.attrs.attribute import READ_ONLY, Attr
 from flask_boiler.attrs.declarations import ObjectType
-from flask_boiler.attrs.kinds.plain_kinds import Mismatch, StoredMismatch
+from flask_boiler.attrs.kinds.mismatch import Mismatch, StoredMismatch
 from flask_boiler.attrs.model_state import UNSET, ModelState
 from flask_boiler.attrs.relations import NestedRelationAttr
 from flask_boiler.firestore.native import copied

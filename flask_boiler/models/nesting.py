@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flask_boiler.attrs.kinds.plain_kinds import Mismatch
+from flask_boiler.attrs.kinds.mismatch import Mismatch
 from flask_boiler.attrs.relations import Link, NestedRelationAttr
 from flask_boiler.context.context import current_context
 from flask_boiler.ground.errors import StoredDataError, UnknownModelError

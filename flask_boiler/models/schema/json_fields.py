@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import marshmallow
 from marshmallow import fields, validate
 
-from flask_boiler.attrs import relations
-from flask_boiler.attrs.kinds import model_kinds as links
-from flask_boiler.attrs.kinds import plain_kinds as kinds
+from flask_boiler.attrs.kinds.choice_kinds import LiteralKind
+from flask_boiler.attrs.kinds.embed_kind import EmbedKind
+from flask_boiler.attrs.kinds.mismatch import Mismatch
+from flask_boiler.attrs.kinds.nested_kind import NestedKind
+from flask_boiler.attrs.kinds.relation_kind import RelationKind
+from flask_boiler.attrs.kinds.scalar_kinds import as_integer
 from flask_boiler.firestore.native import BaseDocumentReference, GeoPoint, Vector
 from flask_boiler.ground.errors import StoredDataError, UnknownModelError, ValidationError
 from flask_boiler.ground.json_text import json_text
@@ -84,7 +87,7 @@ class IntegerField(fields.Integer):
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
         if isinstance(value, bool | str):
             raise self.make_error("invalid", input=value)
-        number = super()._deserialize(kinds.as_integer(value), *args, **options)
+        number = super()._deserialize(as_integer(value), *args, **options)
         if number is not None and not INT64[0] <= number <= INT64[1]:
             raise self.make_error("too_large", input=value)
         return number
@@ -182,7 +185,7 @@ class LiteralField(AnyField):
         "invalid": "Must be one of: {choices}."
     }
 
-    def __init__(self, kind: kinds.LiteralKind, **options: Any) -> None:
+    def __init__(self, kind: LiteralKind, **options: Any) -> None:
         super().__init__(**options)
         self._kind = kind
         #: The values, as JSON has them.
@@ -191,7 +194,7 @@ class LiteralField(AnyField):
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
         try:
             return self._kind.load(super()._deserialize(value, *args, **options))
-        except kinds.Mismatch as error:
+        except Mismatch as error:
             choices = ", ".join(map(str, self.values))
             raise self.make_error("invalid", choices=choices) from error
 
@@ -255,7 +258,7 @@ class ReferenceField(fields.String):
 
     _SEGMENT: ClassVar[str] = r"(?!\.\.?(/|$))(?!__[^/]*__(/|$))[^/]+"
 
-    def __init__(self, kind: links.RelationKind, **options: Any) -> None:
+    def __init__(self, kind: RelationKind, **options: Any) -> None:
         super().__init__(**options)
         self._kind = kind
 
@@ -288,7 +291,7 @@ class ReferenceField(fields.String):
         if "/" in found:
             try:
                 self._kind.require_collection(found)
-            except kinds.Mismatch as mismatch:
+            except Mismatch as mismatch:
                 raise marshmallow.ValidationError(mismatch.messages[""]) from mismatch
         return found
 
@@ -358,7 +361,7 @@ class UnionField(fields.Raw):
 class EmbedField(fields.Nested):
     """An embedded model, as its own schema has it; ``obj_type`` may name a class below it."""
 
-    def __init__(self, kind: links.EmbedKind | relations.NestedKind, **options: Any) -> None:
+    def __init__(self, kind: EmbedKind | NestedKind, **options: Any) -> None:
         # Asked for when it is needed: the model may be declared later.
         super().__init__(lambda: kind.model.schema(), **options)  # noqa: PLW0108
         self.kind = kind
@@ -390,7 +393,7 @@ class EmbedField(fields.Nested):
 class RelatedField(EmbedField):
     """A related model as its own schema has it; taken as the path or id of one, too."""
 
-    def __init__(self, kind: relations.NestedKind, **options: Any) -> None:
+    def __init__(self, kind: NestedKind, **options: Any) -> None:
         super().__init__(kind, **options)
         #: What takes the path or id.
         self.reference = ReferenceField(kind, allow_none=self.allow_none)

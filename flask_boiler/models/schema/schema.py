@@ -32,13 +32,25 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import marshmallow
 from marshmallow import fields, validate
 
-from flask_boiler.attrs import relations
 from flask_boiler.attrs.attribute import READ_ONLY, Attr
-from flask_boiler.attrs.kinds import model_kinds as links
-from flask_boiler.attrs.kinds import plain_kinds as kinds
+from flask_boiler.attrs.kinds.any_kind import AnyKind
+from flask_boiler.attrs.kinds.choice_kinds import EnumKind, LiteralKind, OptionalKind, UnionKind
+from flask_boiler.attrs.kinds.container_kinds import DictKind, ListKind, ManyKind
+from flask_boiler.attrs.kinds.embed_kind import EmbedKind
+from flask_boiler.attrs.kinds.field_kind import FieldKind
+from flask_boiler.attrs.kinds.kind import Kind
+from flask_boiler.attrs.kinds.nested_kind import NestedKind
+from flask_boiler.attrs.kinds.relation_kind import RelationKind
+from flask_boiler.attrs.kinds.scalar_kinds import (
+    BYTES,
+    GEO_POINT,
+    TIMESTAMP,
+    VECTOR,
+    LocalTimeKind,
+    ScalarKind,
+)
 from flask_boiler.attrs.model_state import UNSET
-from flask_boiler.attrs.type_source import BYTES, GEO_POINT, TIMESTAMP, VECTOR
-from flask_boiler.attrs.validating import Validators
+from flask_boiler.attrs.validating import Validators, flattened
 from flask_boiler.firestore.native import copied
 from flask_boiler.ground.errors import DeclarationError, ValidationError
 from flask_boiler.ground.naming import nearest
@@ -81,7 +93,7 @@ class InvalidInputError(ValidationError, marshmallow.ValidationError):  # type: 
     """
 
     def __init__(self, error: marshmallow.ValidationError, where: str) -> None:
-        flat = kinds.flattened(error.messages)
+        flat = flattened(error.messages)
         ValidationError.__init__(self, flat, where=where)
         text = str(self)
         marshmallow.ValidationError.__init__(
@@ -203,28 +215,28 @@ def _field_of(attribute: Attr[Any]) -> fields.Field[Any]:
     return field_for(attribute.kind, **options)
 
 
-def _has_integers(kind: kinds.Kind) -> bool:
+def _has_integers(kind: Kind) -> bool:
     """Whether ``as_string`` means something for a kind."""
     match kind:
-        case kinds.ScalarKind():
+        case ScalarKind():
             return kind.types == (int,)
-        case kinds.OptionalKind():
+        case OptionalKind():
             return _has_integers(kind.inner)
-        case kinds.ListKind() | kinds.DictKind():
+        case ListKind() | DictKind():
             return _has_integers(kind.of)
     return False
 
 
 @singledispatch
-def field_for(kind: kinds.Kind, **options: Any) -> fields.Field[Any]:
+def field_for(kind: Kind, **options: Any) -> fields.Field[Any]:
     """The marshmallow field for values of a kind."""
     return AnyField(**options)
 
 
 @field_for.register
-def _(kind: kinds.ScalarKind, **options: Any) -> fields.Field[Any]:
+def _(kind: ScalarKind, **options: Any) -> fields.Field[Any]:
     as_string = options.pop("as_string", False)
-    special: dict[kinds.Kind, type[fields.Field[Any]]] = {
+    special: dict[Kind, type[fields.Field[Any]]] = {
         BYTES: Base64Field,
         GEO_POINT: GeoPointField,
         VECTOR: VectorField,
@@ -243,17 +255,17 @@ def _(kind: kinds.ScalarKind, **options: Any) -> fields.Field[Any]:
 
 
 @field_for.register
-def _(kind: kinds.OptionalKind, **options: Any) -> fields.Field[Any]:
+def _(kind: OptionalKind, **options: Any) -> fields.Field[Any]:
     return field_for(kind.inner, **{**options, "allow_none": True})
 
 
 @field_for.register
-def _(kind: kinds.UnionKind, **options: Any) -> fields.Field[Any]:
+def _(kind: UnionKind, **options: Any) -> fields.Field[Any]:
     return UnionField([field_for(member) for member in kind.kinds], **options)
 
 
 @field_for.register
-def _(kind: kinds.LiteralKind, **options: Any) -> fields.Field[Any]:
+def _(kind: LiteralKind, **options: Any) -> fields.Field[Any]:
     if all(isinstance(value, str) for value in kind.values):
         validators = [validate.OneOf(kind.values), *options.pop("validate", [])]
         return fields.String(validate=validators, **options)
@@ -261,30 +273,30 @@ def _(kind: kinds.LiteralKind, **options: Any) -> fields.Field[Any]:
 
 
 @field_for.register
-def _(kind: kinds.EnumKind, **options: Any) -> fields.Field[Any]:
+def _(kind: EnumKind, **options: Any) -> fields.Field[Any]:
     return EnumField(kind.enumeration, by_value=True, **options)
 
 
 @field_for.register
-def _(kind: kinds.ListKind, **options: Any) -> fields.Field[Any]:
+def _(kind: ListKind, **options: Any) -> fields.Field[Any]:
     parts = _parts(options)
     return fields.List(_part_of(kind.of, **parts), **options)
 
 
 @field_for.register
-def _(kind: kinds.DictKind, **options: Any) -> fields.Field[Any]:
+def _(kind: DictKind, **options: Any) -> fields.Field[Any]:
     parts = _parts(options)
     return MapField(keys=KeyField(), values=_part_of(kind.of, **parts), **options)
 
 
 @field_for.register
-def _(kind: kinds.LocalTimeKind, **options: Any) -> fields.Field[Any]:
+def _(kind: LocalTimeKind, **options: Any) -> fields.Field[Any]:
     zone: Any = kind.zone
     return LocalTimeField(format="iso", timezone=zone, **options)
 
 
 @field_for.register
-def _(kind: kinds.FieldKind, **options: Any) -> fields.Field[Any]:
+def _(kind: FieldKind, **options: Any) -> fields.Field[Any]:
     field = copy.copy(kind.field)
     field.parent, field.name, field.root = None, None, None
     for name in ("data_key", "dump_only", "load_only", "required"):
@@ -293,29 +305,29 @@ def _(kind: kinds.FieldKind, **options: Any) -> fields.Field[Any]:
 
 
 @field_for.register
-def _(kind: links.RelationKind, **options: Any) -> fields.Field[Any]:
+def _(kind: RelationKind, **options: Any) -> fields.Field[Any]:
     return ReferenceField(kind, **options)
 
 
 @field_for.register
-def _(kind: relations.NestedKind, **options: Any) -> fields.Field[Any]:
+def _(kind: NestedKind, **options: Any) -> fields.Field[Any]:
     return RelatedField(kind, **options)
 
 
 @field_for.register
-def _(kind: links.EmbedKind, **options: Any) -> fields.Field[Any]:
+def _(kind: EmbedKind, **options: Any) -> fields.Field[Any]:
     return EmbedField(kind, **options)
 
 
 @field_for.register
-def _(kind: links.ManyKind, **options: Any) -> fields.Field[Any]:
+def _(kind: ManyKind, **options: Any) -> fields.Field[Any]:
     in_list, in_dict = _part_of(kind.of), _part_of(kind.of)
     return UnionField([fields.List(in_list), MapField(keys=KeyField(), values=in_dict)], **options)
 
 
-def _part_of(kind: kinds.Kind, **options: Any) -> fields.Field[Any]:
+def _part_of(kind: Kind, **options: Any) -> fields.Field[Any]:
     """The field for what lies in an array or a map; what takes anything takes null."""
-    return field_for(kind, allow_none=isinstance(kind, kinds.AnyKind), **options)
+    return field_for(kind, allow_none=isinstance(kind, AnyKind), **options)
 
 
 def _parts(options: dict[str, Any]) -> dict[str, Any]:

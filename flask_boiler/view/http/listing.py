@@ -10,8 +10,10 @@ import marshmallow
 from werkzeug.datastructures import MultiDict
 
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.attrs.kinds import model_kinds as links
-from flask_boiler.attrs.kinds import plain_kinds as kinds
+from flask_boiler.attrs.kinds.choice_kinds import OptionalKind, UnionKind
+from flask_boiler.attrs.kinds.container_kinds import DictKind, ListKind, ManyKind
+from flask_boiler.attrs.kinds.embed_kind import EmbedKind
+from flask_boiler.attrs.kinds.kind import Kind
 from flask_boiler.attrs.through import ThroughAttr
 from flask_boiler.ground.errors import BoilerError, ConfigurationError
 from flask_boiler.ground.naming import nearest
@@ -75,19 +77,19 @@ def _passed_through(attribute: Attr[Any], root: ViewRoot[Any]) -> Attr[Any] | No
     return target if shown and _is_stored(target) and not _embeds(target.kind) else None
 
 
-def _embeds(kind: kinds.Kind) -> bool:
+def _embeds(kind: Kind) -> bool:
     """Whether documents have other documents inside, which may have more than their class shows.
 
     What is not shown would sort a list as well.
     """
     match kind:
-        case links.EmbedKind():
+        case EmbedKind():
             return True
-        case kinds.OptionalKind():
+        case OptionalKind():
             return _embeds(kind.inner)
-        case kinds.UnionKind():
+        case UnionKind():
             return any(map(_embeds, kind.kinds))
-        case kinds.ListKind() | kinds.DictKind() | links.ManyKind():
+        case ListKind() | DictKind() | ManyKind():
             return _embeds(kind.of)
     return False
 

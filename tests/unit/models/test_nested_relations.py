@@ -10,7 +10,7 @@ import pytest
 
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.attrs.kinds.model_kinds import google_reference
+from flask_boiler.attrs.kinds.relation_kind import google_reference
 from flask_boiler.firestore.native import DELETE_FIELD
 from flask_boiler.ground.errors import (
     ConflictError,

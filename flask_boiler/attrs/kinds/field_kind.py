@@ -1,0 +1,60 @@
+"""The kind of what a marshmallow field makes of values."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import marshmallow
+
+from flask_boiler.attrs.kinds.any_kind import AnyKind
+from flask_boiler.attrs.kinds.kind import Kind
+from flask_boiler.attrs.kinds.mismatch import Mismatch, shown
+from flask_boiler.attrs.validating import Validators, flattened
+from flask_boiler.ground.callbacks import require_plain
+from flask_boiler.ground.errors import DeclarationError
+
+__all__ = ["FieldKind"]
+
+
+class FieldKind(Kind):
+    """What a marshmallow field makes of values.
+
+    :param field: bound to its schema, if it belongs to one.
+    """
+
+    def __init__(self, field: marshmallow.fields.Field[Any]) -> None:
+        for validator in field.validators:
+            require_plain(validator, f"a validator of {field!r:.60}", error=DeclarationError)
+        if field.validators:
+            field = copy.copy(field)
+            field.validators = [Validators(*field.validators)]
+        self.field = field
+        self.label = f"what {type(field).__name__} takes"
+
+    def load(self, stored: Any) -> Any:
+        """What the field deserializes; its validators have passed."""
+        try:
+            return self.field.deserialize(stored)
+        except marshmallow.ValidationError as error:
+            raise Mismatch(flattened(error.messages)) from error
+
+    def dump(self, value: Any, *, bare: bool = False) -> Any:
+        """What the field serializes, which must be something that it deserializes too."""
+        name = self.field.attribute or self.field.name or "value"
+        try:
+            stored = self.field.serialize(name, {name: value})
+        except Exception as error:
+            # A field is free to fail in its own way on a value that it does not expect.
+            raise Mismatch(f"{shown(value)} cannot be serialized: {error}") from error
+        if not self.field.dump_only:
+            self.load(stored)
+        return stored
+
+    def part(self, name: str) -> tuple[str, Kind]:
+        """Whatever lies under the very name."""
+        return name, AnyKind()
+
+    def item(self) -> Kind:
+        """Anything."""
+        return AnyKind()
