@@ -32,9 +32,12 @@ hypothesis.settings.load_profile("busy")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A shell has what it runs in the background ignore Ctrl-C, and so would what tests start.
+    # A shell has what it runs in the background ignore Ctrl-C, and nohup has it ignore SIGHUP; so
+    # would what tests start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # Clients of others that tests start, as channels that tests open, ask a proxy for everything.
     for variable in ("no_proxy", "NO_PROXY"):
         others = os.environ.get(variable)
