@@ -46,7 +46,7 @@ def main() -> int:
     """Serve until it is ended; the exit status."""
     arguments = _arguments()
     # It is told below, to whoever looks at the output.
-    logging.getLogger("flask_boiler.local.embedded").setLevel(logging.ERROR)
+    logging.getLogger("flask_boiler.embedded").setLevel(logging.ERROR)
     try:
         server = EmbeddedFirestore(
             arguments.file,

@@ -24,9 +24,9 @@ import pytest
 
 from flask_boiler.embedded import EmbeddedFirestore, Faults
 from flask_boiler.ground.lifecycle import DaemonPool
-from flask_boiler.local.embedded.listening.conversation import ListenPolicy
+from flask_boiler.local.embedded.listening.listen_stream import ListenPolicy
 from flask_boiler.local.embedded.serving.gateway import Gateway
-from flask_boiler.local.embedded.serving.host_check import Admission
+from flask_boiler.local.embedded.serving.host_check import HostCheck
 from flask_boiler.local.embedded.serving.http_connection import (
     Answer,
     Head,
@@ -92,7 +92,7 @@ def served(
         stack.callback(pool.shutdown)
         service = Service(storage)
         channels = WebChannels(Streams(service, Faults(), ListenPolicy()), pool.run, channel_limits)
-        web = Waiting(service, channels, Admission())
+        web = Waiting(service, channels, HostCheck())
         serving = HttpServing(web, pool, limits)
         gateway = Gateway("127.0.0.1", 0, ("127.0.0.1", 9), serving, channels.look, tick_s=0.01)
         stack.callback(gateway.close)
@@ -389,7 +389,7 @@ def test_a_body_in_many_small_pieces_lets_others_have_their_turn() -> None:
     with closing(Storage()) as storage, ThreadPoolExecutor(1) as pool:
         service = Service(storage)
         channels = WebChannels(Streams(service, Faults(), ListenPolicy()), lambda call: None)
-        serving = Counting(Web(service, channels, Admission()), pool)
+        serving = Counting(Web(service, channels, HostCheck()), pool)
         serving.parts = Counter()
         # It has no type.
         assert told(asyncio.run(answered()))[0] == 400

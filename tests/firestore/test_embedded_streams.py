@@ -14,7 +14,7 @@ import pytest
 from flask_boiler.context.clients import local_client
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.firestore import protocol
-from flask_boiler.local.embedded.listening.conversation import ListenPolicy
+from flask_boiler.local.embedded.listening.listen_stream import ListenPolicy
 from flask_boiler.local.embedded.serving import duplex
 from flask_boiler.local.embedded.serving import streams as listening
 

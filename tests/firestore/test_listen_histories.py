@@ -17,8 +17,8 @@ from flask_boiler.embedded import EmbeddedFirestore, Faults
 from flask_boiler.firestore import protocol
 from flask_boiler.ground.ports import Cut, CutChange
 from flask_boiler.ground.values import QueryTarget, Target, Write
+from flask_boiler.local.embedded.queries.executor import run
 from flask_boiler.local.embedded.queries.matching import Query
-from flask_boiler.local.embedded.queries.scan import run
 from tests.firestore.listening import PATIENCE_S, Listener, collection, listening
 
 PATHS = [f"{kind}/{number}" for kind in ("City", "Town") for number in range(8)]

@@ -5,14 +5,15 @@ Those that carry documents are put together from stored bytes, without decoding 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from flask_boiler.firestore import protocol
-from flask_boiler.local.embedded.listening.answers import field, timestamp_bytes, varint
-from flask_boiler.local.embedded.listening.existence_filter import fill_bloom
 from flask_boiler.local.embedded.storage.clock import set_timestamp
 from flask_boiler.local.embedded.storage.refusal import Refusal
+from flask_boiler.local.embedded.storage.wire_format import field, timestamp_bytes, varint
 
 __all__ = [
     "added",
@@ -32,6 +33,10 @@ _KINDS = protocol.TargetChange
 _DOCUMENT_CHANGE, _DOCUMENT_DELETE, _DOCUMENT_REMOVE = b"\x1a", b"\x22", b"\x32"
 _DOCUMENT, _READ_TIME = b"\x0a", b"\x22"
 _TARGET_IDS, _REMOVED_TARGET_IDS, _REMOVE_TARGET_IDS = b"\x2a", b"\x32", b"\x12"
+
+#: How often a name that is not in it seems to be.
+_ERROR_RATE = 0.0001
+_MASK_64 = (1 << 64) - 1
 
 
 def changed(document: bytes, target_ids: Iterable[int], gone_ids: Iterable[int] = ()) -> bytes:
@@ -89,8 +94,29 @@ def existence_filter(target_id: int, count: int, names: Iterable[str] | None = N
     response.filter.target_id = target_id
     response.filter.count = count
     if names is not None:
-        fill_bloom(response.filter.unchanged_names, list(names))
+        _fill_bloom(response.filter.unchanged_names, list(names))
     return bytes(response.SerializeToString())
+
+
+def _fill_bloom(message: Any, names: Sequence[str]) -> None:
+    """Make a protobuf ``BloomFilter`` hold the full resource names of documents.
+
+    Each name sets ``hash_count`` bits, found by double hashing: with the halves of the name's MD5
+    as little-endian integers h1 and h2, bit number i is ``((h1 + i·h2) mod 2⁶⁴) mod bit_count``.
+    """
+    size = max(1, math.ceil(-len(names) * math.log(_ERROR_RATE) / math.log(2) ** 2))
+    hash_count = max(1, round(size / max(1, len(names)) * math.log(2))) if names else 1
+    bitmap = bytearray((size + 7) // 8)
+    for name in names:
+        digest = hashlib.md5(name.encode(), usedforsecurity=False).digest()
+        position = int.from_bytes(digest[:8], "little")
+        step = int.from_bytes(digest[8:], "little")
+        for turn in range(hash_count):
+            bit = ((position + turn * step) & _MASK_64) % size
+            bitmap[bit >> 3] |= 1 << (bit & 7)
+    message.bits.bitmap = bytes(bitmap)
+    message.bits.padding = 8 * len(bitmap) - size
+    message.hash_count = hash_count
 
 
 def _target_change(kind: int, target_ids: list[int], token: bytes = b"", time: int = 0) -> bytes:

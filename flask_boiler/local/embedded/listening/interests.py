@@ -17,8 +17,8 @@ from flask_boiler.local.embedded.queries.conditions import (
     disjunction,
 )
 from flask_boiler.local.embedded.queries.matching import Query, value_at
+from flask_boiler.local.embedded.storage.commit_feed import Change
 from flask_boiler.local.embedded.storage.encoding import encode_value
-from flask_boiler.local.embedded.storage.feed import Change
 
 __all__ = ["Interest", "Interests", "interest_in_document", "interests_in_query"]
 
@@ -86,27 +86,27 @@ class Interests(Generic[T]):
 
     def __init__(self) -> None:
         # With how often each has said so; dicts keep the order.
-        self._parties: dict[Interest, dict[T, int]] = {}
+        self._interested: dict[Interest, dict[T, int]] = {}
         #: By what is meant without values: the fields whose values somebody asks for.
         self._fields: dict[Interest, Counter[tuple[str, ...]]] = {}
 
-    def add(self, interests: Iterable[Interest], party: T) -> None:
+    def add(self, interests: Iterable[Interest], who: T) -> None:
         """Somebody has interests (one more time)."""
         for interest in interests:
-            counts = self._parties.setdefault(interest, {})
-            counts[party] = counts.get(party, 0) + 1
+            counts = self._interested.setdefault(interest, {})
+            counts[who] = counts.get(who, 0) + 1
             if interest.names:
                 self._fields.setdefault(_whole(interest), Counter())[interest.names] += 1
 
-    def remove(self, interests: Iterable[Interest], party: T) -> None:
+    def remove(self, interests: Iterable[Interest], who: T) -> None:
         """Take back what was added once."""
         for interest in interests:
-            counts = self._parties[interest]
-            counts[party] -= 1
-            if not counts[party]:
-                del counts[party]
+            counts = self._interested[interest]
+            counts[who] -= 1
+            if not counts[who]:
+                del counts[who]
             if not counts:
-                del self._parties[interest]
+                del self._interested[interest]
             if interest.names:
                 self._forget_field(_whole(interest), interest.names)
 
@@ -122,8 +122,8 @@ class Interests(Generic[T]):
         """Who is concerned by changes, and by which of them."""
         found: dict[T, list[Change]] = {}
         for change in changes:
-            for party in dict.fromkeys(self._of(change)):
-                found.setdefault(party, []).append(change)
+            for who in dict.fromkeys(self._of(change)):
+                found.setdefault(who, []).append(change)
         return found
 
     def _of(self, change: Change) -> Iterator[T]:
@@ -134,7 +134,7 @@ class Interests(Generic[T]):
             Interest(_GROUP, collection.rpartition("/")[2]),
             Interest(_ALL, ""),
         ):
-            yield from self._parties.get(whole, ())
+            yield from self._interested.get(whole, ())
             for names in self._fields.get(whole, ()):
                 yield from self._asking_for(whole, names, change)
 
@@ -143,10 +143,10 @@ class Interests(Generic[T]):
             value = None if document is None else value_at(document.message, names)
             if value is not None:
                 wanted = whole._replace(names=names, encoded=encode_value(value))
-                yield from self._parties.get(wanted, ())
+                yield from self._interested.get(wanted, ())
 
     def __len__(self) -> int:
-        return len(self._parties)
+        return len(self._interested)
 
 
 def _whole(interest: Interest) -> Interest:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from flask_boiler.local.embedded.listening.interests import Interest, Interests
-from flask_boiler.local.embedded.storage.feed import Change, Commit, Feed
+from flask_boiler.local.embedded.storage.commit_feed import Change, Commit, CommitFeed
 
-__all__ = ["Party", "Switchboard"]
+__all__ = ["CommitListener", "Switchboard"]
 
 
-class Party(Protocol):
+class CommitListener(Protocol):
     """A stream. Compared by identity."""
 
     def __hash__(self) -> int: ...
@@ -28,25 +28,25 @@ class Party(Protocol):
 class Switchboard:
     """Between the feed of a storage and the streams. May be used by any thread."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: CommitFeed) -> None:
         self._feed = feed
         self._lock = threading.Lock()
-        self._worlds: dict[str, Interests[Party]] = {}
+        self._worlds: dict[str, Interests[CommitListener]] = {}
         #: By world, of commits that are published together, the changes that came so far.
         self._groups: dict[str, list[Change]] = {}
 
-    def add(self, world: str, interests: Iterable[Interest], party: Party) -> None:
+    def add(self, world: str, interests: Iterable[Interest], listener: CommitListener) -> None:
         """Tell a stream of commits that are published from now on."""
         with self._lock:
             if world not in self._worlds:
                 self._worlds[world] = Interests()
                 self._feed.subscribe(world, self._publish)
-            self._worlds[world].add(interests, party)
+            self._worlds[world].add(interests, listener)
 
-    def remove(self, world: str, interests: Iterable[Interest], party: Party) -> None:
+    def remove(self, world: str, interests: Iterable[Interest], listener: CommitListener) -> None:
         """Take back what was added once; a commit that is under way may still be told."""
         with self._lock:
-            self._worlds[world].remove(interests, party)
+            self._worlds[world].remove(interests, listener)
             if not self._worlds[world]:
                 del self._worlds[world]
                 self._feed.unsubscribe(world, self._publish)
@@ -61,5 +61,5 @@ class Switchboard:
             del self._groups[commit.world]
             interests = self._worlds.get(commit.world)
             concerned = interests.concerned(group) if interests is not None else {}
-        for party, changes in concerned.items():
-            party.notice(commit.decided, changes)
+        for listener, changes in concerned.items():
+            listener.notice(commit.decided, changes)

@@ -9,27 +9,38 @@ from __future__ import annotations
 
 import bisect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, TypeAlias
 
 from flask_boiler.firestore import protocol
+from flask_boiler.local.embedded.listening import announcements
 from flask_boiler.local.embedded.listening.interests import (
     Interest,
     interest_in_document,
     interests_in_query,
 )
 from flask_boiler.local.embedded.queries.aggregates import aggregations
+from flask_boiler.local.embedded.queries.executor import aggregate, run
 from flask_boiler.local.embedded.queries.matching import Query
-from flask_boiler.local.embedded.queries.scan import aggregate, run
 from flask_boiler.local.embedded.queries.validation import check_query
+from flask_boiler.local.embedded.storage.clock import microseconds
+from flask_boiler.local.embedded.storage.commit_feed import Change
 from flask_boiler.local.embedded.storage.document import StoredDocument, split_name
-from flask_boiler.local.embedded.storage.feed import Change
-from flask_boiler.local.embedded.storage.names import check_document, check_parent
+from flask_boiler.local.embedded.storage.name_rules import check_document, check_parent
 from flask_boiler.local.embedded.storage.reading import Reading
 from flask_boiler.local.embedded.storage.refusal import invalid
 
-__all__ = ["News", "OpenReading", "Resumption", "Target", "target_of"]
+__all__ = [
+    "News",
+    "OpenReading",
+    "Resumption",
+    "ServedTarget",
+    "Target",
+    "target_of",
+    "tell_document",
+    "tell_target",
+]
 
 #: What has become of documents, by name; ``None``: not in the target (any more).
 News = dict[str, StoredDocument | None]
@@ -287,3 +298,51 @@ def _existing(news: News) -> Iterator[StoredDocument]:
 
 def _never() -> AbstractContextManager[Reading]:
     raise AssertionError("only a window asks again")
+
+
+# As a stream tells them.
+
+
+class ServedTarget:
+    """A target of one stream. Compared by identity."""
+
+    def __init__(self, target_id: int, target: Target, addition: Any) -> None:
+        self.target_id = target_id
+        self.target = target
+        self.once: bool = addition.once
+        self.token: bytes = addition.resume_token
+        self.read_time = (
+            microseconds(addition.read_time) if addition.HasField("read_time") else None
+        )
+        self.expected: int | None = (
+            addition.expected_count.value if addition.HasField("expected_count") else None
+        )
+
+
+def tell_target(
+    served: ServedTarget, news: News, gone: Container[str], time: int
+) -> Iterator[bytes]:
+    """Tell one target."""
+    for name, document in news.items():
+        yield from tell_document(name, [(served, document)], time, exists=name not in gone)
+
+
+def tell_document(
+    name: str,
+    concerned: Sequence[tuple[ServedTarget, StoredDocument | None]],
+    time: int,
+    *,
+    exists: bool,
+) -> Iterator[bytes]:
+    """One message for a document, or one for each way in which targets show it."""
+    gone = [served.target_id for served, document in concerned if document is None]
+    shown: dict[bytes, list[int]] = {}
+    for served, document in concerned:
+        if document is not None:
+            shown.setdefault(served.target.shown(document), []).append(served.target_id)
+    for data, target_ids in shown.items():
+        yield announcements.changed(data, target_ids, gone)
+        gone = []
+    if gone:
+        say = announcements.left if exists else announcements.deleted
+        yield say(name, gone, time)

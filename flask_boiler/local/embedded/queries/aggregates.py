@@ -9,7 +9,11 @@ from flask_boiler.firestore import protocol
 from flask_boiler.firestore.protocol import field_names
 from flask_boiler.local.embedded.queries.conditions import NAME_FIELD
 from flask_boiler.local.embedded.queries.matching import value_at
-from flask_boiler.local.embedded.storage.names import check_field_path, is_reserved, is_too_long
+from flask_boiler.local.embedded.storage.name_rules import (
+    check_field_path,
+    is_reserved,
+    is_too_long,
+)
 from flask_boiler.local.embedded.storage.refusal import invalid
 
 __all__ = ["Aggregation", "aggregations"]

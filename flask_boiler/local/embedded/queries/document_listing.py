@@ -11,13 +11,13 @@ from google.protobuf.message import DecodeError
 
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.protocol import field_names
+from flask_boiler.local.embedded.queries.executor import run, scan_collection
 from flask_boiler.local.embedded.queries.matching import NAME, Query, value_at
 from flask_boiler.local.embedded.queries.paging import page_size, read_text, read_token, token_of
-from flask_boiler.local.embedded.queries.scan import run, scan_collection
 from flask_boiler.local.embedded.queries.validation import check_query
 from flask_boiler.local.embedded.storage.document import StoredDocument, document_name
 from flask_boiler.local.embedded.storage.encoding import encode_name, encode_segment
-from flask_boiler.local.embedded.storage.names import check_collection_id
+from flask_boiler.local.embedded.storage.name_rules import check_collection_id
 from flask_boiler.local.embedded.storage.reading import Reading
 from flask_boiler.local.embedded.storage.refusal import invalid
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from flask_boiler.firestore import protocol
+from flask_boiler.local.embedded.queries.executor import run
 from flask_boiler.local.embedded.queries.matching import NAME, Query
 from flask_boiler.local.embedded.queries.paging import page_size, read_count, token_of
-from flask_boiler.local.embedded.queries.scan import run
 from flask_boiler.local.embedded.storage.reading import Reading
 from flask_boiler.local.embedded.storage.refusal import invalid
 

@@ -10,7 +10,7 @@ from flask_boiler.firestore import protocol
 from flask_boiler.firestore.protocol import Criterion, field_names, is_vector
 from flask_boiler.local.embedded.queries.conditions import NAME_FIELD, Leaf, disjunction
 from flask_boiler.local.embedded.queries.matching import NAME, criteria
-from flask_boiler.local.embedded.storage.names import (
+from flask_boiler.local.embedded.storage.name_rules import (
     check_collection_id,
     check_document,
     check_field_path,

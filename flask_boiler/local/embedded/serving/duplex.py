@@ -29,9 +29,9 @@ import grpc
 from flask_boiler.ground.lifecycle import DaemonPool, OwnThread
 from flask_boiler.local.embedded.storage.refusal import Refusal
 
-__all__ = ["Duplex", "Party", "is_possible", "with_threads"]
+__all__ = ["Duplex", "StreamHandler", "is_possible", "with_threads"]
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("flask_boiler.embedded")
 
 _inside: Any = importlib.import_module("grpc._server")
 _core: Any = importlib.import_module("grpc._cython.cygrpc")
@@ -57,7 +57,7 @@ def is_possible() -> bool:
     return all(hasattr(_inside, name) for name in _NEEDED)
 
 
-class Party(Protocol):
+class StreamHandler(Protocol):
     """Whom the client speaks with. All but ``speak`` and ``leave`` return at once."""
 
     @property
@@ -103,11 +103,11 @@ class Party(Protocol):
 
 
 class Duplex:
-    """One call. Its party speaks on the threads of a pool, a turn at a time.
+    """One call. Its handler speaks on the threads of a pool, a turn at a time.
 
     :param context: gRPC's, of a behaviour that is called without blocking.
     :param parse: makes a request of its bytes.
-    :param translate: what a party's error amounts to.
+    :param translate: what a handler's error amounts to.
     :param done: called once when all is over.
     :param greeting: what the client is told before everything else: metadata.
     """
@@ -115,7 +115,7 @@ class Duplex:
     def __init__(
         self,
         context: Any,
-        party: Party,
+        handler: StreamHandler,
         threads: DaemonPool,
         *,
         parse: Callable[[bytes], Any],
@@ -126,7 +126,7 @@ class Duplex:
         self._context = context
         self._state = context._state
         self._call = context._rpc_event.call
-        self._party = party
+        self._handler = handler
         self._threads = threads
         self._parse = parse
         self._translate = translate
@@ -149,8 +149,8 @@ class Duplex:
         self._sending_since_s = math.inf
 
     def begin(self) -> None:
-        """Hear the client from now on, and have the party speak."""
-        self._party.attend(self.wake)
+        """Hear the client from now on, and have the handler speak."""
+        self._handler.attend(self.wake)
         if not self._context.add_callback(self._hung_up):
             self._hung_up()
             return
@@ -178,7 +178,7 @@ class Duplex:
             details = f"the client has taken nothing of what it was told for {stuck_s:g} s"
             self._call.cancel(grpc.StatusCode.UNAVAILABLE.value[0], details)
         elif now_s - self._spoke_at_s > beat_s and not self._is_busy:
-            self._party.beat()
+            self._handler.beat()
 
     def _submit(self) -> None:
         try:
@@ -208,16 +208,16 @@ class Duplex:
             self._is_receiving = False
         if request is None:
             self._has_heard_all = True
-            self._party.hear_all()
+            self._handler.hear_all()
         else:
-            self._party.hear(request)
-            if self._party.has_room:
+            self._handler.hear(request)
+            if self._handler.has_room:
                 self._receive()
         return finished
 
     def _hung_up(self) -> None:
         self._is_gone = True
-        self._party.hang_up()
+        self._handler.hang_up()
         self.wake()
 
     # Speaking, on a thread of the pool, until gRPC has something to send.
@@ -229,13 +229,13 @@ class Duplex:
             if self._is_finished:
                 return
             # Asked for before: why it is over is said when it speaks.
-            is_over = self._party.is_over
+            is_over = self._handler.is_over
             try:
                 self._work_out()
             except Exception as error:
                 # What was said before is told first.
                 self._ending, self._saying = self._translate(error), None
-            if self._party.has_room and not self._has_heard_all:
+            if self._handler.has_room and not self._has_heard_all:
                 self._receive()
             if self._ahead and self._send():
                 return
@@ -246,13 +246,13 @@ class Duplex:
                 return
 
     def _work_out(self) -> None:
-        """Have the party say a part of what it has to say."""
+        """Have the handler say a part of what it has to say."""
         if self._is_gone:
             self._ahead.clear()
         if self._is_gone or self._ending:
             return
         if self._saying is None:
-            self._saying = self._party.speak()
+            self._saying = self._handler.speak()
         size = 0
         while len(self._ahead) < _MOST_AHEAD and size < _MOST_BYTES_AHEAD:
             message = next(self._saying, None)
@@ -269,7 +269,7 @@ class Duplex:
         self._is_finished = True
         self._saying = None
         self._ahead.clear()
-        self._party.leave()
+        self._handler.leave()
         if refusal is not None:
             self._context.set_code(refusal.code)
             self._context.set_details(refusal.details)
@@ -312,7 +312,7 @@ class Duplex:
     def _may_rest(self) -> bool:
         """Whether nothing is to be done until it is woken."""
         with self._lock:
-            is_ending = self._is_gone or self._ending or self._party.is_over
+            is_ending = self._is_gone or self._ending or self._handler.is_over
             if self._again or self._saying is not None or is_ending:
                 return False
             self._is_busy = False
@@ -320,39 +320,39 @@ class Duplex:
 
 
 def with_threads(
-    party: Party, requests: Iterator[Any], context: Any, *, beat_s: float
+    handler: StreamHandler, requests: Iterator[Any], context: Any, *, beat_s: float
 ) -> Iterator[bytes]:
     """The same on the thread of the call, and one more that hears the client.
 
     :raises Refusal: the stream ends with a code.
     """
     woken = threading.Event()
-    party.attend(woken.set)
-    if not context.add_callback(party.hang_up):
+    handler.attend(woken.set)
+    if not context.add_callback(handler.hang_up):
         return
     hearing = OwnThread(
-        partial(_hear_all, requests, party),
+        partial(_hear_all, requests, handler),
         name="embedded-firestore-hears",
         stops="a stream hears its client no more",
-        on_failure=lambda error: party.hang_up(),
+        on_failure=lambda error: handler.hang_up(),
     )
     hearing.start()
     try:
-        while not party.is_over:
+        while not handler.is_over:
             woken.clear()
-            yield from party.speak()
-            if not party.is_over and not woken.wait(beat_s):
-                party.beat()
-        yield from party.speak()
+            yield from handler.speak()
+            if not handler.is_over and not woken.wait(beat_s):
+                handler.beat()
+        yield from handler.speak()
     finally:
-        party.leave()
+        handler.leave()
 
 
-def _hear_all(requests: Iterator[Any], party: Party) -> None:
+def _hear_all(requests: Iterator[Any], handler: StreamHandler) -> None:
     try:
         for request in requests:
-            party.hear(request)
-        party.hear_all()
+            handler.hear(request)
+        handler.hear_all()
     # The call is over, however it ended; its context tells so, too.
     except Exception:
-        party.hang_up()
+        handler.hang_up()

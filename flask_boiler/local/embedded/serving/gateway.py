@@ -24,7 +24,7 @@ from flask_boiler.local.embedded.serving.http_connection import HttpServing
 
 __all__ = ["Gateway"]
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("flask_boiler.embedded")
 
 #: How every HTTP/2 connection begins, and no request of HTTP/1.1.
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"

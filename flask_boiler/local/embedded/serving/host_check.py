@@ -24,9 +24,9 @@ from flask_boiler.ground.addresses import bare_name, is_loopback
 from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.local.embedded.storage.refusal import Refusal
 
-__all__ = ["JSON", "JSON_OF_SDKS", "Admission", "check_type"]
+__all__ = ["JSON", "JSON_OF_SDKS", "HostCheck", "check_type"]
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("flask_boiler.embedded")
 
 #: The types of bodies that are taken. A page may send ``text/plain``, and a body without a type, to
 #: anybody without asking; so they are taken only where Firebase's web SDK sends nothing else.
@@ -38,7 +38,7 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]{0,5})?", re.IGNOREC
 _MOST_TOLD = 20
 
 
-class Admission:
+class HostCheck:
     """Decides which requests of HTTP are served. May be used by any thread.
 
     :param trusted_hosts: names and addresses, besides those of the loopback interface, under which

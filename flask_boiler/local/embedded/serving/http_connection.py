@@ -25,7 +25,7 @@ from flask_boiler.local.embedded.storage.refusal import Refusal
 
 __all__ = ["Answer", "FileSource", "Head", "HttpHandler", "HttpLimits", "HttpServing", "Source"]
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("flask_boiler.embedded")
 
 _MIB = 1024 * 1024
 _PIECE = 256 * 1024

@@ -7,8 +7,8 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from flask_boiler.local.embedded.listening.answers import field
 from flask_boiler.local.embedded.storage.refusal import invalid
+from flask_boiler.local.embedded.storage.wire_format import field
 
 __all__ = ["json_of", "message_of", "plain_of", "read_into"]
 

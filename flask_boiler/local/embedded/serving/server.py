@@ -17,10 +17,10 @@ from flask_boiler.firestore.protocol import hook_grpc
 from flask_boiler.ground.addresses import is_loopback
 from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.lifecycle import DaemonPool, Startable
-from flask_boiler.local.embedded.listening.conversation import ListenPolicy
 from flask_boiler.local.embedded.listening.faults import Faults
+from flask_boiler.local.embedded.listening.listen_stream import ListenPolicy
 from flask_boiler.local.embedded.serving.gateway import Gateway
-from flask_boiler.local.embedded.serving.host_check import Admission
+from flask_boiler.local.embedded.serving.host_check import HostCheck
 from flask_boiler.local.embedded.serving.http_connection import HttpServing
 from flask_boiler.local.embedded.serving.service import Service
 from flask_boiler.local.embedded.serving.streams import Streams
@@ -32,7 +32,7 @@ from flask_boiler.local.embedded.storage.storage import RETENTION_S, Storage
 
 __all__ = ["EmbeddedFirestore", "Handler", "streaming", "unary"]
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("flask_boiler.embedded")
 
 _SERVICE = protocol.SERVICE.strip("/")
 #: Calls that run at once, apart from streams in both directions.
@@ -185,7 +185,7 @@ class EmbeddedFirestore(Startable):
         #: As it stands before a port: else nobody knows where an address of IPv6 ends.
         self._address = f"[{bare}]" if ":" in bare else bare
         self._port = port
-        self._admission = Admission([*trusted_hosts, bare] if allow_remote else trusted_hosts)
+        self._host_check = HostCheck([*trusted_hosts, bare] if allow_remote else trusted_hosts)
         self._retention_s = retention_s
         self._faults = faults
         self._listen_policy = listen_policy or ListenPolicy()
@@ -280,7 +280,7 @@ class EmbeddedFirestore(Startable):
         calls = DaemonPool(_WEB_CALLS, name="embedded-web-calls")
         turns = DaemonPool(_WEB_STREAMS, name="embedded-web-streams")
         channels = WebChannels(streams, turns.run, path=storage.path)
-        http = HttpServing(Web(answering, channels, self._admission), calls)
+        http = HttpServing(Web(answering, channels, self._host_check), calls)
         try:
             gateway = Gateway(self._address, self._port, (_INSIDE, grpc_port), http, channels.look)
         except BaseException:

@@ -15,23 +15,16 @@ from typing import Any, NamedTuple
 from google.protobuf.empty_pb2 import Empty
 
 from flask_boiler.firestore import protocol
-from flask_boiler.local.embedded.listening.answers import (
-    QUERY_DONE,
-    batch_get_found,
-    query_document,
-    timestamp,
-    timestamp_bytes,
-)
 from flask_boiler.local.embedded.queries.aggregates import aggregations
 from flask_boiler.local.embedded.queries.document_listing import collection_ids, list_documents
+from flask_boiler.local.embedded.queries.executor import aggregate, run
 from flask_boiler.local.embedded.queries.matching import Query, masked
 from flask_boiler.local.embedded.queries.nearest import nearest
 from flask_boiler.local.embedded.queries.partition import partition_cursors
-from flask_boiler.local.embedded.queries.scan import aggregate, run
 from flask_boiler.local.embedded.queries.validation import check_query
 from flask_boiler.local.embedded.storage.clock import microseconds
 from flask_boiler.local.embedded.storage.document import StoredDocument, document_name
-from flask_boiler.local.embedded.storage.names import (
+from flask_boiler.local.embedded.storage.name_rules import (
     check_collection_id,
     check_document,
     check_field_path,
@@ -42,6 +35,13 @@ from flask_boiler.local.embedded.storage.reading import Reading
 from flask_boiler.local.embedded.storage.refusal import Refusal, invalid, not_found, unimplemented
 from flask_boiler.local.embedded.storage.staging import Staging
 from flask_boiler.local.embedded.storage.storage import Storage
+from flask_boiler.local.embedded.storage.wire_format import (
+    QUERY_DONE,
+    batch_get_found,
+    query_document,
+    timestamp,
+    timestamp_bytes,
+)
 from flask_boiler.local.embedded.writes.open_transactions import Transaction, Transactions
 from flask_boiler.local.embedded.writes.writes import apply_all, operations
 

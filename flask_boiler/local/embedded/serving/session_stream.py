@@ -11,7 +11,7 @@ import grpc
 
 from flask_boiler.firestore import protocol
 from flask_boiler.local.embedded.listening import announcements
-from flask_boiler.local.embedded.listening.conversation import Conversation
+from flask_boiler.local.embedded.listening.listen_stream import ListenStream
 from flask_boiler.local.embedded.serving.proto_json import message_of, plain_of
 from flask_boiler.local.embedded.serving.streams import Streams
 from flask_boiler.local.embedded.serving.write_stream import WriteStream
@@ -64,7 +64,7 @@ class SessionStream(Protocol):
 
 def listen_stream(streams: Streams) -> SessionStream:
     """A new Listen stream."""
-    return _ListenEnd(streams.conversation())
+    return _ListenEnd(streams.listen_stream())
 
 
 def write_stream(streams: Streams) -> SessionStream:
@@ -73,25 +73,25 @@ def write_stream(streams: Streams) -> SessionStream:
 
 
 class _ListenEnd:
-    def __init__(self, conversation: Conversation) -> None:
-        self._conversation = conversation
+    def __init__(self, listen_stream: ListenStream) -> None:
+        self._listen_stream = listen_stream
         self._lock = threading.Lock()
         self._targets: set[int] = set()
         self._refused: deque[bytes] = deque()
         self._wake: Callable[[], None] = lambda: None
-        self.beat = conversation.beat
+        self.beat = listen_stream.beat
 
     @property
     def is_closed(self) -> bool:
-        return self._conversation.is_over
+        return self._listen_stream.is_over
 
     def attend(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._conversation.attend(wake)
+        self._listen_stream.attend(wake)
 
     def hear(self, texts: Sequence[str]) -> None:
         requests = [message_of(text, protocol.ListenRequest) for text in texts]
-        count, size = self._conversation.waiting
+        count, size = self._listen_stream.waiting
         if (
             count + len(self._refused) + len(requests) > _MOST_ASKED
             or size + sum(map(len, texts)) > _MOST_WAITING_BYTES
@@ -99,7 +99,7 @@ class _ListenEnd:
             raise _too_much("requests")
         for request in requests:
             if self._has_room_for(request):
-                self._conversation.hear(request)
+                self._listen_stream.hear(request)
             else:
                 self._refused.append(_refusal_of(request))
                 self._wake()
@@ -118,7 +118,7 @@ class _ListenEnd:
     def news(self) -> Iterator[dict[str, Any]]:
         while self._refused:
             yield _plain(self._refused.popleft())
-        for response in self._conversation.speak():
+        for response in self._listen_stream.speak():
             plain = _plain(response)
             change = plain.get("targetChange", {})
             if change.get("targetChangeType") == "REMOVE":
@@ -127,8 +127,8 @@ class _ListenEnd:
             yield plain
 
     def finish(self) -> None:
-        self._conversation.end(None)
-        self._conversation.leave()
+        self._listen_stream.end(None)
+        self._listen_stream.leave()
 
 
 class _WriteEnd:

@@ -12,11 +12,16 @@ import grpc
 
 from flask_boiler.firestore import protocol
 from flask_boiler.ground.lifecycle import DaemonPool, OwnThread
-from flask_boiler.local.embedded.listening.conversation import Conversation, ListenPolicy
 from flask_boiler.local.embedded.listening.faults import Faults
+from flask_boiler.local.embedded.listening.listen_stream import ListenPolicy, ListenStream
+from flask_boiler.local.embedded.listening.resume_tokens import ResumeTokens
 from flask_boiler.local.embedded.listening.switchboard import Switchboard
-from flask_boiler.local.embedded.listening.tokens import Tokens
-from flask_boiler.local.embedded.serving.duplex import Duplex, Party, is_possible, with_threads
+from flask_boiler.local.embedded.serving.duplex import (
+    Duplex,
+    StreamHandler,
+    is_possible,
+    with_threads,
+)
 from flask_boiler.local.embedded.serving.service import Service
 from flask_boiler.local.embedded.serving.write_stream import WriteStream
 from flask_boiler.local.embedded.storage.database import refusal_of
@@ -24,7 +29,7 @@ from flask_boiler.local.embedded.storage.refusal import Refusal
 
 __all__ = ["Streams"]
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("flask_boiler.embedded")
 
 #: Those that all streams share: to work out what is said, and to do what is written.
 _THREADS = 8
@@ -43,7 +48,7 @@ class Streams:
         self._faults = faults
         self._policy = policy
         self._switchboard = Switchboard(service.storage.feed)
-        self._tokens = Tokens(service.storage)
+        self._tokens = ResumeTokens(service.storage)
         faults.expire_tokens = self._tokens.expire
         self._threads = DaemonPool(_THREADS, name="embedded-firestore-stream")
         self._lock = threading.Lock()
@@ -51,9 +56,9 @@ class Streams:
         self._stopping = threading.Event()
         self._heart: threading.Thread | None = None
 
-    def conversation(self) -> Conversation:
+    def listen_stream(self) -> ListenStream:
         """A Listen stream."""
-        return Conversation(
+        return ListenStream(
             self._service.storage, self._switchboard, self._tokens, self._faults, self._policy
         )
 
@@ -78,21 +83,23 @@ class Streams:
         }
 
     def _begin_to_listen(self, context: Any) -> None:
-        self._begin(self.conversation(), context, protocol.ListenRequest, _GREETING)
+        self._begin(self.listen_stream(), context, protocol.ListenRequest, _GREETING)
 
     def _begin_to_write(self, context: Any) -> None:
         self._begin(self.write_stream(), context, protocol.WriteRequest)
 
     def _listen_with_threads(self, requests: Iterator[Any], context: Any) -> Iterator[bytes]:
         context.send_initial_metadata(_GREETING)
-        yield from self._with_threads(self.conversation(), requests, context)
+        yield from self._with_threads(self.listen_stream(), requests, context)
 
     def _write_with_threads(self, requests: Iterator[Any], context: Any) -> Iterator[bytes]:
         yield from self._with_threads(self.write_stream(), requests, context)
 
-    def _with_threads(self, party: Party, requests: Iterator[Any], context: Any) -> Iterator[bytes]:
+    def _with_threads(
+        self, handler: StreamHandler, requests: Iterator[Any], context: Any
+    ) -> Iterator[bytes]:
         try:
-            yield from with_threads(party, requests, context, beat_s=self._policy.heartbeat_s)
+            yield from with_threads(handler, requests, context, beat_s=self._policy.heartbeat_s)
         except Exception as error:
             refusal = self._refusal_of(error)
             context.abort(refusal.code, refusal.details)
@@ -106,10 +113,12 @@ class Streams:
             heart.join()
         self._threads.shutdown()
 
-    def _begin(self, party: Party, context: Any, request: Any, greeting: Any = None) -> None:
+    def _begin(
+        self, handler: StreamHandler, context: Any, request: Any, greeting: Any = None
+    ) -> None:
         call = Duplex(
             context,
-            party,
+            handler,
             self._threads,
             parse=request.FromString,
             translate=self._refusal_of,

@@ -14,7 +14,7 @@ import grpc
 
 from flask_boiler.firestore import protocol
 from flask_boiler.ground.errors import ConfigurationError
-from flask_boiler.local.embedded.serving.host_check import JSON, JSON_OF_SDKS, Admission, check_type
+from flask_boiler.local.embedded.serving.host_check import JSON, JSON_OF_SDKS, HostCheck, check_type
 from flask_boiler.local.embedded.serving.http_connection import Answer, FileSource, Head
 from flask_boiler.local.embedded.serving.proto_json import json_of
 from flask_boiler.local.embedded.serving.rest_api import Rest
@@ -65,10 +65,10 @@ _STATUSES = {
 class Web:
     """Answers requests of HTTP; see ``http_connection.HttpHandler``."""
 
-    def __init__(self, service: Service, channels: WebChannels, admission: Admission) -> None:
+    def __init__(self, service: Service, channels: WebChannels, host_check: HostCheck) -> None:
         self._service = service
         self._channels = channels
-        self._admission = admission
+        self._host_check = host_check
         self._rest = Rest(service)
 
     # As HTTP asks for it.
@@ -78,7 +78,7 @@ class Web:
 
         :raises Refusal: it is not served.
         """
-        self._admission.check(head.headers)
+        self._host_check.check(head.headers)
         head.is_admitted = True
         if head.method == "POST" and head.path == IMPORT:
             check_type(head.headers, _IMPORTED)

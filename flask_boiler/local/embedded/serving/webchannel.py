@@ -37,7 +37,7 @@ from flask_boiler.local.embedded.storage.refusal import Refusal, invalid
 
 __all__ = ["CHANNELS", "BackChannel", "ChannelLimits", "Session", "WebChannels", "frame"]
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("flask_boiler.embedded")
 
 #: The version of the protocol, and what the client is told of keeping alive (milliseconds).
 _VERSION, _SERVER_VERSION, _KEEP_ALIVE_MS = 8, 12, 30_000

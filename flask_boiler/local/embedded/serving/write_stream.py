@@ -10,7 +10,7 @@ from typing import Any
 from flask_boiler.firestore import protocol
 from flask_boiler.local.embedded.listening.faults import Faults
 from flask_boiler.local.embedded.serving.service import Service
-from flask_boiler.local.embedded.storage.names import check_world
+from flask_boiler.local.embedded.storage.name_rules import check_world
 from flask_boiler.local.embedded.storage.refusal import Refusal, invalid
 
 __all__ = ["WriteStream"]
@@ -41,7 +41,7 @@ class WriteStream:
         self._id = secrets.token_urlsafe(12)
         self._count = 0
 
-    # Without a thread of its own; see ``duplex.Party``.
+    # Without a thread of its own; see ``duplex.StreamHandler``.
 
     def attend(self, wake: Callable[[], None]) -> None:
         """Call this from now on when there is something to do."""

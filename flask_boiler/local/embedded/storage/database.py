@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sqlite3
 import tempfile
 import threading
@@ -12,7 +14,6 @@ from pathlib import Path
 import grpc
 
 from flask_boiler.ground.errors import ConfigurationError
-from flask_boiler.local.embedded.storage.disk import is_full
 from flask_boiler.local.embedded.storage.file_lock import FileLock, HeldError, other_names
 from flask_boiler.local.embedded.storage.refusal import Refusal
 
@@ -53,6 +54,24 @@ CREATE TABLE past_entries (
     PRIMARY KEY (key, doc)) WITHOUT ROWID;
 CREATE INDEX past_entries_by_until ON past_entries (until);
 """
+
+#: A full disk, a quota that is used up, a file that may not grow.
+_FULL = frozenset(
+    getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name)
+)
+#: What SQLite says of a file that cannot grow, apart from SQLITE_FULL, and of others: of the
+#: file, of its log, of the index of its log, which has to be made before anything is read.
+_PERHAPS_FULL = (
+    "SQLITE_IOERR_WRITE",
+    "SQLITE_IOERR_FSYNC",
+    "SQLITE_IOERR_DIR_FSYNC",
+    "SQLITE_IOERR_TRUNCATE",
+    "SQLITE_IOERR_SHMOPEN",
+    "SQLITE_IOERR_SHMSIZE",
+    "SQLITE_IOERR_SHMMAP",
+    "SQLITE_CANTOPEN",
+)
+_PROBE = b"\0" * 65_536
 
 
 class StorageFailure(ConfigurationError):
@@ -211,7 +230,7 @@ def _check_other_names(path: str) -> None:
 
 def _unusable(path: str, why: object) -> StorageFailure:
     remedy = ""
-    if isinstance(why, sqlite3.Error | OSError) and is_full(why, path):
+    if isinstance(why, sqlite3.Error | OSError) and _is_full(why, path):
         return StorageFailure(
             f"the embedded Firestore cannot use {path}: the disk is full ({why}). Make room and "
             "start it again"
@@ -242,7 +261,7 @@ def refusal_of(error: sqlite3.Error | OSError, path: str) -> Refusal:
 
     :param path: the database; what is not SQLite's error is of files that are there for a while.
     """
-    if is_full(error, path):
+    if _is_full(error, path):
         what = path if isinstance(error, sqlite3.Error) else tempfile.gettempdir()
         return Refusal(
             grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -261,3 +280,27 @@ def refusal_of(error: sqlite3.Error | OSError, path: str) -> Refusal:
         f"{path} cannot be read or written ({code or 'the system'}: {error}). Nothing of this "
         "request was done; look at the disk and the file's permissions",
     )
+
+
+def _is_full(error: sqlite3.Error | OSError, path: str) -> bool:
+    """Whether an error says, in any form, that a file cannot grow.
+
+    :param path: the database, of which an error of SQLite's is.
+    """
+    if isinstance(error, OSError):
+        return error.errno in _FULL
+    name = getattr(error, "sqlite_errorname", "") or ""
+    return name.startswith("SQLITE_FULL") or (name.startswith(_PERHAPS_FULL) and _has_no_room(path))
+
+
+def _has_no_room(path: str) -> bool:
+    """Whether a file beside this one cannot grow beyond its size: that is tried."""
+    beside = [Path(f"{path}{kind}") for kind in ("", "-wal")]
+    try:
+        size = max((one.stat().st_size for one in beside if one.exists()), default=0)
+        with tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(path))) as probe:
+            os.pwrite(probe.fileno(), _PROBE, size)
+            os.fsync(probe.fileno())
+    except OSError as error:
+        return error.errno in _FULL
+    return False

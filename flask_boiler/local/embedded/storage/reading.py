@@ -5,44 +5,23 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from flask_boiler.local.embedded.storage.document import StoredDocument, collection_path, split_name
-from flask_boiler.local.embedded.storage.encoding import (
-    encode_name,
-    encode_segment,
-    field_prefix,
-    successor,
-)
-from flask_boiler.local.embedded.storage.feed import Change, Commit
+from flask_boiler.local.embedded.storage.commit_feed import Change, Commit
+from flask_boiler.local.embedded.storage.document import StoredDocument
+from flask_boiler.local.embedded.storage.encoding import encode_name, successor
+from flask_boiler.local.embedded.storage.keys import COLLECTION, Numbering, document_key
 from flask_boiler.local.embedded.storage.refusal import failed_precondition
 
-if TYPE_CHECKING:
-    from flask_boiler.local.embedded.storage.storage import Storage
-
-__all__ = [
-    "COLLECTION",
-    "GROUP",
-    "NAME_PREFIX",
-    "Reading",
-    "document_key",
-    "newest_time",
-    "scope_prefix",
-]
-
-#: The kinds of scopes.
-COLLECTION, GROUP = 0, 1
-#: What the entries for the names of a collection group's documents begin with.
-NAME_PREFIX = field_prefix(["__name__"])
+__all__ = ["Reading", "newest_time"]
 
 
 class Reading:
     """The state of all databases at one time; valid inside ``Storage.reading``."""
 
     def __init__(
-        self, storage: Storage, connection: sqlite3.Connection, time: int, *, is_newest: bool
+        self, numbering: Numbering, connection: sqlite3.Connection, time: int, *, is_newest: bool
     ) -> None:
-        self._storage = storage
+        self._numbering = numbering
         self.connection = connection
         #: The read time.
         self.time = time
@@ -51,11 +30,11 @@ class Reading:
 
     def scope(self, world: str, kind: int, path: str) -> int | None:
         """The number that keys of a collection or a group begin with; ``None``: it is empty."""
-        return self._storage.scope(world, kind, path)
+        return self._numbering.scope(world, kind, path)
 
     def document(self, name: str) -> StoredDocument | None:
         """The document of this full name, or ``None`` if it did not exist."""
-        key = document_key(self._storage, name)
+        key = document_key(self._numbering, name)
         if key is None:
             return None
         row = self.connection.execute(
@@ -121,7 +100,7 @@ class Reading:
 
     def at(self, time: int) -> Reading:
         """An earlier state, valid as long as this one; the caller has checked the time."""
-        return Reading(self._storage, self.connection, time, is_newest=False)
+        return Reading(self._numbering, self.connection, time, is_newest=False)
 
     def _change_since(self, doc: int, then: Reading) -> Change | None:
         row = self.connection.execute(
@@ -173,19 +152,6 @@ class Reading:
             (world, COLLECTION, prefix, successor(prefix)),
         )
         return [path for (path,) in rows.fetchall()]
-
-
-def scope_prefix(scope: int) -> bytes:
-    """What the keys of a scope begin with."""
-    return scope.to_bytes(4, "big")
-
-
-def document_key(storage: Storage, name: str) -> bytes | None:
-    """The key of a document, or ``None`` if nothing was ever in its collection."""
-    world, path = split_name(name)
-    collection, identity = collection_path(path)
-    scope = storage.scope(world, COLLECTION, collection)
-    return None if scope is None else scope_prefix(scope) + encode_segment(identity)
 
 
 def newest_time(connection: sqlite3.Connection) -> int:

@@ -5,23 +5,14 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from flask_boiler.local.embedded.storage.clock import set_timestamp
-from flask_boiler.local.embedded.storage.document import StoredDocument, collection_path, split_name
-from flask_boiler.local.embedded.storage.encoding import encode_name, encode_segment, index_suffixes
-from flask_boiler.local.embedded.storage.feed import Change, Commit
-from flask_boiler.local.embedded.storage.reading import (
-    COLLECTION,
-    GROUP,
-    NAME_PREFIX,
-    Reading,
-    document_key,
-    scope_prefix,
-)
-
-if TYPE_CHECKING:
-    from flask_boiler.local.embedded.storage.storage import Storage
+from flask_boiler.local.embedded.storage.commit_feed import Change, Commit
+from flask_boiler.local.embedded.storage.document import StoredDocument
+from flask_boiler.local.embedded.storage.encoding import index_suffixes
+from flask_boiler.local.embedded.storage.keys import DocumentKeys, Numbering, document_key
+from flask_boiler.local.embedded.storage.reading import Reading
 
 __all__ = ["Staging", "Writing"]
 
@@ -37,9 +28,9 @@ class Staging:
     """The newest state, and what one commit is about to make of it."""
 
     def __init__(
-        self, storage: Storage, connection: sqlite3.Connection, world: str, time: int
+        self, numbering: Numbering, connection: sqlite3.Connection, world: str, time: int
     ) -> None:
-        self._storage = storage
+        self._numbering = numbering
         self._connection = connection
         self.world = world
         #: The commit time.
@@ -62,7 +53,7 @@ class Staging:
         for name in names:
             if name not in self._found:
                 self._found[name] = None
-                key = document_key(self._storage, name)
+                key = document_key(self._numbering, name)
                 if key is not None:
                     keys[key] = name
         wanted = list(keys)
@@ -101,7 +92,7 @@ class Staging:
 
     def reading(self) -> Reading:
         """The newest state without what is staged, to validate what a transaction read."""
-        return Reading(self._storage, self._connection, self.time, is_newest=True)
+        return Reading(self._numbering, self._connection, self.time, is_newest=True)
 
     def changes(self) -> Iterator[tuple[str, Row | None, StoredDocument | None]]:
         """What is staged and differs from what is stored."""
@@ -114,8 +105,10 @@ class Staging:
 class Writing:
     """Writes what is staged into the tables."""
 
-    def __init__(self, storage: Storage, connection: sqlite3.Connection, staging: Staging) -> None:
-        self._storage = storage
+    def __init__(
+        self, numbering: Numbering, connection: sqlite3.Connection, staging: Staging
+    ) -> None:
+        self._numbering = numbering
         self._connection = connection
         self._staging = staging
         self._time = staging.time
@@ -139,8 +132,8 @@ class Writing:
         return Commit(self._time, self._staging.world, tuple(changes))
 
     def _add(self, name: str, before: Row | None, after: StoredDocument | None) -> int:
-        keys = _Keys(self._storage, self._connection, name)
-        doc = self._storage.new_doc() if before is None else before.doc
+        keys = DocumentKeys(self._numbering, self._connection, name)
+        doc = self._numbering.new_doc() if before is None else before.doc
         old = set() if before is None else index_suffixes(before.document.message)
         new = set() if after is None else index_suffixes(after.message)
         if before is None and after is not None:
@@ -183,33 +176,3 @@ class Writing:
             "INSERT INTO commits VALUES (?, ?, ?)",
             (self._time, self._staging.world, docs.tobytes()),
         )
-
-
-class _Keys:
-    """The keys of a document and of its index entries."""
-
-    def __init__(self, storage: Storage, connection: sqlite3.Connection, name: str) -> None:
-        world, path = split_name(name)
-        collection, identity = collection_path(path)
-        scope = storage.scope_to_write(connection, world, COLLECTION, collection)
-        self._collection = scope_prefix(scope)
-        self._id = encode_segment(identity)
-        #: Of the document itself.
-        self.document = self._collection + self._id
-        self._group = b""
-        if "/" in collection:
-            # The collections at the root are their own index: a group's query reads both.
-            group = collection.rpartition("/")[2]
-            scope = storage.scope_to_write(connection, world, GROUP, group)
-            self._group = scope_prefix(scope)
-            self._path = encode_name(path)
-
-    def entries(self, suffixes: Iterable[bytes], doc: int) -> Iterator[tuple[bytes, int]]:
-        for suffix in suffixes:
-            yield self._collection + suffix + self._id, doc
-            if self._group:
-                yield self._group + suffix + self._path, doc
-
-    def name_entries(self, doc: int) -> Iterator[tuple[bytes, int]]:
-        if self._group:
-            yield self._group + NAME_PREFIX + self._path, doc

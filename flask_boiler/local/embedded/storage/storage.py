@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from flask_boiler.local.embedded.storage.clock import Clock
+from flask_boiler.local.embedded.storage.commit_feed import Commit, CommitFeed
 from flask_boiler.local.embedded.storage.database import MEMORY, Database, refusal_of
-from flask_boiler.local.embedded.storage.encoding import encode_name, encode_segment
-from flask_boiler.local.embedded.storage.feed import Commit, Feed
-from flask_boiler.local.embedded.storage.reading import COLLECTION, Reading, newest_time
+from flask_boiler.local.embedded.storage.keys import Numbering
+from flask_boiler.local.embedded.storage.reading import Reading, newest_time
 from flask_boiler.local.embedded.storage.refusal import failed_precondition, invalid
 from flask_boiler.local.embedded.storage.staging import Staging, Writing
 
@@ -56,7 +56,7 @@ class Storage:
         clock: Clock | None = None,
     ) -> None:
         self.clock = clock or Clock()
-        self.feed = Feed()
+        self.feed = CommitFeed()
         self._retention_us = int(retention_s * 1_000_000)
         self._database = Database(path)
         # Whoever holds it commits for everybody who waits.
@@ -69,7 +69,7 @@ class Storage:
         #: No commit that is yet to come will have a time up to this one.
         self._decided = 0
         self._forgotten = 0
-        self._scopes: dict[tuple[str, int, str], int] = {}
+        self._numbering = Numbering()
         self._changed: dict[str, int] = {}
         self._load()
 
@@ -109,7 +109,7 @@ class Storage:
                 newest = newest_time(connection)
                 if at is None:
                     at = self._time_of(newest)
-                yield Reading(self, connection, at, is_newest=at >= newest)
+                yield Reading(self._numbering, connection, at, is_newest=at >= newest)
         except sqlite3.Error as error:
             raise refusal_of(error, self.path) from error
 
@@ -165,26 +165,9 @@ class Storage:
         with self._leading:
             self._database.close()
 
-    # Scopes: the numbers of collections and collection groups.
-
-    def scope(self, world: str, kind: int, path: str) -> int | None:
-        """The number that keys of a collection or a group begin with; ``None``: it is empty."""
-        return self._scopes.get((world, kind, path))
-
     def _load(self) -> None:
         connection = self._database.writer
-        self._scopes = {
-            (world, kind, path): scope
-            for scope, world, kind, path in connection.execute(
-                "SELECT scope, world, kind, path FROM scopes"
-            )
-        }
-        self._next_scope = max(self._scopes.values(), default=0) + 1
-        newest_doc: int = connection.execute(
-            "SELECT max((SELECT ifnull(max(doc), 0) FROM documents),"
-            " (SELECT ifnull(max(doc), 0) FROM past_documents))"
-        ).fetchone()[0]
-        self._next_doc: int = newest_doc + 1
+        self._numbering.load(connection)
         self._committed = newest_time(connection)
         self.clock.advance(self._committed)
 
@@ -276,7 +259,7 @@ class Storage:
             self.feed.publish(replace(commit, decided=decided))
 
     def _perform(self, connection: sqlite3.Connection, request: _Request[Any]) -> Commit:
-        staging = Staging(self, connection, request.world, self.clock.tick())
+        staging = Staging(self._numbering, connection, request.world, self.clock.tick())
         request.time = staging.time
         try:
             request.result = request.work(staging)
@@ -285,28 +268,7 @@ class Storage:
         except Exception as error:
             request.error = error
             return Commit(staging.time, request.world, ())
-        return Writing(self, connection, staging).write()
-
-    def scope_to_write(
-        self, connection: sqlite3.Connection, world: str, kind: int, path: str
-    ) -> int:
-        """The number that keys of a collection or a group begin with; a new one if none has."""
-        scope = self._scopes.get((world, kind, path))
-        if scope is None:
-            scope = self._next_scope
-            key = encode_name(path)[:-1] if kind == COLLECTION else encode_segment(path)
-            connection.execute(
-                "INSERT INTO scopes VALUES (?, ?, ?, ?, ?)", (scope, world, kind, key, path)
-            )
-            self._next_scope += 1
-            self._scopes[world, kind, path] = scope
-        return scope
-
-    def new_doc(self) -> int:
-        """The number of a document that is new."""
-        doc = self._next_doc
-        self._next_doc += 1
-        return doc
+        return Writing(self._numbering, connection, staging).write()
 
     def _forget(self, connection: sqlite3.Connection) -> None:
         """Forget some of what is older than the retention."""

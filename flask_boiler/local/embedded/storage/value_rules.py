@@ -6,7 +6,7 @@ from math import isnan
 from typing import Any, NamedTuple
 
 from flask_boiler.firestore.protocol import is_vector
-from flask_boiler.local.embedded.storage.names import check_document, is_reserved, is_too_long
+from flask_boiler.local.embedded.storage.name_rules import check_document, is_reserved, is_too_long
 from flask_boiler.local.embedded.storage.refusal import invalid
 
 __all__ = ["check_value", "settle_fields"]

@@ -1,1 +1,9 @@
-"""Writes: what a write makes of a document, and the transactions it is part of."""
+"""Writes: what a commit makes of documents, and whether it may.
+
+It imports ``storage`` and ``queries``. Its files, from below to above:
+
+    transforms           what a field becomes that the server computes
+    writes               the writes of a commit: preconditions, masks, transforms
+    open_transactions    what a transaction has read, and whether it is still so
+    transfer             exporting, importing and clearing a database
+"""

@@ -15,8 +15,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from flask_boiler.local.embedded.queries.executor import run
 from flask_boiler.local.embedded.queries.matching import Query
-from flask_boiler.local.embedded.queries.scan import run
 from flask_boiler.local.embedded.storage.clock import microseconds
 from flask_boiler.local.embedded.storage.document import StoredDocument
 from flask_boiler.local.embedded.storage.reading import Reading

@@ -20,9 +20,9 @@ from google.protobuf import json_format
 
 from flask_boiler.firestore import protocol
 from flask_boiler.ground.errors import ConfigurationError
-from flask_boiler.local.embedded.queries.scan import scan_collection
+from flask_boiler.local.embedded.queries.executor import scan_collection
 from flask_boiler.local.embedded.storage.document import split_name
-from flask_boiler.local.embedded.storage.names import check_document
+from flask_boiler.local.embedded.storage.name_rules import check_document
 from flask_boiler.local.embedded.storage.reading import Reading
 from flask_boiler.local.embedded.storage.refusal import Refusal
 from flask_boiler.local.embedded.storage.staging import Staging

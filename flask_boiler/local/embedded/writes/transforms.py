@@ -10,7 +10,7 @@ from flask_boiler.firestore.protocol import field_names
 from flask_boiler.local.embedded.queries.matching import opened_fields, value_at
 from flask_boiler.local.embedded.storage.clock import set_timestamp
 from flask_boiler.local.embedded.storage.encoding import encode_value
-from flask_boiler.local.embedded.storage.names import check_field_path
+from flask_boiler.local.embedded.storage.name_rules import check_field_path
 from flask_boiler.local.embedded.storage.refusal import invalid
 from flask_boiler.local.embedded.storage.value_rules import check_value
 

@@ -14,7 +14,7 @@ from flask_boiler.firestore.protocol import field_names
 from flask_boiler.local.embedded.queries.matching import NAME, inner_fields, opened_fields
 from flask_boiler.local.embedded.storage.clock import microseconds, set_timestamp
 from flask_boiler.local.embedded.storage.document import StoredDocument, split_name
-from flask_boiler.local.embedded.storage.names import check_document, check_field_path
+from flask_boiler.local.embedded.storage.name_rules import check_document, check_field_path
 from flask_boiler.local.embedded.storage.refusal import (
     Refusal,
     failed_precondition,

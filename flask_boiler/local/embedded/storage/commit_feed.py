@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from flask_boiler.local.embedded.storage.document import StoredDocument
 
-__all__ = ["Change", "Commit", "Feed", "Subscriber", "coalesced"]
+__all__ = ["Change", "Commit", "CommitFeed", "Subscriber", "coalesced"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Commit:
 Subscriber = Callable[[Commit], None]
 
 
-class Feed:
+class CommitFeed:
     """Hands commits on to whoever subscribed to their world."""
 
     def __init__(self) -> None:

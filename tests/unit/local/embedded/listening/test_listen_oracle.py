@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.listen.bloom_filter import BloomFilter
-from flask_boiler.local.embedded.listening.conversation import ListenPolicy
 from flask_boiler.local.embedded.listening.faults import Faults
+from flask_boiler.local.embedded.listening.listen_stream import ListenPolicy
+from flask_boiler.local.embedded.queries.executor import run
 from flask_boiler.local.embedded.queries.matching import Query
-from flask_boiler.local.embedded.queries.scan import run
 from flask_boiler.local.embedded.storage.storage import Storage
-from tests.unit.local.embedded.test_conversation import DESCENDING, Stream, structured
+from tests.unit.local.embedded.listening.test_listen_stream import DESCENDING, Stream, structured
 from tests.unit.local.embedded.worlds import WORLD, document, name_of, value
 
 _FIELD = protocol.StructuredQuery.FieldFilter
@@ -87,13 +87,13 @@ class Client:
 
     def come_back(self, *, counted: bool, expired: bool) -> None:
         """Lose the stream, and open another where that one was."""
-        self._stream.conversation.end(None)
+        self._stream.serving.end(None)
         assert list(self._stream._responses) == []
         if expired:
             self._stream.tokens.expire()
         tokens = self._stream.tokens
         self._open(counted=counted)
-        self._stream.conversation._tokens = tokens
+        self._stream.serving._tokens = tokens
 
     def listen(self, *, all_of_them: bool = True) -> int:
         """Take in what there is up to a marker, which is about all targets; its time.
@@ -115,7 +115,7 @@ class Client:
 
     def _start_over(self) -> None:
         """Ask for everything again: a filter took a document that is gone for one that is there."""
-        self._stream.conversation.end(None)
+        self._stream.serving.end(None)
         self._tokens.clear()
         for known in self.held.values():
             known.clear()
@@ -201,7 +201,7 @@ def test_a_listener_shows_the_result(policy: ListenPolicy, steps: list[tuple[str
             does[name](what)
             if name == "write":
                 # The stream must have something to say, whomever the commit concerned.
-                client._stream.conversation.order("beat")
+                client._stream.serving.order("beat")
     finally:
         storage.close()
 
@@ -218,12 +218,12 @@ def _write(storage: Storage, writes: list[tuple[str, int | None]]) -> None:
 
 
 def _hear_a_part(client: Client) -> None:
-    client._stream.conversation.order("beat")
+    client._stream.serving.order("beat")
     client.listen(all_of_them=False)
 
 
 def _compare(storage: Storage, client: Client) -> None:
-    client._stream.conversation.order("beat")
+    client._stream.serving.order("beat")
     time = client.listen()
     with storage.reading(time) as reading:
         for target_id, query in QUERIES.items():

@@ -14,8 +14,8 @@ import pytest
 
 from flask_boiler.firestore import protocol
 from flask_boiler.ground.lifecycle import DaemonPool
-from flask_boiler.local.embedded.listening.conversation import ListenPolicy
 from flask_boiler.local.embedded.listening.faults import Faults
+from flask_boiler.local.embedded.listening.listen_stream import ListenPolicy
 from flask_boiler.local.embedded.serving.proto_json import json_of, message_of, plain_of
 from flask_boiler.local.embedded.serving.service import Service
 from flask_boiler.local.embedded.serving.streams import Streams

@@ -29,7 +29,7 @@ from flask_boiler.local.embedded.storage.encoding import (
     field_prefix,
     successor,
 )
-from flask_boiler.local.embedded.storage.reading import COLLECTION, GROUP, NAME_PREFIX, scope_prefix
+from flask_boiler.local.embedded.storage.keys import COLLECTION, GROUP, NAME_PREFIX, scope_prefix
 
 __all__ = ["Scan", "Scope", "scans", "scopes"]
 

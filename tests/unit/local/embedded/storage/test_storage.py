@@ -11,8 +11,8 @@ import grpc
 import pytest
 
 from flask_boiler.local.embedded.storage.clock import Clock
+from flask_boiler.local.embedded.storage.commit_feed import Commit
 from flask_boiler.local.embedded.storage.database import StorageFailure
-from flask_boiler.local.embedded.storage.feed import Commit
 from flask_boiler.local.embedded.storage.refusal import Refusal
 from flask_boiler.local.embedded.storage.storage import Storage
 from tests.unit.local.embedded.worlds import WORLD, delete, document, name_of, put, put_all

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from flask_boiler.firestore import protocol
-from flask_boiler.local.embedded.queries import plan
+from flask_boiler.local.embedded.queries import planner
 from flask_boiler.local.embedded.queries.aggregates import aggregations
+from flask_boiler.local.embedded.queries.executor import aggregate, run
 from flask_boiler.local.embedded.queries.matching import Query
-from flask_boiler.local.embedded.queries.scan import aggregate, run
 from flask_boiler.local.embedded.queries.validation import check_query
 from flask_boiler.local.embedded.storage.document import StoredDocument
 from flask_boiler.local.embedded.storage.reading import Reading
@@ -124,14 +124,14 @@ def _by_looking_at_all(query: Query, present: dict[str, Any]) -> list[str]:
     return [message.name for message in found[query.offset : end]]
 
 
-@pytest.mark.parametrize("few", [plan.FEW, 0])
+@pytest.mark.parametrize("few", [planner.FEW, 0])
 def test_any_query_at_any_time_finds_what_there_was(
     history: tuple[Storage, list[tuple[int, dict[str, Any]]]],
     few: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whether an equality finds few documents, and they are sorted, or many, and they are not."""
-    monkeypatch.setattr(plan, "FEW", few)
+    monkeypatch.setattr(planner, "FEW", few)
     storage, states = history
     rng = random.Random(9)
     valid = found = 0

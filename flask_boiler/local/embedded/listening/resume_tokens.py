@@ -9,13 +9,13 @@ import zlib
 from flask_boiler.local.embedded.storage.refusal import Refusal
 from flask_boiler.local.embedded.storage.storage import Storage
 
-__all__ = ["Tokens"]
+__all__ = ["ResumeTokens"]
 
 _FORMAT = struct.Struct(">2s8sIQ")
 _MAGIC = b"b1"
 
 
-class Tokens:
+class ResumeTokens:
     """Issues tokens, and knows which of them still count.
 
     A token counts for the database that it was issued for, in the storage that it was issued

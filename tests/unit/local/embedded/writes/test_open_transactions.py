@@ -9,8 +9,8 @@ import grpc
 import pytest
 
 from flask_boiler.firestore import protocol
+from flask_boiler.local.embedded.queries.executor import run
 from flask_boiler.local.embedded.queries.matching import Query
-from flask_boiler.local.embedded.queries.scan import run
 from flask_boiler.local.embedded.storage.document import StoredDocument
 from flask_boiler.local.embedded.storage.refusal import Refusal
 from flask_boiler.local.embedded.storage.staging import Staging

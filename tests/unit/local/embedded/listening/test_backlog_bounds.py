@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from flask_boiler.firestore import protocol
-from flask_boiler.local.embedded.listening.conversation import Conversation, ListenPolicy
 from flask_boiler.local.embedded.listening.faults import Faults
+from flask_boiler.local.embedded.listening.listen_stream import ListenPolicy, ListenStream
+from flask_boiler.local.embedded.listening.resume_tokens import ResumeTokens
 from flask_boiler.local.embedded.listening.switchboard import Switchboard
-from flask_boiler.local.embedded.listening.tokens import Tokens
-from flask_boiler.local.embedded.serving.duplex import Party
+from flask_boiler.local.embedded.serving.duplex import StreamHandler
 from flask_boiler.local.embedded.serving.service import Service
 from flask_boiler.local.embedded.serving.write_stream import WriteStream
 from flask_boiler.local.embedded.storage.storage import Storage
@@ -29,10 +29,10 @@ def storage() -> Iterator[Storage]:
 
 
 @pytest.fixture
-def conversation(storage: Storage) -> Iterator[Conversation]:
-    tokens = Tokens(storage)
+def listen_stream(storage: Storage) -> Iterator[ListenStream]:
+    tokens = ResumeTokens(storage)
     switchboard = Switchboard(storage.feed)
-    made = Conversation(storage, switchboard, tokens, Faults(), ListenPolicy(messages_a_marker=1))
+    made = ListenStream(storage, switchboard, tokens, Faults(), ListenPolicy(messages_a_marker=1))
     yield made
     made.leave()
 
@@ -43,33 +43,33 @@ def adding(target_id: int, label: str = "") -> Any:
     return protocol.ListenRequest(database=WORLD, add_target=target, labels={"label": label})
 
 
-def has_room(party: Party) -> bool:
-    return party.has_room
+def has_room(handler: StreamHandler) -> bool:
+    return handler.has_room
 
 
 def test_large_requests_of_a_listen_stream_wait_until_others_are_dealt_with(
-    conversation: Conversation,
+    listen_stream: ListenStream,
 ) -> None:
-    conversation.hear(adding(1, LARGE))
-    assert has_room(conversation)
-    conversation.hear(adding(2, LARGE))
-    assert not has_room(conversation)
-    said = conversation.speak()
+    listen_stream.hear(adding(1, LARGE))
+    assert has_room(listen_stream)
+    listen_stream.hear(adding(2, LARGE))
+    assert not has_room(listen_stream)
+    said = listen_stream.speak()
     next(said)
     # The second is taken up, and not told yet.
-    assert not has_room(conversation)
+    assert not has_room(listen_stream)
     assert len(list(said)) > 2
-    assert has_room(conversation)
-    assert conversation.waiting == (0, 0)
+    assert has_room(listen_stream)
+    assert listen_stream.waiting == (0, 0)
 
 
-def test_requests_that_are_taken_up_and_not_told_count(conversation: Conversation) -> None:
+def test_requests_that_are_taken_up_and_not_told_count(listen_stream: ListenStream) -> None:
     number = 0
-    said = conversation.speak()
-    while has_room(conversation) and number < 50_000:
+    said = listen_stream.speak()
+    while has_room(listen_stream) and number < 50_000:
         for _ in range(1_000):
             number += 1
-            conversation.hear(adding(number))
+            listen_stream.hear(adding(number))
         # It takes up all that was heard, and tells one.
         next(message for message in said if b"c/a" in message)
     assert number < 20_000

@@ -26,18 +26,22 @@ import grpc
 from flask_boiler.local.embedded.listening import announcements
 from flask_boiler.local.embedded.listening.faults import Faults
 from flask_boiler.local.embedded.listening.interests import Interests
-from flask_boiler.local.embedded.listening.served import Served, tell_document, tell_target
+from flask_boiler.local.embedded.listening.resume_tokens import ResumeTokens
 from flask_boiler.local.embedded.listening.switchboard import Switchboard
-from flask_boiler.local.embedded.listening.targets import target_of
-from flask_boiler.local.embedded.listening.tokens import Tokens
+from flask_boiler.local.embedded.listening.targets import (
+    ServedTarget,
+    target_of,
+    tell_document,
+    tell_target,
+)
+from flask_boiler.local.embedded.storage.commit_feed import Change, coalesced
 from flask_boiler.local.embedded.storage.document import StoredDocument
-from flask_boiler.local.embedded.storage.feed import Change, coalesced
-from flask_boiler.local.embedded.storage.names import check_world
+from flask_boiler.local.embedded.storage.name_rules import check_world
 from flask_boiler.local.embedded.storage.reading import Reading
 from flask_boiler.local.embedded.storage.refusal import Refusal, invalid
 from flask_boiler.local.embedded.storage.storage import Storage
 
-__all__ = ["Conversation", "ListenPolicy"]
+__all__ = ["ListenPolicy", "ListenStream"]
 
 #: Of a client that asks for more while it is being told.
 _MOST_REQUESTS = 1_000
@@ -76,7 +80,7 @@ class _Past(NamedTuple):
     changes: dict[str, Change]
 
 
-class Conversation:
+class ListenStream:
     """Takes ``ListenRequest`` messages in, and gives serialized ``ListenResponse`` out.
 
     It needs no thread of its own: whoever serves it has it :meth:`speak`, one turn at a time, when
@@ -87,7 +91,7 @@ class Conversation:
         self,
         storage: Storage,
         switchboard: Switchboard,
-        tokens: Tokens,
+        tokens: ResumeTokens,
         faults: Faults,
         policy: ListenPolicy,
     ) -> None:
@@ -116,14 +120,14 @@ class Conversation:
         self._world = ""
         self._position = 0
         self._next_id = 1
-        self._served: dict[int, Served] = {}
+        self._served: dict[int, ServedTarget] = {}
         #: What was asked for and is still to be done.
-        self._steps: deque[Served | int | bytes] = deque()
+        self._steps: deque[ServedTarget | int | bytes] = deque()
         #: How large the requests were that they are of, as long as there is one left.
         self._steps_bytes = 0
         #: Targets that are asked for and not served yet.
-        self._prepared: dict[Served, None] = {}
-        self._interests: Interests[Served] = Interests()
+        self._prepared: dict[ServedTarget, None] = {}
+        self._interests: Interests[ServedTarget] = Interests()
 
     # By any thread.
 
@@ -162,7 +166,7 @@ class Conversation:
         self._wake()
 
     def notice(self, decided: int, changes: Sequence[Change]) -> None:
-        """Commits concern this stream; see ``switchboard.Party``."""
+        """Commits concern this stream; see ``switchboard.CommitListener``."""
         with self._lock:
             self._decided = decided
             if not self._is_behind:
@@ -310,7 +314,7 @@ class Conversation:
 
     # What the client asks for.
 
-    def _prepare(self, request: Any) -> Served | int | bytes | None:
+    def _prepare(self, request: Any) -> ServedTarget | int | bytes | None:
         """A new target, which it is made sure to be told of; the id of one to remove; a refusal.
 
         :raises Refusal: the stream ends.
@@ -330,7 +334,7 @@ class Conversation:
         elif world and world != self._world:
             raise invalid(f'The stream is of the database "{self._world}", and not "{world}".')
 
-    def _prepare_target(self, addition: Any) -> Served | bytes:
+    def _prepare_target(self, addition: Any) -> ServedTarget | bytes:
         target_id = addition.target_id or self._next_id
         self._next_id = max(self._next_id, target_id + 1)
         if target_id < 0:
@@ -342,7 +346,7 @@ class Conversation:
             refusal = error
         if refusal is not None:
             return announcements.removed(target_id, refusal)
-        served = Served(target_id, target, addition)
+        served = ServedTarget(target_id, target, addition)
         self._prepared[served] = None
         self._switchboard.add(self._world, target.interests, self)
         return served
@@ -352,11 +356,11 @@ class Conversation:
         self._drop_unwanted()
         said = 0
         while self._steps and said < self._policy.messages_a_marker:
-            batch: dict[int, Served] = {}
+            batch: dict[int, ServedTarget] = {}
             # Those that were asked for together are read together.
             while (
                 self._steps
-                and isinstance(step := self._steps[0], Served)
+                and isinstance(step := self._steps[0], ServedTarget)
                 and self._is_new(step, batch)
             ):
                 batch[step.target_id] = step
@@ -372,10 +376,10 @@ class Conversation:
         """Leave out targets whose removal follows: nobody wants to be told of them."""
         if not self._unwanted:
             return
-        kept: list[Served | int | bytes] = []
+        kept: list[ServedTarget | int | bytes] = []
         removed: set[int] = set()
         for step in reversed(self._steps):
-            if isinstance(step, Served) and self._is_in_vain(step, removed):
+            if isinstance(step, ServedTarget) and self._is_in_vain(step, removed):
                 removed.discard(step.target_id)
                 self._drop(step)
                 continue
@@ -384,13 +388,13 @@ class Conversation:
             kept.append(step)
         self._steps = deque(reversed(kept))
 
-    def _is_in_vain(self, served: Served, removed: set[int]) -> bool:
+    def _is_in_vain(self, served: ServedTarget, removed: set[int]) -> bool:
         return served.target_id in removed and served.target_id not in self._served
 
-    def _is_new(self, served: Served, batch: dict[int, Served]) -> bool:
+    def _is_new(self, served: ServedTarget, batch: dict[int, ServedTarget]) -> bool:
         return served.target_id not in self._served and served.target_id not in batch
 
-    def _carry_out_one(self, step: Served | int | bytes) -> Iterator[bytes]:
+    def _carry_out_one(self, step: ServedTarget | int | bytes) -> Iterator[bytes]:
         if isinstance(step, bytes):
             yield step
         elif isinstance(step, int):
@@ -401,20 +405,20 @@ class Conversation:
         else:
             raise invalid(f"The target id {step.target_id} is in use.")
 
-    def _drop(self, served: Served) -> None:
+    def _drop(self, served: ServedTarget) -> None:
         del self._prepared[served]
         self._switchboard.remove(self._world, served.target.interests, self)
 
-    def _forget(self, served: Served) -> None:
+    def _forget(self, served: ServedTarget) -> None:
         del self._served[served.target_id]
         self._interests.remove(served.target.interests, served)
         self._switchboard.remove(self._world, served.target.interests, self)
 
     # Catching up.
 
-    def _add_all(self, batch: deque[Served], until: int) -> Iterator[bytes]:
+    def _add_all(self, batch: deque[ServedTarget], until: int) -> Iterator[bytes]:
         """Tell new targets; those that would be too many are put back."""
-        answers: list[tuple[Served, list[bytes]]] = []
+        answers: list[tuple[ServedTarget, list[bytes]]] = []
         size = 0
         with self._storage.reading(until) as reading:
             pasts: dict[int, _Past] = {}
@@ -437,7 +441,9 @@ class Conversation:
             else:
                 yield announcements.current(served.target_id, self._token(until), until)
 
-    def _caught_up(self, served: Served, reading: Reading, pasts: dict[int, _Past]) -> list[bytes]:
+    def _caught_up(
+        self, served: ServedTarget, reading: Reading, pasts: dict[int, _Past]
+    ) -> list[bytes]:
         since = self._resumed_from(served)
         if since is None:
             is_reset = bool(served.token) or served.read_time is not None
@@ -449,19 +455,19 @@ class Conversation:
             pasts[since] = _Past(then, {change.name: change for change in changes})
         return self._resumed(served, reading, pasts[since])
 
-    def _resumed_from(self, served: Served) -> int | None:
+    def _resumed_from(self, served: ServedTarget) -> int | None:
         if served.token:
             return self._tokens.time(self._world, served.token)
         if served.read_time is not None and self._tokens.counts(served.read_time):
             return served.read_time
         return None
 
-    def _whole(self, served: Served, reading: Reading) -> list[bytes]:
+    def _whole(self, served: ServedTarget, reading: Reading) -> list[bytes]:
         news = served.target.start(reading)
         missing = {name for name, document in news.items() if document is None}
         return list(tell_target(served, news, missing, reading.time))
 
-    def _resumed(self, served: Served, reading: Reading, past: _Past) -> list[bytes]:
+    def _resumed(self, served: ServedTarget, reading: Reading, past: _Past) -> list[bytes]:
         target = served.target
         news, entered = target.resume(past.changes, past.then, reading)
         gone = {name for name, change in past.changes.items() if change.after is None}
@@ -483,7 +489,7 @@ class Conversation:
 
     def _advance(self, changes: Sequence[Change], until: int) -> Iterator[bytes]:
         """Tell all targets, with as few messages as there can be."""
-        told: dict[str, list[tuple[Served, StoredDocument | None]]] = {}
+        told: dict[str, list[tuple[ServedTarget, StoredDocument | None]]] = {}
         for served, concerning in self._interests.concerned(changes).items():
             news = served.target.advance(concerning, self._reading(until))
             for name, document in news.items():

@@ -12,7 +12,7 @@ from flask_boiler.firestore.protocol import field_names
 from flask_boiler.local.embedded.queries.aggregates import Aggregation
 from flask_boiler.local.embedded.queries.conditions import Interval
 from flask_boiler.local.embedded.queries.matching import Query, value_at
-from flask_boiler.local.embedded.queries.plan import FEW, Scan, Scope, scans, scopes
+from flask_boiler.local.embedded.queries.planner import FEW, Scan, Scope, scans, scopes
 from flask_boiler.local.embedded.storage.document import StoredDocument
 from flask_boiler.local.embedded.storage.encoding import (
     encode_name,
@@ -20,12 +20,8 @@ from flask_boiler.local.embedded.storage.encoding import (
     index_suffixes,
     successor,
 )
-from flask_boiler.local.embedded.storage.reading import (
-    COLLECTION,
-    NAME_PREFIX,
-    Reading,
-    scope_prefix,
-)
+from flask_boiler.local.embedded.storage.keys import COLLECTION, NAME_PREFIX, scope_prefix
+from flask_boiler.local.embedded.storage.reading import Reading
 
 __all__ = ["aggregate", "run", "scan_collection"]
 

@@ -8,14 +8,14 @@ import pytest
 
 from flask_boiler.ground.addresses import is_loopback
 from flask_boiler.ground.errors import ConfigurationError
-from flask_boiler.local.embedded.serving.host_check import JSON, JSON_OF_SDKS, Admission, check_type
+from flask_boiler.local.embedded.serving.host_check import JSON, JSON_OF_SDKS, HostCheck, check_type
 from flask_boiler.local.embedded.storage.refusal import Refusal
 
 
-def is_served(admission: Admission, **headers: str) -> bool:
+def is_served(host_check: HostCheck, **headers: str) -> bool:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
-        admission.check(named)
+        host_check.check(named)
     except Refusal as refusal:
         assert refusal.code.name == "PERMISSION_DENIED"
         return False
@@ -49,9 +49,9 @@ FOREIGN = [
 @pytest.mark.parametrize("name", LOOPBACK)
 def test_names_of_this_machine_are_served(name: str, port: str) -> None:
     assert is_loopback(name)
-    assert is_served(Admission(), host=f"{name}{port}")
+    assert is_served(HostCheck(), host=f"{name}{port}")
     for scheme in ("http", "https", "capacitor"):
-        assert is_served(Admission(), host="localhost:1", origin=f"{scheme}://{name}{port}")
+        assert is_served(HostCheck(), host="localhost:1", origin=f"{scheme}://{name}{port}")
 
 
 @pytest.mark.parametrize("port", ["", ":8080"])
@@ -59,27 +59,27 @@ def test_names_of_this_machine_are_served(name: str, port: str) -> None:
 def test_other_names_are_not(name: str, port: str) -> None:
     assert not is_loopback(name)
     # The name leads to this machine all the same: that is how a page makes it its own origin.
-    assert not is_served(Admission(), host=f"{name}{port}")
-    assert not is_served(Admission(), host=f"{name}{port}", origin=f"http://{name}{port}")
-    assert not is_served(Admission(), host="localhost:1", origin=f"http://{name}{port}")
+    assert not is_served(HostCheck(), host=f"{name}{port}")
+    assert not is_served(HostCheck(), host=f"{name}{port}", origin=f"http://{name}{port}")
+    assert not is_served(HostCheck(), host="localhost:1", origin=f"http://{name}{port}")
 
 
 @pytest.mark.parametrize(
     "host", ["", "a b", "evil.example#localhost", "localhost@evil.example", "localhost:x", "[::1"]
 )
 def test_what_is_no_host_is_not_served(host: str) -> None:
-    assert not is_served(Admission(), host=host)
+    assert not is_served(HostCheck(), host=host)
 
 
 def test_a_request_without_a_host_is_not_served() -> None:
-    assert not is_served(Admission())
+    assert not is_served(HostCheck())
 
 
 @pytest.mark.parametrize(
     "origin", ["null", "", "file://", "http://", "http://localhost@evil.example", "http://[", "//x"]
 )
 def test_an_origin_without_a_name_is_a_stranger(origin: str) -> None:
-    assert not is_served(Admission(), host="localhost", origin=origin)
+    assert not is_served(HostCheck(), host="localhost", origin=origin)
 
 
 @pytest.mark.parametrize(
@@ -93,39 +93,39 @@ def test_an_origin_without_a_name_is_a_stranger(origin: str) -> None:
     ],
 )
 def test_what_no_origin_tells_the_site_does(site: str, served: bool) -> None:
-    assert is_served(Admission(), host="localhost", sec_fetch_site=site) is served
+    assert is_served(HostCheck(), host="localhost", sec_fetch_site=site) is served
 
 
 def test_a_page_of_this_machine_may_come_from_another_name_of_it() -> None:
     origin = "http://localhost:5000"
-    assert is_served(Admission(), host="127.0.0.1:8080", origin=origin, sec_fetch_site="cross-site")
+    assert is_served(HostCheck(), host="127.0.0.1:8080", origin=origin, sec_fetch_site="cross-site")
 
 
 def test_those_that_are_named_are_served() -> None:
-    admission = Admission(["Firestore", "192.168.1.5", ".dev.example", "fd00::1"])
+    host_check = HostCheck(["Firestore", "192.168.1.5", ".dev.example", "fd00::1"])
     for name in ("firestore:8080", "192.168.1.5", "a.dev.example", "b.a.dev.example", "[fd00::1]"):
-        assert is_served(admission, host=name)
-        assert is_served(admission, host="localhost", origin=f"http://{name}")
+        assert is_served(host_check, host=name)
+        assert is_served(host_check, host="localhost", origin=f"http://{name}")
     for name in ("dev.example", "evildev.example", "firestore.evil.example", "192.168.1.6"):
-        assert not is_served(admission, host=name)
+        assert not is_served(host_check, host=name)
 
 
 @pytest.mark.parametrize("name", ["http://a", "a:80", "", "a/b", "*", "."])
 def test_what_is_no_name_cannot_be_trusted(name: str) -> None:
     with pytest.raises(ConfigurationError, match="which is no name or address"):
-        Admission([name])
+        HostCheck([name])
     with pytest.raises(ConfigurationError, match="give a list of names"):
-        Admission("a,b")
+        HostCheck("a,b")
 
 
 def test_a_stranger_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
-    admission = Admission()
+    host_check = HostCheck()
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            assert not is_served(admission, host="localhost", origin="http://my.site")
+            assert not is_served(host_check, host="localhost", origin="http://my.site")
         assert [r.getMessage().count("If my.site is yours") for r in caplog.records] == [1]
         for number in range(100):
-            assert not is_served(admission, host=f"host{number}.example")
+            assert not is_served(host_check, host=f"host{number}.example")
     assert len(caplog.records) == 20
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.listen.bloom_filter import BloomFilter
-from flask_boiler.local.embedded.listening.conversation import Conversation, ListenPolicy
 from flask_boiler.local.embedded.listening.faults import Faults
+from flask_boiler.local.embedded.listening.listen_stream import ListenPolicy, ListenStream
+from flask_boiler.local.embedded.listening.resume_tokens import ResumeTokens
 from flask_boiler.local.embedded.listening.switchboard import Switchboard
-from flask_boiler.local.embedded.listening.tokens import Tokens
 from flask_boiler.local.embedded.queries.matching import Query
 from flask_boiler.local.embedded.storage.document import StoredDocument
 from flask_boiler.local.embedded.storage.refusal import Refusal
@@ -42,29 +42,29 @@ class Stream:
     """A stream that is stepped by hand: what it says up to each marker."""
 
     def __init__(self, storage: Storage, faults: Faults, policy: ListenPolicy) -> None:
-        self.tokens = Tokens(storage)
+        self.tokens = ResumeTokens(storage)
         self.switchboard = Switchboard(storage.feed)
         faults.expire_tokens = self.tokens.expire
-        self.conversation = Conversation(storage, self.switchboard, self.tokens, faults, policy)
+        self.serving = ListenStream(storage, self.switchboard, self.tokens, faults, policy)
         self._responses = self._spoken()
         self.marker: Any = None
 
     def _spoken(self) -> Iterator[bytes]:
         """What it says until it ends; when there is nothing to say, that it is there."""
         try:
-            while not self.conversation.is_over:
+            while not self.serving.is_over:
                 was_silent = True
-                for response in self.conversation.speak():
+                for response in self.serving.speak():
                     was_silent = False
                     yield response
                 if was_silent:
-                    self.conversation.beat()
-            yield from self.conversation.speak()
+                    self.serving.beat()
+            yield from self.serving.speak()
         finally:
-            self.conversation.leave()
+            self.serving.leave()
 
     def ask(self, **request: Any) -> None:
-        self.conversation.hear(protocol.ListenRequest(database=WORLD, **request))
+        self.serving.hear(protocol.ListenRequest(database=WORLD, **request))
 
     def add(self, target_id: int, query: Any = None, *paths: str, **options: Any) -> None:
         target = protocol.ListenTarget(target_id=target_id, **options)
@@ -314,7 +314,7 @@ def test_an_id_that_is_in_use_ends_the_stream(storage: Storage, stream: Stream) 
 def test_another_database_ends_the_stream(stream: Stream) -> None:
     stream.add(2, structured())
     stream.said()
-    stream.conversation.hear(protocol.ListenRequest(database=f"{WORLD}2", remove_target=2))
+    stream.serving.hear(protocol.ListenRequest(database=f"{WORLD}2", remove_target=2))
     with pytest.raises(Refusal, match="The stream is of the database"):
         stream.said()
 
@@ -492,8 +492,8 @@ class TestASlowClient:
             for number in range(5):
                 put(storage, f"c/{number}", n=turn)
         delete(storage, "c/gone")
-        assert stream.conversation._is_behind
-        assert len(stream.conversation._changes) <= 10
+        assert stream.serving._is_behind
+        assert len(stream.serving._changes) <= 10
         assert sorted(stream.said()) == [
             *("c/0=4 in [2]", "c/1=4 in [2]", "c/2=4 in [2]", "c/3=4 in [2, 4]", "c/4=4 in [2]"),
             "c/gone deleted [2]",
@@ -507,7 +507,7 @@ class TestASlowClient:
         stream.said()
         for number in range(4):
             put(storage, "c/a", n=number, text="x" * 2_000)
-        assert stream.conversation._is_behind
+        assert stream.serving._is_behind
         assert stream.said() == ["c/a=3 in [2]"]
 
 
@@ -527,7 +527,7 @@ def test_an_unconcerned_stream_is_not_woken(storage: Storage, stream: Stream) ->
     stream.add(4, None, "d/a")
     stream.said()
     put_all(storage, {"other/a": {"n": 1}, "d/b": {"n": 1}, "x/y/c/z": {"n": 1}})
-    assert not stream.conversation._may_speak()
+    assert not stream.serving._may_speak()
 
 
 def test_a_query_of_many_remembers_nothing_and_asks_nothing(
@@ -568,14 +568,14 @@ def test_of_many_queries_those_that_ask_for_the_value_are_asked(
     put(storage, "c/a", n=1000)
     assert stream.said() == ["c/a left [8]"]
     put(storage, "c/a", n=2000)
-    assert not stream.conversation._may_speak()
+    assert not stream.serving._may_speak()
     assert len(asked) < 12
 
 
 def test_a_removed_stream_lets_go(storage: Storage, stream: Stream) -> None:
     stream.add(2, structured())
     stream.said()
-    stream.conversation.end(grpc.StatusCode.UNAVAILABLE, "gone")
+    stream.serving.end(grpc.StatusCode.UNAVAILABLE, "gone")
     with pytest.raises(Refusal, match="gone"):
         stream.said()
     assert storage.feed._subscribers == {}
@@ -627,7 +627,7 @@ class TestTargetsThatComeAndGo:
         assert stream.said() == ["REMOVE [4]", "REMOVE [6]"]
         put(storage, "c/0", n=10)
         assert stream.said() == ["c/0=10 in [2]"]
-        stream.conversation.end(None)
+        stream.serving.end(None)
         stream.said()
         assert storage.feed._subscribers == {}
 
@@ -721,7 +721,7 @@ class TestFaults:
         stream.said()
         with faults.holding():
             put(storage, "c/a", n=1)
-            assert not stream.conversation._may_speak()
+            assert not stream.serving._may_speak()
         assert stream.said() == ["c/a=1 in [2]"]
 
     def test_who_has_said_all_is_told_first_what_is_held_back(
@@ -730,9 +730,9 @@ class TestFaults:
         put(storage, "c/a", n=1)
         with faults.holding():
             stream.add(2, structured())
-            stream.conversation.hear_all()
-            assert list(stream.conversation.speak()) == []
-            assert not stream.conversation.is_over
+            stream.serving.hear_all()
+            assert list(stream.serving.speak()) == []
+            assert not stream.serving.is_over
         assert stream.said() == ["ADD [2]", "c/a=1 in [2]", "CURRENT [2]"]
-        assert list(stream.conversation.speak()) == []
-        assert stream.conversation.is_over
+        assert list(stream.serving.speak()) == []
+        assert stream.serving.is_over
