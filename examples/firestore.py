@@ -31,7 +31,7 @@ def demo_firestore(app_name: str) -> Iterator[DemoFirestore]:
     """
     settings = Config.from_mapping({})
     # The demo itself tells what is logged here.
-    logging.getLogger("flask_boiler.local.embedded").setLevel(logging.ERROR)
+    logging.getLogger("flask_boiler.embedded").setLevel(logging.ERROR)
     with start_local_firestore(settings) as local:
         if local.owned:
             told = f"{settings.chosen_firestore}, started for this demo, checks no security rules"

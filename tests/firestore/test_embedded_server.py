@@ -233,6 +233,7 @@ def test_it_says_that_it_checks_no_rules(caplog: pytest.LogCaptureFixture) -> No
     with caplog.at_level(logging.WARNING), EmbeddedFirestore():
         pass
     assert "it checks no security rules" in caplog.text
+    assert {record.name for record in caplog.records} == {"flask_boiler.embedded"}
 
 
 def test_it_listens_for_this_machine_alone() -> None:

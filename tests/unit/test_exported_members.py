@@ -92,7 +92,9 @@ MODULES = {
         *("current_context", "register_resolver"),
     ],
     "domain_model": ["DomainModel"],
-    "embedded": ["EmbeddedFirestore", "Faults"],
+    "embedded": [
+        *("EmbeddedFirestore", "Faults", "Holder", "ListenPolicy", "StorageFailure", "holder_of"),
+    ],
     "errors": [
         "AuthError",
         "BoilerError",
