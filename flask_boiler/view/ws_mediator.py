@@ -29,7 +29,6 @@ from flask_boiler.view.socketio.admission import Admission
 from flask_boiler.view.socketio.arguments import ViewArguments, check_size
 from flask_boiler.view.socketio.async_mode import prefer_threads, require_threads
 from flask_boiler.view.socketio.client import Client
-from flask_boiler.view.socketio.commands import apply_command, parts_of
 from flask_boiler.view.socketio.connections import (
     connection_refusal,
     end_connection,
@@ -38,6 +37,7 @@ from flask_boiler.view.socketio.connections import (
     unread_by,
 )
 from flask_boiler.view.socketio.departures import Departures
+from flask_boiler.view.socketio.mutate_event import ClientAccess, apply_command, parts_of
 from flask_boiler.view.socketio.namespace import (
     RESERVED,
     as_namespace,
@@ -310,7 +310,7 @@ class WsMediator:
         if not isinstance(given, dict):
             raise ValidationError({"arguments": ["Expected a JSON object."]})
         asked = SubscriptionOptions.of({} if options is None else options)
-        scope = require_result(self.authorize(given), "authorize")
+        scope = self._access().scope_of(given)
         values = self.arguments.checked(given)
         client = self._reserve(sid)
         try:
@@ -388,9 +388,13 @@ class WsMediator:
         if not isinstance(command, dict) or rest:
             raise ValidationError({"": ["Expected one JSON object."]})
         operation, doc_id, data = parts_of(command)
-        authorize: Any = self.authorize_mutation
-        require_result(authorize(operation, doc_id, data), "authorize_mutation")
-        return apply_command(self.view_model_cls, self.mutation_cls, operation, doc_id, data)
+        access = self._access(data)
+        return apply_command(
+            self.view_model_cls, self.mutation_cls, operation, doc_id, data, access
+        )
+
+    def _access(self, data: dict[str, Any] | None = None) -> ClientAccess:
+        return ClientAccess(self.authorize, self.authorize_mutation, data)
 
     def _handle(self, event: str, sid: str, *given: Any) -> Any:
         if not takes(getattr(self, f"on_{event}"), *given):

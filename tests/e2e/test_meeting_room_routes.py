@@ -20,7 +20,7 @@ from examples.meeting_room.story import save_a_meeting
 from flask_boiler import CTX, Boiler, Config
 from flask_boiler.ground.ports import LocalFirestore
 from flask_boiler.view.http.mounting import mounted_routes
-from flask_boiler.view.http.routes import READ_TIME_HEADER
+from flask_boiler.view.http.requests import READ_TIME_HEADER
 
 TIMEOUT_S = 60.0
 LIST = "/meeting_sessions"

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from flask_boiler import Boiler, Config, WsMediator
 from flask_boiler.embedded import EmbeddedFirestore
-from flask_boiler.view.http.routes import READ_TIME_HEADER
+from flask_boiler.view.http.requests import READ_TIME_HEADER
 from tests.firestore.test_rest import WHOLE, problem
 from tests.firestore.towns import Town, TownMutation, TownView, create_towns_app, save_a_town
 

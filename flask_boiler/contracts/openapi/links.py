@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask_boiler.contracts.openapi.schemas import JsonSchema
-from flask_boiler.view.http.routes import READ_TIME_HEADER
+from flask_boiler.view.http.requests import READ_TIME_HEADER
 
 __all__ = ["link"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask_boiler.contracts.openapi.schemas import JsonSchema, Schemas, closed_object
-from flask_boiler.view.http.routes import READ_TIME_HEADER
+from flask_boiler.view.http.requests import READ_TIME_HEADER
 from flask_boiler.view.mediation.problems import PROBLEM_TYPE
 
 __all__ = [

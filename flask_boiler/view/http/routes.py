@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import json
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from urllib.parse import quote
 
-from flask import Request, Response, current_app, request, url_for
+from flask import Response, current_app, request, url_for
 from flask.views import View
 from werkzeug.exceptions import HTTPException
 
@@ -19,32 +16,36 @@ from flask_boiler.ground.callbacks import require_plain_members
 from flask_boiler.ground.errors import (
     BoilerError,
     ConfigurationError,
-    ConflictError,
-    DocumentNotFoundError,
-    RefusedError,
     ValidationError,
 )
 from flask_boiler.ground.json_text import json_text
 from flask_boiler.ground.ports import Incomplete
-from flask_boiler.ground.readers import DirectReader, current_reader, reading_through
 from flask_boiler.ground.values import Snapshot, Target, Write
 from flask_boiler.models.collection import new_id
 from flask_boiler.transactions.snapshot_cut import compute_once
 from flask_boiler.view.http.listing import ListQuery, filterable
-from flask_boiler.view.http.requests import bounded_body
-from flask_boiler.view.mediation.problems import WRITTEN, Refusal, problem_details, problem_of
+from flask_boiler.view.http.preconditions import AbsenceCondition, TagCondition, is_matched
+from flask_boiler.view.http.requests import READ_TIME_HEADER, json_body, read_time_of
+from flask_boiler.view.mediation.access import Access, Anybody
+from flask_boiler.view.mediation.commands import (
+    DELETED,
+    Condition,
+    MutationCommand,
+    Operation,
+    perform,
+    telling_of_the_write,
+)
+from flask_boiler.view.mediation.problems import Refusal, problem_details, problem_of
 from flask_boiler.view.mediation.representation import (
     REVALIDATE,
-    DatedReader,
     Representation,
-    as_views_own,
+    computed,
+    each_by_itself,
     named_tag,
-    not_shown,
 )
 from flask_boiler.view.mediation.secret_keys import RouteSeal, require_secret_key
 from flask_boiler.view.mediation.stored_place import stored_place
 from flask_boiler.view.mediation.waiting import waiting_as_requests_do
-from flask_boiler.viewmodels.mutation import carry_out
 from flask_boiler.viewmodels.view_root import ViewRoot
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from flask_boiler.viewmodels.mutation import Mutation
 
 __all__ = [
-    "READ_TIME_HEADER",
     "InstanceDelete",
     "InstanceGet",
     "InstancePatch",
@@ -61,21 +61,6 @@ __all__ = [
     "ListPost",
     "RestView",
 ]
-
-logger = logging.getLogger(__name__)
-
-R = TypeVar("R")
-
-#: Carries a time of the server's: a view that is asked for with it is not older.
-READ_TIME_HEADER = "Boiler-Read-Time"
-
-_DELETED = (
-    "It was deleted, but Firestore did not say when; the error was logged. Do not repeat the "
-    "request."
-)
-
-#: How large a body may be where the application does not say: that of a Firestore document.
-_MAX_BODY_BYTES = 1024 * 1024
 
 
 class RestView(View):
@@ -100,6 +85,8 @@ class RestView(View):
         view_cls = mediator.view_model_cls
         #: What ids in the route mean.
         self.root: ViewRoot[Any] = ViewRoot(view_cls)
+        #: Who may do what with the views.
+        self.access: Access = Anybody()
         self._fields = {name: a.data_key for name, a in view_cls.attributes().items()}
         if self.writes:
             self.mutation_cls: type[Mutation[Any]] = mediator.require_mutation()
@@ -137,17 +124,24 @@ class RestView(View):
 
         :raises DocumentNotFoundError: there is no such root.
         """
-        context = current_context()
+        return computed(self.root, doc_id)
 
-        path = self.root.path_of(doc_id)
+    def perform(
+        self,
+        operation: Operation,
+        doc_id: str | None = None,
+        *,
+        read: Callable[[], Mapping[str, Any]] = dict,
+        condition: Condition | None = None,
+    ) -> Any:
+        """What the mutation returns that carries out a command.
 
-        def represent() -> Representation:
-            reader = DatedReader(current_reader() or DirectReader(context.datastore))
-            with reading_through(reader):
-                return Representation.of_view(self.root.open(doc_id), reader, root=path)
-
-        with as_views_own(path):
-            return compute_once(represent, context.datastore)
+        :param read: gives the values by attribute name, such as :meth:`input`.
+        :param condition: does the write, if something else holds, too.
+        :raises BoilerError: it is refused, or fails; nothing is written.
+        """
+        command = MutationCommand(self.root, self.mutation_cls, operation, doc_id, read)
+        return perform(command, self.access, condition)
 
     def answer_written(self, doc_id: str, status: int = 200) -> Response:
         """The view as it now stands, after a write.
@@ -158,13 +152,12 @@ class RestView(View):
         :raises DocumentNotFoundError: the root is gone again.
         """
         try:
-            shown = self.compute(doc_id)
-        except DocumentNotFoundError:
-            raise
-        except BoilerError:
-            logger.exception("%s was written, but cannot be shown", doc_id)
-            return problem_of(Refusal(500, WRITTEN), self._fields)
-        response = shown.response(status)
+            with telling_of_the_write(doc_id):
+                shown = self.compute(doc_id)
+                response = shown.response(status)
+        except Refusal as told:
+            # It is an answer, to which more may be added, such as where the view is.
+            return problem_of(told, self._fields)
         response.headers[READ_TIME_HEADER] = str(shown.newest_ns)
         return response
 
@@ -182,7 +175,7 @@ class RestView(View):
         :raises Refusal: it is too large, of another content type, or no JSON.
         :raises ValidationError: naming each field that is unknown, read-only or wrong.
         """
-        body = _json_body(request)
+        body = json_body(request)
         if not isinstance(body, dict):
             raise Refusal(422, "Expected a JSON object.")
         schema = self.mediator.view_model_cls.schema(partial=True)
@@ -199,10 +192,10 @@ class InstanceGet(RestView):
 
     def answer(self, *, doc_id: str, **arguments: Any) -> Response:
         """200, or 304 if what the client has is still what there is."""
-        strong = _read_time(request) is not None
+        strong = read_time_of(request) is not None
         shown = (None if strong else self._stored(doc_id)) or self.compute(doc_id)
         tags = shown.etags
-        if not _is_matched(request, tags):
+        if not is_matched(request, tags):
             raise Refusal(412, "The view is another one by now.")
         if request.headers.get("If-None-Match"):
             return _unless_held(shown.response(), tags)
@@ -282,7 +275,7 @@ class ListGet(RestView):
         for root in roots:
             key = self.root.key_of(root.path)
             try:
-                with _each_by_itself(root.path):
+                with each_by_itself(root.path):
                     view = self.root.open_snapshot(root)
                     views.shown[key] = Representation.of_view(view).body
             except Incomplete as incomplete:
@@ -321,7 +314,7 @@ class ListPost(RestView):
 
     def answer(self, **arguments: Any) -> Response:
         """201, with where the view is."""
-        created = carry_out(self.mutation_cls, "create", data=self.input())
+        created = self.perform("create", read=self.input)
         doc_id = self.root.key_of(self.root.of(created).doc_path)
         response = self.answer_written(doc_id, 201)
         response.headers["Location"] = self.location(doc_id)
@@ -333,58 +326,11 @@ class _InstanceWrite(RestView):
 
     writes = True
 
-    def conditionally(self, doc_id: str, write: Callable[[], R]) -> R:
-        """What ``write`` returns; a condition is checked in the transaction that writes.
-
-        The condition is about the view as it is before, and is looked at when ``write`` is done:
-        what that refuses is refused whether or not the condition holds, but for what setters
-        refuse in the present state. So who may not change a view learns nothing of it, not even
-        whether it is there.
-
-        :raises Refusal: 412, and nothing is written.
-        """
-        if not (request.headers.get("If-Match") or request.headers.get("If-None-Match")):
-            return write()
-
-        def checked() -> R:
-            before = self._before(doc_id)
-            refused: RefusedError | None = None
-            try:
-                written = write()
-            except RefusedError as error:
-                if not error.by_setter:
-                    raise
-                # Who may is decided, and the state is another one than they think.
-                refused = error
-            if isinstance(before, BoilerError):
-                raise before
-            if not (_is_matched(request, before) and _is_unheld(request, before)):
-                raise Refusal(
-                    412,
-                    "The view does not have the tag that the request is on condition of: get it "
-                    "again, and repeat the change.",
-                )
-            if refused is not None:
-                raise refused
-            return written
-
-        return self.mutation_cls.atomically(checked)
-
-    def _before(self, doc_id: str) -> list[str] | BoilerError:
-        """The tags of the view, none if there is no view; or why it has no tag that could be told.
-
-        :raises BoilerError: it is to be tried again.
-        """
-        path = self.root.path_of(doc_id)
-        try:
-            with _each_by_itself(path):
-                return Representation.of_view(self.root.open(doc_id), root=path).etags
-        except DocumentNotFoundError:
-            return []
-        except BoilerError as error:
-            if error.retryable:
-                raise
-            return error
+    def condition(self, doc_id: str) -> Condition | None:
+        """The condition of the current request on the view's tag, if it has one."""
+        if request.headers.get("If-Match") or request.headers.get("If-None-Match"):
+            return TagCondition(self.root, self.mutation_cls, doc_id, request)
+        return None
 
 
 class InstancePut(_InstanceWrite):
@@ -392,14 +338,14 @@ class InstancePut(_InstanceWrite):
 
     def answer(self, *, doc_id: str, **arguments: Any) -> Response:
         """200, with the view as it now stands; 201 if it is new, with where it is."""
-        data = self.input()
-        if self._makes_a_new_one():
-            self._create(doc_id, data)
-            response = self.answer_written(doc_id, 201)
-            response.headers["Location"] = self.location(doc_id)
-            return response
-        self.conditionally(doc_id, lambda: carry_out(self.mutation_cls, "put", doc_id, data))
-        return self.answer_written(doc_id)
+        if not self._makes_a_new_one():
+            self.perform("put", doc_id, read=self.input, condition=self.condition(doc_id))
+            return self.answer_written(doc_id)
+        absent = AbsenceCondition(self.root, self.mutation_cls, doc_id)
+        self.perform("create", doc_id, read=self.input, condition=absent)
+        response = self.answer_written(doc_id, 201)
+        response.headers["Location"] = self.location(doc_id)
+        return response
 
     def location(self, doc_id: str) -> str:
         """Where the view can be found; the path of the request, if no route shows it."""
@@ -410,34 +356,13 @@ class InstancePut(_InstanceWrite):
         only = request.if_none_match.star_tag and not request.headers.get("If-Match")
         return only and self.mutation_cls.can_create_by_put()
 
-    def _create(self, doc_id: str, data: dict[str, Any]) -> None:
-        """Create the view, if its root is not there; of several who try at once, one does.
-
-        :raises Refusal: 412: it is there, and the mutation would have created it otherwise.
-        """
-
-        def create() -> None:
-            there = self.root.exists(doc_id)
-            try:
-                carry_out(self.mutation_cls, "create", doc_id=doc_id, data=data)
-            except ConflictError as error:
-                if there:
-                    # No lost race, which would be tried again.
-                    raise _is_there(doc_id) from error
-                raise
-            if there:
-                raise _is_there(doc_id)
-
-        self.mutation_cls.atomically(create)
-
 
 class InstancePatch(_InstanceWrite):
     """Some attributes of a view."""
 
     def answer(self, *, doc_id: str, **arguments: Any) -> Response:
         """200, with the view as it now stands."""
-        data = self.input()
-        self.conditionally(doc_id, lambda: carry_out(self.mutation_cls, "patch", doc_id, data))
+        self.perform("patch", doc_id, read=self.input, condition=self.condition(doc_id))
         return self.answer_written(doc_id)
 
 
@@ -446,41 +371,11 @@ class InstanceDelete(_InstanceWrite):
 
     def answer(self, *, doc_id: str, **arguments: Any) -> Response:
         """204."""
-        self.conditionally(doc_id, lambda: carry_out(self.mutation_cls, "delete", doc_id))
-        try:
-            time_ns = _time_after()
-        except BoilerError:
-            logger.exception("%s was deleted, but no time can be told after that", doc_id)
-            return problem_of(Refusal(500, _DELETED), self._fields)
+        self.perform("delete", doc_id, condition=self.condition(doc_id))
         response = Response(status=204)
-        response.headers[READ_TIME_HEADER] = str(time_ns)
+        with telling_of_the_write(doc_id, DELETED):
+            response.headers[READ_TIME_HEADER] = str(_time_after())
         return response
-
-
-@contextmanager
-def _each_by_itself(path: str) -> Iterator[None]:
-    """Have whatever goes wrong with one of several be known as that one's."""
-    try:
-        with as_views_own(path):
-            yield
-    except BoilerError:
-        raise
-    except Exception as error:
-        raise not_shown(path, error) from error
-
-
-def _is_matched(asked: Request, tags: Sequence[str]) -> bool:
-    """Whether a view with these tags is what ``If-Match`` asks for; one without is not there."""
-    if not asked.headers.get("If-Match"):
-        return True
-    return bool(tags) and named_tag(asked.if_match, tags, weak=False) is not None
-
-
-def _is_unheld(asked: Request, tags: Sequence[str]) -> bool:
-    """Whether a view with these tags is none that ``If-None-Match`` names."""
-    if not asked.headers.get("If-None-Match"):
-        return True
-    return not tags or named_tag(asked.if_none_match, tags, weak=True) is None
 
 
 def _unless_held(response: Response, tags: Sequence[str]) -> Response:
@@ -493,46 +388,8 @@ def _unless_held(response: Response, tags: Sequence[str]) -> Response:
     return response
 
 
-def _is_there(doc_id: str) -> Refusal:
-    return Refusal(412, f"There is a {doc_id} already: get it, and change it with If-Match.")
-
-
 def _time_after() -> int:
     """A time of the server's that is later than all that was written before."""
     # Deleting what is not there changes nothing; only a commit of something tells its time.
     nothing = Write("delete", f"_boiler_clock/{new_id()}")
     return current_context().datastore.commit([nothing]).commit_time_ns
-
-
-def _read_time(asked: Request) -> int | None:
-    text = asked.headers.get(READ_TIME_HEADER)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 20):
-        said = f"Not what an answer to a write gave: {text!r:.60}."
-        raise Refusal(400, "The request is not valid.", errors={READ_TIME_HEADER: [said]})
-    return int(text)
-
-
-def _json_body(asked: Request) -> Any:
-    kind = asked.mimetype
-    if kind != "application/json" and not (kind.startswith("application/") and "+json" in kind):
-        given = f"not {kind}" if kind else "and no content type is given"
-        raise Refusal(415, f"Expected application/json, {given}.")
-    data = bounded_body(asked, _MAX_BODY_BYTES)
-    if not data:
-        raise Refusal(400, "Expected a JSON object; the body is empty.")
-    try:
-        # By itself, json would let pass what no text is encoded as.
-        text = data.decode(json.detect_encoding(data))
-        body = json.loads(text, parse_constant=_refuse_constant)
-        if "\\u" in text:
-            # Half of a surrogate pair can be spelled so, and is no text.
-            json.dumps(body, ensure_ascii=False).encode()
-        return body
-    except (ValueError, RecursionError) as error:
-        raise Refusal(400, f"The body is not JSON: {error}") from error
-
-
-def _refuse_constant(name: str) -> Mapping[str, Any]:
-    raise ValueError(f"{name} is no JSON")

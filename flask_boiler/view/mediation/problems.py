@@ -24,17 +24,11 @@ from flask_boiler.ground.errors import (
 from flask_boiler.ground.json_text import json_text
 from flask_boiler.models.schema.schema import InvalidInputError
 
-__all__ = ["PROBLEM_TYPE", "WRITTEN", "Refusal", "is_askers", "problem_details", "problem_of"]
+__all__ = ["PROBLEM_TYPE", "Refusal", "is_askers", "problem_details", "problem_of"]
 
 logger = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
-
-#: What a client is told whose write is made, and leads to a view that cannot be shown.
-WRITTEN = (
-    "The change was made, but the view that it leads to cannot be shown; the error was logged. Do "
-    "not repeat the request."
-)
 
 _ASKERS = (AuthError, DocumentNotFoundError, RefusedError, ValidationError)
 _RETRY_AFTER_S = 1

@@ -17,7 +17,9 @@ from typing import Any
 from flask import Response
 from werkzeug.datastructures import ETags
 
+from flask_boiler.context.context import current_context
 from flask_boiler.ground.errors import (
+    BoilerError,
     DocumentNotFoundError,
     MaterializationError,
     QueryError,
@@ -25,11 +27,21 @@ from flask_boiler.ground.errors import (
 )
 from flask_boiler.ground.json_text import canonical_json, json_text
 from flask_boiler.ground.ports import Reader
+from flask_boiler.ground.readers import DirectReader, current_reader, reading_through
 from flask_boiler.ground.values import QueryTarget, Snapshot
+from flask_boiler.transactions.snapshot_cut import compute_once
 from flask_boiler.view.mediation.secret_keys import current_keys
 from flask_boiler.viewmodels.view_model import ViewModel
+from flask_boiler.viewmodels.view_root import ViewRoot
 
-__all__ = ["REVALIDATE", "DatedReader", "Representation", "as_views_own", "named_tag", "not_shown"]
+__all__ = [
+    "REVALIDATE",
+    "DatedReader",
+    "Representation",
+    "computed",
+    "each_by_itself",
+    "named_tag",
+]
 
 #: A view changes at any time: a client may keep it, and asks each time if it still holds.
 REVALIDATE = "no-cache"
@@ -163,8 +175,26 @@ def named_tag(condition: ETags, tags: Sequence[str], *, weak: bool) -> str | Non
     return named[0] if named else None
 
 
+def computed(root: ViewRoot[Any], doc_id: str) -> Representation:
+    """That of a view as it is now: strong reads of one time, one batch for each level.
+
+    :raises DocumentNotFoundError: there is no such root.
+    :raises MaterializationError: it cannot be shown.
+    """
+    datastore = current_context().datastore
+    path = root.path_of(doc_id)
+
+    def represent() -> Representation:
+        reader = DatedReader(current_reader() or DirectReader(datastore))
+        with reading_through(reader):
+            return Representation.of_view(root.open(doc_id), reader, root=path)
+
+    with _as_views_own(path):
+        return compute_once(represent, datastore)
+
+
 @contextmanager
-def as_views_own(path: str) -> Iterator[None]:
+def _as_views_own(path: str) -> Iterator[None]:
     """Tell what is wrong with a view from what is wrong with the request for it.
 
     :param path: of its root. That this one is missing is what the client is to be told.
@@ -174,15 +204,30 @@ def as_views_own(path: str) -> Iterator[None]:
     except DocumentNotFoundError as error:
         if error.path == path:
             raise
-        raise not_shown(path, error) from error
+        raise _not_shown(path, error) from error
     except (QueryError, ValidationError) as error:
-        raise not_shown(path, error) from error
+        raise _not_shown(path, error) from error
 
 
-def not_shown(path: str, error: Exception) -> MaterializationError:
+def _not_shown(path: str, error: Exception) -> MaterializationError:
     """The failure of a view.
 
     :param path: of its root.
     """
     said = f"{path} cannot be shown: {type(error).__name__}: {error}"
     return MaterializationError(said, key=path)
+
+
+@contextmanager
+def each_by_itself(path: str) -> Iterator[None]:
+    """Have whatever goes wrong with one of several views be known as that one's.
+
+    :param path: of its root.
+    """
+    try:
+        with _as_views_own(path):
+            yield
+    except BoilerError:
+        raise
+    except Exception as error:
+        raise _not_shown(path, error) from error

@@ -16,7 +16,7 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.ground.errors import ConfigurationError, UnavailableError, ValidationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
-from flask_boiler.view.socketio.commands import apply_command
+from flask_boiler.view.socketio.mutate_event import apply_command
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel

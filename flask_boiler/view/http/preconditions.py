@@ -1,0 +1,143 @@
+"""Conditions of requests on the view that they change: ``If-Match``, ``If-None-Match``.
+
+A condition is about the view as it is before, and is checked in the transaction that writes. It is
+looked at when the write is done: what that refuses is refused whether or not the condition holds,
+but for what setters refuse in the present state. So who may not change a view learns nothing of it,
+not even whether it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flask import Request
+
+from flask_boiler.ground.errors import (
+    BoilerError,
+    ConflictError,
+    DocumentNotFoundError,
+    RefusedError,
+)
+from flask_boiler.view.mediation.problems import Refusal
+from flask_boiler.view.mediation.representation import Representation, each_by_itself, named_tag
+from flask_boiler.viewmodels.mutation import Mutation
+from flask_boiler.viewmodels.view_root import ViewRoot
+
+__all__ = ["AbsenceCondition", "TagCondition", "is_matched"]
+
+
+class TagCondition:
+    """The condition that a view has the tag, or has not, that a request names.
+
+    :param root: what ids of the view mean.
+    :param mutation_cls: in whose transaction it is checked.
+    :param doc_id: what names the view.
+    """
+
+    def __init__(
+        self,
+        root: ViewRoot[Any],
+        mutation_cls: type[Mutation[Any]],
+        doc_id: str,
+        asked: Request,
+    ) -> None:
+        self._root = root
+        self._mutation_cls = mutation_cls
+        self._doc_id = doc_id
+        self._asked = asked
+
+    def __call__(self, write: Callable[[], Any]) -> Any:
+        """What ``write`` returns, if the condition holds.
+
+        :raises Refusal: 412: it does not, and nothing is written.
+        """
+        return self._mutation_cls.atomically(lambda: self._checked(write))
+
+    def _checked(self, write: Callable[[], Any]) -> Any:
+        before = self._before()
+        refused: RefusedError | None = None
+        written: Any = None
+        try:
+            written = write()
+        except RefusedError as error:
+            if not error.by_setter:
+                raise
+            # Who may is decided, and the state is another one than they think.
+            refused = error
+        if isinstance(before, BoilerError):
+            raise before
+        if not (is_matched(self._asked, before) and _is_unheld(self._asked, before)):
+            raise Refusal(
+                412,
+                "The view does not have the tag that the request is on condition of: get it "
+                "again, and repeat the change.",
+            )
+        if refused is not None:
+            raise refused
+        return written
+
+    def _before(self) -> list[str] | BoilerError:
+        """The tags of the view, none if there is no view; or why it has no tag that could be told.
+
+        :raises BoilerError: it is to be tried again.
+        """
+        path = self._root.path_of(self._doc_id)
+        try:
+            with each_by_itself(path):
+                return Representation.of_view(self._root.open(self._doc_id), root=path).etags
+        except DocumentNotFoundError:
+            return []
+        except BoilerError as error:
+            if error.retryable:
+                raise
+            return error
+
+
+class AbsenceCondition:
+    """The condition that there is no such view yet; of several who try at once, one makes it.
+
+    :param root: what ids of the view mean.
+    :param mutation_cls: in whose transaction it is checked.
+    :param doc_id: what is to name the view.
+    """
+
+    def __init__(self, root: ViewRoot[Any], mutation_cls: type[Mutation[Any]], doc_id: str) -> None:
+        self._root = root
+        self._mutation_cls = mutation_cls
+        self._doc_id = doc_id
+
+    def __call__(self, write: Callable[[], Any]) -> Any:
+        """What ``write`` returns, if the view's root is not there.
+
+        :raises Refusal: 412: it is there, and the mutation would have created it otherwise.
+        """
+        return self._mutation_cls.atomically(lambda: self._checked(write))
+
+    def _checked(self, write: Callable[[], Any]) -> Any:
+        there = self._root.exists(self._doc_id)
+        said = f"There is a {self._doc_id} already: get it, and change it with If-Match."
+        try:
+            written = write()
+        except ConflictError as error:
+            if there:
+                # No lost race, which would be tried again.
+                raise Refusal(412, said) from error
+            raise
+        if there:
+            raise Refusal(412, said)
+        return written
+
+
+def is_matched(asked: Request, tags: Sequence[str]) -> bool:
+    """Whether a view with these tags is what ``If-Match`` asks for; one without is not there."""
+    if not asked.headers.get("If-Match"):
+        return True
+    return bool(tags) and named_tag(asked.if_match, tags, weak=False) is not None
+
+
+def _is_unheld(asked: Request, tags: Sequence[str]) -> bool:
+    """Whether a view with these tags is none that ``If-None-Match`` names."""
+    if not asked.headers.get("If-None-Match"):
+        return True
+    return not tags or named_tag(asked.if_none_match, tags, weak=True) is None
