@@ -17,24 +17,23 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 from flask_boiler.engine.acceptance import Acceptance
-from flask_boiler.engine.awaiting import Wanted, is_taken
 from flask_boiler.engine.cut_reader import CutReader, differs
 from flask_boiler.engine.dependencies import Dependencies, circle_error, circle_through
-from flask_boiler.engine.live_view import Computed, LiveView, Phase, PublishOutcome, farewell_of
+from flask_boiler.engine.live_view import AnyView, Phase, farewell_of
 from flask_boiler.engine.parking.hindered import Hindered
 from flask_boiler.engine.parking.parking import Parking, as_boiler_error
 from flask_boiler.engine.phases import Phases, Statistics
 from flask_boiler.engine.population import Population, Populations
-from flask_boiler.engine.publishing.ledger import load_records
-from flask_boiler.engine.publishing.publisher import Publisher
 from flask_boiler.engine.scheduler import Scheduler
 from flask_boiler.engine.settling import Settling
+from flask_boiler.engine.sink import Computed, DocumentSink, PublishOutcome, Sink, Wanted
 from flask_boiler.engine.view_key import Parked, ViewKey
 from flask_boiler.ground.callbacks import as_exception
 from flask_boiler.ground.errors import BoilerError
-from flask_boiler.ground.ports import Cut, CutChange, Datastore, Feed, Incomplete, Subscription
+from flask_boiler.ground.ports import Cut, CutChange, Feed, Incomplete, Subscription
 from flask_boiler.ground.values import Target
 
 __all__ = ["Engine"]
@@ -46,10 +45,13 @@ _FINISH_WITHIN_S = 5.0
 
 
 class Engine:
-    """Keeps views true over one feed and one database.
+    """Keeps views true over one feed.
 
     :param feed: delivers the cuts; started and stopped with the engine.
-    :param datastore: where views are written, and the ledger is kept.
+    :param publisher: publishes the views that are kept in documents; started and stopped with the
+        engine. What else publishes is started by who adds its views.
+    :param dependencies: who reads what; empty.
+    :param acceptance: whether Firestore takes commits; asked when it refuses a computation.
     :param workers: threads that run user code; getters that block keep one each.
     :param parking: keeps what is set aside.
     :param clock: by which lag is measured, in seconds.
@@ -58,30 +60,24 @@ class Engine:
     def __init__(
         self,
         feed: Feed,
-        datastore: Datastore,
+        publisher: DocumentSink,
+        dependencies: Dependencies,
+        acceptance: Acceptance,
         *,
         workers: int = 2,
         parking: Parking | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.feed = feed
-        self.datastore = datastore
-        self.acceptance = Acceptance(datastore, clock)
-        self.publisher = Publisher(
-            datastore,
-            is_coming=self._is_coming,
-            acceptance=self.acceptance,
-            on_failure=self.break_down,
-        )
+        self.publisher = publisher
+        self.acceptance = acceptance
+        self._dependencies = dependencies
         self.statistics = Statistics()
         self._scheduler = Scheduler(self._compute, workers=workers, on_failure=self.break_down)
         self._lock = threading.RLock()
         self._quiet = threading.Condition(self._lock)
-        self._phases = Phases(
-            clock, self._quiet, put=self._scheduler.put, on_idle=self.publisher.nudge
-        )
-        self._dependencies = Dependencies()
-        self._views: dict[ViewKey, LiveView] = {}
+        self._phases = Phases(clock, self._quiet, put=self._scheduler.put)
+        self._views: dict[ViewKey, AnyView] = {}
         self._populations = Populations()
         self._parking = parking or Parking()
         self._hindered = Hindered(
@@ -112,7 +108,7 @@ class Engine:
     def start(self) -> None:
         """Begin to listen, compute and publish."""
         self.feed.on_fault = self.break_down
-        self.publisher.start()
+        self.publisher.start(self)
         self._scheduler.start()
         self._subscription = self.feed.subscribe(self._on_change)
         self.feed.start()
@@ -167,7 +163,7 @@ class Engine:
             at_least_ns, unless=lambda: self._stopped, timeout_s=timeout_s
         )
 
-    def add(self, view: LiveView) -> None:
+    def add(self, view: AnyView) -> None:
         """Keep one more view true; it is computed as soon as what it reads is held.
 
         :raises BoilerError: there is a view with this key.
@@ -185,20 +181,21 @@ class Engine:
             if view is not None:
                 self._remove(view)
 
-    def populate(self, population: Population, make: Callable[[ViewKey], LiveView]) -> None:
+    def populate(
+        self, population: Population, make: Callable[[ViewKey], AnyView], sink: Sink[Any]
+    ) -> None:
         """Keep a view for every member of the population, as ``make`` makes it.
 
-        Views that the ledger knows and whose roots are no members any more are given up, as
-        soon as every target is held. ``make`` is called with the engine's lock held, for all that
-        is new in a cut before any of it is computed.
+        Views that ``sink``, which is theirs, has kept before and whose roots are no members any
+        more are given up, as soon as every target is held. ``make`` is called with the engine's
+        lock held, for all that is new in a cut before any of it is computed.
 
         :raises ConfigurationError: a mediator of the same name has a population already.
         """
         with self._lock:
             self._populations.reserve(population.mediator, make)
         try:
-            records = load_records(self.datastore, population.mediator)
-            remembered = self.publisher.recall(records)
+            remembered = sink.recall(population.mediator)
         except BaseException:
             with self._lock:
                 self._populations.dismiss(population.mediator)
@@ -237,12 +234,15 @@ class Engine:
             self.discard(view.key)
         self.feed.release(population.targets)
 
-    def _finish(self, views: Collection[LiveView]) -> None:
+    def _finish(self, views: Collection[AnyView]) -> None:
         """Wait until none of these is computed or published any more."""
         if self._stopped or self._scheduler.is_at_work_here():
             return
+        sinks: list[Sink[Any]] = list({id(view.sink): view.sink for view in views}.values())
         self._settling.await_finished(
-            views, unless=lambda: self.publisher.stalled, timeout_s=_FINISH_WITHIN_S
+            views,
+            unless=lambda: any(sink.stalled for sink in sinks),
+            timeout_s=_FINISH_WITHIN_S,
         )
 
     def settle(self, canary: str, write: Callable[[], int], *, timeout_s: float) -> None:
@@ -253,7 +253,11 @@ class Engine:
         """Wait until nothing is left to compute or publish: see ``Settling.await_quiet``."""
         self._settling.await_quiet(timeout_s=timeout_s)
 
-    def _is_coming(self, key: ViewKey, submitted: bool) -> bool:
+    def is_coming(self, key: ViewKey, submitted: bool) -> bool:
+        """Whether more of a view is to come.
+
+        :param submitted: it has submitted something: whether it is to be computed once more.
+        """
         with self._lock:
             view = self._views.get(key)
             if view is None:
@@ -290,8 +294,13 @@ class Engine:
         for key in list(self._dependencies.readers(target)):
             view = self._views[key]
             view.waits_for.discard(target)
-            if not view.waits_for and not is_taken(target, view, self.feed.cut):
+            if not view.waits_for and not self._is_refused_still(view, target):
                 self._phases.touch(view)
+
+    def _is_refused_still(self, view: AnyView, sign: Target) -> bool:
+        """Whether what was heard only says that a place is not free yet."""
+        # The first says that it is a document.
+        return sign in view.awaited and view.sink.is_taken(str(sign), view.key, self.feed.cut)
 
     def _populated(
         self, population: Population, target: Target | None, paths: Iterable[str], cut: Cut
@@ -303,7 +312,7 @@ class Engine:
             if view is None:
                 view = self._views[key] = self._populations.make(key)
                 # What is recalled may be of a later time than a cut that is held already.
-                view.at_least_ns = self.publisher.newest_ns(key)
+                view.at_least_ns = view.sink.newest_ns(key)
             self._phases.touch(view)
 
     def _reject(self, target: Target, error: BoilerError) -> None:
@@ -327,7 +336,7 @@ class Engine:
 
     # --- phases ---
 
-    def _compute(self, view: LiveView) -> None:
+    def _compute(self, view: AnyView) -> None:
         with self._lock:
             if view.discarded:
                 self._phases.enter(view, Phase.IDLE)
@@ -350,19 +359,19 @@ class Engine:
             # User code runs here: whatever it raises concerns its own view.
             self._failed(view, reader, error)
         else:
-            if computed.error is not None and not self.publisher.leaves(view, computed):
+            if computed.error is not None and not _leaves(view, computed):
                 self._failed(view, reader, computed.error)
                 return
             computed.reads = frozenset(reader.reads)
             computed.read_time_ns = cut.read_time_ns
             self._computed(view, cut, computed)
 
-    def _await_cut(self, view: LiveView) -> None:
+    def _await_cut(self, view: AnyView) -> None:
         self._phases.enter(view, Phase.WAITING)
         self._awaiting_cut.add(view.key)
         self.feed.refresh()
 
-    def _wait_for(self, view: LiveView, reader: CutReader, incomplete: Incomplete) -> None:
+    def _wait_for(self, view: AnyView, reader: CutReader, incomplete: Incomplete) -> None:
         with self._lock:
             if view.discarded:
                 self._phases.enter(view, Phase.IDLE)
@@ -383,7 +392,7 @@ class Engine:
             elif refused is not None:
                 self._park(view, self._refused[refused])
 
-    def _failed(self, view: LiveView, reader: CutReader, error: BaseException) -> None:
+    def _failed(self, view: AnyView, reader: CutReader, error: BaseException) -> None:
         hindered = self._hindered.concerns_all(error)
         with self._lock:
             if not view.discarded:
@@ -398,7 +407,7 @@ class Engine:
                 self._park(view, as_boiler_error(view.key, error, reader.cut.read_time_ns))
             self._phases.leave(view)
 
-    def _computed(self, view: LiveView, cut: Cut, computed: Computed) -> None:
+    def _computed(self, view: AnyView, cut: Cut, computed: Computed[Any]) -> None:
         with self._lock:
             if view.discarded:
                 self._phases.enter(view, Phase.IDLE)
@@ -417,13 +426,13 @@ class Engine:
             circle = [] if computed.error is not None else self._circle(view, computed, newest)
             if circle:
                 computed.error = circle_error(circle)
-                computed.documents = dict.fromkeys(computed.documents)
+                computed.payload = None
                 self._park(view, computed.error)
                 # The others are in it, too, and find that out for themselves.
                 for other in circle:
                     if other not in self._parking:
                         self._phases.touch(self._views[other])
-                if not self.publisher.leaves(view, computed):
+                if not _leaves(view, computed):
                     self._phases.leave(view)
                     return
             self._phases.enter(view, Phase.PUBLISHING)
@@ -434,15 +443,15 @@ class Engine:
             # A sink that takes nothing: only its own view is to suffer.
             done(PublishOutcome(error=as_exception(error, f"publishing {view.key}")))
 
-    def _circle(self, view: LiveView, computed: Computed, cut: Cut) -> Sequence[ViewKey]:
+    def _circle(self, view: AnyView, computed: Computed[Any], cut: Cut) -> Sequence[ViewKey]:
         return circle_through(
             view.key,
-            computed.documents.keys(),
+            computed.places,
             readers_of=partial(self._readers_of_document, cut=cut),
-            places_of=self.publisher.owned,
+            places_of=lambda key: self._views[key].sink.owned(key),
         )
 
-    def _published(self, view: LiveView, computed: Computed, outcome: PublishOutcome) -> None:
+    def _published(self, view: AnyView, computed: Computed[Any], outcome: PublishOutcome) -> None:
         with self._lock:
             if view.discarded:
                 # Another view may have its key by now.
@@ -462,15 +471,15 @@ class Engine:
             else:
                 self._parking.release(view.key)
                 self._await_places(view, Wanted())
-                if computed.on_published is not None:
-                    computed.on_published()
+                if view.on_published is not None:
+                    view.on_published(computed.payload)
                 self.statistics.published += outcome.written
                 self.statistics.unchanged += not outcome.written
             if computed.gone and outcome.error is None and view.changed_since_s is None:
                 self._remove(view)
             self._phases.leave(view)
 
-    def _read(self, view: LiveView, targets: Iterable[Target]) -> frozenset[Target]:
+    def _read(self, view: AnyView, targets: Iterable[Target]) -> frozenset[Target]:
         """Replace a view's dependencies; which of them are new to it."""
         swap = self._dependencies.replace(view.key, targets)
         if swap.appeared:
@@ -482,7 +491,7 @@ class Engine:
             self._retry_circles(view)
         return swap.added
 
-    def _retry_circles(self, loosened: LiveView) -> None:
+    def _retry_circles(self, loosened: AnyView) -> None:
         """A view reads less: have those tried again that its circle kept from being right."""
         # No document need change by that, so nobody else tells them.
         for key in self._parking.in_circles - {loosened.key}:
@@ -500,28 +509,28 @@ class Engine:
             if target not in self._populations and not self._dependencies.readers(target):
                 self._refused.pop(target, None)
 
-    def _remove(self, view: LiveView) -> None:
+    def _remove(self, view: AnyView) -> None:
         view.discarded = True
         self._read(view, ())
         self._views.pop(view.key, None)
         self._parking.release(view.key)
         self._awaiting_cut.discard(view.key)
-        freed = self.publisher.owned(view.key)
-        self.publisher.forget(view.key)
+        freed = view.sink.owned(view.key)
+        view.sink.forget(view.key)
         if view.phase is Phase.WAITING:
             self._phases.enter(view, Phase.IDLE)
         self._freed(freed)
 
     # --- parking ---
 
-    def _park(self, view: LiveView, error: Exception) -> None:
+    def _park(self, view: AnyView, error: Exception) -> None:
         self._set_aside(view.key, error)
         if view.on_parked is not None:
             view.on_parked(error)
         if view.phase is Phase.WAITING:
             view.waits_for.clear()
             farewell = view.farewell
-            if farewell is None or not self.publisher.leaves(view, farewell):
+            if farewell is None or not _leaves(view, farewell):
                 self._phases.enter(view, Phase.IDLE)
                 return
             farewell.error = error
@@ -533,16 +542,22 @@ class Engine:
         self._parking.set_aside(key, error)
         self._hindered.parked(error)
 
-    def _await_places(self, view: LiveView, wanted: Wanted) -> None:
+    def _await_places(self, view: AnyView, wanted: Wanted) -> None:
         """Have a view tried again when a place that it was refused is free."""
-        if wanted.targets != view.awaited:
-            self._read(view, (self._dependencies.reads(view.key) - view.awaited) | wanted.targets)
-            view.awaited = wanted.targets
+        signs = view.sink.signs(wanted)
+        if signs != view.awaited:
+            self._read(view, (self._dependencies.reads(view.key) - view.awaited) | signs)
+            view.awaited = signs
         self._parking.contest(view.key, wanted.contested)
-        if wanted.came_free(view.key, self.feed.cut, self.publisher):
+        if view.sink.came_free(wanted, view.key, self.feed.cut):
             self._phases.touch(view)
 
     def _freed(self, places: Iterable[str]) -> None:
         for key in self._parking.freed(places):
             if key in self._views:
                 self._phases.touch(self._views[key])
+
+
+def _leaves(view: AnyView, computed: Computed[Any]) -> bool:
+    """Whether the view gives up places by that, also if nothing is published of it."""
+    return bool(view.sink.owned(view.key).difference(computed.places))

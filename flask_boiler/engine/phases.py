@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from flask_boiler.engine.live_view import LiveView, Phase
+from flask_boiler.engine.live_view import AnyView, Phase
 
 __all__ = ["Phases", "Statistics"]
 
@@ -20,7 +20,6 @@ class Phases:
     :param clock: by which lag is measured, in seconds.
     :param quiet: notified when nothing is at work any more.
     :param put: has a view computed.
-    :param on_idle: called when a view has come to rest.
     """
 
     def __init__(
@@ -28,17 +27,15 @@ class Phases:
         clock: Callable[[], float],
         quiet: threading.Condition,
         *,
-        put: Callable[[LiveView], None],
-        on_idle: Callable[[], None],
+        put: Callable[[AnyView], None],
     ) -> None:
         self._clock = clock
         self._quiet = quiet
         self._put = put
-        self._on_idle = on_idle
         #: How many views are not at rest.
         self.busy = 0
 
-    def touch(self, view: LiveView, since_s: float | None = None) -> None:
+    def touch(self, view: AnyView, since_s: float | None = None) -> None:
         """Something that the view reads changed: compute it, once, as soon as it is free.
 
         :param since_s: when that was heard; now, if it is not given.
@@ -53,26 +50,26 @@ class Phases:
         elif view.changed_since_s is None:
             view.changed_since_s = since_s
 
-    def enter(self, view: LiveView, phase: Phase) -> None:
+    def enter(self, view: AnyView, phase: Phase) -> None:
         """The view is in this phase from now on."""
         was_idle, is_idle = view.phase is Phase.IDLE, phase is Phase.IDLE
         view.phase = phase
         if is_idle:
             view.dirty_since_s = None
-            self._on_idle()
+            view.sink.nudge()
         if was_idle != is_idle:
             self.busy += -1 if is_idle else 1
             if self.busy == 0:
                 self._quiet.notify_all()
 
-    def leave(self, view: LiveView) -> None:
+    def leave(self, view: AnyView) -> None:
         """The view is free: compute it again if something changed meanwhile."""
         since_s, view.changed_since_s = view.changed_since_s, None
         self.enter(view, Phase.IDLE)
         if since_s is not None and not view.discarded:
             self.touch(view, since_s)
 
-    def lag_s(self, views: Iterable[LiveView]) -> float:
+    def lag_s(self, views: Iterable[AnyView]) -> float:
         """The age of the oldest change of any that is not yet published, or 0."""
         since = [view.dirty_since_s for view in views if view.dirty_since_s is not None]
         return self._clock() - min(since) if since else 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.live_view import AnyView
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.ports import Cut, Incomplete
@@ -79,12 +79,12 @@ class Populations:
 
     def __init__(self) -> None:
         self._by_target: dict[Target, list[Population]] = {}
-        self._makers: dict[str, Callable[[ViewKey], LiveView]] = {}
+        self._makers: dict[str, Callable[[ViewKey], AnyView]] = {}
 
     def __contains__(self, target: Target) -> bool:
         return target in self._by_target
 
-    def reserve(self, mediator: str, make: Callable[[ViewKey], LiveView]) -> None:
+    def reserve(self, mediator: str, make: Callable[[ViewKey], AnyView]) -> None:
         """Let a mediator's views be made by ``make``.
 
         :raises ConfigurationError: a mediator of this name has a population already.
@@ -116,7 +116,7 @@ class Populations:
         """The populations that a target belongs to."""
         return self._by_target.get(target, ())
 
-    def make(self, key: ViewKey) -> LiveView:
+    def make(self, key: ViewKey) -> AnyView:
         """A new view, as its mediator makes it."""
         return self._makers[key.mediator](key)
 

@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Callable
 
-from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.live_view import AnyView
 from flask_boiler.ground.lifecycle import OwnThread, join
 
 __all__ = ["Scheduler"]
@@ -26,13 +26,13 @@ class Scheduler:
 
     def __init__(
         self,
-        work: Callable[[LiveView], None],
+        work: Callable[[AnyView], None],
         *,
         workers: int,
         on_failure: Callable[[BaseException], object] | None = None,
     ) -> None:
         self._work = work
-        self._ready: queue.SimpleQueue[LiveView | None] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[AnyView | None] = queue.SimpleQueue()
         # What is queued is for the next start: the time to end is over.
         self._abandoned = False
         self._threads = [
@@ -57,7 +57,7 @@ class Scheduler:
         ended = [join(thread) for thread in self._threads]
         self._abandoned = not all(ended)
 
-    def put(self, view: LiveView) -> None:
+    def put(self, view: AnyView) -> None:
         """Have a view computed."""
         self._ready.put(view)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from functools import partial
 
-from flask_boiler.engine.live_view import LiveView, Phase
+from flask_boiler.engine.live_view import AnyView, Phase
 from flask_boiler.engine.phases import Statistics
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.errors import AuthError, BoilerError, UnavailableError
@@ -38,7 +38,7 @@ class Settling:
         quiet: threading.Condition,
         *,
         is_quiet: Callable[[], bool],
-        busy: Callable[[], Collection[LiveView]],
+        busy: Callable[[], Collection[AnyView]],
         fault: Callable[[], BaseException | None],
         hindrance: Callable[[], object | None],
     ) -> None:
@@ -102,7 +102,7 @@ class Settling:
         return True
 
     def await_finished(
-        self, views: Collection[LiveView], *, unless: Callable[[], bool], timeout_s: float
+        self, views: Collection[AnyView], *, unless: Callable[[], bool], timeout_s: float
     ) -> None:
         """Wait until none of these is computed or published any more.
 

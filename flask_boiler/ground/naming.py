@@ -21,6 +21,7 @@ attribute                   field                   because
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 from collections.abc import Iterable
 
@@ -31,12 +32,15 @@ __all__ = [
     "id_fault",
     "is_reserved_field",
     "nearest",
+    "record_id",
 ]
 
 #: What the collections of the framework's own begin with.
 FRAMEWORK_PREFIX = "_boiler"
 
 _MAX_ID_BYTES = 1500
+# A record's id that would be longer is replaced by its digest.
+_LONGEST_RECORD_ID_BYTES = 1000
 
 _RESERVED = re.compile(r"__.*__", re.DOTALL)
 _CAPITAL_FIRST = re.compile(r"[A-Z]")
@@ -96,6 +100,22 @@ def id_fault(doc_id: str) -> str | None:
     except UnicodeEncodeError:
         return f"{doc_id!r:.60} is no Unicode text"
     return f"longer than {_MAX_ID_BYTES} bytes" if length > _MAX_ID_BYTES else None
+
+
+def record_id(name: str) -> str:
+    """The document id under which something is recorded that has a path, or another name.
+
+    >>> record_id("cityView/SF")
+    'cityView|SF'
+    """
+    # '|' is legal in ids and rare in paths; escaping it keeps the mapping exact.
+    doc_id = name.replace("%", "%25").replace("|", "%7C").replace("/", "|")
+    if doc_id.startswith("__"):
+        # Firestore keeps ids such as __x__ for itself.
+        doc_id = f"%5F{doc_id[1:]}"
+    if len(doc_id.encode()) > _LONGEST_RECORD_ID_BYTES:
+        doc_id = hashlib.sha256(name.encode()).hexdigest()
+    return doc_id
 
 
 def _to_camel(found: re.Match[str]) -> str:

@@ -173,7 +173,7 @@ class _PatchInlet:
             on_failure=engine.break_down,
         )
         sink.start()
-        return Opened(sink.make, sink.stop)
+        return Opened(sink.make, sink, sink.stop)
 
     def _view_cls(self) -> type[ViewModel]:
         mutation_cls = self._mutation_cls

@@ -23,7 +23,8 @@ def main(host: str, project: str, die: str = "") -> None:
     if die:
         _die_when_left(boiler.context.datastore)
     # However busy the machine is: who moves waits for all that move with it.
-    boiler.engine.publisher.patience_s = 60.0
+    publisher: Any = boiler.engine.publisher
+    publisher.patience_s = 60.0
     with boiler:
         sys.stdout.write("running\n")
         sys.stdout.flush()

@@ -117,10 +117,10 @@ def sums_of(published: Sequence[Published]) -> set[int]:
 
 def watch_publications(boiler: Boiler, published: list[Published]) -> None:
     """Record what the running engine publishes; a restart makes a new one."""
-    publisher = boiler.engine.publisher
+    publisher: Any = boiler.engine.publisher
     if not isinstance(publisher._datastore, Published):
         recorded = Published(publisher._datastore, boiler.engine.feed)
-        publisher._datastore = recorded
+        publisher._datastore = publisher._ledger._datastore = recorded
         published.append(recorded)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
 from flask_boiler.engine.acceptance import Acceptance
-from flask_boiler.engine.live_view import LiveView, Phase
+from flask_boiler.engine.live_view import AnyView, Phase
 from flask_boiler.engine.parking.parking import Parking
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.failures import is_refusal
@@ -27,11 +27,11 @@ class Hindered:
         self,
         acceptance: Acceptance,
         lock: AbstractContextManager[object],
-        views: Mapping[ViewKey, LiveView],
+        views: Mapping[ViewKey, AnyView],
         parking: Parking,
         *,
-        touch: Callable[[LiveView], None],
-        park: Callable[[LiveView, Exception], None],
+        touch: Callable[[AnyView], None],
+        park: Callable[[AnyView, Exception], None],
     ) -> None:
         self._acceptance = acceptance
         self._lock = lock

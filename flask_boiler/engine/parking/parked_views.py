@@ -16,9 +16,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from flask_boiler.engine.publishing.ledger import record_id
 from flask_boiler.engine.view_key import Parked, ViewKey
 from flask_boiler.firestore.query_compiler import compile_query
+from flask_boiler.ground.naming import record_id
 from flask_boiler.ground.ports import Datastore, DocumentCodec
 from flask_boiler.ground.values import (
     FieldFilter,

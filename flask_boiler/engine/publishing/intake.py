@@ -43,7 +43,7 @@ class Intake:
                 return batch, True
             if isinstance(arrived, Publication):
                 batch.append(arrived)
-                written = [d for d in arrived.computed.documents.values() if d is not None]
+                written = [d for d in arrived.documents.by_place.values() if d is not None]
                 documents += len(written)
                 size_bytes += sum(document.ByteSize() for document in written)
             if documents >= MOST_WRITES or size_bytes >= MOST_BYTES:

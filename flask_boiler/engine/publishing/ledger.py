@@ -1,109 +1,103 @@
-"""The durable record of which places belong to which view.
+"""The port to the durable record of which places belong to which view.
 
-One small document per place, in a collection of the framework's own, written in the commit
-that first writes the place. It is what makes possible what the view documents alone cannot:
-removing views whose roots went away while nobody was running, and refusing a second view that
-claims a place.
+It is what makes possible what the views' documents alone cannot: removing views whose roots went
+away while nobody was running, and refusing a second view that claims a place.
 
-In the commit that gives a place up, its record becomes a tombstone: a document that is gone has
-no update time by which another process, whose cut is older, could see that it is behind. The
-tombstone has one. It is pruned when no process can be so far behind any more.
+When a place is given up, its record becomes a tombstone: a document that is gone has no update
+time by which another process, whose cut is older, could see that it is behind. The tombstone has
+one. It is pruned when no process can be so far behind any more.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.firestore.query_compiler import compile_query
-from flask_boiler.ground.ports import Datastore
-from flask_boiler.ground.values import CompositeFilter, FieldFilter, Filter, QuerySpec, Snapshot
+from flask_boiler.ground.values import CommitResult, Snapshot, Write
 
-__all__ = [
-    "LEDGER_COLLECTION",
-    "is_record",
-    "is_tombstone",
-    "ledger_path",
-    "left_by_of",
-    "load_records",
-    "owner_of",
-    "record_id",
-    "record_of",
-    "tombstone_of",
-]
-
-LEDGER_COLLECTION = "_boiler_places"
-
-# Ids may have 1,500 bytes; a longer one is replaced by its digest.
-_LONGEST_ID = 1_000
+__all__ = ["NO_RECORD", "PlaceLedger", "PlaceRecord", "RecordChange"]
 
 
-def record_id(name: str) -> str:
-    """A document id that stands for a path or another name, the same each time."""
-    # '|' is legal in ids and rare in paths; escaping it keeps the mapping exact.
-    doc_id = name.replace("%", "%25").replace("|", "%7C").replace("/", "|")
-    if doc_id.startswith("__"):
-        # Firestore keeps ids such as __x__ for itself.
-        doc_id = f"%5F{doc_id[1:]}"
-    if len(doc_id.encode()) > _LONGEST_ID:
-        doc_id = hashlib.sha256(name.encode()).hexdigest()
-    return doc_id
+@dataclass(frozen=True, slots=True)
+class PlaceRecord:
+    """What the ledger has for a place.
 
-
-def ledger_path(place: str) -> str:
-    """Where the record of a place lies."""
-    return f"{LEDGER_COLLECTION}/{record_id(place)}"
-
-
-def is_record(path: str) -> bool:
-    """Whether what lies there is the record of a place."""
-    return path.startswith(f"{LEDGER_COLLECTION}/")
-
-
-def record_of(key: ViewKey, place: str) -> dict[str, Any]:
-    """The record that says that ``place`` belongs to ``key``."""
-    return {"mediator": key.mediator, "root": key.root, "place": place}
-
-
-def tombstone_of(key: ViewKey, place: str, *, left: bool = False) -> dict[str, Any]:
-    """What takes the record's place when ``key`` gives ``place`` up.
-
-    :param left: the document stays there. Then this is never pruned: it is what tells ``key``
-        that the document was its own, should it come back.
+    :param owner: the view whose place it is; ``None`` if it is nobody's.
+    :param left_by: the view that gave the place up and left its document there.
+    :param update_time_ns: when that was written; 0 if the ledger has nothing for the place.
     """
-    tombstone = {**record_of(key, place), "vacated": True}
-    return {**tombstone, "left": True} if left else tombstone
+
+    owner: ViewKey | None = None
+    left_by: ViewKey | None = None
+    update_time_ns: int = 0
+
+    @property
+    def is_tombstone(self) -> bool:
+        """Whether it says that the place was given up, and no document was left there."""
+        return bool(self.update_time_ns) and self.owner is None and self.left_by is None
 
 
-def is_tombstone(record: Snapshot) -> bool:
-    """Whether it says that the place was given up."""
-    return record.get("vacated") is True
+#: What the ledger has for most places: nothing.
+NO_RECORD = PlaceRecord()
 
 
-def owner_of(record: Snapshot) -> ViewKey | None:
-    """Whose place it is by its record; ``None`` if it is nobody's."""
-    return _key_of(record) if record.exists and not is_tombstone(record) else None
+@dataclass(frozen=True, slots=True)
+class RecordChange:
+    """A change of a place's record, which is of one commit with writes of documents.
 
-
-def left_by_of(record: Snapshot) -> ViewKey | None:
-    """Who gave the place up and left its document there; ``None`` if nobody did."""
-    return _key_of(record) if record.get("left") is True else None
-
-
-def _key_of(record: Snapshot) -> ViewKey:
-    fields: Mapping[str, Any] = record.fields
-    return ViewKey(fields["mediator"], fields["root"])
-
-
-def load_records(datastore: Datastore, mediator: str, root: str | None = None) -> list[Snapshot]:
-    """The records of every place that the views of one mediator have, and tombstones of others.
-
-    :param root: of its view alone.
+    :param owned: the place becomes the view's; else the view gives it up.
+    :param left: the document stays there when the place is given up. Then the record is never
+        pruned: it is what tells ``key`` that the document was its own, should it come back.
+    :param replaces_ns: the update time of what the ledger has for the place; 0 if it has nothing.
+        The commit is refused if that is not so.
     """
-    where: Filter = FieldFilter("mediator", "==", mediator)
-    if root is not None:
-        where = CompositeFilter("and", (where, FieldFilter("root", "==", root)))
-    spec = QuerySpec(LEDGER_COLLECTION, where=where)
-    return list(datastore.run_query(compile_query(spec, datastore.codec)))
+
+    place: str
+    key: ViewKey
+    owned: bool
+    left: bool
+    replaces_ns: int
+
+
+class PlaceLedger(Protocol):
+    """Remembers which places are whose, across restarts and for all processes that share it."""
+
+    def records(self, mediator: str, root: str | None = None) -> dict[str, PlaceRecord]:
+        """What is recorded of a mediator's views, by place: owned, and given up.
+
+        :param root: of its view alone.
+        :raises UnavailableError: it could not be read.
+        """
+        ...
+
+    def look(self, places: Collection[str]) -> dict[str, tuple[Snapshot, PlaceRecord]]:
+        """The document and the record of each place, read now.
+
+        :raises UnavailableError: they could not be read.
+        """
+        ...
+
+    def commit(self, changes: Sequence[Write | RecordChange]) -> CommitResult:
+        """Write documents and change records, all or nothing; raises as a datastore's commit does.
+
+        :raises ConflictError: also if a record is not what a change replaces.
+        """
+        ...
+
+    def prune(self, tombstones: Mapping[str, int]) -> None:
+        """Remove tombstones that are still as they were written.
+
+        :param tombstones: by place, the update time.
+        :raises ConflictError: another process changed some meanwhile; none is removed.
+        """
+        ...
+
+    def sign(self, place: str) -> str | None:
+        """The document that changes with a place's record, to be listened to; ``None`` for none."""
+        ...
+
+    def record_in(self, document: Snapshot) -> PlaceRecord | None:
+        """The record that a document is; ``None`` if it is no record, but a document of a place."""
+        ...

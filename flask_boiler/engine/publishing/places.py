@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask_boiler.engine.live_view import Computed
-from flask_boiler.engine.publishing.ledger import (
-    ledger_path,
-    left_by_of,
-    owner_of,
-    record_of,
-    tombstone_of,
-)
+from flask_boiler.engine.publishing.ledger import PlaceRecord, RecordChange
 from flask_boiler.engine.publishing.moves import Move
+from flask_boiler.engine.sink import Documents
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.codec import encoded_fields, stored_type
 from flask_boiler.ground.values import Precondition, Snapshot, Write
@@ -53,13 +47,6 @@ class Place:
         return Precondition(update_time_ns=self.update_time_ns)
 
     @property
-    def record_precondition(self) -> Precondition:
-        """That the ledger is still as it was seen."""
-        if not self.record_time_ns:
-            return Precondition(exists=False)
-        return Precondition(update_time_ns=self.record_time_ns)
-
-    @property
     def newest_ns(self) -> int:
         """When it was last written, claimed or given up."""
         return max(self.update_time_ns, self.record_time_ns)
@@ -78,7 +65,7 @@ class Plan:
     :param left: the places that are given up with the document that is there.
     """
 
-    writes: list[Write] = field(default_factory=list)
+    writes: list[Write | RecordChange] = field(default_factory=list)
     contents: dict[str, bytes | None] = field(default_factory=dict)
     written_at: dict[str, int] = field(default_factory=dict)
     recorded_at: dict[str, int] = field(default_factory=dict)
@@ -96,11 +83,12 @@ class Plan:
         self.writes.append(Write("set", place, document, precondition=seen.precondition))
         self.size_bytes += size_bytes
 
-    def set_record(self, place: str, record: Mapping[str, Any], seen: Place) -> None:
+    def set_record(
+        self, place: str, key: ViewKey, seen: Place, *, owned: bool, left: bool = False
+    ) -> None:
         """Replace what the ledger has for a place."""
         self.recorded_at[place] = len(self.writes)
-        path = ledger_path(place)
-        self.writes.append(Write("set", path, record, precondition=seen.record_precondition))
+        self.writes.append(RecordChange(place, key, owned, left, seen.record_time_ns))
 
 
 class Places:
@@ -122,7 +110,7 @@ class Places:
         """The view that has a place."""
         return self._known(place).owner
 
-    def recall(self, place: str, stored: Snapshot, record: Snapshot) -> None:
+    def recall(self, place: str, stored: Snapshot, record: PlaceRecord) -> None:
         """Take up a place that the ledger says is a view's."""
         if record.update_time_ns >= self._known(place).record_time_ns:
             self._note(place, _seen(stored, record))
@@ -132,7 +120,7 @@ class Places:
         for place in self._owned.pop(key, set()):
             self._seen.pop(place, None)
 
-    def see(self, place: str, stored: Snapshot, record: Snapshot) -> bool:
+    def see(self, place: str, stored: Snapshot, record: PlaceRecord) -> bool:
         """Note what is stored at a place; whether that is news."""
         before = self._known(place)
         after = _seen(stored, record)
@@ -140,16 +128,16 @@ class Places:
             self._note(place, after)
         return before != after
 
-    def move(self, key: ViewKey, computed: Computed) -> Move:
-        """Which places a computed view would have the view claim, and which it deletes."""
-        wanted = computed.documents
+    def move(self, key: ViewKey, documents: Documents, *, gone: bool) -> Move:
+        """The places that a view claims to be kept in these documents, and those it leaves."""
+        wanted = documents.by_place
         owned = self.owned(key)
-        gains = () if computed.gone else (p for p, d in wanted.items() if d is not None)
+        gains = () if gone else (p for p, d in wanted.items() if d is not None)
         return Move(key, frozenset(gains) - owned, owned - wanted.keys())
 
-    def departure(self, key: ViewKey, computed: Computed) -> Move:
-        """The same of a computed view of which nothing is published."""
-        return Move(key, leaves=self.owned(key) - computed.documents.keys())
+    def departure(self, key: ViewKey, documents: Documents) -> Move:
+        """The places that a view leaves of which nothing else is published."""
+        return Move(key, leaves=self.owned(key) - documents.by_place.keys())
 
     def is_strange(self, key: ViewKey, place: str, document: Any) -> bool:
         """Whether there is a document that nothing says is the view's.
@@ -164,25 +152,27 @@ class Places:
     def plan(
         self,
         key: ViewKey,
-        computed: Computed,
+        documents: Documents,
         *,
+        gone: bool = False,
         passed: Collection[str] = (),
         leave_only: bool = False,
     ) -> Plan:
-        """The writes that put what was computed at the places of a view.
+        """The writes that keep a view in these documents, and nowhere else.
 
+        :param gone: the view ends with that, and leaves them behind.
         :param passed: places that it gives up and that others take over in the same commit.
         :param leave_only: nothing is written but what gives places up.
         """
         plan = Plan()
         if not leave_only:
-            for place, document in computed.documents.items():
+            for place, document in documents.by_place.items():
                 if document is not None:
-                    self._plan_document(plan, key, place, document, keep=not computed.gone)
-        for place in self.owned(key) - computed.documents.keys() - set(passed):
+                    self._plan_document(plan, key, place, document, keep=not gone)
+        for place in self.owned(key) - documents.by_place.keys() - set(passed):
             self._plan_removal(plan, key, place)
-        if computed.gone and not leave_only:
-            self._plan_farewell(plan, key, computed)
+        if gone and not leave_only:
+            self._plan_farewell(plan, key, documents.by_place)
         return plan
 
     def applied(self, key: ViewKey, plan: Plan, times_ns: Sequence[int]) -> dict[str, int]:
@@ -231,22 +221,22 @@ class Places:
         if seen.content != content:
             plan.set_document(place, document, len(encoded), seen)
         if keep and seen.owner != key:
-            plan.set_record(place, record_of(key, place), seen)
+            plan.set_record(place, key, seen, owned=True)
 
     def _plan_removal(self, plan: Plan, key: ViewKey, place: str) -> None:
         seen = self._known(place)
         plan.contents[place] = None
         # Where there is nothing to delete, this refuses to leave without a record what has come.
         plan.writes.append(Write("delete", place, precondition=seen.precondition))
-        plan.set_record(place, tombstone_of(key, place), seen)
+        plan.set_record(place, key, seen, owned=False)
 
-    def _plan_farewell(self, plan: Plan, key: ViewKey, computed: Computed) -> None:
-        for place in computed.documents:
+    def _plan_farewell(self, plan: Plan, key: ViewKey, places: Iterable[str]) -> None:
+        for place in places:
             plan.contents[place] = None
             plan.left.add(place)
             seen = self._known(place)
             if seen.owner == key:
-                plan.set_record(place, tombstone_of(key, place, left=True), seen)
+                plan.set_record(place, key, seen, owned=False, left=True)
 
     def _known(self, place: str) -> Place:
         return self._seen.get(place, _UNSEEN)
@@ -266,16 +256,15 @@ class Places:
                 del self._owned[owner]
 
 
-def _seen(stored: Snapshot, record: Snapshot) -> Place:
+def _seen(stored: Snapshot, record: PlaceRecord) -> Place:
     content = _digest(encoded_fields(stored.raw)) if stored.exists else None
-    owner = owner_of(record)
     return Place(
         stored.update_time_ns,
         content,
-        owner,
+        record.owner,
         record.update_time_ns,
-        left_by_of(record),
-        stored_type(stored.raw) if stored.exists and owner is None else None,
+        record.left_by,
+        stored_type(stored.raw) if stored.exists and record.owner is None else None,
     )
 
 

@@ -6,8 +6,8 @@ import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
 from flask_boiler.engine.publishing.places import Plan
+from flask_boiler.engine.sink import Computed, Documents, PublishOutcome, SubmittedView
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import MaterializationError
 
@@ -18,6 +18,7 @@ __all__ = ["Publication", "Signal", "strange_error", "taken_error"]
 class Publication:
     """A computed view that is to be published, and how far it is.
 
+    :param documents: what the view is to be kept in.
     :param error: why nothing is published of it, and only places are given up.
     :param contested: the places that it was refused because they are others'.
     :param strange: the places that it was refused because of somebody else's documents.
@@ -32,11 +33,12 @@ class Publication:
     :param failures: how often a commit with it failed although Firestore could be read.
     """
 
-    view: LiveView
-    computed: Computed
+    view: SubmittedView
+    computed: Computed[Documents]
     done: Callable[[PublishOutcome], None]
+    documents: Documents = field(init=False)
     plan: Plan = field(default_factory=Plan)
-    error: Exception | None = None
+    error: Exception | None = field(init=False)
     contested: frozenset[str] = frozenset()
     strange: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
@@ -48,6 +50,14 @@ class Publication:
     leaving: bool = False
     ended: bool = False
     failures: int = 0
+
+    def __post_init__(self) -> None:
+        self.error = self.computed.error
+        payload = self.computed.payload
+        if payload is None:
+            # What is stored at the places is to stay.
+            payload = Documents(dict.fromkeys(self.computed.places))
+        self.documents = payload
 
     @property
     def key(self) -> ViewKey:

@@ -15,14 +15,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
 from flask_boiler.engine.acceptance import Acceptance, commit_probe
-from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
 from flask_boiler.engine.publishing.intake import Intake, commits_of, fits
-from flask_boiler.engine.publishing.ledger import ledger_path, left_by_of, load_records, owner_of
-from flask_boiler.engine.publishing.moves import Settlement, settle_moves
+from flask_boiler.engine.publishing.ledger import PlaceLedger, PlaceRecord
+from flask_boiler.engine.publishing.moves import Move, Settlement, settle_moves
 from flask_boiler.engine.publishing.places import Places, Plan
 from flask_boiler.engine.publishing.publication import (
     Publication,
@@ -30,7 +29,15 @@ from flask_boiler.engine.publishing.publication import (
     strange_error,
     taken_error,
 )
-from flask_boiler.engine.publishing.tombstones import KEPT_FOR_NS, Tombstones, remove_tombstones
+from flask_boiler.engine.publishing.tombstones import KEPT_FOR_NS, Tombstones
+from flask_boiler.engine.sink import (
+    Computed,
+    Documents,
+    PublishOutcome,
+    SubmittedView,
+    ViewsAtWork,
+    Wanted,
+)
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.firestore.patience import waiting_at_most
@@ -43,7 +50,7 @@ from flask_boiler.ground.errors import (
     UnavailableError,
 )
 from flask_boiler.ground.lifecycle import OwnThread, join
-from flask_boiler.ground.ports import Datastore
+from flask_boiler.ground.ports import Cut, Datastore
 from flask_boiler.ground.values import Snapshot
 
 __all__ = ["Publisher"]
@@ -62,26 +69,19 @@ _COMPANIONS_WITHIN_S = 1.0
 
 
 class Publisher:
-    """The sink of views that are kept in documents.
+    """The :class:`~flask_boiler.engine.sink.DocumentSink` of a database.
 
     One thread writes; ``submit`` never blocks.
 
-    :param is_coming: whether more of a view is to come: of one that has submitted something (the
-        second argument), whether it is to be computed once more. Called without any lock.
+    :param ledger: remembers whose the places are, of the same database.
     :param acceptance: whether Firestore takes commits at all; asked again on the thread.
-    :param on_failure: told what ended the thread, if something does.
     """
 
     def __init__(
-        self,
-        datastore: Datastore,
-        *,
-        is_coming: Callable[[ViewKey, bool], bool],
-        acceptance: Acceptance,
-        on_failure: Callable[[BaseException], object] | None = None,
+        self, datastore: Datastore, ledger: PlaceLedger, *, acceptance: Acceptance
     ) -> None:
         self._datastore = datastore
-        self._is_coming = is_coming
+        self._ledger = ledger
         self._acceptance = acceptance
         acceptance.on_refused = lambda: self._arrivals.put(Signal.NUDGE)
         self._places = Places()
@@ -96,20 +96,23 @@ class Publisher:
         #: How long it does.
         self.patience_s = _COMPANIONS_WITHIN_S
         self._stopping = threading.Event()
-        self._thread = OwnThread(
-            self._run,
-            name="flask-boiler-publish",
-            stops="no view is written any more",
-            on_failure=on_failure,
-        )
+        self._views: ViewsAtWork | None = None
+        self._thread: OwnThread | None = None
         self.documents_written = 0
         #: Whether Firestore is unreachable, so that nothing is published for a while.
         self.stalled = False
         #: Whether somebody may be waiting for views to be computed, and wants to be nudged.
         self.holding = False
 
-    def start(self) -> None:
-        """Begin to write."""
+    def start(self, views: ViewsAtWork) -> None:
+        """Begin to write; ``views`` is asked without any lock."""
+        self._views = views
+        self._thread = OwnThread(
+            self._run,
+            name="flask-boiler-publish",
+            stops="no view is written any more",
+            on_failure=views.break_down,
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -120,34 +123,46 @@ class Publisher:
         """
         self._stopping.set()
         self._arrivals.put(Signal.END)
-        join(self._thread)
+        if self._thread is not None:
+            join(self._thread)
 
     def submit(
-        self, view: LiveView, computed: Computed, done: Callable[[PublishOutcome], None]
+        self,
+        view: SubmittedView,
+        computed: Computed[Documents],
+        done: Callable[[PublishOutcome], None],
     ) -> None:
         """Put what was computed at the view's places."""
-        self._arrivals.put(Publication(view, computed, done, error=computed.error))
+        self._arrivals.put(Publication(view, computed, done))
 
     def nudge(self) -> None:
         """A view is not computed any more, or gone: look again at what waits for it."""
         if self.holding:
             self._arrivals.put(Signal.NUDGE)
 
-    def recall(self, records: Iterable[Snapshot]) -> set[ViewKey]:
-        """Take up what the ledger says; reads what is stored at the places that are views'.
+    def recall(self, mediator: str) -> set[ViewKey]:
+        """The views that the ledger has of a mediator; reads what is stored at their places."""
+        return self._recall(self._ledger.records(mediator))
 
-        :returns: those views.
-        """
-        by_place: dict[str, Snapshot] = {record.fields["place"]: record for record in records}
-        owned = {p: owner for p, r in by_place.items() if (owner := owner_of(r)) is not None}
+    def _recall(self, records: Mapping[str, PlaceRecord]) -> set[ViewKey]:
+        owned = {p: record.owner for p, record in records.items() if record.owner is not None}
         stored = self._datastore.get(owned)
         with self._lock:
-            for place, record in by_place.items():
+            for place, record in records.items():
                 if place in owned:
                     self._places.recall(place, stored[place], record)
-                elif left_by_of(record) is None:
+                elif record.is_tombstone:
                     self._tombstones.note(place, record.update_time_ns)
         return set(owned.values())
+
+    def stored(self, key: ViewKey) -> dict[str, Snapshot]:
+        """The documents at the places that are still a view's, by place; read now."""
+        seen = self._ledger.look(self.owned(key))
+        return {
+            place: document
+            for place, (document, record) in seen.items()
+            if document.exists and record.owner == key
+        }
 
     def forget(self, key: ViewKey) -> None:
         """Drop what is known of a view; its documents stay as they are."""
@@ -160,24 +175,58 @@ class Publisher:
         with self._lock:
             return self._places.owned(key)
 
-    def leaves(self, view: LiveView, computed: Computed) -> bool:
-        """Whether the view gives up places by that, also if nothing is published of it."""
-        return bool(self.owned(view.key) - computed.documents.keys())
-
     def newest_ns(self, key: ViewKey) -> int:
         """The update time of the newest document at a view's places, as last seen."""
         with self._lock:
             return self._places.newest_ns(self._places.owned(key))
 
-    def last_seen_ns(self, place: str) -> int:
-        """When a place was last written, claimed or given up, as far as it was seen."""
-        with self._lock:
-            return self._places.newest_ns([place])
-
     def owner(self, place: str) -> ViewKey | None:
         """The view that is kept at a place."""
         with self._lock:
             return self._places.owner(place)
+
+    def signs(self, wanted: Wanted) -> frozenset[str]:
+        """The documents that are in the way, and the records of the places that others have."""
+        records = map(self._ledger.sign, wanted.contested)
+        return wanted.strange.union(sign for sign in records if sign is not None)
+
+    def is_taken(self, sign: str, key: ViewKey, cut: Cut) -> bool:
+        """Whether a record names another view, or a document is still in the way."""
+        heard = cut.document(sign)
+        if heard is None:
+            return False
+        record = self._ledger.record_in(heard)
+        return heard.exists if record is None else record.owner not in (None, key)
+
+    def came_free(self, wanted: Wanted, key: ViewKey, cut: Cut) -> bool:
+        """Whether a cut shows a place to be free that was not so when it was refused."""
+        freed = any(self._was_freed(place, key, cut) for place in wanted.contested)
+        return freed or any(self._was_removed(place, cut) for place in wanted.strange)
+
+    def _was_freed(self, place: str, key: ViewKey, cut: Cut) -> bool:
+        if self.owner(place) is None:
+            return True
+        sign = self._ledger.sign(place)
+        heard = cut.document(sign) if sign is not None else None
+        record = self._ledger.record_in(heard) if heard is not None else None
+        return (
+            record is not None
+            and record.update_time_ns > self._last_seen_ns(place)
+            and record.owner in (None, key)
+        )
+
+    def _was_removed(self, place: str, cut: Cut) -> bool:
+        document = cut.document(place)
+        return (
+            document is not None
+            and not document.exists
+            and cut.read_time_ns > self._last_seen_ns(place)
+        )
+
+    def _last_seen_ns(self, place: str) -> int:
+        """When a place was last written, claimed or given up, as far as it was seen."""
+        with self._lock:
+            return self._places.newest_ns([place])
 
     def _run(self) -> None:
         ended = False
@@ -250,8 +299,8 @@ class Publisher:
 
     def _settle(self, batch: Sequence[Publication]) -> Settlement:
         with self._lock:
-            moves = [self._places.move(p.key, p.computed) for p in batch if p.error is None]
-            moves += [self._places.departure(p.key, p.computed) for p in batch if p.error]
+            moves = [self._move(p) for p in batch if p.error is None]
+            moves += [self._places.departure(p.key, p.documents) for p in batch if p.error]
             claims = {place for move in moves for place in move.claims}
             owners = {p: owner for p in claims if (owner := self._places.owner(p)) is not None}
         return settle_moves(
@@ -264,7 +313,11 @@ class Publisher:
     def _comes(self, key: ViewKey, submitted: bool) -> bool:
         # Before it is asked: what ends after that is to be told.
         self.holding = True
-        return self._is_coming(key, submitted)
+        return self._views is not None and self._views.is_coming(key, submitted)
+
+    def _move(self, publication: Publication) -> Move:
+        gone = publication.computed.gone
+        return self._places.move(publication.key, publication.documents, gone=gone)
 
     def _is_impatient(self, publication: Publication) -> bool:
         since_s = publication.held_since_s
@@ -280,13 +333,13 @@ class Publisher:
 
     def _strange(self, publication: Publication) -> frozenset[str]:
         """The places that it claims and at which there are documents of somebody else."""
-        key, computed = publication.key, publication.computed
+        key, documents = publication.key, publication.documents
         with self._lock:
             return frozenset(
                 place
-                for place, document in computed.documents.items()
+                for place, document in documents.by_place.items()
                 if document is not None
-                and place not in computed.adopted
+                and place not in documents.adopted
                 and self._places.is_strange(key, place, document)
             )
 
@@ -322,7 +375,8 @@ class Publisher:
             with self._lock:
                 publication.plan = self._places.plan(
                     publication.key,
-                    publication.computed,
+                    publication.documents,
+                    gone=publication.computed.gone,
                     passed=passed,
                     leave_only=publication.leaves_only,
                 )
@@ -347,7 +401,7 @@ class Publisher:
     def _attempt(self, batch: Sequence[Publication]) -> list[Publication]:
         """Commit once; what of the batch has to be looked at again."""
         try:
-            result = self._datastore.commit([write for p in batch for write in p.plan.writes])
+            result = self._ledger.commit([write for p in batch for write in p.plan.writes])
         except (ConflictError, DocumentNotFoundError) as error:
             logger.debug("a commit of %d view(s) was refused: %s", len(batch), error)
             return self._reconciled(batch, news_expected=True)
@@ -429,10 +483,10 @@ class Publisher:
     def _reconcile(self, batch: Sequence[Publication], *, news_expected: bool) -> list[Publication]:
         """Look at what is stored; what of the batch is to be gone on with."""
         concerned = [self._concerned(publication) for publication in batch]
-        paths = [path for group in concerned for place in group for path in _both(place)]
-        stored = self._datastore.get(paths)
+        stored = self._ledger.look(list(chain(*concerned)))
         # What was given up before this may have no tombstone any more.
-        pruned_until_ns = max((s.read_time_ns for s in stored.values()), default=0) - KEPT_FOR_NS
+        read_time_ns = max((document.read_time_ns for document, _ in stored.values()), default=0)
+        pruned_until_ns = read_time_ns - KEPT_FOR_NS
         owned = [self.owned(publication.key) for publication in batch]
         news = [self._look(group, stored) for group in concerned]
         for publication, before in zip(batch, owned, strict=True):
@@ -449,8 +503,8 @@ class Publisher:
     def _recall_moved(self, publication: Publication) -> None:
         """Find where another process, which may have ended, has the view."""
         key = publication.key
-        records = load_records(self._datastore, key.mediator, key.root)
-        self.recall(record for record in records if owner_of(record) == key)
+        records = self._ledger.records(key.mediator, key.root)
+        self._recall({place: r for place, r in records.items() if r.owner == key})
         computed = publication.computed
         if computed.gone and self.owned(key):
             # What its class leaves behind there is to be computed.
@@ -466,7 +520,7 @@ class Publisher:
             return
         try:
             with waiting_at_most(_PRUNING_PATIENCE_S):
-                remove_tombstones(self._datastore, served)
+                self._ledger.prune(dict(served))
         except Exception as error:
             # They harm nobody, and the next start finds them again.
             logger.warning("%d tombstone(s) could not be removed: %s", len(served), error)
@@ -476,15 +530,16 @@ class Publisher:
 
     def _concerned(self, publication: Publication) -> list[str]:
         owned = self.owned(publication.key)
-        return sorted(owned | publication.computed.documents.keys())
+        return sorted(owned | publication.documents.by_place.keys())
 
-    def _look(self, places: Sequence[str], stored: Mapping[str, Snapshot]) -> bool:
+    def _look(
+        self, places: Sequence[str], stored: Mapping[str, tuple[Snapshot, PlaceRecord]]
+    ) -> bool:
         """Note what is stored; whether at any place something else is than was known."""
         news = False
         with self._lock:
             for place in places:
-                snapshot, record = (stored[path] for path in _both(place))
-                news = self._places.see(place, snapshot, record) or news
+                news = self._places.see(place, *stored[place]) or news
         return news
 
     def _end_if_lost(self, publication: Publication, pruned_until_ns: int) -> None:
@@ -521,7 +576,7 @@ class Publisher:
             return
         publication.error = error
         with self._lock:
-            publication.dropped = self._places.move(publication.key, publication.computed).claims
+            publication.dropped = self._move(publication).claims
 
     def _end(self, publication: Publication, *, written: bool = False) -> None:
         publication.end(
@@ -533,7 +588,3 @@ class Publisher:
                 strange=publication.strange,
             )
         )
-
-
-def _both(place: str) -> tuple[str, str]:
-    return place, ledger_path(place)

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
 
-from flask_boiler.engine.publishing.ledger import ledger_path
-from flask_boiler.ground.ports import Datastore
-from flask_boiler.ground.values import Precondition, Write
-
-__all__ = ["KEPT_FOR_NS", "Tombstones", "remove_tombstones"]
+__all__ = ["KEPT_FOR_NS", "Tombstones"]
 
 #: For so long after a place was given up, its tombstone tells older computations that they have
 #: lost. One that is refused has lost, too, if its cut is older than that. What nothing refuses,
@@ -44,19 +39,3 @@ class Tombstones:
             if len(taken) == _MOST_AT_ONCE:
                 break
         return taken
-
-
-def remove_tombstones(datastore: Datastore, served: Sequence[tuple[str, int]]) -> None:
-    """Remove tombstones that are still as they were written.
-
-    :raises ConflictError: another process changed some meanwhile; none is removed.
-    """
-    # The place may be somebody's again, or another process was first.
-    stored = datastore.get([ledger_path(place) for place, _ in served])
-    writes = [
-        Write("delete", path, precondition=Precondition(update_time_ns=written_ns))
-        for path, written_ns in ((ledger_path(place), time_ns) for place, time_ns in served)
-        if stored[path].update_time_ns == written_ns
-    ]
-    if writes:
-        datastore.commit(writes)

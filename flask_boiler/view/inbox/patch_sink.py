@@ -10,7 +10,8 @@ from functools import partial
 
 from flask_boiler.engine.acceptance import Acceptance, takes_commits
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
+from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.sink import Computed, PublishOutcome, SubmittedView, WithoutPlaces
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.callbacks import as_exception
@@ -31,8 +32,8 @@ _LONGEST_PAUSE_S = 5.0
 _PATIENCE = 6
 
 
-class PatchSink:
-    """Applies patches; a :class:`~flask_boiler.engine.live_view.Sink`.
+class PatchSink(WithoutPlaces):
+    """Applies patches; a :class:`~flask_boiler.engine.sink.Sink` of proposals.
 
     To the engine a patch is a view that is gone as soon as it is published, so it is busy while
     it is applied, parked if that fails, and forgotten once it is done.
@@ -70,7 +71,7 @@ class PatchSink:
         self._stopping.set()
         self._lanes.stop()
 
-    def make(self, key: ViewKey) -> LiveView:
+    def make(self, key: ViewKey) -> LiveView[Proposal]:
         """What the engine keeps for a document of the collection."""
         snapshot = self._run.population.found(key.root, self._feed.cut)
         if snapshot is not None:
@@ -79,10 +80,13 @@ class PatchSink:
         return LiveView(key, partial(self._compute, key.root), self)
 
     def submit(
-        self, view: LiveView, computed: Computed, done: Callable[[PublishOutcome], None]
+        self,
+        view: SubmittedView,
+        computed: Computed[Proposal],
+        done: Callable[[PublishOutcome], None],
     ) -> None:
         """Apply what was proposed, if anything was, in its turn."""
-        proposal: Proposal | None = computed.view
+        proposal = computed.payload
         if proposal is None:
             done(PublishOutcome())
             return
@@ -90,7 +94,7 @@ class PatchSink:
         order = (proposal.snapshot.create_time_ns, path)
         self._lanes.put(path, order, proposal.lane, partial(self._apply, path, done))
 
-    def _compute(self, path: str, reader: CutReader) -> Computed:
+    def _compute(self, path: str, reader: CutReader) -> Computed[Proposal]:
         proposal: Proposal | None = None
         try:
             snapshot = self._run.population.member(path, reader.cut)
@@ -100,7 +104,7 @@ class PatchSink:
             # Also if the cut does not hold the collection at present, which may take a while.
             if proposal is None:
                 self._lanes.dismiss(path)
-        return Computed({}, gone=True, view=proposal)
+        return Computed(proposal, gone=True)
 
     def _apply(self, path: str, done: Callable[[PublishOutcome], None]) -> None:
         failures = 0

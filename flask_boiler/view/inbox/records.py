@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from flask_boiler.engine.publishing.ledger import record_id
 from flask_boiler.engine.view_key import Parked, ViewKey
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.query_compiler import compile_query
 from flask_boiler.ground.errors import BoilerError
+from flask_boiler.ground.naming import record_id
 from flask_boiler.ground.ports import Datastore
 from flask_boiler.ground.values import FieldFilter, QuerySpec, QueryTarget, Snapshot, Write
 

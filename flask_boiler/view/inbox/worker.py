@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flask_boiler.engine.acceptance import Acceptance
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
+from flask_boiler.engine.sink import Computed, PublishOutcome, SubmittedView, WithoutPlaces
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.callbacks import as_exception
 from flask_boiler.ground.errors import UnavailableError
@@ -58,8 +58,18 @@ class _Seen:
     withdrawn: list[Snapshot]
 
 
-class Worker:
-    """Applies the tasks of a queue; a :class:`~flask_boiler.engine.live_view.Sink`.
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of a queue that a worker listens to, and takes tasks from.
+
+    :param targets: the queries that find its tasks; the cut holds them.
+    """
+
+    targets: Sequence[QueryTarget]
+
+
+class Worker(WithoutPlaces):
+    """Applies the tasks of a queue; a :class:`~flask_boiler.engine.sink.Sink` of its windows.
 
     ::
 
@@ -98,7 +108,7 @@ class Worker:
         self._rng = rng
         self._acceptance = acceptance
         self._condition = threading.Condition()
-        self._targets: list[QueryTarget] = []
+        self._targets: Sequence[QueryTarget] = ()
         self._done: Callable[[PublishOutcome], None] | None = None
         self._stopped = threading.Event()
         # The keys of the tasks in hand: two of one key would only disturb each other.
@@ -164,7 +174,7 @@ class Worker:
 
     # What the engine calls.
 
-    def compute(self, reader: CutReader) -> Computed:
+    def compute(self, reader: CutReader) -> Computed[Window]:
         """Look at the queue: choose the window, and have the cut hold it.
 
         :raises Incomplete: the cut does not hold it yet.
@@ -181,23 +191,25 @@ class Worker:
             targets = self._queue.window(limit)
             for target in targets:
                 reader.query(target)
-        with self._condition:
-            self._targets = targets
-            self._troubled.clear()
-        return Computed({})
+        return Computed(Window(targets))
 
     def submit(
-        self, view: LiveView, computed: Computed, done: Callable[[PublishOutcome], None]
+        self,
+        view: SubmittedView,
+        computed: Computed[Window],
+        done: Callable[[PublishOutcome], None],
     ) -> None:
         """Apply what can be applied; ``done`` is called when nothing is left."""
         with self._condition:
-            if not self._stopped.is_set():
+            if not self._stopped.is_set() and computed.payload is not None:
+                self._targets = computed.payload.targets
+                self._troubled.clear()
                 self._done = done
                 self._condition.notify_all()
                 return
         done(PublishOutcome())
 
-    def _see(self, cut: Cut, targets: list[QueryTarget]) -> _Seen:
+    def _see(self, cut: Cut, targets: Sequence[QueryTarget]) -> _Seen:
         return _seen(cut, targets, self._records.target, self._queue.key)
 
     def _wanted_limit(self, seen: _Seen) -> int:
@@ -340,7 +352,7 @@ class Worker:
         return PublishOutcome(written=written)
 
 
-def _seen(cut: Cut, targets: list[QueryTarget], records: QueryTarget, key: TaskKey) -> _Seen:
+def _seen(cut: Cut, targets: Sequence[QueryTarget], records: QueryTarget, key: TaskKey) -> _Seen:
     tasks = {task.path: task for target in targets for task in cut.query(target) or ()}
     by_task = {task_of(record): record for record in cut.query(records) or ()}
     parked: dict[str, list[Snapshot]] = {}

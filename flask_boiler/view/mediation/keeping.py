@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.live_view import Computed
+from flask_boiler.engine.live_view import AnyView, LiveView
 from flask_boiler.engine.population import Population
-from flask_boiler.engine.publishing.ledger import ledger_path, owner_of
-from flask_boiler.engine.publishing.publisher import Publisher
+from flask_boiler.engine.sink import Computed, Documents, DocumentSink
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.callbacks import as_exception, misfit, require_plain, require_result
 from flask_boiler.ground.errors import ConfigurationError
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from flask_boiler.view.query_mediator import ProtocolBase
 
 __all__ = [
-    "Computation",
     "DocumentHandler",
     "Keeper",
     "Run",
@@ -39,9 +37,6 @@ __all__ = [
     "collecting",
     "keeper_of",
 ]
-
-#: Computes a live view on a cut; what the engine calls.
-Computation = Callable[[CutReader], Computed]
 
 _HANDLERS = ("on_create", "on_update", "on_delete")
 
@@ -60,14 +55,14 @@ class Run:
     """What a mediator works with between start and stop."""
 
     context: ApplicationContext
-    publisher: Publisher
+    publisher: DocumentSink
     population: Population
 
 
 class Keeper(Protocol):
-    """Makes the computation of each document of a mediator."""
+    """Makes what the engine keeps for each document of a mediator."""
 
-    def computation(self, key: ViewKey, run: Run) -> Computation:
+    def live_view(self, key: ViewKey, run: Run) -> AnyView:
         """What keeps the view, or views, of the document ``key.root``."""
         ...
 
@@ -84,10 +79,10 @@ class ViewKeeper:
         view_cls.on_delete()
         self._view_cls = view_cls
 
-    def computation(self, key: ViewKey, run: Run) -> Computation:
-        """Build the view of the newest root, or take leave of it."""
+    def live_view(self, key: ViewKey, run: Run) -> LiveView[Documents]:
+        """A view that is built of the newest root, and takes leave of it."""
 
-        def compute(reader: CutReader) -> Computed:
+        def compute(reader: CutReader) -> Computed[Documents]:
             root = run.population.member(key.root, reader.cut)
             with run.context.activated():
                 if root is None:
@@ -96,13 +91,13 @@ class ViewKeeper:
                 with reading_through(reader):
                     return self._computed(self._build(root), key, run)
 
-        return compute
+        return LiveView(key, compute, run.publisher)
 
-    def _computed(self, view: ViewModel, key: ViewKey, run: Run) -> Computed:
+    def _computed(self, view: ViewModel, key: ViewKey, run: Run) -> Computed[Documents]:
         try:
             documents = render(view, key, run.context.datastore.codec)
             adopted = documents.keys() if view.adopts() else ()
-            return Computed(documents, view=view, adopted=adopted)
+            return Documents(documents, adopted).computed()
         except Incomplete as incomplete:
             incomplete.places = _places_of(view)
             raise
@@ -110,25 +105,31 @@ class ViewKeeper:
             wanted = _places_of(view)
             if wanted is None:
                 raise
-            return Computed(dict.fromkeys(wanted), error=as_exception(error, str(key)))
+            return Computed(places=wanted, error=as_exception(error, str(key)))
 
-    def _take_leave(self, key: ViewKey, run: Run) -> Computed:
-        owned = run.publisher.owned(key)
+    def _take_leave(self, key: ViewKey, run: Run) -> Computed[Documents]:
         choice = self._view_cls.on_delete()
         if choice == "delete":
-            return Computed({}, gone=True)
+            return Documents().computed(gone=True)
         if not callable(choice):
-            return Computed(dict.fromkeys(owned), gone=True)
-        datastore = run.context.datastore
-        found = datastore.get([path for place in owned for path in (place, ledger_path(place))])
+            return Documents(dict.fromkeys(run.publisher.owned(key))).computed(gone=True)
         documents: dict[str, Any] = {}
-        for place in owned:
-            stored, record = found[place], found[ledger_path(place)]
-            # Where another process has taken leave already, what is stored is what it left.
-            left = choice(stored.to_dict()) if stored.exists and owner_of(record) == key else None
+        # Where another process has taken leave already, what is stored is what it left.
+        for place, stored in run.publisher.stored(key).items():
+            left = choice(stored.to_dict())
             if left is not None:
-                documents[place] = datastore.codec.encode(left, where=place)
-        return Computed(documents, gone=True)
+                documents[place] = run.context.datastore.codec.encode(left, where=place)
+        return Documents(documents).computed(gone=True)
+
+
+@dataclass(frozen=True, slots=True)
+class HandledDocuments(Documents):
+    """The documents that handlers have published.
+
+    :param snapshot: what they were told of; ``None`` if the document is gone.
+    """
+
+    snapshot: Snapshot | None = None
 
 
 class DocumentHandler:
@@ -142,27 +143,26 @@ class DocumentHandler:
         self._mediator = mediator
         self._protocol = protocol
 
-    def computation(self, key: ViewKey, run: Run) -> Computation:
-        """Call the handler that the document's newest state asks for."""
+    def live_view(self, key: ViewKey, run: Run) -> LiveView[HandledDocuments]:
+        """A view that calls the handler which the document's newest state asks for."""
         handled: Snapshot | None = None
 
-        def compute(reader: CutReader) -> Computed:
+        def compute(reader: CutReader) -> Computed[HandledDocuments]:
             snapshot = run.population.member(key.root, reader.cut)
             owned = run.publisher.owned(key)
             if snapshot is None and handled is None and not owned:
-                return Computed({}, gone=True)
+                return HandledDocuments().computed(gone=True)
             with run.context.activated(), _collect() as views:
                 self._call(handled, snapshot, key, run)
-                computed = self._computed(views, owned, key, run, gone=snapshot is None)
+                documents = self._documents(views, owned, key, run, snapshot)
+            return documents.computed(gone=snapshot is None)
 
-            def keep_progress() -> None:
-                nonlocal handled
-                handled = snapshot
+        def keep_progress(published: HandledDocuments | None) -> None:
+            nonlocal handled
+            if published is not None:
+                handled = published.snapshot
 
-            computed.on_published = keep_progress
-            return computed
-
-        return compute
+        return LiveView(key, compute, run.publisher, on_published=keep_progress)
 
     def _call(
         self, handled: Snapshot | None, snapshot: Snapshot | None, key: ViewKey, run: Run
@@ -178,17 +178,22 @@ class DocumentHandler:
     def _hand(self, handler: Callable[[Snapshot, Any], object], snapshot: Snapshot) -> None:
         require_result(handler(snapshot, self._mediator), handler.__qualname__)
 
-    def _computed(
-        self, views: list[ViewModel], owned: frozenset[str], key: ViewKey, run: Run, *, gone: bool
-    ) -> Computed:
+    def _documents(
+        self,
+        views: list[ViewModel],
+        owned: frozenset[str],
+        key: ViewKey,
+        run: Run,
+        snapshot: Snapshot | None,
+    ) -> HandledDocuments:
         # What earlier handlers published stays until the document goes.
-        documents: dict[str, Any] = {} if gone else dict.fromkeys(owned)
+        documents: dict[str, Any] = {} if snapshot is None else dict.fromkeys(owned)
         adopted: set[str] = set()
         for view in views:
             rendered = render(view, key, run.context.datastore.codec)
             documents |= rendered
             adopted |= set(rendered) if view.adopts() else set()
-        return Computed(documents, gone=gone, adopted=adopted)
+        return HandledDocuments(documents, adopted, snapshot)
 
 
 def keeper_of(

@@ -7,15 +7,17 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
+from flask_boiler.engine.document_engine import document_engine
 from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
+from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.parking.parking import Parking
 from flask_boiler.engine.parking.recorder import Recorder
+from flask_boiler.engine.sink import Computed, PublishOutcome, SubmittedView, WithoutPlaces
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.listen.backoff import BackoffPolicy
 from flask_boiler.firestore.listen.hub import Hub
@@ -138,7 +140,17 @@ def _path_of_snapshot(value: Any) -> str | None:
     return None
 
 
-class _Following(Generic[V]):
+class _Built(NamedTuple, Generic[V]):
+    """The payload of a followed view.
+
+    :param value: what its getters gave: they run once, and while their reads are recorded.
+    """
+
+    view: V
+    value: dict[str, Any]
+
+
+class _Following(WithoutPlaces, Generic[V]):
     """One followed view: its computation, and the sink that hands it to its follower."""
 
     def __init__(
@@ -158,15 +170,13 @@ class _Following(Generic[V]):
         self._release = release
         self._notifiers = notifiers
         self._value: dict[str, Any] = {}
-        # Of the newest computation: getters run once, and while their reads are recorded.
-        self._newest: dict[str, Any] = {}
 
-    def compute(self, reader: CutReader) -> Computed:
+    def compute(self, reader: CutReader) -> Computed[_Built[V]]:
         """Build the view and read all its attributes."""
         try:
             with self._context.activated(), reading_through(reader):
                 view = self._build()
-                self._newest = view.to_document()
+                built = _Built(view, view.to_document())
         except Incomplete:
             raise
         except BaseException as error:
@@ -174,14 +184,19 @@ class _Following(Generic[V]):
                 # It is raised at who waits for the view, on a thread that is not ours.
                 self.first.set_exception(as_exception(error, "computing it"))
             raise
-        return Computed({}, view=view)
+        return Computed(built)
 
     def submit(
-        self, view: LiveView, computed: Computed, done: Callable[[PublishOutcome], None]
+        self,
+        view: SubmittedView,
+        computed: Computed[_Built[V]],
+        done: Callable[[PublishOutcome], None],
     ) -> None:
         """Hand the first value to who waits for it, and each other one to the follower."""
-        newest: V = computed.view
-        value = self._newest
+        if computed.payload is None:
+            done(PublishOutcome())
+            return
+        newest, value = computed.payload
         if not self.first.done():
             self._value = value
             newest.follow(self._release, self._f_notify)
@@ -212,7 +227,8 @@ def _start_engine(context: ApplicationContext) -> tuple[Engine, Recorder]:
     # embedded Firestore does not, and says so.
     hub = Hub(datastore, verify_targets=local, policy=_LOCAL_POLICY if local else None)
     parking = Parking()
-    engine = Engine(hub, datastore, workers=context.config.compute_threads, parking=parking)
+    workers = context.config.compute_threads
+    engine = document_engine(hub, datastore, workers=workers, parking=parking)
     recorder = parking.listener = Recorder(engine, datastore)
     engine.start()
     return engine, recorder

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from flask_boiler.context.context import ApplicationContext, current_context
 from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.live_view import AnyView
 from flask_boiler.engine.parking.recorder import Recorder
 from flask_boiler.engine.population import Population
+from flask_boiler.engine.sink import Sink
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.callbacks import require_plain_members
 from flask_boiler.ground.errors import ConfigurationError
@@ -29,10 +30,12 @@ class Opened(NamedTuple):
     """What works for a mediator between start and stop.
 
     :param make: makes what the engine keeps for a document of the population.
+    :param sink: publishes what is computed of them.
     :param close: called at the stop, when the engine keeps none of it any more.
     """
 
-    make: Callable[[ViewKey], LiveView]
+    make: Callable[[ViewKey], AnyView]
+    sink: Sink[Any]
     close: Callable[[], None] = lambda: None
 
 
@@ -84,7 +87,7 @@ class PopulatedMediator(Startable):
                 undoing.callback(recorder.end, self.name)
                 opened = self._open(Run(context, engine.publisher, population), engine)
                 undoing.callback(opened.close)
-                engine.populate(population, opened.make)
+                engine.populate(population, opened.make, opened.sink)
                 undoing.pop_all()
             self._running = _Running(os.getpid(), engine, recorder, population, opened.close)
 
@@ -121,4 +124,4 @@ class PopulatedMediator(Startable):
 
 def keeping(keeper: Keeper, run: Run) -> Opened:
     """What keeps views in documents, as ``keeper`` makes them."""
-    return Opened(lambda key: LiveView(key, keeper.computation(key, run), run.publisher))
+    return Opened(lambda key: keeper.live_view(key, run), run.publisher)

@@ -17,11 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
+from flask_boiler.engine.sink import Computed, PublishOutcome, SubmittedView, WithoutPlaces
 from flask_boiler.ground.callbacks import as_exception, is_failure
 from flask_boiler.ground.errors import BoilerError, DocumentNotFoundError
 from flask_boiler.ground.json_text import canonical_json
@@ -41,6 +41,10 @@ _LOOK_AGAIN_S = 0.05
 #: How long until what could not be sent is tried again: twice as long each time, up to the most.
 _RETRY_S = 0.05
 _LONGEST_RETRY_S = 5.0
+
+
+#: The payload of a shared view: its value as JSON, or that its root is not there.
+Shown: TypeAlias = dict[str, Any] | DocumentNotFoundError
 
 
 class State(NamedTuple):
@@ -106,7 +110,7 @@ class Room:
     retry_at: float = 0.0
 
 
-class SharedView:
+class SharedView(WithoutPlaces):
     """A view that is computed once for all who may see it.
 
     It is the sink of its own computation: what the engine submits is put in a box, and the
@@ -138,7 +142,6 @@ class SharedView:
         self._changed = threading.Condition(self._lock)
         self._rooms: dict[tuple[Updates, float], Room] = {}
         self._inbox: deque[tuple[_News, Callable[[PublishOutcome], None] | None]] = deque()
-        self._newest: dict[str, Any] | DocumentNotFoundError = {}
         self._state: State | None = None
         #: All versions that name the newest value; usually one.
         self._current: set[int] = set()
@@ -149,22 +152,26 @@ class SharedView:
 
     # --- the engine's side -----------------------------------------------------------------
 
-    def compute(self, reader: CutReader) -> Computed:
+    def compute(self, reader: CutReader) -> Computed[Shown]:
         """Build the view and its JSON. That its root is missing is an answer, and no failure."""
         with self._context.activated(), reading_through(reader):
             try:
                 view = self._build()
             except DocumentNotFoundError as error:
-                self._newest = error
-            else:
-                self._newest = Representation.of_view(view).body
-        return Computed({})
+                return Computed(error)
+            return Computed(Representation.of_view(view).body)
 
     def submit(
-        self, view: LiveView, computed: Computed, done: Callable[[PublishOutcome], None]
+        self,
+        view: SubmittedView,
+        computed: Computed[Shown],
+        done: Callable[[PublishOutcome], None],
     ) -> None:
         """Have what was computed delivered."""
-        self._inbox.append((_News(self._newest, computed.read_time_ns // 1000), done))
+        if computed.payload is None:
+            done(PublishOutcome())
+            return
+        self._inbox.append((_News(computed.payload, computed.read_time_ns // 1000), done))
         self._wake()
 
     def fail(self, error: Exception) -> None:

@@ -6,9 +6,11 @@ import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from flask_boiler.engine.publishing.ledger import ledger_path, owner_of
+from flask_boiler.engine.engine import Engine
+from flask_boiler.engine.publishing.publisher import Publisher
+from flask_boiler.engine.publishing.stored_ledger import StoredLedger
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.query_compiler import compile_query
@@ -18,7 +20,7 @@ from flask_boiler.ground.errors import (
     TargetRejectedError,
     UnavailableError,
 )
-from flask_boiler.ground.ports import CutChange
+from flask_boiler.ground.ports import CutChange, Datastore
 from flask_boiler.ground.values import CommitResult, QuerySpec, QueryTarget, Snapshot, Target, Write
 
 CODEC = Codec(None, "projects/p/databases/(default)")
@@ -28,6 +30,12 @@ def all_of(collection: str) -> QueryTarget:
     """The query of everything in a collection."""
     compiled = compile_query(QuerySpec(collection), CODEC)
     return QueryTarget(compiled.parent, compiled.structured, text=collection)
+
+
+def publisher_of(engine: Engine) -> Publisher:
+    """What publishes an engine's views in documents, with all that a test may turn."""
+    assert isinstance(engine.publisher, Publisher)
+    return engine.publisher
 
 
 class MemoryDatastore:
@@ -72,8 +80,8 @@ class MemoryDatastore:
 
     def recorded_owner(self, place: str) -> ViewKey | None:
         """The view that the ledger says has a place."""
-        path = ledger_path(place)
-        return owner_of(self.get([path])[path])
+        ledger = StoredLedger(cast(Datastore, self))
+        return ledger.look([place])[place][1].owner
 
     def advance(self, time_ns: int) -> None:
         """Let so much time pass."""

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import Computed, LiveView
+from flask_boiler.engine.document_engine import document_engine
+from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.population import Population
-from flask_boiler.engine.publishing.ledger import ledger_path
+from flask_boiler.engine.publishing.stored_ledger import ledger_path
+from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.values import Snapshot
 from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed, all_of
@@ -33,7 +34,7 @@ class Hall:
         self.datastore = datastore or MemoryDatastore()
         self.feed = MemoryFeed(self.datastore)
         role: Any = self.datastore
-        self.engine = Engine(self.feed, role, workers=workers)
+        self.engine = document_engine(self.feed, role, workers=workers)
         self.engine.start()
         self._stopped = False
         #: Called in each computation of a view, once it has read.
@@ -47,22 +48,22 @@ class Hall:
         population = Population(mediator, [GUESTS])
         places = places or at("at")
 
-        def make(key: ViewKey) -> LiveView:
-            def compute(reader: CutReader) -> Computed:
+        def make(key: ViewKey) -> LiveView[Documents]:
+            def compute(reader: CutReader) -> Computed[Documents]:
                 root = population.member(key.root, reader.cut)
                 reader.documents(self.also.get(key, []))
                 self.before[key]()
                 if root is None:
-                    return Computed({}, gone=True)
+                    return Documents().computed(gone=True)
                 wanted = places(root)
                 if key in self.failing:
-                    return Computed(dict.fromkeys(wanted), error=ValueError("a getter's"))
+                    return Computed(places=wanted, error=ValueError("a getter's"))
                 stored = CODEC.encode({"by": mediator, "who": root.id, "n": root.get("n")})
-                return Computed(dict.fromkeys(wanted, stored))
+                return Documents(dict.fromkeys(wanted, stored)).computed()
 
             return LiveView(key, compute, self.engine.publisher)
 
-        self.engine.populate(population, make)
+        self.engine.populate(population, make, self.engine.publisher)
 
     def show(self, **guests: dict[str, Any] | None) -> None:
         """One commit that changes guests, which is heard."""

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import Computed, LiveView
+from flask_boiler.engine.document_engine import document_engine
+from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.population import Population
+from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import CyclicViewError
 from flask_boiler.ground.values import Target
@@ -31,18 +32,18 @@ class World:
         self.datastore = MemoryDatastore()
         self.feed = MemoryFeed(self.datastore)
         datastore: Any = self.datastore
-        self.engine = Engine(self.feed, datastore, workers=1)
+        self.engine = document_engine(self.feed, datastore, workers=1)
 
-    def adding(self, place: str, *targets: Target) -> LiveView:
+    def adding(self, place: str, *targets: Target) -> LiveView[Documents]:
         # Held from the start, so that no view waits.
         self.feed.listen(targets)
 
-        def compute(reader: CutReader) -> Computed:
-            return Computed({place: CODEC.encode({"value": 1 + _sum(reader, targets)})})
+        def compute(reader: CutReader) -> Computed[Documents]:
+            return Documents({place: CODEC.encode({"value": 1 + _sum(reader, targets)})}).computed()
 
         return LiveView(ViewKey("adding", place), compute, self.engine.publisher)
 
-    def keep(self, *views: LiveView) -> None:
+    def keep(self, *views: LiveView[Documents]) -> None:
         self._deliver()
         for view in views:
             self.engine.add(view)
@@ -115,15 +116,15 @@ def test_a_view_that_reads_itself_is_parked(world: World, itself: Target) -> Non
 def test_a_circle_through_the_root_of_a_view_parks_its_views(world: World) -> None:
     population = Population("of left", [LEFT])
 
-    def make(key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Computed:
+    def make(key: ViewKey) -> LiveView[Documents]:
+        def compute(reader: CutReader) -> Computed[Documents]:
             root = population.member(key.root, reader.cut)
             assert root is not None
-            return Computed({"right/1": CODEC.encode({"value": 1 + root.get("value")})})
+            return Documents({"right/1": CODEC.encode({"value": 1 + root.get("value")})}).computed()
 
         return LiveView(key, compute, world.engine.publisher)
 
-    world.engine.populate(population, make)
+    world.engine.populate(population, make, world.engine.publisher)
     world.keep(world.adding("left/1", RIGHT))
     world.run()
     assert world.parked.keys() == {"adding:left/1", "of left:left/1"}
@@ -179,10 +180,10 @@ def test_a_circle_heals_when_one_of_its_views_reads_less_and_stays_as_it_is(worl
     world.datastore.put("switch/1", {"on": True})
     world.feed.listen(["switch/1", RIGHT])
 
-    def compute(reader: CutReader) -> Computed:
+    def compute(reader: CutReader) -> Computed[Documents]:
         if reader.documents(["switch/1"])["switch/1"].get("on"):
             reader.query(RIGHT)
-        return Computed({"left/1": CODEC.encode({"value": 1})})
+        return Documents({"left/1": CODEC.encode({"value": 1})}).computed()
 
     key = ViewKey("constant", "left/1")
     world.keep(LiveView(key, compute, world.engine.publisher), world.adding("right/1", LEFT))

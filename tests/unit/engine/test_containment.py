@@ -12,7 +12,8 @@ import pytest
 
 from flask_boiler import attrs
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.live_view import Computed, LiveView
+from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.sink import Computed, Documents, WithoutPlaces
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import BoilerError, MaterializationError
 from flask_boiler.ground.values import Snapshot
@@ -41,14 +42,14 @@ def world() -> Iterator[World]:
     world.engine.stop()
 
 
-def raising(name: str, source: str, kind: type[BaseException], world: World) -> LiveView:
+def raising(name: str, source: str, kind: type[BaseException], world: World) -> LiveView[Documents]:
     """A view whose getter ends the thread that it runs on as often as it can, until it heals."""
 
-    def compute(reader: CutReader) -> Computed:
+    def compute(reader: CutReader) -> Computed[Documents]:
         value = reader.documents([source])[source].get("value")
         if value == "fatal":
             raise kind("enough")
-        return Computed({f"views/{name}": CODEC.encode({"value": value})})
+        return Documents({f"views/{name}": CODEC.encode({"value": value})}).computed()
 
     return LiveView(ViewKey(name, source), compute, world.engine.publisher)
 
@@ -76,7 +77,7 @@ def test_what_ends_a_thread_elsewhere_parks_its_view_alone(
 
 
 def test_a_sink_that_raises_anything_parks_its_view_alone(world: World) -> None:
-    class Closed:
+    class Closed(WithoutPlaces):
         def submit(self, *arguments: Any) -> None:
             raise SystemExit("closed")
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_boiler.engine.dependencies import Dependencies
+from flask_boiler.engine.memory_dependencies import MemoryDependencies
 from flask_boiler.engine.view_key import ViewKey
 
 KEYS = st.sampled_from([ViewKey("v", str(n)) for n in range(4)])
@@ -14,7 +14,7 @@ TARGETS = st.frozensets(st.sampled_from([f"a/{n}" for n in range(6)]))
 def test_the_graph_is_what_was_last_said_of_each_view(
     steps: list[tuple[ViewKey, frozenset[str]]],
 ) -> None:
-    graph = Dependencies()
+    graph = MemoryDependencies()
     oracle: dict[ViewKey, frozenset[str]] = {}
     listened: set[object] = set()
     for key, targets in steps:

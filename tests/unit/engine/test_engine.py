@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import Computed, LiveView, PublishOutcome
+from flask_boiler.engine.document_engine import document_engine
+from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.population import Population
-from flask_boiler.engine.publishing.ledger import ledger_path
+from flask_boiler.engine.publishing.stored_ledger import ledger_path
+from flask_boiler.engine.sink import Computed, Documents, PublishOutcome, WithoutPlaces
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import (
     BoilerError,
@@ -24,7 +25,7 @@ from flask_boiler.ground.errors import (
     UnavailableError,
     ValidationError,
 )
-from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed, all_of
+from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed, all_of, publisher_of
 
 TIMEOUT_S = 60.0
 CITIES = all_of("City")
@@ -37,7 +38,7 @@ class World:
         self.datastore = MemoryDatastore()
         self.feed = MemoryFeed(self.datastore)
         datastore: Any = self.datastore
-        self.engine = Engine(self.feed, datastore, workers=2)
+        self.engine = document_engine(self.feed, datastore, workers=2)
         self.computed: list[str] = []
 
     def copying(
@@ -46,20 +47,20 @@ class World:
         *sources: str,
         place: str | None = None,
         before: Callable[[], None] = lambda: None,
-    ) -> LiveView:
+    ) -> LiveView[Documents]:
         """A view of the ``value`` fields of some documents."""
         key = ViewKey(name, sources[0])
 
-        def compute(reader: CutReader) -> Computed:
+        def compute(reader: CutReader) -> Computed[Documents]:
             found = reader.documents(sources)
             before()
             self.computed.append(name)
             values = {s.rpartition("/")[2]: found[s].get("value") for s in sources}
-            return Computed({place or f"views/{name}": CODEC.encode(values)})
+            return Documents({place or f"views/{name}": CODEC.encode(values)}).computed()
 
         return LiveView(key, compute, self.engine.publisher)
 
-    def add(self, view: LiveView, *documents: str) -> None:
+    def add(self, view: LiveView[Documents], *documents: str) -> None:
         """Keep a view and let the feed hold what it reads."""
         self.engine.add(view)
         for _ in documents:
@@ -151,10 +152,10 @@ def test_what_is_read_no_longer_is_released(world: World) -> None:
     world.datastore.put("b/1", {"value": 1})
     world.datastore.put("b/2", {"value": 2})
 
-    def compute(reader: CutReader) -> Computed:
+    def compute(reader: CutReader) -> Computed[Documents]:
         path = reader.documents(["a/1"])["a/1"].get("next")
         value = reader.documents([path])[path].get("value")
-        return Computed({"views/v": CODEC.encode({"value": value})})
+        return Documents({"views/v": CODEC.encode({"value": value})}).computed()
 
     world.engine.add(LiveView(ViewKey("v", "a/1"), compute, world.engine.publisher))
     for path in ("a/1", "b/1"):
@@ -234,9 +235,9 @@ def test_a_conflict_of_one_view_does_not_hold_up_another(world: World) -> None:
 def test_a_failing_view_parks_alone_and_heals_on_the_next_change(world: World) -> None:
     world.datastore.put("a/1", {"value": 1})
 
-    def compute(reader: CutReader) -> Computed:
+    def compute(reader: CutReader) -> Computed[Documents]:
         value = 10 // reader.documents(["a/1"])["a/1"].get("value")
-        return Computed({"views/v": CODEC.encode({"value": value})})
+        return Documents({"views/v": CODEC.encode({"value": value})}).computed()
 
     world.add(LiveView(ViewKey("v", "a/1"), compute, world.engine.publisher), "a/1")
     world.add(world.copying("w", "a/1"))
@@ -284,7 +285,11 @@ def test_a_view_of_a_named_document_is_parked_since_its_first_failure(world: Wor
         raise ValueError("broken")
 
     population = Population("named", ["a/1"])
-    world.engine.populate(population, lambda key: world.copying("named", key.root, before=fail))
+    world.engine.populate(
+        population,
+        lambda key: world.copying("named", key.root, before=fail),
+        world.engine.publisher,
+    )
     world.change("a/1", 1)
     world.quiet()
     [before] = world.engine.parked
@@ -298,16 +303,16 @@ def test_the_second_view_of_a_place_is_parked_until_the_first_is_gone(world: Wor
     population = Population("city", [CITIES])
     world.datastore.put("City/SF", {"value": 1})
 
-    def make(key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Computed:
+    def make(key: ViewKey) -> LiveView[Documents]:
+        def compute(reader: CutReader) -> Computed[Documents]:
             root = population.member(key.root, reader.cut)
             if root is None:
-                return Computed({}, gone=True)
-            return Computed({"views/one": CODEC.encode({"value": root.get("value")})})
+                return Documents().computed(gone=True)
+            return Documents({"views/one": CODEC.encode({"value": root.get("value")})}).computed()
 
         return LiveView(key, compute, world.engine.publisher)
 
-    world.engine.populate(population, make)
+    world.engine.populate(population, make, world.engine.publisher)
     world.feed.deliver(members={CITIES: ["City/SF"]})
     world.quiet()
     world.add(world.copying("second", "a/1", place="views/one"), "a/1")
@@ -348,14 +353,14 @@ def test_views_whose_roots_went_away_meanwhile_are_removed(world: World) -> None
     world.datastore.put("views/NYC", {"value": 1})
     population = Population("city", [CITIES])
 
-    def make(key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Computed:
+    def make(key: ViewKey) -> LiveView[Documents]:
+        def compute(reader: CutReader) -> Computed[Documents]:
             assert population.member(key.root, reader.cut) is None
-            return Computed({}, gone=True)
+            return Documents().computed(gone=True)
 
         return LiveView(key, compute, world.engine.publisher)
 
-    world.engine.populate(population, make)
+    world.engine.populate(population, make, world.engine.publisher)
     world.feed.deliver(members={CITIES: []})
     world.quiet()
     assert world.datastore.fields("views/NYC") is None
@@ -370,15 +375,15 @@ def test_a_restart_over_true_views_writes_nothing(world: World) -> None:
     world.datastore.put(ledger_path("views/SF"), record)
     population = Population("city", [CITIES])
 
-    def make(key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Computed:
+    def make(key: ViewKey) -> LiveView[Documents]:
+        def compute(reader: CutReader) -> Computed[Documents]:
             root = population.member(key.root, reader.cut)
             assert root is not None
-            return Computed({"views/SF": CODEC.encode({"value": root.get("value")})})
+            return Documents({"views/SF": CODEC.encode({"value": root.get("value")})}).computed()
 
         return LiveView(key, compute, world.engine.publisher)
 
-    world.engine.populate(population, make)
+    world.engine.populate(population, make, world.engine.publisher)
     world.feed.deliver(members={CITIES: ["City/SF"]})
     world.quiet()
     assert world.datastore.commits == []
@@ -386,9 +391,13 @@ def test_a_restart_over_true_views_writes_nothing(world: World) -> None:
 
 
 def test_two_mediators_of_one_name_are_refused(world: World) -> None:
-    world.engine.populate(Population("city", [CITIES]), lambda key: pytest.fail("not made"))
+    def make(key: ViewKey) -> LiveView[Documents]:
+        pytest.fail("not made")
+
+    sink = world.engine.publisher
+    world.engine.populate(Population("city", [CITIES]), make, sink)
     with pytest.raises(ConfigurationError, match="name="):
-        world.engine.populate(Population("city", [CITIES]), lambda key: pytest.fail("not made"))
+        world.engine.populate(Population("city", [CITIES]), make, sink)
 
 
 def test_views_that_read_each_other_are_parked(world: World) -> None:
@@ -413,9 +422,9 @@ def test_a_key_is_kept_once(world: World) -> None:
 def test_places_that_a_view_leaves_are_deleted_with_its_other_writes(world: World) -> None:
     world.datastore.put("a/1", {"value": "x"})
 
-    def compute(reader: CutReader) -> Computed:
+    def compute(reader: CutReader) -> Computed[Documents]:
         value = reader.documents(["a/1"])["a/1"].get("value")
-        return Computed({f"views/{value}": CODEC.encode({"value": value})})
+        return Documents({f"views/{value}": CODEC.encode({"value": value})}).computed()
 
     world.add(LiveView(ViewKey("v", "a/1"), compute, world.engine.publisher), "a/1")
     world.change("a/1", "y")
@@ -436,10 +445,10 @@ def test_a_conflict_that_explains_nothing_is_tried_again(world: World) -> None:
 def test_while_it_waits_a_view_keeps_what_its_value_was_made_from(world: World) -> None:
     world.datastore.put("a/1", {"next": "b/1"})
 
-    def compute(reader: CutReader) -> Computed:
+    def compute(reader: CutReader) -> Computed[Documents]:
         path = reader.documents(["a/1"])["a/1"].get("next")
         value = reader.documents([path])[path].get("value")
-        return Computed({"views/v": CODEC.encode({"value": value})})
+        return Documents({"views/v": CODEC.encode({"value": value})}).computed()
 
     world.engine.add(LiveView(ViewKey("v", "a/1"), compute, world.engine.publisher))
     for path in ("a/1", "b/1"):
@@ -453,7 +462,7 @@ def test_while_it_waits_a_view_keeps_what_its_value_was_made_from(world: World) 
 
 
 def test_a_sink_that_takes_nothing_parks_its_view(world: World) -> None:
-    class Closed:
+    class Closed(WithoutPlaces):
         def submit(self, *arguments: Any) -> None:
             raise RuntimeError("closed")
 
@@ -486,12 +495,12 @@ def test_a_cut_that_is_still_too_old_makes_it_ask_for_another(world: World) -> N
 def test_what_a_view_waited_for_in_vain_does_not_deafen_it(world: World) -> None:
     population = Population("city", [CITIES])
 
-    def make(key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Computed:
+    def make(key: ViewKey) -> LiveView[Documents]:
+        def compute(reader: CutReader) -> Computed[Documents]:
             root = population.member(key.root, reader.cut)
             assert root is not None
             mayor = reader.documents([root.get("mayor")])[root.get("mayor")]
-            return Computed({"views/SF": CODEC.encode({"mayor": mayor.get("value")})})
+            return Documents({"views/SF": CODEC.encode({"mayor": mayor.get("value")})}).computed()
 
         return LiveView(key, compute, world.engine.publisher)
 
@@ -499,7 +508,7 @@ def test_what_a_view_waited_for_in_vain_does_not_deafen_it(world: World) -> None
         world.datastore.put("City/SF", {"mayor": mayor})
         world.feed.deliver(members={CITIES: ["City/SF"]})
 
-    world.engine.populate(population, make)
+    world.engine.populate(population, make, world.engine.publisher)
     assert world.feed.listened.get(timeout=TIMEOUT_S) == CITIES
     world.datastore.put("m/1", {"value": "one"})
     move("m/1")
@@ -519,30 +528,30 @@ def test_what_a_view_waited_for_in_vain_does_not_deafen_it(world: World) -> None
 def _keep_copies(world: World, population: Population) -> None:
     """A view for each member, of its ``value``, until it is gone."""
 
-    def make(key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Computed:
+    def make(key: ViewKey) -> LiveView[Documents]:
+        def compute(reader: CutReader) -> Computed[Documents]:
             root = population.member(key.root, reader.cut)
             if root is None:
-                return Computed({}, gone=True)
+                return Documents().computed(gone=True)
             place = f"views/{root.id}"
-            return Computed({place: CODEC.encode({"value": root.get("value")})})
+            return Documents({place: CODEC.encode({"value": root.get("value")})}).computed()
 
         return LiveView(key, compute, world.engine.publisher)
 
-    world.engine.populate(population, make)
+    world.engine.populate(population, make, world.engine.publisher)
 
 
 def test_the_end_of_a_discarded_view_is_not_that_of_its_successor(world: World) -> None:
     key = ViewKey("v", "a/1")
     ends: list[Callable[[PublishOutcome], None]] = []
 
-    class Slow:
-        def submit(self, view: LiveView, computed: Computed, done: Any) -> None:
+    class Slow(WithoutPlaces):
+        def submit(self, view: object, computed: object, done: Any) -> None:
             ends.append(done)
             submitted.release()
 
     submitted = threading.Semaphore(0)
-    world.engine.add(LiveView(key, lambda reader: Computed({}, gone=True), Slow()))
+    world.engine.add(LiveView(key, lambda reader: Documents().computed(gone=True), Slow()))
     assert submitted.acquire(timeout=TIMEOUT_S)
     world.engine.discard(key)
     world.engine.add(world.copying("v", "a/1"))
@@ -564,7 +573,7 @@ def test_a_discarded_view_is_parked_no_more_and_claims_nothing(world: World) -> 
     assert world.datastore.entered.acquire(timeout=TIMEOUT_S)
     submitted = threading.Semaphore(0)
 
-    class Telling:
+    class Telling(WithoutPlaces):
         def submit(self, *arguments: Any) -> None:
             world.engine.publisher.submit(*arguments)
             submitted.release()
@@ -579,7 +588,7 @@ def test_a_discarded_view_is_parked_no_more_and_claims_nothing(world: World) -> 
     world.datastore.hold.set()
     world.quiet()
     assert world.errors == {}
-    assert world.engine.publisher.owner("views/x") is None
+    assert publisher_of(world.engine).owner("views/x") is None
 
 
 def test_a_refused_query_takes_no_view_away(world: World) -> None:
@@ -681,9 +690,9 @@ def test_a_place_that_cannot_even_be_named_parks_its_view_alone(world: World) ->
 def test_a_claim_that_was_lost_deletes_nothing(world: World) -> None:
     world.datastore.put("a/1", {"value": "x"})
 
-    def compute(reader: CutReader) -> Computed:
+    def compute(reader: CutReader) -> Computed[Documents]:
         value = reader.documents(["a/1"])["a/1"].get("value")
-        return Computed({f"views/{value}": CODEC.encode({"value": value})})
+        return Documents({f"views/{value}": CODEC.encode({"value": value})}).computed()
 
     world.engine.add(LiveView(ViewKey("v", "a/1"), compute, world.engine.publisher))
     world.feed.listened.get(timeout=TIMEOUT_S)
@@ -737,15 +746,15 @@ def test_a_population_that_is_stopped_finishes_what_is_in_hand(world: World) -> 
 def test_a_handler_may_stop_its_own_population(world: World) -> None:
     population = Population("city", [CITIES])
 
-    def make(key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Computed:
+    def make(key: ViewKey) -> LiveView[Documents]:
+        def compute(reader: CutReader) -> Computed[Documents]:
             world.engine.depopulate(population)
-            return Computed({})
+            return Documents().computed()
 
         return LiveView(key, compute, world.engine.publisher)
 
     world.datastore.put("City/SF", {"value": 1})
-    world.engine.populate(population, make)
+    world.engine.populate(population, make, world.engine.publisher)
     world.feed.deliver(members={CITIES: ["City/SF"]})
     world.quiet()
     assert world.errors == {}
@@ -772,11 +781,11 @@ def test_a_change_before_a_view_is_known_as_a_reader_is_not_lost(world: World) -
 def test_what_came_while_a_view_missed_it_is_not_waited_for(world: World) -> None:
     entered, go_on = threading.Event(), threading.Event()
 
-    def compute(reader: CutReader) -> Computed:
+    def compute(reader: CutReader) -> Computed[Documents]:
         entered.set()
         assert go_on.wait(TIMEOUT_S)
         value = reader.documents(["b/1"])["b/1"].get("value")
-        return Computed({"views/v": CODEC.encode({"value": value})})
+        return Documents({"views/v": CODEC.encode({"value": value})}).computed()
 
     world.engine.add(LiveView(ViewKey("v", "b/1"), compute, world.engine.publisher))
     assert entered.wait(TIMEOUT_S)
@@ -790,10 +799,10 @@ def test_a_view_heals_when_what_it_failed_on_changes(world: World) -> None:
     world.datastore.put("b/1", {"value": 0})
     world.add(world.copying("w", "b/1"), "b/1")
 
-    def compute(reader: CutReader) -> Computed:
+    def compute(reader: CutReader) -> Computed[Documents]:
         reader.documents(["a/1"])
         value = 10 // reader.documents(["b/1"])["b/1"].get("value")
-        return Computed({"views/v": CODEC.encode({"value": value})})
+        return Documents({"views/v": CODEC.encode({"value": value})}).computed()
 
     world.add(LiveView(ViewKey("v", "a/1"), compute, world.engine.publisher), "a/1")
     assert list(world.errors) == ["v:a/1"]
@@ -824,9 +833,9 @@ def test_a_root_that_is_recreated_while_its_view_goes_has_a_view_again(world: Wo
 def test_a_place_is_not_deleted_that_somebody_published_since(world: World) -> None:
     world.datastore.put("a/1", {"value": "x"})
 
-    def compute(reader: CutReader) -> Computed:
+    def compute(reader: CutReader) -> Computed[Documents]:
         value = reader.documents(["a/1"])["a/1"].get("value")
-        return Computed({f"views/{value}": CODEC.encode({"value": value})})
+        return Documents({f"views/{value}": CODEC.encode({"value": value})}).computed()
 
     world.add(LiveView(ViewKey("v", "a/1"), compute, world.engine.publisher), "a/1")
     assert world.datastore.entered.acquire(timeout=TIMEOUT_S)
@@ -848,7 +857,7 @@ def test_a_view_that_cannot_be_written_claims_no_place(world: World) -> None:
     world.datastore.failures.append(("before", ValidationError({"document": ["too large"]})))
     world.add(world.copying("v", "a/1", place="views/x"), "a/1")
     assert list(world.errors) == ["v:a/1"]
-    assert world.engine.publisher.owner("views/x") is None
+    assert publisher_of(world.engine).owner("views/x") is None
 
 
 def test_a_place_that_the_ledger_gives_to_another_is_refused(world: World) -> None:
@@ -868,15 +877,15 @@ class Town:
     def __init__(self, world: World) -> None:
         self.world = world
         self.population = Population("Town", ["towns/a"])
-        world.engine.populate(self.population, self._make)
+        world.engine.populate(self.population, self._make, world.engine.publisher)
         assert world.feed.listened.get(timeout=TIMEOUT_S) == "towns/a"
 
-    def _make(self, key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Computed:
+    def _make(self, key: ViewKey) -> LiveView[Documents]:
+        def compute(reader: CutReader) -> Computed[Documents]:
             root = self.population.member(key.root, reader.cut)
             if root is None:
-                return Computed({}, gone=True)
-            return Computed({"townView/a": CODEC.encode({"value": root.get("value")})})
+                return Documents().computed(gone=True)
+            return Documents({"townView/a": CODEC.encode({"value": root.get("value")})}).computed()
 
         return LiveView(key, compute, self.world.engine.publisher)
 

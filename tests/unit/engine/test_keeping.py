@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from flask_boiler import attrs
-from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.document_engine import document_engine
 from flask_boiler.engine.population import Population
-from flask_boiler.engine.publishing.ledger import ledger_path, record_of, tombstone_of
+from flask_boiler.engine.publishing.stored_ledger import ledger_path
 from flask_boiler.engine.publishing.tombstones import KEPT_FOR_NS
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.codec import Codec
@@ -78,17 +77,14 @@ class Keeping:
         self.datastore = self.context.written
         self.feed = MemoryFeed(self.datastore)
         datastore: Any = self.datastore
-        self.engine = Engine(self.feed, datastore, workers=2)
+        self.engine = document_engine(self.feed, datastore, workers=2)
         self.engine.start()
 
     def keep(self, mediator: QueryMediator) -> None:
         population = Population(self.key.mediator, [TOWNS])
         run = Run(self.context, self.engine.publisher, population)
         self.engine.populate(
-            population,
-            lambda key: LiveView(
-                key, mediator._keeper.computation(key, run), self.engine.publisher
-            ),
+            population, lambda key: mediator._keeper.live_view(key, run), self.engine.publisher
         )
 
     def show(self, **fields: Any) -> None:
@@ -185,7 +181,8 @@ def test_what_another_process_left_of_a_view_is_left_alone(keeping: Keeping) -> 
     keeping.keep(QueryMediator(Remembered, query=None))
     keeping.show(title="A")
     keeping.datastore.put("remembered/a", {"was": "A"})
-    tombstone = tombstone_of(keeping.key, "remembered/a")
+    mediator, root = keeping.key
+    tombstone = {"mediator": mediator, "root": root, "place": "remembered/a", "vacated": True}
     keeping.datastore.put(ledger_path("remembered/a"), tombstone)
     keeping.leave()
     assert keeping.errors == []
@@ -301,7 +298,10 @@ def test_but_not_what_another_view_has(keeping: Keeping) -> None:
 
     other = ViewKey("Other", "towns/b")
     keeping.datastore.put("adopted/a", SOMEBODYS)
-    keeping.datastore.put(ledger_path("adopted/a"), record_of(other, "adopted/a"))
+    keeping.datastore.put(
+        ledger_path("adopted/a"),
+        {"mediator": other.mediator, "root": other.root, "place": "adopted/a"},
+    )
     keeping.keep(QueryMediator(Adopting, query=None))
     keeping.show(title="A")
     [error] = keeping.errors

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import Computed, LiveView
+from flask_boiler.engine.document_engine import document_engine
+from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
 from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed
 
@@ -25,17 +26,17 @@ class World:
         self.datastore = MemoryDatastore()
         self.feed = MemoryFeed(self.datastore)
         datastore: Any = self.datastore
-        self.engine = Engine(self.feed, datastore, workers=1, clock=lambda: self.now_s)
+        self.engine = document_engine(self.feed, datastore, workers=1, clock=lambda: self.now_s)
         self.computing, self.go_on = threading.Semaphore(0), threading.Semaphore(0)
         self.engine.start()
         self.engine.add(LiveView(ViewKey("copy", "a/1"), self._compute, self.engine.publisher))
         assert self.feed.listened.get(timeout=TIMEOUT_S) == "a/1"
 
-    def _compute(self, reader: CutReader) -> Computed:
+    def _compute(self, reader: CutReader) -> Computed[Documents]:
         value = reader.documents(["a/1"])["a/1"].get("value")
         self.computing.release()
         assert self.go_on.acquire(timeout=TIMEOUT_S)
-        return Computed({"views/1": CODEC.encode({"value": value})})
+        return Documents({"views/1": CODEC.encode({"value": value})}).computed()
 
     def change(self, value: int) -> None:
         self.datastore.put("a/1", {"value": value})

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from flask_boiler.engine.publishing import intake
-from flask_boiler.engine.publishing.ledger import ledger_path
+from flask_boiler.engine.publishing.stored_ledger import ledger_path
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import ConflictError, UnavailableError, ValidationError
+from tests.unit.engine.fakes import publisher_of
 from tests.unit.engine.hall import TIMEOUT_S, Hall, at, seats
 
 LONG_S = 60.0
@@ -21,7 +22,7 @@ LONG_S = 60.0
 def hall() -> Iterator[Hall]:
     hall = Hall()
     # Whoever waits for others waits until they come.
-    hall.engine.publisher.patience_s = LONG_S
+    publisher_of(hall.engine).patience_s = LONG_S
     yield hall
     hall.stop()
 
@@ -149,7 +150,7 @@ def test_an_older_value_of_a_companion_is_not_its_last_word(hall: Hall) -> None:
 
 
 def test_who_waits_too_long_for_another_leaves_at_once(hall: Hall) -> None:
-    hall.engine.publisher.patience_s = 0.02
+    publisher_of(hall.engine).patience_s = 0.02
     hall.keep("view")
     hall.show(a={"at": ["1"]}, b={"at": ["2"]})
     hall.quiet()

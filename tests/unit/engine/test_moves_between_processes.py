@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.engine.publishing.ledger import ledger_path
+from flask_boiler.engine.publishing.stored_ledger import ledger_path
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import UnavailableError, ValidationError
 from flask_boiler.ground.values import CommitResult, Write
-from tests.unit.engine.fakes import MemoryDatastore
+from tests.unit.engine.fakes import MemoryDatastore, publisher_of
 from tests.unit.engine.hall import TIMEOUT_S, Hall, at, seats
 
 
@@ -25,7 +25,7 @@ class Halls:
 
     def open(self, *mediators: str, patience_s: float = 0.02) -> Hall:
         hall = Hall(self.datastore)
-        hall.engine.publisher.patience_s = patience_s
+        publisher_of(hall.engine).patience_s = patience_s
         self.all.append(hall)
         for mediator in mediators:
             hall.keep(mediator, at(mediator))
@@ -207,7 +207,7 @@ def test_a_process_that_ends_between_leaving_and_claiming_is_made_good(halls: Ha
         return result
 
     halls.datastore.commit = take_deletions  # type: ignore[method-assign]
-    first.engine.publisher.patience_s = 60.0
+    publisher_of(first.engine).patience_s = 60.0
     first.store(r={"staff": ["2"], "guests": ["1"]})
     first.hear("r")
     while halls.datastore.fields("seats/1") or halls.datastore.fields("seats/2"):

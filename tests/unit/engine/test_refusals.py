@@ -11,7 +11,8 @@ import grpc
 import pytest
 
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.live_view import Computed, LiveView
+from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import (
     BoilerError,
@@ -184,11 +185,11 @@ def test_a_handler_that_is_refused_what_all_are_waits_and_is_called_again(
 ) -> None:
     allowed = threading.Event()
 
-    def compute(reader: CutReader) -> Computed:
+    def compute(reader: CutReader) -> Computed[Documents]:
         value = reader.documents(["a/1"])["a/1"].get("value")
         if not allowed.is_set():
             raise refusal(kind)
-        return Computed({"views/v": CODEC.encode({"1": value})})
+        return Documents({"views/v": CODEC.encode({"1": value})}).computed()
 
     world.refuse(kind)
     world.datastore.put("a/1", {"value": 1})
@@ -205,7 +206,7 @@ def test_a_handler_that_is_refused_what_all_are_waits_and_is_called_again(
 
 
 def test_a_handler_that_is_refused_for_long_is_parked(world: Refusing) -> None:
-    def compute(reader: CutReader) -> Computed:
+    def compute(reader: CutReader) -> Computed[Documents]:
         reader.documents(["a/1"])
         raise refusal()
 
@@ -222,7 +223,7 @@ def test_a_handler_that_is_refused_for_long_is_parked(world: Refusing) -> None:
 
 
 def test_a_handler_that_is_refused_alone_is_parked(world: Refusing) -> None:
-    def compute(reader: CutReader) -> Computed:
+    def compute(reader: CutReader) -> Computed[Documents]:
         reader.documents(["a/1"])
         raise refusal()
 
@@ -232,7 +233,7 @@ def test_a_handler_that_is_refused_alone_is_parked(world: Refusing) -> None:
 
 
 def test_what_an_application_raises_of_that_kind_is_its_own(world: Refusing) -> None:
-    def compute(reader: CutReader) -> Computed:
+    def compute(reader: CutReader) -> Computed[Documents]:
         reader.documents(["a/1"])
         raise PermissionDeniedError("not from you")
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from flask_boiler.engine.cut_reader import CutReader
-from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import Computed, LiveView
+from flask_boiler.engine.document_engine import document_engine
+from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import UnavailableError
 from flask_boiler.ground.values import Target
@@ -36,21 +37,21 @@ class World:
         self.datastore = MemoryDatastore()
         self.feed = PromptFeed(self.datastore)
         datastore: Any = self.datastore
-        self.engine = Engine(self.feed, datastore, workers=1)
+        self.engine = document_engine(self.feed, datastore, workers=1)
         self.effects: list[Callable[[], object]] = []
         self.unheard: list[str] = []
         self.rounds = 0
         #: How often Firestore is away before it takes a canary.
         self.away = 0
 
-    def handling(self, source: str) -> LiveView:
+    def handling(self, source: str) -> LiveView[Documents]:
         """A view that publishes nothing, as a handler of documents does."""
 
-        def compute(reader: CutReader) -> Computed:
+        def compute(reader: CutReader) -> Computed[Documents]:
             reader.documents([source])
             while self.effects:
                 self.effects.pop()()
-            return Computed({})
+            return Documents().computed()
 
         return LiveView(ViewKey("handler", source), compute, self.engine.publisher)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.engine.publishing.ledger import ledger_path
+from flask_boiler.engine.publishing.stored_ledger import ledger_path
 from flask_boiler.engine.view_key import ViewKey
 from tests.unit.engine.hall import TIMEOUT_S, Hall, seats
 

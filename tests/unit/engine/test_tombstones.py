@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_boiler.engine.publishing.ledger import ledger_path
-from flask_boiler.engine.publishing.tombstones import KEPT_FOR_NS, Tombstones, remove_tombstones
+from flask_boiler.engine.publishing.stored_ledger import StoredLedger, ledger_path
+from flask_boiler.engine.publishing.tombstones import KEPT_FOR_NS, Tombstones
 from tests.unit.engine.fakes import MemoryDatastore
 
 
@@ -19,5 +19,5 @@ def test_one_that_was_found_again_is_removed_once() -> None:
             tombstones.note(place, written.update_time_ns)
     served = tombstones.take_served(datastore.now() + KEPT_FOR_NS)
     assert [place for place, _ in served] == ["seats/1", "seats/2"]
-    remove_tombstones(datastore, served)
+    StoredLedger(datastore).prune(dict(served))
     assert datastore.documents == {}

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from flask_boiler.engine.cut_reader import CutReader
+from flask_boiler.engine.document_engine import document_engine
 from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import Computed, LiveView
+from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.population import Population
-from flask_boiler.engine.publishing.ledger import ledger_path
+from flask_boiler.engine.publishing.stored_ledger import ledger_path
 from flask_boiler.engine.publishing.tombstones import KEPT_FOR_NS
+from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.patience import current_patience
 from flask_boiler.ground.errors import ConflictError, UnavailableError
@@ -29,7 +31,7 @@ class Process:
     def __init__(self, datastore: MemoryDatastore) -> None:
         self.feed = MemoryFeed(datastore)
         role: Any = datastore
-        self._engine: Engine | None = Engine(self.feed, role, workers=1)
+        self._engine: Engine | None = document_engine(self.feed, role, workers=1)
         self.engine.start()
         self._population = Population("city", [CITIES])
         #: Called in each computation, once it has read.
@@ -41,7 +43,7 @@ class Process:
         return self._engine
 
     def keep(self) -> None:
-        self.engine.populate(self._population, self._make)
+        self.engine.populate(self._population, self._make, self.engine.publisher)
 
     def hear(self, *members: str, gone: str | None = None) -> None:
         """Hear of cities as they are stored now."""
@@ -57,14 +59,14 @@ class Process:
     def quiet(self) -> None:
         self.engine.await_quiet(timeout_s=TIMEOUT_S)
 
-    def _make(self, key: ViewKey) -> LiveView:
-        def compute(reader: CutReader) -> Computed:
+    def _make(self, key: ViewKey) -> LiveView[Documents]:
+        def compute(reader: CutReader) -> Computed[Documents]:
             root = self._population.member(key.root, reader.cut)
             self.before_it_ends()
             if root is None:
-                return Computed({}, gone=True)
+                return Documents().computed(gone=True)
             place = root.get("place") or "views/SF"
-            return Computed({place: CODEC.encode({"value": root.get("value")})})
+            return Documents({place: CODEC.encode({"value": root.get("value")})}).computed()
 
         return LiveView(key, compute, self.engine.publisher)
 

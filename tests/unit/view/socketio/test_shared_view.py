@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flask_boiler import attrs
-from flask_boiler.engine.live_view import Computed, PublishOutcome
+from flask_boiler.engine.sink import Computed, PublishOutcome
 from flask_boiler.ground.errors import BoilerError, DocumentNotFoundError, MaterializationError
 from flask_boiler.view.socketio.options import SubscriptionOptions, WsLimits
 from flask_boiler.view.socketio.shared_view import Message, SharedView
@@ -367,7 +367,7 @@ def test_who_left_is_told_nothing() -> None:
 def test_what_is_not_delivered_any_more_counts_as_done() -> None:
     stage = Stage()
     live: Any = None
-    stage.view.submit(live, Computed({}), stage.outcomes.append)
+    stage.view.submit(live, Computed({"note": 1}), stage.outcomes.append)
     stage.view.drop()
     assert stage.outcomes == [PublishOutcome()]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.live_view import AnyView
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import BoilerError
 from flask_boiler.view.mediation.problems import Refusal
@@ -27,7 +27,7 @@ class Kept:
         self.views: set[ViewKey] = set()
         self.meanwhile: Callable[[], object] = lambda: None
 
-    def add(self, view: LiveView) -> None:
+    def add(self, view: AnyView) -> None:
         self.meanwhile()
         self.views.add(view.key)
 
