@@ -16,7 +16,7 @@ _ATTACH_TIMEOUT_S = 5.0
 
 
 class AttachedFirestore(Stoppable):
-    """Somebody else's Firestore, which answers, and which ``stop`` leaves alone.
+    """A Firestore that somebody else runs: it answers, and ``stop`` leaves it alone.
 
     :param host: its ``HOST:PORT``.
     :param named_by: the setting that names it, for the error.

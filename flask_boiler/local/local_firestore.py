@@ -71,7 +71,7 @@ class EmbeddedProgram:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What is to be started; who wants the same, shares it."""
+    """The Firestore that is wanted; those that want the same share it."""
 
     kind: str
     file: str | None
@@ -136,7 +136,7 @@ class _Wanted:
 
 
 class _Stoppable(Protocol):
-    """What answers at an address until it is stopped."""
+    """A Firestore that answers at an address until it is stopped."""
 
     @property
     def host(self) -> str: ...
@@ -145,13 +145,13 @@ class _Stoppable(Protocol):
 
 
 class _Startable(_Stoppable, Protocol):
-    """What does so when it is started."""
+    """A Firestore that does so once it is started."""
 
     def start(self) -> object: ...
 
 
 class _Running:
-    """What this process has started, and how many use it."""
+    """The Firestores that this process has started, and how many use each."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -178,7 +178,7 @@ class _Running:
 
 
 class _Lease(Stoppable):
-    """One user's part in a local Firestore of this process."""
+    """A user's share in a local Firestore of this process."""
 
     def __init__(self, running: _Running, wanted: _Wanted) -> None:
         self._host = running.take(wanted)

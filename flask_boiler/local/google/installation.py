@@ -111,7 +111,7 @@ def _jar_below(root: str | Path | None, what: str, looked: list[str]) -> Iterato
 
 
 def _firebase_jars(looked: list[str]) -> Iterator[Path]:
-    """What firebase-tools downloaded, newest first."""
+    """The emulators that firebase-tools downloaded, newest first."""
     set_folder = os.environ.get("FIREBASE_EMULATORS_PATH")
     folder = Path(set_folder) if set_folder else Path.home() / ".cache" / "firebase" / "emulators"
     jars = sorted(folder.glob("cloud-firestore-emulator-*.jar"), key=_version_in_name, reverse=True)
@@ -145,7 +145,7 @@ def _javas(looked: list[str]) -> Iterator[_Java]:
 
 
 def _output_of(command: list[str], *, timeout_s: float) -> str | None:
-    """What a command prints, or ``None`` if it fails."""
+    """The output of a command, or ``None`` if it fails."""
     try:
         done = subprocess.run(
             command,

@@ -50,7 +50,7 @@ def main(command: list[str]) -> int:
 
 
 def _death_with_parent() -> Callable[[], object] | None:
-    """What makes the command die with this supervisor, should somebody kill it; Linux only."""
+    """A function by which the command dies with this supervisor, if it is killed; Linux only."""
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None)

@@ -1,4 +1,4 @@
-"""What a Listen stream says: serialized ``ListenResponse`` messages.
+"""The messages of a Listen stream, ``ListenResponse``, serialized.
 
 Those that carry documents are put together from stored bytes, without decoding what is in them.
 """
@@ -40,45 +40,45 @@ _MASK_64 = (1 << 64) - 1
 
 
 def changed(document: bytes, target_ids: Iterable[int], gone_ids: Iterable[int] = ()) -> bytes:
-    """A document, as it is now in these targets, and no longer in those."""
+    """A change: a document as it is now in these targets, and no longer in those."""
     content = field(_DOCUMENT, document) + _ids(_TARGET_IDS, target_ids)
     return field(_DOCUMENT_CHANGE, content + _ids(_REMOVED_TARGET_IDS, gone_ids))
 
 
 def deleted(name: str, target_ids: Iterable[int], time: int) -> bytes:
-    """A document does not exist (any more)."""
+    """A delete: a document does not exist (any more)."""
     content = field(_DOCUMENT, name.encode()) + field(_READ_TIME, timestamp_bytes(time))
     return field(_DOCUMENT_DELETE, content + _ids(_REMOVED_TARGET_IDS, target_ids))
 
 
 def left(name: str, target_ids: Iterable[int], time: int) -> bytes:
-    """A document that exists is no longer in these targets."""
+    """A removal: a document that exists is no longer in these targets."""
     content = field(_DOCUMENT, name.encode()) + _ids(_REMOVE_TARGET_IDS, target_ids)
     return field(_DOCUMENT_REMOVE, content + field(_READ_TIME, timestamp_bytes(time)))
 
 
 def added(target_id: int) -> bytes:
-    """A target is listened to."""
+    """An ADD: a target is listened to."""
     return _target_change(_KINDS.ADD, [target_id])
 
 
 def reset(target_id: int) -> bytes:
-    """What was said about a target counts no more; all of it follows."""
+    """A RESET: what was said about a target counts no more; all of it follows."""
     return _target_change(_KINDS.RESET, [target_id])
 
 
 def current(target_id: int, token: bytes, time: int) -> bytes:
-    """A target has caught up."""
+    """A CURRENT: a target has caught up."""
     return _target_change(_KINDS.CURRENT, [target_id], token, time)
 
 
 def marker(token: bytes, time: int) -> bytes:
-    """All targets are as they were at a time."""
+    """A marker: all targets are as they were at a time."""
     return _target_change(_KINDS.NO_CHANGE, [], token, time)
 
 
 def removed(target_id: int, cause: Refusal | None = None) -> bytes:
-    """A target is listened to no more; the cause, if the client did not ask for it."""
+    """A REMOVE: a target is listened to no more, with the cause, if the client did not ask."""
     response = protocol.ListenResponse()
     response.target_change.target_change_type = _KINDS.REMOVE
     response.target_change.target_ids.append(target_id)
@@ -89,7 +89,7 @@ def removed(target_id: int, cause: Refusal | None = None) -> bytes:
 
 
 def existence_filter(target_id: int, count: int, names: Iterable[str] | None = None) -> bytes:
-    """How many documents are in a target, and (optionally) which, as a bloom filter."""
+    """An existence filter: how many documents a target has, and (optionally) which."""
     response = protocol.ListenResponse()
     response.filter.target_id = target_id
     response.filter.count = count

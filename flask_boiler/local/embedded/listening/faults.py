@@ -1,4 +1,4 @@
-"""What is to go wrong, as a test decides.
+"""Faults of a server, which a test decides on.
 
 Production does all of this, at times of its own choosing. What is set here holds until it is taken
 back, unless it says otherwise. May be used by any thread, before the server starts and while it
@@ -49,7 +49,7 @@ class _Failure:
 
 
 class Faults:
-    """Disturbs one server."""
+    """The faults of one server: what is to go wrong with its streams and calls."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -202,7 +202,7 @@ class Faults:
             self._streams[stream] = None
 
     def unregister(self, stream: Faulty) -> None:
-        """It is closed."""
+        """A Listen stream is closed."""
         with self._lock:
             self._streams.pop(stream, None)
 
@@ -227,7 +227,7 @@ class Faults:
                 self._hurried.wait_for(lambda: self._hurries != before, delay_s)
 
     def failure(self, call: str) -> _Failure | None:
-        """How the next call of a kind fails."""
+        """The failure of the next call of a kind, if it is to fail."""
         if not self._failures:
             return None
         with self._lock:

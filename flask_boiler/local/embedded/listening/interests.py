@@ -1,4 +1,4 @@
-"""Who is concerned by a change of a document: found by its name and values, not by asking all.
+"""The listeners that a change concerns, found by the document's name and values.
 
 Queries are often many of one kind, "the notes of this meeting": they are found by the value that
 they ask for.
@@ -28,7 +28,7 @@ _NAME, _COLLECTION, _GROUP, _ALL = range(4)
 
 
 class Interest(NamedTuple):
-    """Which documents somebody wants to hear of.
+    """The documents that somebody wants to hear of.
 
     :param kind: one, those of a collection, of a group, or all.
     :param names: of these only those in which the field of this path has a value; empty: all.
@@ -79,7 +79,7 @@ def _is_one_value(leaf: Leaf) -> bool:
 
 
 class Interests(Generic[T]):
-    """Who has which interests; how many there are does not matter to finding some.
+    """The interests of listeners; however many there are, those concerned are found at once.
 
     Not safe for several threads at once.
     """
@@ -91,7 +91,7 @@ class Interests(Generic[T]):
         self._fields: dict[Interest, Counter[tuple[str, ...]]] = {}
 
     def add(self, interests: Iterable[Interest], who: T) -> None:
-        """Somebody has interests (one more time)."""
+        """Note that somebody has these interests (one more time)."""
         for interest in interests:
             counts = self._interested.setdefault(interest, {})
             counts[who] = counts.get(who, 0) + 1
@@ -119,7 +119,7 @@ class Interests(Generic[T]):
             del self._fields[whole]
 
     def concerned(self, changes: Iterable[Change]) -> dict[T, list[Change]]:
-        """Who is concerned by changes, and by which of them."""
+        """The listeners that changes concern, each with these changes."""
         found: dict[T, list[Change]] = {}
         for change in changes:
             for who in dict.fromkeys(self._of(change)):

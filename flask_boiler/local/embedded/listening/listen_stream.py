@@ -50,7 +50,7 @@ _MOST_BYTES = 64 * 1024 * 1024
 
 
 class ListenPolicy(NamedTuple):
-    """How Listen streams are served.
+    """The rules by which Listen streams are served.
 
     :param heartbeat_s: a stream that has nothing to say sends a marker so often.
     :param remember_s: a client that resumes within this time is told which documents left its
@@ -74,14 +74,14 @@ class ListenPolicy(NamedTuple):
 
 
 class _Past(NamedTuple):
-    """What differs from a past time."""
+    """The changes since a past time, and the state of that time."""
 
     then: Reading
     changes: dict[str, Change]
 
 
 class ListenStream:
-    """Takes ``ListenRequest`` messages in, and gives serialized ``ListenResponse`` out.
+    """A Listen stream: takes ``ListenRequest`` messages, gives serialized ``ListenResponse``.
 
     It needs no thread of its own: whoever serves it has it :meth:`speak`, one turn at a time, when
     it was woken, and :meth:`leave` in the end. All else may be called by any thread, at any time.
@@ -144,7 +144,7 @@ class ListenStream:
 
     @property
     def waiting(self) -> tuple[int, int]:
-        """How much of what was heard is not dealt with yet: in messages, and in bytes."""
+        """The requests that are heard and not dealt with yet: their number, and their bytes."""
         return len(self._requests) + len(self._steps), self._requests_bytes + self._steps_bytes
 
     def hear(self, request: Any) -> None:
@@ -214,7 +214,7 @@ class ListenStream:
     # A turn at a time.
 
     def speak(self) -> Iterator[bytes]:
-        """All that there is to say now, which may be nothing; it never waits for the client.
+        """The messages that are due now, serialized, if any; never waits for the client.
 
         :raises Refusal: the stream ends with a code.
         """
@@ -258,7 +258,7 @@ class ListenStream:
         return bool(has_news or self._requests or self._steps)
 
     def _say(self) -> Iterator[bytes]:
-        """All there is to say, up to a marker."""
+        """The messages that are due, up to a marker."""
         if self._faults.is_stalled:
             return
         with self._lock:

@@ -1,4 +1,4 @@
-"""Tells each Listen stream of the commits that concern it, and of no others."""
+"""A switchboard: each Listen stream is told of the commits that concern it, and of no others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["CommitListener", "Switchboard"]
 
 
 class CommitListener(Protocol):
-    """A stream. Compared by identity."""
+    """A stream that is told of commits. Compared by identity."""
 
     def __hash__(self) -> int: ...
 
@@ -26,7 +26,7 @@ class CommitListener(Protocol):
 
 
 class Switchboard:
-    """Between the feed of a storage and the streams. May be used by any thread."""
+    """The switchboard between the feed of a storage and the streams. May be used by any thread."""
 
     def __init__(self, feed: CommitFeed) -> None:
         self._feed = feed

@@ -42,12 +42,12 @@ __all__ = [
     "tell_target",
 ]
 
-#: What has become of documents, by name; ``None``: not in the target (any more).
+#: The documents that changed, by name; ``None``: not in the target (any more).
 News = dict[str, StoredDocument | None]
 
 
 class Resumption(NamedTuple):
-    """What a client that comes back has to be told.
+    """The news for a client that comes back.
 
     :param entered: how many documents of the news were not in the target before.
     """
@@ -63,7 +63,7 @@ _COUNT: Any = protocol.StructuredAggregationQuery.Aggregation(count={})
 
 
 class Target(ABC):
-    """What a client listens to, without its number.
+    """The documents or the query that a client listens to, without the number that it gave them.
 
     :ivar known_as: by what it is rejected: the paths of documents, or ids of collections.
     """
@@ -74,18 +74,18 @@ class Target(ABC):
 
     @abstractmethod
     def start(self, reading: Reading) -> News:
-        """All that is in it; for a target of documents also which do not exist."""
+        """The documents in it; for a target of documents also those that do not exist."""
 
     @abstractmethod
     def advance(self, changes: Sequence[Change], open_reading: OpenReading) -> News:
-        """What changes mean for it; each document changed at most once.
+        """The news that changes make for it; each document changed at most once.
 
         :param open_reading: the state after the changes.
         """
 
     @abstractmethod
     def resume(self, changes: Mapping[str, Change], then: Reading, now: Reading) -> Resumption:
-        """The same, for a client that knows the state of a past time."""
+        """The news for a client that knows the state of a past time."""
 
     @abstractmethod
     def names(self, reading: Reading) -> list[str]:
@@ -93,7 +93,7 @@ class Target(ABC):
 
     @abstractmethod
     def count(self, reading: Reading) -> int:
-        """How many they are."""
+        """The number of documents in it."""
 
     def shown(self, document: StoredDocument) -> bytes:
         """A document as this target shows it, serialized."""
@@ -271,7 +271,7 @@ class _Window(_Matching):
 
 
 def target_of(world: str, message: Any) -> Target:
-    """What a protobuf ``Target`` asks for.
+    """The target that a protobuf ``Target`` describes.
 
     :raises Refusal: INVALID_ARGUMENT, or UNIMPLEMENTED.
     """
@@ -304,7 +304,7 @@ def _never() -> AbstractContextManager[Reading]:
 
 
 class ServedTarget:
-    """A target of one stream. Compared by identity."""
+    """A target of one stream, with the number that the client gave it. Compared by identity."""
 
     def __init__(self, target_id: int, target: Target, addition: Any) -> None:
         self.target_id = target_id
@@ -322,7 +322,7 @@ class ServedTarget:
 def tell_target(
     served: ServedTarget, news: News, gone: Container[str], time: int
 ) -> Iterator[bytes]:
-    """Tell one target."""
+    """The messages that tell one target its news."""
     for name, document in news.items():
         yield from tell_document(name, [(served, document)], time, exists=name not in gone)
 
@@ -334,7 +334,7 @@ def tell_document(
     *,
     exists: bool,
 ) -> Iterator[bytes]:
-    """One message for a document, or one for each way in which targets show it."""
+    """The messages that tell targets of a document: one for each way in which they show it."""
     gone = [served.target_id for served, document in concerned if document is None]
     shown: dict[bytes, list[int]] = {}
     for served, document in concerned:

@@ -1,4 +1,4 @@
-"""Counting, adding up, averaging."""
+"""Aggregations: counting, adding up, averaging."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Aggregation:
         return self._kind == "count"
 
     def counted(self, count: int) -> Any:
-        """Its value, if there are so many documents."""
+        """The value of a count, if there are so many documents."""
         return protocol.Value(integer_value=count if self.up_to is None else min(count, self.up_to))
 
     def add(self, message: Any) -> None:
@@ -69,7 +69,7 @@ class Aggregation:
             self._sum += getattr(found, kind)
 
     def value(self) -> Any:
-        """Its value for the documents that were added."""
+        """The value for the documents that were added."""
         if self.is_count:
             return self.counted(self._seen)
         if self._kind == "avg":

@@ -1,4 +1,4 @@
-"""What a query's filters demand, as intervals of encoded values.
+"""The filters of a query, as intervals of encoded values.
 
 A *leaf* is one filter: a field, and the intervals that its encoded value (for
 ``array_contains``: one of its elements) has to be in. A *conjunction* is a list of leaves that
@@ -92,7 +92,7 @@ def disjunction(where: Any) -> list[Conjunction]:
 
 
 def leaf_of(where: Any) -> Leaf:
-    """A filter that has no parts."""
+    """The leaf of a filter that has no parts."""
     if where.WhichOneof("filter_type") == "unary_filter":
         names = field_names(where.unary_filter.field.field_path)
         return _UNARY_LEAVES[where.unary_filter.op]._replace(names=names)
@@ -171,7 +171,7 @@ _UNARY_LEAVES = {
 
 
 def intersection(many: Iterable[Sequence[Interval]]) -> list[Interval]:
-    """What is in an interval of each; everything if there are none."""
+    """The intervals that all of these have in common; everything if there are none."""
     return reduce(_meet, (list(intervals) for intervals in many), [(b"", END)])
 
 

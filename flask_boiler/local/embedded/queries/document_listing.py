@@ -1,4 +1,4 @@
-"""Listing the documents of a collection and the collections below a document."""
+"""Listings: the documents of a collection, and the collections below a document."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _page_with_missing(reading: Reading, world: str, parent: str, request: Any, 
 def _children(
     reading: Reading, world: str, path: str
 ) -> Iterator[tuple[bytes, StoredDocument | None, str]]:
-    """What is in a collection or has something below it, in the order of names."""
+    """The documents of a collection, and those with something below them, ordered by name."""
     present = (
         (encode_name(document.name), document, document.name)
         for document in scan_collection(reading, world, path)

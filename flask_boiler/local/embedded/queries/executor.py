@@ -1,4 +1,4 @@
-"""Runs queries and aggregations on the state of one time."""
+"""The executor: it runs queries and aggregations on the state of one time."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def _sorted_runs(documents: Iterator[StoredDocument], query: Query) -> Iterator[
 def _merged(
     reading: Reading, query: Query, found: list[tuple[Scope, Scan]]
 ) -> Iterator[StoredDocument]:
-    """What any of the scans finds, once."""
+    """The documents that any of the scans finds, each once."""
     streams = [
         _keyed(_in_order(_matching(reading, query, scope, scan), query, scan), query)
         for scope, scan in found
@@ -281,7 +281,7 @@ def aggregate(reading: Reading, query: Query, aggregations: list[Aggregation]) -
 
 
 def _counted(reading: Reading, query: Query, most: int | None) -> int:
-    """How many documents there are in the result; entries alone tell if they can."""
+    """The number of documents in the result, told by the entries alone where they can."""
     if query.collection_id and reading.is_newest:
         found = list(_scans(reading, query))
         if not found:

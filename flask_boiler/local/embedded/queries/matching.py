@@ -1,4 +1,4 @@
-"""What a ``StructuredQuery`` asks for: which documents, in which order, showing what.
+"""The meaning of a ``StructuredQuery``: which documents, in which order, showing what.
 
 A :class:`Query` decides about one document at a time, so that it serves running a query,
 validating what a transaction read, and listening alike.
@@ -150,7 +150,7 @@ class Query:
         return self.matches_message(document.message)
 
     def matches_message(self, message: Any) -> bool:
-        """The same of a ``Document``."""
+        """Whether a ``Document`` message is in the result, apart from ``limit`` and ``offset``."""
         return (
             self.asks(message.name)
             and self._holds(message)
@@ -179,7 +179,7 @@ class Query:
         return masked(message, [path for path in paths if path != NAME])
 
     def cursor_key(self, cursor: Any) -> bytes:
-        """What the sort keys of a cursor's position begin with."""
+        """The beginning of the sort keys at a cursor's position."""
         return b"".join(
             _ordered(
                 encode_name(value.reference_value) if order.field == NAME else encode_value(value),

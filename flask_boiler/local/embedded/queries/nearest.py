@@ -1,4 +1,4 @@
-"""Finding the documents whose vectors are nearest to a query's: ``find_nearest``.
+"""The documents whose vectors are nearest to a query's: ``find_nearest``.
 
 There is no index for it: every document that the query matches is compared.
 """

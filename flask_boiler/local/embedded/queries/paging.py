@@ -14,7 +14,7 @@ _PAGE = 300
 
 
 def page_size(asked: int, default: int = _PAGE) -> int:
-    """How many a page has.
+    """The size of a page.
 
     :raises Refusal: INVALID_ARGUMENT if it is negative.
     """

@@ -1,4 +1,4 @@
-"""Cutting a collection group into parts of about the same size."""
+"""The parts of a collection group, of about the same size."""
 
 from __future__ import annotations
 

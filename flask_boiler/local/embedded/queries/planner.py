@@ -1,8 +1,8 @@
-"""How a query is answered: which index entries are read, in which order, and what is checked.
+"""The planner: which index entries are read for a query, in which order, and what is checked.
 
 A query becomes one or more :class:`Scan`, each over one collection (or group) and one
 conjunction of its filters. The results of a scan come in the order of its entries; what the
-query asks for beyond that is done by ``execution``: merging scans, sorting, checking, counting.
+query asks for beyond that is done by ``executor``: merging scans, sorting, checking, counting.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Entries to be read.
+    """A scan of index entries: which are read, in which order, and what they say.
 
     :param ranges: of keys, in the order in which they are read.
     :param in_documents: whether the keys are those of the documents themselves.
@@ -88,7 +88,7 @@ class Scan:
 
 
 def scopes(query: Query, number: Callable[[int, str], int | None]) -> list[Scope]:
-    """What a query with a collection's id reads; nothing if there is nothing.
+    """The scopes that a query with a collection's id reads; none if there is nothing.
 
     :param number: the number of a collection or a group in the query's world.
     """

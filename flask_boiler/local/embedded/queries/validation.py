@@ -1,4 +1,4 @@
-"""Which queries Firestore takes."""
+"""The rules for queries: which ones Firestore takes."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ def _spelled(where: Any) -> bytes:
 
 
 def _disjunctions(where: Any) -> int:
-    """How many conjunctions the filter has when it is written as one disjunction."""
+    """The number of conjunctions that a filter has when it is written as one disjunction."""
     match where.WhichOneof("filter_type"):
         case "composite_filter":
             counts = [_disjunctions(part) for part in where.composite_filter.filters]
@@ -274,7 +274,7 @@ def _check_size(query: Any, is_below_document: bool) -> None:
 
 
 def _comparisons(where: Any) -> int:
-    """How many values it compares with; what is repeated side by side counts once."""
+    """The number of values that a filter compares with; a repetition side by side counts once."""
     match where.WhichOneof("filter_type"):
         case "composite_filter":
             parts = {_spelled(part): part for part in where.composite_filter.filters}

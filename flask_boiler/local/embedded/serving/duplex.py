@@ -58,7 +58,7 @@ def is_possible() -> bool:
 
 
 class StreamHandler(Protocol):
-    """Whom the client speaks with. All but ``speak`` and ``leave`` return at once."""
+    """The stream that a client speaks with. All but ``speak`` and ``leave`` return at once."""
 
     @property
     def has_room(self) -> bool:
@@ -66,7 +66,7 @@ class StreamHandler(Protocol):
         ...
 
     def beat(self) -> None:
-        """It has said nothing for long."""
+        """Note that it has said nothing for long."""
         ...
 
     def attend(self, wake: Callable[[], None]) -> None:
@@ -91,19 +91,19 @@ class StreamHandler(Protocol):
         ...
 
     def speak(self) -> Iterator[bytes]:
-        """All there is to say now, serialized; never waits for the client.
+        """The messages that are due now, serialized; never waits for the client.
 
         :raises Refusal: the stream ends with a code.
         """
         ...
 
     def leave(self) -> None:
-        """It is over, however it ended; nothing is said meanwhile."""
+        """End, however it came about; nothing is said meanwhile."""
         ...
 
 
 class Duplex:
-    """One call. Its handler speaks on the threads of a pool, a turn at a time.
+    """A call in both directions. Its handler speaks on the threads of a pool, a turn at a time.
 
     :param context: gRPC's, of a behaviour that is called without blocking.
     :param parse: makes a request of its bytes.
@@ -322,7 +322,9 @@ class Duplex:
 def with_threads(
     handler: StreamHandler, requests: Iterator[Any], context: Any, *, beat_s: float
 ) -> Iterator[bytes]:
-    """The same on the thread of the call, and one more that hears the client.
+    """The messages of a handler, on the call's thread and one more, which hears the client.
+
+    This is how a release of gRPC is served in which a :class:`Duplex` is not possible.
 
     :raises Refusal: the stream ends with a code.
     """

@@ -271,7 +271,7 @@ class _Arrival(asyncio.Protocol):
 
 
 class _Passing(asyncio.Protocol):
-    """One of two connections whose bytes are passed on to each other; both end together."""
+    """A connection that passes its bytes on to another one; both end together."""
 
     def __init__(self) -> None:
         self._other: asyncio.Transport | None = None

@@ -36,7 +36,7 @@ _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
 
 
 class HttpLimits(NamedTuple):
-    """How much may come from outside.
+    """The bounds of what may come from outside.
 
     :param connections: how many are open.
     :param calls: how many requests are being answered, or wait for it.
@@ -73,12 +73,12 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """It is taken no more, whether or not it is over."""
+        """End the source, whether or not all of it was taken."""
         ...
 
 
 class FileSource:
-    """What a file holds from its present position; closes it."""
+    """The content of a file from its present position; closes it."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -110,7 +110,7 @@ class Head:
 
 @dataclass(slots=True)
 class Answer:
-    """What a request is answered with: its content, or a source of it."""
+    """The answer to a request: its content, or a source of it."""
 
     status: HTTPStatus = HTTPStatus.OK
     content: bytes = b""
@@ -125,7 +125,7 @@ class HttpHandler(Protocol):
     """A handler of requests: what is served."""
 
     def expect(self, head: Head) -> tuple[int, bool]:
-        """How large the body may be, and whether it is kept in a file; on the loop's thread.
+        """The largest size of the body, and whether a file keeps it; on the loop's thread.
 
         :raises Refusal: it is not served; the body is not read.
         """
@@ -136,7 +136,7 @@ class HttpHandler(Protocol):
         ...
 
     def refused(self, head: Head | None, refusal: Refusal, status: HTTPStatus | None) -> Answer:
-        """How a refusal is told.
+        """The answer that tells a refusal.
 
         :param head: ``None``: what came is no request.
         :param status: ``None``: it follows from the refusal.
@@ -164,7 +164,7 @@ class HttpServing:
         self._warned: set[str] = set()
 
     def connection(self, loop: asyncio.AbstractEventLoop) -> asyncio.Protocol:
-        """What serves a new connection."""
+        """The protocol that serves a new connection."""
         self._loop = loop
         return _Connection(self, loop)
 

@@ -120,7 +120,7 @@ def _handlers(service: Service, streams: Streams) -> dict[str, Handler]:
 
 
 class _Running(NamedTuple):
-    """What is running, from the inside to the outside."""
+    """The parts of a server that runs, from the inside to the outside."""
 
     server: grpc.Server
     pool: DaemonPool
@@ -221,7 +221,7 @@ class EmbeddedFirestore(Startable):
 
     @property
     def faults(self) -> Faults:
-        """What is to go wrong.
+        """The faults of this server, for tests.
 
         :raises ConfigurationError: it was made without.
         """
@@ -233,7 +233,7 @@ class EmbeddedFirestore(Startable):
 
     @property
     def storage(self) -> Storage:
-        """What it keeps.
+        """The storage that it serves.
 
         :raises ConfigurationError: it is not running.
         """

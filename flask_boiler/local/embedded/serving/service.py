@@ -1,4 +1,4 @@
-"""What each call of ``google.firestore.v1.Firestore`` does, except Listen and Write.
+"""The calls of ``google.firestore.v1.Firestore``, except Listen and Write.
 
 Methods are named after the calls. They take the request and give the response, as a message or
 as its bytes; for calls that stream, an iterator of them. What they refuse is a ``Refusal``.
@@ -375,7 +375,7 @@ def _check_mask(mask: Any) -> None:
 
 
 def _shown(document: StoredDocument, request: Any) -> Any:
-    """What the request's mask leaves of a document."""
+    """The part of a document that the request's mask leaves."""
     if not request.HasField("mask"):
         return document.message
     _check_mask(request.mask)

@@ -1,4 +1,4 @@
-"""Streams as a WebChannel asks them: what they have to say now, without waiting for more."""
+"""Streams that a WebChannel asks for what they have to say now, without waiting for more."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SessionStream(Protocol):
         ...
 
     def news(self) -> Iterator[dict[str, Any]]:
-        """What there is to say now.
+        """The messages that are due now.
 
         :raises Refusal: the stream ends with a code.
         """

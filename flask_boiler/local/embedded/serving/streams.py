@@ -67,7 +67,7 @@ class Streams:
         return WriteStream(self._service, self._faults)
 
     def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
-        """How gRPC calls them, by the names of the calls."""
+        """The handlers that gRPC calls, by the names of the calls."""
         if is_possible():
             return {
                 "Listen": _conversing(self._begin_to_listen),

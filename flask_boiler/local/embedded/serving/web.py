@@ -1,4 +1,4 @@
-"""What browsers and ``curl`` are served: WebChannel, REST calls of the web SDK, all the data."""
+"""All that is asked by HTTP: WebChannel, the REST interface, exporting and importing data."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Web:
     # As HTTP asks for it.
 
     def expect(self, head: Head) -> tuple[int, bool]:
-        """How large a request's body may be, and whether it is kept in a file.
+        """The largest size of a request's body, and whether it is kept in a file.
 
         :raises Refusal: it is not served.
         """
@@ -99,7 +99,7 @@ class Web:
     def refused(
         self, head: Head | None, refusal: Refusal, status: HTTPStatus | None = None
     ) -> Answer:
-        """How a refusal is told, in the form that Google's errors have."""
+        """The answer that tells a refusal, in the form that Google's errors have."""
         status = status or _STATUSES.get(refusal.code, HTTPStatus.INTERNAL_SERVER_ERROR)
         told = {"code": status, "message": refusal.details, "status": refusal.code.name}
         answer = _json({"error": told}, status)

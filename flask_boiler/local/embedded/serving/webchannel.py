@@ -48,7 +48,7 @@ CHANNELS = ("Listen", "Write")
 
 
 class ChannelLimits(NamedTuple):
-    """How much WebChannel may take.
+    """The bounds of WebChannel.
 
     :param sessions: how many there are.
     :param messages: how many one POST may say.
@@ -120,7 +120,7 @@ class BackChannel:
 
 
 class Session:
-    """One stream. May be used by any thread.
+    """A session: one stream of a page. May be used by any thread.
 
     :param run: has a call done on another thread, soon.
     """
@@ -194,7 +194,7 @@ class Session:
         self._want()
 
     def state(self) -> str:
-        """What is told in return for a POST: is there a back channel, what was said on it."""
+        """The answer to a POST: whether there is a back channel, and what was said on it."""
         with self._lock:
             return json_of([int(self._channel is not None), self._last_id, self._kept_bytes])
 
@@ -222,7 +222,7 @@ class Session:
     def next_arrays(
         self, channel: BackChannel, last_id: int, most: int
     ) -> list[tuple[int, str]] | None:
-        """What a back channel says next, or nothing yet; ``None``: it is over."""
+        """The arrays that a back channel says next, or nothing yet; ``None``: it is over."""
         with self._lock:
             if self._channel is not channel:
                 return None

@@ -55,7 +55,7 @@ class WriteStream:
 
     @property
     def waiting(self) -> tuple[int, int]:
-        """How much of what was heard is not answered yet: in messages, and in bytes."""
+        """The requests that were heard and are not answered yet: their number, and their bytes."""
         return len(self._requests), self._heard_bytes - self._answered_bytes
 
     def hear(self, request: Any) -> None:

@@ -1,4 +1,4 @@
-"""Who wants to know what was committed, and telling them in order."""
+"""The feed of commits: it tells its subscribers of them, in order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Change", "Commit", "CommitFeed", "Subscriber", "coalesced"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a commit did to one document; ``None`` means that it did not exist.
+    """The change that a commit made to one document; ``None`` means that it did not exist.
 
     ``before`` and ``after`` differ, apart from a write that found the document to be so
     already: that changes nothing and is no change.
@@ -46,7 +46,7 @@ Subscriber = Callable[[Commit], None]
 
 
 class CommitFeed:
-    """Hands commits on to whoever subscribed to their world."""
+    """The feed, which hands commits on to the subscribers of their world."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

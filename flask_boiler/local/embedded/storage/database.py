@@ -257,7 +257,7 @@ def _unusable(path: str, why: object) -> StorageFailure:
 
 
 def refusal_of(error: sqlite3.Error | OSError, path: str) -> Refusal:
-    """What a client is told when a file fails while it is in use.
+    """The status that a client gets when a file fails while it is in use.
 
     :param path: the database; what is not SQLite's error is of files that are there for a while.
     """

@@ -180,12 +180,12 @@ def encode_name(path: str) -> bytes:
 
 
 def field_prefix(names: Sequence[str]) -> bytes:
-    """What the index entries for a field begin with; the value follows."""
+    """The beginning of the index entries for a field; the value follows."""
     return b"".join(map(_field_step, names)) + _WHOLE
 
 
 def contains_prefix(names: Sequence[str]) -> bytes:
-    """What the index entries for the elements of an array begin with; the element follows."""
+    """The beginning of the index entries for the elements of an array; the element follows."""
     return b"".join(map(_field_step, names)) + _ELEMENT
 
 

@@ -1,4 +1,4 @@
-"""Who has a data file: one process at a time, by whatever name it opens it.
+"""The lock of a data file: one process has it at a time, by whatever name it opens it.
 
 What is locked is the opened file itself, so a link to it is the same file. The file ``FILE.lock``
 beside it is locked, too, which keeps a file that takes its place from meeting the log of the one
@@ -67,7 +67,7 @@ class HeldError(Exception):
 
 
 def holder_of(path: str | Path) -> Holder | None:
-    """Who has a data file open by this name or by a link to it; ``None``: nobody."""
+    """The process that has a data file open by this name or a link to it; ``None``: none has."""
     beside = _beside(os.path.realpath(path))
     try:
         handle = os.open(beside, os.O_RDWR | os.O_CLOEXEC)
@@ -181,7 +181,7 @@ def _beside(path: str) -> str:
 
 
 def _check_ours(path: str) -> None:
-    """What is at a name that is ours is to be a file of that one name, or nothing.
+    """Check that what is at a name of ours is a file of that one name, or nothing.
 
     It is written to, and whose else it is would lose it.
 

@@ -77,7 +77,7 @@ class Numbering:
 
 
 def scope_prefix(scope: int) -> bytes:
-    """What the keys of a scope begin with."""
+    """The beginning of the keys of a scope."""
     return scope.to_bytes(4, "big")
 
 

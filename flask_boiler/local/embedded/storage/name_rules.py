@@ -1,4 +1,4 @@
-"""Names of databases and documents, and which of them Firestore takes."""
+"""The rules for names of databases, documents and fields: which ones Firestore takes."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _is_numeric_id(segment: str) -> bool:
 
 
 def check_parent(name: str) -> tuple[str, str]:
-    """What collections are below: a document, or the documents of a database; world and path.
+    """The world and the path of a parent of collections: a document, or a database's documents.
 
     :raises Refusal: INVALID_ARGUMENT.
     """

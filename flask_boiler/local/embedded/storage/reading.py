@@ -1,4 +1,4 @@
-"""Reading the tables: the state of all databases at one time."""
+"""A reading of the tables: the state of all databases at one time."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Reading:
         return [self.document(name) for name in names]
 
     def version(self, doc: int, present: StoredDocument | None) -> StoredDocument | None:
-        """What a document was at this time, by its number and what it is at present."""
+        """The version of a document at this time, by its number and its version at present."""
         if present is not None and present.updated <= self.time:
             return present
         if self.is_newest:
@@ -73,7 +73,7 @@ class Reading:
         return StoredDocument(row[2], row[0])
 
     def commits_since(self, world: str, after: int) -> list[Commit]:
-        """What was committed later than a time and up to this one, in order."""
+        """The commits later than a time and up to this one, in order."""
         rows = self.connection.execute(
             "SELECT time, docs FROM commits WHERE time > ? AND time <= ? AND world = ?"
             " ORDER BY time",

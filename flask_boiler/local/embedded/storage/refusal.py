@@ -1,4 +1,4 @@
-"""What the server answers instead of a result."""
+"""A refusal: the status with which a call ends instead of a result."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ class Refusal(Exception):
 
 
 def invalid(details: str) -> Refusal:
-    """The request can never succeed."""
+    """A refusal because the request can never succeed."""
     return Refusal(grpc.StatusCode.INVALID_ARGUMENT, details)
 
 
 def not_found(details: str) -> Refusal:
-    """What the request needs does not exist."""
+    """A refusal because what the request needs does not exist."""
     return Refusal(grpc.StatusCode.NOT_FOUND, details)
 
 
 def failed_precondition(details: str) -> Refusal:
-    """The request does not fit the present state."""
+    """A refusal because the request does not fit the present state."""
     return Refusal(grpc.StatusCode.FAILED_PRECONDITION, details)
 
 
 def aborted(details: str) -> Refusal:
-    """Somebody else was faster; the whole transaction may be tried again."""
+    """A refusal because somebody else was faster; the whole transaction may be tried again."""
     return Refusal(grpc.StatusCode.ABORTED, details)
 
 
 def unimplemented(details: str) -> Refusal:
-    """Firestore can do this and this server cannot."""
+    """A refusal because Firestore can do this and this server cannot."""
     return Refusal(grpc.StatusCode.UNIMPLEMENTED, details)

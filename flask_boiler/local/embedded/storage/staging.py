@@ -1,4 +1,4 @@
-"""What one commit is about to do, and writing it into the tables."""
+"""The documents that one commit is about to change, and their writing into the tables."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Staging:
         return Reading(self._numbering, self._connection, self.time, is_newest=True)
 
     def changes(self) -> Iterator[tuple[str, Row | None, StoredDocument | None]]:
-        """What is staged and differs from what is stored."""
+        """The documents that are staged and differ from what is stored: name, row, new version."""
         for name, after in self._staged.items():
             before = self._found[name]
             if before is not None or after is not None:

@@ -134,7 +134,7 @@ class Storage:
         return request.outcome()
 
     def commits_since(self, world: str, after: int, until: int) -> list[Commit]:
-        """What was committed later than a time and up to another, in order.
+        """The commits later than a time and up to another, in order.
 
         Together with the feed this replays any position: subscribe, take ``read_time()`` as
         ``until``, replay, then drop what the feed delivers up to ``until``.
@@ -297,7 +297,7 @@ class Storage:
 
 
 class _Request(Generic[T]):
-    """Somebody waits for this work to be committed."""
+    """A request to commit some work, which somebody waits for."""
 
     def __init__(self, world: str, work: Callable[[Staging], T]) -> None:
         self.world = world

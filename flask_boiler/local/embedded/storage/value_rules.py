@@ -1,4 +1,4 @@
-"""Which values Firestore takes, and the form it keeps them in."""
+"""The rules for values: which ones Firestore takes, and the form it keeps them in."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _check_vector(fields: Any) -> None:
 
 
 def _check_stored_vector(fields: Any, *, in_array: bool) -> None:
-    """What may be asked for and not kept."""
+    """Check a vector that is to be kept: others may be asked for only."""
     if any(isnan(number.double_value) for number in fields["value"].array_value.values):
         raise invalid("Vector cannot contain NaN values.")
     if in_array:

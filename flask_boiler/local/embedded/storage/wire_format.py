@@ -33,7 +33,7 @@ def timestamp(time_us: int) -> Any:
 
 
 def timestamp_bytes(time_us: int) -> bytes:
-    """The same, serialized."""
+    """A time of the server as a serialized ``Timestamp``."""
     return bytes(timestamp(time_us).SerializeToString())
 
 

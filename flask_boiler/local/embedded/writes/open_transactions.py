@@ -33,7 +33,7 @@ _Result = list[tuple[str, int]]
 
 
 class Transaction:
-    """One transaction: since when, reading what.
+    """A transaction: since when it is open, and what it has read.
 
     :param read_time: a read-only one reads at this time; ``None``: it may write.
     """
@@ -55,7 +55,7 @@ class Transaction:
         return self.read_time is not None
 
     def note_document(self, reading: Reading, name: str, found: StoredDocument | None) -> None:
-        """It has read this document, or that there is none."""
+        """Note that it has read this document, or that there is none."""
         if not self.is_read_only:
             with self._lock:
                 self._documents[name] = 0 if found is None else found.updated
@@ -63,7 +63,7 @@ class Transaction:
                 self._valid_at = min(self._valid_at or reading.time, reading.time)
 
     def note_query(self, reading: Reading, query: Query, found: Iterable[StoredDocument]) -> None:
-        """It has read this result."""
+        """Note that it has read this result."""
         if not self.is_read_only:
             with self._lock:
                 self._queries.append((query, _result(found)))
@@ -101,7 +101,7 @@ def _conflict(what: str) -> Exception:
 
 
 class Transactions:
-    """All transactions that are open.
+    """The transactions that are open.
 
     :param lifetime_s: how long one may take.
     :param idle_s: how long one may do nothing.
@@ -158,7 +158,7 @@ class Transactions:
             return transaction
 
     def end(self, token: bytes) -> None:
-        """It is over; nothing happens if it was already.
+        """Forget a transaction, which is over; nothing happens if it was already.
 
         :raises Refusal: INVALID_ARGUMENT: there never was one of this token.
         """

@@ -1,4 +1,4 @@
-"""Taking documents out of a storage into a plain file, putting them in, and clearing.
+"""Exports and imports of a database as plain files, and clearing it.
 
 The file is text: a first line that says what it is, then a document on each line, in the JSON
 that protobuf defines for ``google.firestore.v1.Document``. So it can be read, compared, searched
