@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
-import marshmallow
-
+from flask_boiler.attrs.attributed import Attributed, Link
 from flask_boiler.attrs.kinds.any_kind import AnyKind
 from flask_boiler.attrs.kinds.choice_kinds import OptionalKind
 from flask_boiler.attrs.kinds.kind import Kind
@@ -16,14 +15,11 @@ from flask_boiler.attrs.kinds.mismatch import Mismatch, StoredMismatch
 from flask_boiler.attrs.model_state import UNSET, ModelState
 from flask_boiler.attrs.operators import FieldOperators, NestedField, nested
 from flask_boiler.attrs.type_source import TypeSource
-from flask_boiler.attrs.validating import Validators, flattened
+from flask_boiler.attrs.validating import require_valid
 from flask_boiler.firestore.native import DELETE_FIELD, copied, is_transform
 from flask_boiler.ground.callbacks import require_plain, require_result
 from flask_boiler.ground.errors import DeclarationError, QueryError, ValidationError
 from flask_boiler.ground.naming import is_reserved_field
-
-if TYPE_CHECKING:
-    from flask_boiler.models.model import Model
 
 __all__ = ["Attr", "AttributeOptions", "Resolved"]
 
@@ -300,7 +296,7 @@ class Attr(FieldOperators, Generic[T]):
 
     # -- values
 
-    def value_of(self, instance: Model) -> T:
+    def value_of(self, instance: Attributed) -> T:
         """The value that lies under a getter: what was read from the document, or put.
 
         :raises StoredDataError: what a document has is not of the declared type, or is required
@@ -328,7 +324,7 @@ class Attr(FieldOperators, Generic[T]):
         except Mismatch as mismatch:
             raise ValidationError(mismatch.below(self.attribute_name), where=where) from mismatch
 
-    def is_unset(self, instance: Model) -> bool:
+    def is_unset(self, instance: Attributed) -> bool:
         """Whether it has neither a getter nor a value nor a default.
 
         :raises ValidationError: as ``value_of`` does.
@@ -340,7 +336,7 @@ class Attr(FieldOperators, Generic[T]):
         except Mismatch as mismatch:
             raise self._error(instance, mismatch) from mismatch
 
-    def put(self, instance: Model, value: Any) -> None:
+    def put(self, instance: Attributed, value: Any) -> None:
         """Set the value that lies under a getter or a setter."""
         state = instance._model_state
         if value is DELETE_FIELD:
@@ -351,7 +347,7 @@ class Attr(FieldOperators, Generic[T]):
         state.values[self.attribute_name] = value
         state.defaulted.pop(self.attribute_name, None)
 
-    def initialize(self, instance: Model) -> None:
+    def initialize(self, instance: Attributed) -> None:
         """Give a new object the value that ``initialize`` or ``.init`` computes."""
         if self._finit is not None:
             self.__set__(instance, self._finit(instance))
@@ -365,14 +361,14 @@ class Attr(FieldOperators, Generic[T]):
         """
         return value if value is None or is_transform(value) else self.kind.adopt(value)
 
-    def adopt_for(self, instance: Model, value: Any) -> Any:
+    def adopt_for(self, instance: Attributed, value: Any) -> Any:
         """As ``adopt`` does, for an instance whose present value may matter.
 
         :raises Mismatch: nothing can be made of it.
         """
         return self.adopt(value)
 
-    def has_own_value(self, instance: Model) -> bool:
+    def has_own_value(self, instance: Attributed) -> bool:
         """Whether what it reads as may be another value than the stored one."""
         state, name = instance._model_state, self.attribute_name
         return self._fget is not None or name in state.values or name in state.related
@@ -389,7 +385,7 @@ class Attr(FieldOperators, Generic[T]):
             raise Mismatch(NULL)
         return None
 
-    def dump(self, instance: Model, *, bare: bool = False) -> Any:
+    def dump(self, instance: Attributed, *, bare: bool = False) -> Any:
         """The stored form of the instance's value, validated; ``UNSET`` if it has none.
 
         :param bare: leave out what the framework adds to embedded models.
@@ -397,14 +393,14 @@ class Attr(FieldOperators, Generic[T]):
         """
         return self._dump_of(instance, self.held_by(instance), bare=bare)
 
-    def _dump_of(self, instance: Model, held: Any, *, bare: bool) -> Any:
+    def _dump_of(self, instance: Attributed, held: Any, *, bare: bool) -> Any:
         if held is not UNSET:
             return self.dump_held(held, bare=bare)
         if self.required:
             raise self._missing_in(instance)
         return self.unset_form(instance)
 
-    def unset_form(self, instance: Model) -> Any:
+    def unset_form(self, instance: Attributed) -> Any:
         """What is stored while it has no value: null if ``None`` is declared, or else nothing.
 
         A query finds null, and an order keeps it; a field that is not there it does not.
@@ -412,9 +408,9 @@ class Attr(FieldOperators, Generic[T]):
         if not (self._resolved or self._resolve()).stored_as_null:
             return UNSET
         removed = self.attribute_name in instance._model_state.removed
-        return UNSET if removed or instance._options.exclude_unset else None
+        return UNSET if removed or instance._exclude_unset else None
 
-    def held_by(self, instance: Model) -> Any:
+    def held_by(self, instance: Attributed) -> Any:
         """What the instance has now, by its getter if there is one; ``UNSET`` if it has nothing.
 
         :raises Mismatch: what is stored is not of the declared type.
@@ -456,16 +452,13 @@ class Attr(FieldOperators, Generic[T]):
         """Raise :class:`Mismatch` if the value is not valid."""
         self._dump_value(value)
 
-    def check_input(self, value: Any) -> None:
-        """As ``check`` does, for a value from outside; it may read what the value refers to.
+    def required_paths(self, value: Any) -> Iterable[tuple[str, str]]:
+        """The documents that have to exist where a value refers to them: names and paths."""
+        return self.kind.required_paths(value)
 
-        :raises Mismatch: also if a document does not exist that has to.
-        """
-        from flask_boiler.attrs.relations import required_links
-        from flask_boiler.models import nesting
-
-        self.check(value)
-        nesting.require_existing(required_links(self.kind, value), None)
+    def links_in(self, value: Any) -> Iterable[Link]:
+        """The references in a value that have to lead to documents of a class, if to any."""
+        return ()
 
     def to_stored(self, value: Any) -> Any:
         """The stored form of a value.
@@ -477,7 +470,7 @@ class Attr(FieldOperators, Generic[T]):
         except Mismatch as mismatch:
             raise mismatch.error(self.attribute_name) from mismatch
 
-    def _current(self, instance: Model) -> Any:
+    def _current(self, instance: Attributed) -> Any:
         state = instance._model_state
         if self.data_key in state.stale and self.attribute_name not in state.values:
             instance._reread()
@@ -489,7 +482,7 @@ class Attr(FieldOperators, Generic[T]):
                 state.values[self.attribute_name] = value
         return self._default(state) if value is UNSET else value
 
-    def _load_for(self, instance: Model, stored: Any) -> Any:
+    def _load_for(self, instance: Attributed, stored: Any) -> Any:
         """As ``load`` does; of a document, what is wrong is known as stored so, also in parts."""
         state = instance._model_state
         if not state.is_stored:
@@ -502,7 +495,7 @@ class Attr(FieldOperators, Generic[T]):
             part._model_state.part_of = f"{instance._where()}, {self.attribute_name}"
         return value
 
-    def _missing_in(self, instance: Model) -> Mismatch:
+    def _missing_in(self, instance: Attributed) -> Mismatch:
         state = instance._model_state
         # It may be input that took away what the document has.
         as_stored = state.is_stored and self.attribute_name not in state.values
@@ -533,10 +526,10 @@ class Attr(FieldOperators, Generic[T]):
             return None
         stored = self.kind.dump(value, bare=bare)
         if self.options.validators:
-            _run(self.options.validators, value)
+            require_valid(self.options.validators, value)
         return stored
 
-    def _error(self, instance: Model, mismatch: Mismatch) -> ValidationError:
+    def _error(self, instance: Attributed, mismatch: Mismatch) -> ValidationError:
         return mismatch.error(self.attribute_name, where=instance._where())
 
     # -- queries
@@ -582,10 +575,3 @@ class Resolved:
 
 def _require_plain(function: Any, what: str) -> None:
     require_plain(function, what, error=DeclarationError)
-
-
-def _run(validators: tuple[Callable[[Any], Any], ...], value: Any) -> None:
-    try:
-        Validators(*validators)(value)
-    except marshmallow.ValidationError as error:
-        raise Mismatch(flattened(error.messages)) from error

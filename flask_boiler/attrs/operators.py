@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
+from flask_boiler.attrs.attributed import AttributedDocument
+from flask_boiler.attrs.condition import Condition
 from flask_boiler.attrs.kinds.any_kind import AnyKind
 from flask_boiler.attrs.kinds.kind import Kind
 from flask_boiler.attrs.kinds.mismatch import Mismatch
-from flask_boiler.attrs.kinds.relation_kind import RelationKind, is_document
+from flask_boiler.attrs.kinds.relation_kind import RelationKind
 from flask_boiler.firestore.field_path import field_path, read_field_path
 from flask_boiler.firestore.native import is_transform
 from flask_boiler.ground.errors import QueryError
 from flask_boiler.ground.naming import is_reserved_field, nearest
 from flask_boiler.ground.values import FieldFilter, Operator
-
-if TYPE_CHECKING:
-    from flask_boiler.attrs.condition import Condition
 
 __all__ = ["F", "FieldOperators", "NestedField", "nested"]
 
@@ -142,8 +141,6 @@ class FieldOperators:
         raise TypeError(f"'in' cannot make a condition: write {self!r}.contains({value!r})")
 
     def _condition(self, operator: Operator, value: Any) -> Condition:
-        from flask_boiler.attrs.condition import Condition
-
         return Condition(FieldFilter(self.stored_path, operator, value), self._declared_by())
 
     def _ordered(self, value: Any) -> Any:
@@ -175,7 +172,7 @@ class FieldOperators:
             raise QueryError(f"{self!r}: {texts}") from mismatch
 
     def _dump_operand(self, kind: Kind, value: Any) -> Any:
-        if isinstance(kind, AnyKind) and is_document(value):
+        if isinstance(kind, AnyKind) and isinstance(value, AttributedDocument):
             # What has no type is compared with what a relation would have stored.
             return RelationKind(None).dump(value)
         return kind.dump(value)

@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import gc
 import weakref
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TypeVar
 
+from flask_boiler.attrs.attributed import Attributed
 from flask_boiler.ground.errors import DuplicateModelError, UnknownModelError
 from flask_boiler.ground.naming import nearest
-
-if TYPE_CHECKING:
-    from flask_boiler.models.model import Model
 
 __all__ = [
     "descendants",
@@ -36,12 +35,14 @@ __all__ = [
     "withdraw",
 ]
 
-_by_type_name: dict[str, list[weakref.ref[type[Model]]]] = {}
+A = TypeVar("A", bound=Attributed)
+
+_by_type_name: dict[str, list[weakref.ref[type[Attributed]]]] = {}
 #: How many classes were registered and withdrawn so far.
 _changes = {"count": 0}
 
 
-def register(model: type[Model]) -> None:
+def register(model: type[Attributed]) -> None:
     """Make a class known under its ``obj_type``.
 
     :raises DuplicateModelError: another class could own the same documents.
@@ -55,7 +56,7 @@ def register(model: type[Model]) -> None:
     _changes["count"] += 1
 
 
-def _refuse_rival(name: str, model: type[Model]) -> None:
+def _refuse_rival(name: str, model: type[Attributed]) -> None:
     rival = _rival(name, model)
     if rival is not None:
         # A class is always part of a reference cycle: one that nobody uses any more is still
@@ -67,14 +68,14 @@ def _refuse_rival(name: str, model: type[Model]) -> None:
         raise DuplicateModelError(_complaint(name, model, rival))
 
 
-def withdraw(model: type[Model]) -> None:
+def withdraw(model: type[Attributed]) -> None:
     """Forget a class whose declaration is refused after all."""
     for name in model.own_type_names():
         _by_type_name[name] = [weakref.ref(m) for m in _alive(name) if m is not model]
     _changes["count"] += 1
 
 
-def models() -> list[type[Model]]:
+def models() -> list[type[Attributed]]:
     """All registered classes."""
     return list(dict.fromkeys(m for name in list(_by_type_name) for m in _alive(name)))
 
@@ -84,10 +85,10 @@ def version() -> int:
     return _changes["count"]
 
 
-def descendants(model: type[Model]) -> list[type[Model]]:
+def descendants(model: type[A]) -> list[type[A]]:
     """The registered classes at or below this one, in the order of their declaration."""
-    found: dict[type[Model], None] = {}
-    waiting: list[type[Model]] = [model]
+    found: dict[type[A], None] = {}
+    waiting: list[type[A]] = [model]
     while waiting:
         candidate = waiting.pop(0)
         if candidate not in found and _is_registered(candidate):
@@ -97,8 +98,8 @@ def descendants(model: type[Model]) -> list[type[Model]]:
 
 
 def resolve(
-    asked: type[Model], type_name: str, *, where: str = "", collection: str | None = None
-) -> type[Model]:
+    asked: type[A], type_name: str, *, where: str = "", collection: str | None = None
+) -> type[A]:
     """The class at or below ``asked`` that has this ``obj_type``.
 
     :param collection: the id of the collection that the document lies in, which decides between
@@ -124,7 +125,7 @@ def is_known(type_name: str, *, collection: str | None = None) -> bool:
     return any(collection in (None, model._collection_id()) for model in concrete)
 
 
-def find(name: str, *, near: type | None = None) -> type[Model]:
+def find(name: str, *, near: type | None = None) -> type[Attributed]:
     """The class of this name; of several, the one from the module of ``near``.
 
     :raises UnknownModelError: there is none, or several elsewhere.
@@ -150,7 +151,7 @@ def _names() -> list[str]:
     return [model.__name__ for refs in _by_type_name.values() for r in refs if (model := r())]
 
 
-def _alive(name: str) -> list[type[Model]]:
+def _alive(name: str) -> list[type[Attributed]]:
     refs = [ref for ref in _by_type_name.get(name, ()) if ref() is not None]
     if refs:
         _by_type_name[name] = refs
@@ -159,11 +160,11 @@ def _alive(name: str) -> list[type[Model]]:
     return [model for ref in refs if (model := ref()) is not None]
 
 
-def _is_registered(model: type[Model]) -> bool:
+def _is_registered(model: type[Attributed]) -> bool:
     return any(known is model for known in _alive(model.type_name()))
 
 
-def _forget_replaced(name: str, model: type[Model]) -> None:
+def _forget_replaced(name: str, model: type[Attributed]) -> None:
     kept = [known for known in _alive(name) if not _same_place(known, model)]
     _by_type_name[name] = [weakref.ref(known) for known in kept]
 
@@ -172,12 +173,12 @@ def _same_place(one: type, other: type) -> bool:
     return (one.__module__, one.__qualname__) == (other.__module__, other.__qualname__)
 
 
-def _rival(name: str, model: type[Model]) -> type[Model] | None:
+def _rival(name: str, model: type[Attributed]) -> type[Attributed] | None:
     scopes = model._scopes()
     return next((known for known in _alive(name) if scopes & known._scopes()), None)
 
 
-def _complaint(name: str, model: type[Model], rival: type[Model]) -> str:
+def _complaint(name: str, model: type[Attributed], rival: type[Attributed]) -> str:
     return (
         f"{_spelled(model)} has the obj_type {name!r}, as {_spelled(rival)} has, and a document "
         "could be either's: rename one of them, or give it another Meta.obj_type, "
@@ -185,7 +186,7 @@ def _complaint(name: str, model: type[Model], rival: type[Model]) -> str:
     )
 
 
-def _unresolved(asked: type[Model], type_name: str, fitting: list[type[Model]], where: str) -> str:
+def _unresolved(asked: type[A], type_name: str, fitting: list[type[A]], where: str) -> str:
     subject = f"{where} has the obj_type {type_name!r}" if where else f"obj_type {type_name!r}"
     if fitting:
         return f"{subject}, which may be any of {_listed(fitting)}: ask for one of these"
@@ -202,5 +203,5 @@ def _spelled(model: type) -> str:
     return f"{model.__module__}.{model.__qualname__}"
 
 
-def _listed(models: list[type[Model]]) -> str:
+def _listed(models: Iterable[type]) -> str:
     return ", ".join(_spelled(model) for model in models)

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.attrs.kinds.choice_kinds import OptionalKind
-from flask_boiler.attrs.kinds.container_kinds import DictKind, ListKind, ManyKind
-from flask_boiler.attrs.kinds.embed_kind import EmbedKind
-from flask_boiler.attrs.kinds.kind import Kind
+from flask_boiler.attrs.attributed import Attributed, AttributedDocument, Link
+from flask_boiler.attrs.kinds.container_kinds import ManyKind, named_items
 from flask_boiler.attrs.kinds.mismatch import Mismatch, StoredMismatch, collect
 from flask_boiler.attrs.kinds.nested_kind import NestedKind, Revision
-from flask_boiler.attrs.kinds.relation_kind import RelationKind, is_document
 from flask_boiler.attrs.model_state import UNSET
 from flask_boiler.firestore.native import BaseDocumentReference, is_transform
 
-if TYPE_CHECKING:
-    from flask_boiler.models.domain_model import DomainModel
-    from flask_boiler.models.model import Model
-
 __all__ = [
-    "Link",
     "NestedRelationAttr",
+    "NestingDocument",
     "Related",
     "RelationAttr",
-    "required_links",
 ]
 
 T = TypeVar("T")
@@ -54,21 +45,18 @@ class RelationAttr(Attr[T]):
         return references
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A reference in a value from outside.
+class NestingDocument(AttributedDocument):
+    """A document whose nested relations read as the related models, which it can load."""
 
-    :param name: the dotted way to it.
-    :param target: the class that the document has to be of.
-    """
+    #: Its relations whose documents are loaded and saved with it.
+    _nested: ClassVar[tuple[NestedRelationAttr[Any], ...]] = ()
 
-    name: str
-    path: str
-    target: type[Any]
+    def _load_related(self, attribute: NestedRelationAttr[Any]) -> None:
+        """Have the attribute fulfilled: read what it wants, through what is in force.
 
-    def below(self, name: str) -> Link:
-        """As seen from what has the value under ``name``."""
-        return replace(self, name=".".join(filter(None, (name, self.name))))
+        :raises Mismatch: it leads to a document of another class.
+        """
+        raise NotImplementedError
 
 
 class Related:
@@ -89,7 +77,9 @@ class Related:
     @property
     def loaded(self) -> bool:
         """Whether it holds models only, and no reference that somebody has put there."""
-        return all(item is None or is_document(item) for item in _items(self.value))
+        return all(
+            item is None or isinstance(item, AttributedDocument) for item in _items(self.value)
+        )
 
     @property
     def references(self) -> Any:
@@ -97,15 +87,15 @@ class Related:
         return self._references if _places(self.value) == self._shown else self.value
 
     def confirm(self) -> None:
-        """It was stored as it is now."""
+        """Take what it is now as what is stored."""
         self._references, self._shown = self.references, _places(self.value)
 
 
 class NestedRelationAttr(RelationAttr[T]):
     """A relation that reads as the related models, which are loaded and saved with their owner.
 
-    Until somebody looks at it, the references are all there is; see
-    :mod:`flask_boiler.models.nesting`.
+    Until somebody looks at it, the references are all there is. Then it is loaded for all models
+    that were read together.
     """
 
     @property
@@ -133,7 +123,7 @@ class NestedRelationAttr(RelationAttr[T]):
             value = _mapped(value, _revised)
         super().__set__(instance, value)
 
-    def put(self, instance: Model, value: Any) -> None:
+    def put(self, instance: Attributed, value: Any) -> None:
         """Set the value that lies under a getter or a setter."""
         super().put(instance, value)
         instance._model_state.related.pop(self.attribute_name, None)
@@ -144,8 +134,6 @@ class NestedRelationAttr(RelationAttr[T]):
         :raises StoredDataError: what is stored leads to no document, or to one of another class.
         :raises ValidationError: the same of what was assigned.
         """
-        from flask_boiler.models import nesting
-
         related = instance._model_state.related.get(self.attribute_name)
         if related is not None and related.loaded:
             return related.value  # type: ignore[no-any-return]
@@ -155,31 +143,28 @@ class NestedRelationAttr(RelationAttr[T]):
         if held is None or is_transform(held):
             return held  # type: ignore[no-any-return]
         try:
-            if self.wanted(instance):
-                nesting.resolve(instance, self)
-            else:
-                self.fulfil(instance, lambda path: None)
+            self._load(instance)
         except Mismatch as mismatch:
             if self.is_as_read(instance) and instance._model_state.is_stored:
                 mismatch = StoredMismatch(mismatch.messages)
             raise mismatch.error(self.attribute_name, where=instance._where()) from mismatch
         return instance._model_state.related[self.attribute_name].value  # type: ignore[no-any-return]
 
-    def held_by(self, instance: Model) -> Any:
+    def held_by(self, instance: Attributed) -> Any:
         """The references, or the models that have taken their place; loads nothing."""
         related = instance._model_state.related.get(self.attribute_name)
         if related is not None and not self.computed:
             return related.references
         return super().held_by(instance)
 
-    def dump(self, instance: Model, *, bare: bool = False) -> Any:
+    def dump(self, instance: Attributed, *, bare: bool = False) -> Any:
         """The references; for a view, what the related models show."""
         held = self.held_by(instance)
         if bare and held is not UNSET and held is not None and not self.computed:
             held = self.value_of(instance)
         return self._dump_of(instance, held, bare=bare)
 
-    def adopt_for(self, instance: Model, value: Any) -> Any:
+    def adopt_for(self, instance: Attributed, value: Any) -> Any:
         """A value from outside: a dict of attributes changes the model that is there, or is new."""
         kind = self.related_kind
         maps = any(isinstance(item, Mapping) for item in [value, *_items(value)])
@@ -196,7 +181,15 @@ class NestedRelationAttr(RelationAttr[T]):
 
     # -- loading and saving
 
-    def wanted(self, instance: Model) -> list[str]:
+    def _load(self, instance: Attributed) -> None:
+        if self.wanted(instance):
+            # Who declares a nested relation is a document, or the declaration is refused.
+            assert isinstance(instance, NestingDocument)
+            instance._load_related(self)
+        else:
+            self.fulfil(instance, lambda path: None)
+
+    def wanted(self, instance: Attributed) -> list[str]:
         """The paths of what was not loaded yet.
 
         :raises Mismatch: what is stored or assigned leads to no document.
@@ -208,10 +201,12 @@ class NestedRelationAttr(RelationAttr[T]):
         if held is UNSET or is_transform(held):
             return []
         kind = self.related_kind
-        references = [i for i in _items(held) if i is not None and not is_document(i)]
-        return [kind.path_of(reference) for reference in references]
+        items = (item for item in _items(held) if item is not None)
+        return [kind.path_of(item) for item in items if not isinstance(item, AttributedDocument)]
 
-    def fulfil(self, instance: Model, find: Callable[[str], DomainModel | None]) -> None:
+    def fulfil(
+        self, instance: Attributed, find: Callable[[str], AttributedDocument | None]
+    ) -> None:
         """Read as what ``find`` gives for the paths that are wanted.
 
         :raises Mismatch: as ``find`` does, with the key of the list or dict.
@@ -223,87 +218,42 @@ class NestedRelationAttr(RelationAttr[T]):
         kind = self.related_kind
 
         def model_of(item: Any) -> Any:
-            return item if item is None or is_document(item) else find(kind.path_of(item))
+            known = item is None or isinstance(item, AttributedDocument)
+            return item if known else find(kind.path_of(item))
 
-        models = [is_document(item) for item in _items(held)]
+        models = [isinstance(item, AttributedDocument) for item in _items(held)]
         value = held if models and all(models) else _mapped(held, model_of)
         state.related[self.attribute_name] = Related(held, value)
 
-    def check_input(self, value: Any) -> None:
-        """As ``check`` does; what is referred to has to be of the class, if it is there.
-
-        :raises Mismatch: it is not.
-        """
-        from flask_boiler.models import nesting
-
-        super().check_input(value)
-        nesting.require_classes(self.links_in(value))
-
     def links_in(self, value: Any) -> Iterator[Link]:
         """The references in a value, also those in new models; what was loaded is known to fit."""
-        for key, item in _named_items(value):
-            if is_document(item):
+        for key, item in named_items(value):
+            if isinstance(item, NestingDocument):
                 yield from (link.below(key) for link in _links_of(item))
             elif item is not None and not isinstance(item, Revision) and not is_transform(item):
                 kind = self.related_kind
                 yield Link(key, kind.path_of(item), kind.model)
 
-    def is_as_read(self, instance: Model) -> bool:
+    def is_as_read(self, instance: Attributed) -> bool:
         """Whether it is what the document says, rather than something that was assigned."""
         state = instance._model_state
         stored = self.stored_in(state.stored)
         return stored is not UNSET and self.same(self._current(instance), stored)
 
-    def models_in(self, instance: Model) -> Collection[Any]:
+    def models_in(self, instance: Attributed) -> Collection[Any]:
         """The models that it holds now; loads nothing."""
         state, name = instance._model_state, self.attribute_name
         related = state.related.get(name)
         held = state.values.get(name) if related is None else related.value
-        return [item for item in _items(held) if is_document(item)]
+        return [item for item in _items(held) if isinstance(item, AttributedDocument)]
 
 
-def required_links(kind: Kind, value: Any, name: str = "") -> Iterator[Link]:
-    """The references in a value whose documents have to exist, also those in embedded models.
-
-    A model that a nested relation holds was loaded, or is stored with its owner.
-    """
-    if value is None or value is UNSET or is_transform(value):
-        return
-    match kind:
-        case RelationKind():
-            loaded = isinstance(kind, NestedKind) and isinstance(value, Revision)
-            if (
-                kind.must_exist
-                and not loaded
-                and not (isinstance(kind, NestedKind) and is_document(value))
-            ):
-                yield Link(name, kind.path_of(value), kind.model)
-        case OptionalKind():
-            yield from required_links(kind.inner, value, name)
-        case ManyKind() | ListKind() | DictKind():
-            for key, item in _named_items(value):
-                yield from required_links(kind.of, item, f"{name}.{key}" if name else key)
-        case EmbedKind():
-            for part, attribute in value.attributes().items():
-                held = attribute.held_by(value)
-                yield from required_links(attribute.kind, held, f"{name}.{part}" if name else part)
-
-
-def _links_of(model: Any) -> Iterator[Link]:
+def _links_of(model: NestingDocument) -> Iterator[Link]:
     for attribute in model._nested:
         # What a related model has assigned to it, and what is not looked at yet, is in its values.
         held = model._model_state.values.get(attribute.attribute_name)
         if held is not None and held is not UNSET:
             yield from (link.below(attribute.attribute_name) for link in attribute.links_in(held))
-
-
-def _named_items(value: Any) -> Iterable[tuple[str, Any]]:
-    """What is in a list or a dict by index or key, or the value alone by no name."""
-    if isinstance(value, Mapping):
-        return value.items()
-    if isinstance(value, list | tuple):
-        return ((str(index), item) for index, item in enumerate(value))
-    return [("", value)]
 
 
 def _items(value: Any) -> list[Any]:
@@ -320,7 +270,7 @@ def _mapped(value: Any, convert: Callable[[Any], Any]) -> Any:
     """
     if not isinstance(value, Mapping | list | tuple):
         return convert(value)
-    named = list(_named_items(value))
+    named = list(named_items(value))
     converted = collect(named, convert)
     pairs = zip(named, converted, strict=True)
     kept = {name: item for (name, _), item in pairs if item is not None}
@@ -335,7 +285,7 @@ def _places(value: Any) -> Any:
     """A value with models as the paths that they lie at, to be compared."""
 
     def place(item: Any) -> Any:
-        return item.doc_path if is_document(item) else item
+        return item.doc_path if isinstance(item, AttributedDocument) else item
 
     if isinstance(value, Mapping):
         return {key: place(item) for key, item in value.items()}

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from flask_boiler.attrs.attribute import Attr, AttributeOptions, Resolved
+from flask_boiler.attrs.attributed import Attributed, AttributedDocument, Link
 from flask_boiler.ground.errors import DeclarationError, RefusedError, UnknownModelError
-from flask_boiler.ground.naming import nearest
 
-if TYPE_CHECKING:
-    from flask_boiler.models.model import Model
-    from flask_boiler.viewmodels.store import Reference
-
-__all__ = ["ThroughAttr", "check_passing_through"]
+__all__ = ["PassingView", "ThroughAttr"]
 
 T = TypeVar("T")
+
+
+class PassingView(Attributed):
+    """A view whose attributes may pass through to those of the documents in its store."""
+
+    @classmethod
+    def _passed_through(cls, attribute: ThroughAttr[Any]) -> tuple[Attr[Any], bool]:
+        """The attribute that one of the view passes through to, and whether a root has it.
+
+        :raises DeclarationError: there is none.
+        :raises UnknownModelError: the slot's model is not declared yet.
+        """
+        raise NotImplementedError
 
 
 class ThroughAttr(Attr[T]):
@@ -57,9 +66,10 @@ class ThroughAttr(Attr[T]):
         :raises UnknownModelError: the slot's model is not declared yet.
         """
         if self._target is None:
-            slot = _slot_of(self, self._owner)
-            self._target = self._attribute_of(slot)
-            self._from_root = slot.is_root
+            view_cls = self._owner
+            if not (isinstance(view_cls, type) and issubclass(view_cls, PassingView)):
+                raise DeclarationError(f"{self!r} passes through a store, and only views have one")
+            self._target, self._from_root = view_cls._passed_through(self)
             if self.__doc__ is None:
                 self.__doc__ = self._target.__doc__
         return self._target
@@ -69,7 +79,7 @@ class ThroughAttr(Attr[T]):
         """Whether input from outside may not set it."""
         if super().read_only or self._fset is not self._pass_in:
             return super().read_only
-        return self.target.read_only or not self.target._owner._is_document
+        return self.target.read_only or not issubclass(self.target._owner, AttributedDocument)
 
     @property
     def input_validators(self) -> tuple[Callable[[Any], Any], ...]:
@@ -77,7 +87,7 @@ class ThroughAttr(Attr[T]):
         own = super().input_validators
         return (*self.target.input_validators, *own) if self._fset is self._pass_in else own
 
-    def adopt_for(self, instance: Model, value: Any) -> Any:
+    def adopt_for(self, instance: Attributed, value: Any) -> Any:
         """As the slot's attribute does.
 
         :raises Mismatch: nothing can be made of it.
@@ -93,11 +103,13 @@ class ThroughAttr(Attr[T]):
         if self._fset is self._pass_in:
             self.target.check(value)
 
-    def check_input(self, value: Any) -> None:
-        """As ``check`` does, for a value from outside; it may read what the value refers to."""
-        super().check(value)
-        if self._fset is self._pass_in:
-            self.target.check_input(value)
+    def required_paths(self, value: Any) -> Iterable[tuple[str, str]]:
+        """The documents that have to exist if the slot's attribute takes the value."""
+        return self.target.required_paths(value) if self._fset is self._pass_in else ()
+
+    def links_in(self, value: Any) -> Iterable[Link]:
+        """The references that the slot's attribute has to take."""
+        return self.target.links_in(value) if self._fset is self._pass_in else ()
 
     def _resolve(self) -> Resolved:
         if self._type is not None:
@@ -119,61 +131,6 @@ class ThroughAttr(Attr[T]):
             # It is declared later.
             return False
         return self._from_root and target.required
-
-    def _attribute_of(self, slot: Reference[Any]) -> Attr[Any]:
-        if slot.many:
-            raise DeclarationError(
-                f"{self!r} cannot pass through {slot.owner}.{slot.name}, which holds many "
-                "documents: compute it by a getter"
-            )
-        if slot.model is None:
-            raise DeclarationError(
-                f"{self!r} cannot pass through {slot.owner}.{slot.name}, which does not say what "
-                f"it holds: give its reference() the model"
-            )
-        known = slot.model.attributes()
-        if self.through_name not in known:
-            raise DeclarationError(
-                f"{self!r} passes through to {self.slot_name}.{self.through_name}, and "
-                f"{slot.model.__name__} has no attribute {self.through_name!r}"
-                f"{nearest(self.through_name, known)}"
-            )
-        found: Attr[Any] = known[self.through_name]
-        return found
-
-
-def check_passing_through(view_cls: Any) -> None:
-    """Check what the attributes of a view pass through to, as far as it is declared already.
-
-    :raises DeclarationError: there is no such slot or attribute.
-    """
-    for attribute in vars(view_cls).values():
-        if isinstance(attribute, ThroughAttr):
-            try:
-                _ = attribute.target
-            except UnknownModelError:
-                # Of a class that may be declared later: said when it is first read.
-                continue
-            except DeclarationError as error:
-                if not isinstance(error.__cause__, NameError):
-                    raise
-                # The same of the store.
-
-
-def _slot_of(attribute: ThroughAttr[Any], view_cls: Any) -> Reference[Any]:
-    from flask_boiler.viewmodels.view_model import ViewModel, store_class
-
-    if not (isinstance(view_cls, type) and issubclass(view_cls, ViewModel)):
-        raise DeclarationError(f"{attribute!r} passes through a store, and only views have one")
-    references = store_class(view_cls).references()
-    if attribute.slot_name not in references:
-        store = store_class(view_cls).__name__
-        known = ", ".join(references) or "none; annotate `store` with the class of the view's store"
-        raise DeclarationError(
-            f"{attribute!r} passes through to {attribute.slot_name}.{attribute.through_name}, and "
-            f"{store} has no reference {attribute.slot_name!r} (it has: {known})"
-        )
-    return references[attribute.slot_name]
 
 
 def _is_name(text: str) -> bool:

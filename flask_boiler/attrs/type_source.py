@@ -11,10 +11,12 @@ import types
 import typing
 from collections import abc
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from marshmallow.fields import Field
 
+from flask_boiler.attrs import registry
+from flask_boiler.attrs.attributed import Attributed, AttributedDocument
 from flask_boiler.attrs.kinds.any_kind import AnyKind
 from flask_boiler.attrs.kinds.choice_kinds import EnumKind, LiteralKind, OptionalKind, UnionKind
 from flask_boiler.attrs.kinds.container_kinds import DictKind, ListKind, TupleKind
@@ -32,9 +34,6 @@ from flask_boiler.attrs.kinds.scalar_kinds import (
 )
 from flask_boiler.firestore.native import BaseDocumentReference, GeoPoint, Vector
 from flask_boiler.ground.errors import DeclarationError, UnknownModelError
-
-if TYPE_CHECKING:
-    from flask_boiler.models.model import Model
 
 __all__ = ["BYTES", "GEO_POINT", "TIMESTAMP", "VECTOR", "TypeSource", "return_type"]
 
@@ -170,8 +169,6 @@ class _Reading:
             ) from error
 
     def _plain(self, annotation: Any) -> Kind:
-        from flask_boiler.models.model import Model
-
         if annotation in (Any, object) or isinstance(annotation, typing.TypeVar):
             return AnyKind()
         if annotation in _SCALARS:
@@ -185,14 +182,14 @@ class _Reading:
         if isinstance(annotation, type):
             if issubclass(annotation, enum.Enum):
                 return EnumKind(annotation)
-            if issubclass(annotation, Model):
+            if issubclass(annotation, Attributed):
                 return self._embedded(annotation)
             if issubclass(annotation, BaseDocumentReference):
                 return RelationKind(None)
         return self._field(annotation)
 
-    def _embedded(self, model: type[Model]) -> Kind:
-        if not model._is_document:
+    def _embedded(self, model: type[Attributed]) -> Kind:
+        if not issubclass(model, AttributedDocument):
             return EmbedKind(model, self._owner)
         raise DeclarationError(
             f"{_name(self._owner)} declares an attribute of type {model.__name__}, whose instances "
@@ -248,8 +245,6 @@ class _Names(dict[str, Any]):
         self._module_names = module_names
 
     def __missing__(self, name: str) -> Any:
-        from flask_boiler.attrs import registry
-
         if name in self._module_names or name in vars(_BUILTINS):
             raise KeyError(name)
         return registry.find(name, near=self._owner)

@@ -7,16 +7,17 @@ number, say, is a ``TypeError``. Where an attribute has no type, or several, a c
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 import marshmallow
 from marshmallow import validate
 
+from flask_boiler.attrs.kinds.mismatch import Mismatch
 from flask_boiler.ground.callbacks import require_result
 
-__all__ = ["Validators", "flattened"]
+__all__ = ["Validators", "flattened", "require_valid"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,17 @@ class Validators(validate.And):
         :raises ConfigurationError: a validator is a coroutine, and looked at nothing.
         """
         return validate.And(*(partial(_run, validator) for validator in self.validators))(value)
+
+
+def require_valid(validators: Iterable[Callable[[Any], Any]], value: Any) -> None:
+    """Check a value by validators.
+
+    :raises Mismatch: it fails one of them.
+    """
+    try:
+        Validators(*validators)(value)
+    except marshmallow.ValidationError as error:
+        raise Mismatch(flattened(error.messages)) from error
 
 
 def _run(validator: Callable[[Any], Any], value: Any) -> None:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask_boiler.attrs.kinds.mismatch import Mismatch, StoredMismatch
 from flask_boiler.attrs.model_state import UNDECLARED, UNSET
 from flask_boiler.firestore.field_path import field_path
-from flask_boiler.firestore.native import contains_transform, copied, same_value
+from flask_boiler.firestore.native import contains_transform, copied
 from flask_boiler.ground.errors import ValidationError
 from flask_boiler.ground.values import Precondition, Snapshot, Write
+from flask_boiler.models.collection import CollectionModel
+from flask_boiler.models.differences import changed_extra, differing, differs
 
-if TYPE_CHECKING:
-    from flask_boiler.models.domain_model import DomainModel
-    from flask_boiler.models.model import Model
-
-__all__ = ["Change", "changed", "is_unchanged", "only", "rebase", "take", "whole"]
+__all__ = ["Change", "changed", "only", "rebase", "take", "whole"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class Change:
     written: Collection[str]
 
 
-def whole(model: DomainModel, precondition: Precondition | None) -> Change:
+def whole(model: CollectionModel, precondition: Precondition | None) -> Change:
     """The document as it is, whatever is stored.
 
     :raises ValidationError: a value is not what its attribute declares.
@@ -43,29 +41,22 @@ def whole(model: DomainModel, precondition: Precondition | None) -> Change:
 
 
 def changed(
-    model: DomainModel, baseline: Mapping[str, Any], precondition: Precondition | None
+    model: CollectionModel, baseline: Mapping[str, Any], precondition: Precondition | None
 ) -> Change | None:
     """What is different from the document; ``None`` if nothing is.
 
     :param baseline: the stored fields of the document, as far as they are known.
     :raises ValidationError: a changed value is not what its attribute declares.
     """
-    differing = _differing(model, baseline)
-    dumped = _dumped(model, differing)
-    extra = _changed_extra(model, baseline)
+    dumped = _dumped(model, differing(model, baseline))
+    extra = changed_extra(model, baseline)
     if dumped or extra:
         extra |= _renamed(model, dumped, baseline)
     return _change(model, dumped, extra, baseline, precondition)
 
 
-def is_unchanged(model: Model) -> bool:
-    """Whether an instance is still what it was made from."""
-    baseline = model._model_state.stored
-    return not _differing(model, baseline) and not _changed_extra(model, baseline)
-
-
 def only(
-    model: DomainModel,
+    model: CollectionModel,
     names: Iterable[str],
     baseline: Mapping[str, Any],
     precondition: Precondition,
@@ -82,7 +73,7 @@ def only(
     return _change(model, _dumped(model, held), extra, baseline, precondition)
 
 
-def take(model: DomainModel, change: Change, update_time_ns: int) -> None:
+def take(model: CollectionModel, change: Change, update_time_ns: int) -> None:
     """Let the instance know that a change was applied.
 
     What it cannot know is read again when it is next looked at: what the server computed, and
@@ -110,23 +101,23 @@ def take(model: DomainModel, change: Change, update_time_ns: int) -> None:
         state.extra = {k: v for k, v in state.extra.items() if not contains_transform(v)}
 
 
-def rebase(model: DomainModel, snapshot: Snapshot) -> None:
+def rebase(model: CollectionModel, snapshot: Snapshot) -> None:
     """Take the document as it is now; what was changed and not saved stays changed."""
     state = model._model_state
     state.values = {
         name: value
         for name, value in state.values.items()
-        if _differs(model, name, value, state.stored)
+        if differs(model, name, value, state.stored)
     }
     state.related = {
         name: related
         for name, related in state.related.items()
-        if _differs(model, name, related.references, state.stored)
+        if differs(model, name, related.references, state.stored)
     }
     if state.extra is not None:
         known = model._data_keys
         fresh = {k: copied(v) for k, v in snapshot.fields.items() if k not in known}
-        merged = {**fresh, **_changed_extra(model, state.stored)}
+        merged = {**fresh, **changed_extra(model, state.stored)}
         state.extra = {k: v for k, v in merged.items() if v is not UNSET}
     state.stored = snapshot.fields
     state.update_time_ns = snapshot.update_time_ns
@@ -135,30 +126,7 @@ def rebase(model: DomainModel, snapshot: Snapshot) -> None:
     state.group = None
 
 
-def _differing(model: Model, baseline: Mapping[str, Any]) -> dict[str, Any]:
-    """By attribute, the values that are not what the baseline says."""
-    held = {
-        name: attribute.held_by(model)
-        for name, attribute in model.attributes().items()
-        if attribute.options.export_enabled and attribute.has_own_value(model)
-    }
-    return {name: value for name, value in held.items() if _differs(model, name, value, baseline)}
-
-
-def _differs(model: Model, name: str, value: Any, baseline: Mapping[str, Any]) -> bool:
-    state, attribute = model._model_state, model.attributes()[name]
-    stored = attribute.stored_in(baseline)
-    if stored is not UNSET:
-        held = attribute.unset_form(model) if value is UNSET else value
-        return held is UNSET or not attribute.same(held, stored)
-    if attribute.data_key in state.stale:
-        return True
-    if name in state.defaulted:
-        return not attribute.same(value, state.defaulted[name])
-    return value is not UNSET
-
-
-def _dumped(model: Model, held: Mapping[str, Any]) -> dict[str, Any]:
+def _dumped(model: CollectionModel, held: Mapping[str, Any]) -> dict[str, Any]:
     wrong: dict[str, list[str]] = {}
     values: dict[str, Any] = {}
     for name, value in held.items():
@@ -175,21 +143,8 @@ def _dumped(model: Model, held: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _changed_extra(model: Model, baseline: Mapping[str, Any]) -> dict[str, Any]:
-    state = model._model_state
-    if state.extra is None:
-        return {}
-    known = model._data_keys
-    before = {name: value for name, value in baseline.items() if name not in known}
-    changes: dict[str, Any] = dict.fromkeys(before.keys() - state.extra.keys(), UNSET)
-    for name, value in state.extra.items():
-        if name not in before or not same_value(value, before[name]):
-            changes[name] = copied(value)
-    return changes
-
-
 def _renamed(
-    model: DomainModel, dumped: Mapping[str, Any], baseline: Mapping[str, Any]
+    model: CollectionModel, dumped: Mapping[str, Any], baseline: Mapping[str, Any]
 ) -> dict[str, Any]:
     """By field, what is stored under earlier names of the class and of attributes."""
     moved: dict[str, Any] = {}
@@ -204,7 +159,7 @@ def _renamed(
 
 
 def _change(
-    model: DomainModel,
+    model: CollectionModel,
     values: Mapping[str, Any],
     extra: Mapping[str, Any],
     baseline: Mapping[str, Any],

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Collection
-from typing import Any, ClassVar, Self, overload
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Self, overload
 
 from flask_boiler.attrs import registry
 from flask_boiler.attrs.kinds.kind import Kind
 from flask_boiler.attrs.kinds.mismatch import Mismatch, shown
 from flask_boiler.attrs.kinds.relation_kind import RelationKind, google_reference
 from flask_boiler.attrs.operators import FieldOperators
+from flask_boiler.attrs.relations import NestingDocument
 from flask_boiler.ground.errors import DeclarationError, ValidationError
 from flask_boiler.ground.naming import FRAMEWORK_PREFIX, id_fault
+from flask_boiler.ground.ports import Reader
 from flask_boiler.ground.values import HasPath, QuerySpec, document_path
-from flask_boiler.models.declaration import is_framework_class
+from flask_boiler.models.declared_model import is_framework_class
 from flask_boiler.models.model import Model
 
 __all__ = ["CollectionModel", "DocumentId", "Parent", "new_id"]
@@ -71,7 +73,7 @@ class _NameKind(RelationKind):
             ) from mismatch
 
 
-class CollectionModel(Model):
+class CollectionModel(Model, NestingDocument):
     """A model whose instances are documents of a collection.
 
     Classes below one share its collection, unless they have a ``Meta.collection_name`` of their
@@ -79,7 +81,6 @@ class CollectionModel(Model):
     """
 
     META_OPTIONS = Model.META_OPTIONS | {"collection_name", "parent"}
-    _is_document: ClassVar[bool] = True
 
     doc_id: DocumentId = DocumentId()
 
@@ -120,6 +121,16 @@ class CollectionModel(Model):
         return None if above is None else [*above, "*", *name]
 
     @classmethod
+    def _collections(cls) -> Iterator[list[str]]:
+        # Its own come first, and mostly do.
+        if is_framework_class(cls):
+            return
+        for model in dict.fromkeys([cls, *registry.descendants(cls)]):
+            segments = model.collection_segments()
+            if segments is not None:
+                yield segments
+
+    @classmethod
     def type_names(cls) -> list[str] | None:
         """The ``obj_type`` of this class and all below it that share its collection.
 
@@ -140,12 +151,7 @@ class CollectionModel(Model):
     @classmethod
     def collection_classes(cls) -> list[type[Self]]:
         """This class and all below it that share its collection, but for abstract ones."""
-        return [c for c in registry.descendants(cls) if cls._shares_collection(c)]  # type: ignore[misc]
-
-    @property
-    def doc_path(self) -> str:
-        """The document's path, relative to the database."""
-        return self._model_state.path
+        return [c for c in registry.descendants(cls) if cls._shares_collection(c)]
 
     @property
     def doc_ref(self) -> Any:
@@ -318,6 +324,19 @@ class CollectionModel(Model):
                 f"{cls.__qualname__} shares a collection with {root.__name__}, "
                 "and only obj_type tells their documents apart: do not exclude it"
             )
+
+    @classmethod
+    def _of_snapshot(cls, snapshot: Any, reader: Reader | None) -> Self:
+        """The object of a snapshot; in a transaction the one that is there already.
+
+        :param reader: what it was read through.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def _together(cls, snapshots: Sequence[Any], reader: Reader | None) -> list[Self]:
+        """The objects of snapshots that were read together, with what they refer to."""
+        raise NotImplementedError
 
     def _identity(self) -> dict[str, Any]:
         return {**super()._identity(), "doc_id": self.doc_id, "doc_ref": self.doc_path}

@@ -4,38 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import marshmallow
 
 from flask_boiler.attrs import registry
 from flask_boiler.attrs.annotations import attribute_types, local_names
 from flask_boiler.attrs.attribute import Attr, AttributeOptions
+from flask_boiler.attrs.attributed import Attributed, AttributedDocument
 from flask_boiler.attrs.declarations import ObjectType
 from flask_boiler.attrs.kinds.field_kind import FieldKind
 from flask_boiler.attrs.model_state import UNSET
 from flask_boiler.attrs.relations import NestedRelationAttr
 from flask_boiler.ground.errors import CyclicRelationError, DeclarationError, UnknownModelError
 from flask_boiler.ground.naming import field_name_of
+from flask_boiler.models.declared_model import DeclaredModel, is_framework_class
 from flask_boiler.models.model_options import METADATA, ModelOptions
-
-if TYPE_CHECKING:
-    from flask_boiler.models.model import Model
 
 __all__ = [
     "declared_attributes",
-    "is_framework_class",
     "nested_relations",
     "require_acyclic",
 ]
 
 
-def is_framework_class(cls: type) -> bool:
-    """Whether a class is part of this package, so has no documents of its own."""
-    return cls.__module__.partition(".")[0] == "flask_boiler"
-
-
-def declared_attributes(cls: type[Model], options: ModelOptions) -> Mapping[str, Attr[Any]]:
+def declared_attributes(cls: type[DeclaredModel], options: ModelOptions) -> Mapping[str, Attr[Any]]:
     """The attributes of a model: the parents' first, then its own, as declared.
 
     Makes what the class body only annotates, or inherits from a class that is no model, an
@@ -60,7 +53,7 @@ def _field_name(name: str, options: ModelOptions) -> str:
     return field_name_of(name) if options.case_conversion else name
 
 
-def _make_annotated(cls: type[Model]) -> None:
+def _make_annotated(cls: type[DeclaredModel]) -> None:
     assigned = [name for name, value in vars(cls).items() if isinstance(value, Attr)]
     annotated = attribute_types(cls, Attr)
     cls._declared_names = tuple(_in_order(list(annotated), assigned))
@@ -106,7 +99,7 @@ def _attribute_of_field(name: str, field: marshmallow.fields.Field[Any]) -> Attr
 def _adopt_from_mixins(cls: type) -> None:
     """Copy what classes that are no models declare, so that it can belong to this one."""
     for ancestor in cls.__mro__[1:]:
-        if _is_model(ancestor):
+        if issubclass(ancestor, Attributed):
             continue
         for name, source in attribute_types(ancestor, Attr).items():
             if name not in vars(cls) and name not in vars(ancestor):
@@ -115,12 +108,6 @@ def _adopt_from_mixins(cls: type) -> None:
         for name, attribute in mixed_in.items():
             if _lookup(cls, name) is attribute:
                 _add(cls, name, attribute.unbound_copy())
-
-
-def _is_model(cls: type) -> bool:
-    from flask_boiler.models.model import Model
-
-    return issubclass(cls, Model)
 
 
 def _add(cls: type, name: str, attribute: Attr[Any]) -> None:
@@ -145,8 +132,9 @@ def _require_free_name(cls: type, name: str) -> None:
     for ancestor in cls.__mro__[1:]:
         taken = is_framework_class(ancestor) and name in vars(ancestor)
         if taken and not isinstance(vars(ancestor)[name], Attr):
+            known = next(each for each in cls.__mro__ if is_framework_class(each))
             raise DeclarationError(
-                f"{cls.__qualname__}.{name} would hide {ancestor.__name__}.{name}: call the "
+                f"{cls.__qualname__}.{name} would hide {known.__name__}.{name}: call the "
                 f"attribute something else, such as {name}_ = attrs.bproperty(data_key={name!r})"
             )
 
@@ -201,7 +189,7 @@ def _require_distinct_fields(cls: type, attributes: Mapping[str, Attr[Any]]) -> 
 
 
 def nested_relations(
-    cls: type[Model], attributes: Mapping[str, Attr[Any]]
+    cls: type[DeclaredModel], attributes: Mapping[str, Attr[Any]]
 ) -> tuple[NestedRelationAttr[Any], ...]:
     """The relations whose documents are loaded and saved with the model's own.
 
@@ -209,13 +197,13 @@ def nested_relations(
     """
     found = [a for a in attributes.values() if isinstance(a, NestedRelationAttr) and not a.computed]
     for attribute in found:
-        if not cls._is_document:
+        if not issubclass(cls, AttributedDocument):
             raise DeclarationError(
                 f"{attribute!r} is a nested relation, and {cls.__qualname__} is no document that "
                 "could be loaded and saved with others: declare it in a DomainModel"
             )
         target = attribute.related_kind.known_model()
-        if target is not None and not target._is_document:
+        if target is not None and not issubclass(target, AttributedDocument):
             raise DeclarationError(
                 f"{attribute!r} is a relation to {target.__qualname__}, which is no document: "
                 "store it inside with attrs.embed()"
@@ -223,7 +211,7 @@ def nested_relations(
     return tuple(found)
 
 
-def require_acyclic(cls: type[Model]) -> None:
+def require_acyclic(cls: type[DeclaredModel]) -> None:
     """Check that no chain of nested relations leads from a newly declared class back to it.
 
     A relation leads to its model and to every class below, for a document may be of any.
@@ -242,7 +230,7 @@ def require_acyclic(cls: type[Model]) -> None:
 
 
 def _way_to(
-    goal: type[Model], start: type[Model], seen: set[type[Model]]
+    goal: type[DeclaredModel], start: type[DeclaredModel], seen: set[type[DeclaredModel]]
 ) -> list[NestedRelationAttr[Any]] | None:
     seen.add(start)
     for attribute, reached in _related_classes(start):
@@ -255,10 +243,10 @@ def _way_to(
 
 
 def _related_classes(
-    cls: type[Model],
-) -> Iterator[tuple[NestedRelationAttr[Any], type[Model]]]:
+    cls: type[DeclaredModel],
+) -> Iterator[tuple[NestedRelationAttr[Any], type[DeclaredModel]]]:
     for attribute in cls._nested:
         target = attribute.related_kind.known_model()
-        if target is not None:
+        if target is not None and issubclass(target, DeclaredModel):
             for reached in dict.fromkeys([target, *registry.descendants(target)]):
                 yield attribute, reached

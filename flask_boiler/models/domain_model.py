@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
-from flask_boiler.attrs.kinds.mismatch import Mismatch
 from flask_boiler.attrs.model_state import ModelState
-from flask_boiler.attrs.relations import required_links
+from flask_boiler.attrs.relations import NestedRelationAttr
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.errors import ConflictError, DocumentNotFoundError, ValidationError
+from flask_boiler.ground.errors import DocumentNotFoundError
 from flask_boiler.ground.ports import Reader
 from flask_boiler.ground.readers import DirectReader, current_reader
-from flask_boiler.ground.values import HasPath, Precondition, Snapshot, Write
-from flask_boiler.models import changes, nesting
+from flask_boiler.ground.values import HasPath, Snapshot
+from flask_boiler.models import nesting, saving
+from flask_boiler.models.changes import rebase
 from flask_boiler.models.collection import CollectionModel, Parent, new_id
+from flask_boiler.models.query.query import Query
 from flask_boiler.transactions.running import current_transaction
 from flask_boiler.transactions.transaction import Transaction, TransactionReader
-
-if TYPE_CHECKING:
-    from flask_boiler.models.query.query import Query
 
 __all__ = ["DomainModel"]
 
@@ -124,8 +121,6 @@ class DomainModel(CollectionModel):
 
         :param parent: only those below this document.
         """
-        from flask_boiler.models.query.query import Query
-
         return Query(cls, cls._query_spec(parent))
 
     @classmethod
@@ -217,10 +212,7 @@ class DomainModel(CollectionModel):
             nothing is written.
         :raises ValidationError: a value is not what its attribute declares.
         """
-        transaction = transaction or current_transaction()
-        own = self._change(transaction, create=create, force=force)
-        related = self._related_changes(None, transaction, create=create, force=force)
-        _commit([(self, own), *related], transaction)
+        saving.save(self, transaction or current_transaction(), create=create, force=force)
 
     def update(
         self, *, force: bool = False, transaction: Transaction | None = None, **fields: Any
@@ -234,20 +226,13 @@ class DomainModel(CollectionModel):
         :raises DocumentNotFoundError: there is no such document.
         :raises ValidationError: a value is not what its attribute declares.
         """
-        transaction = transaction or current_transaction()
         known = self._model_state.update_time_ns
         declared = {k: v for k, v in fields.items() if k in self._attributes}
         self._take_undeclared({k: v for k, v in fields.items() if k not in declared})
         for name, value in declared.items():
             setattr(self, name, value)
-        blind = force or known is None
-        condition = Precondition(exists=True) if blind else Precondition(update_time_ns=known)
-        if transaction is not None and not blind:
-            transaction.require_current(self.doc_path, self._baseline(transaction) or {})
-        own = changes.only(self, fields, self._baseline(transaction) or {}, condition)
-        self._require_existing(own, transaction)
-        related = self._related_changes(fields, transaction, create=False, force=force)
-        _commit([(self, own), *related], transaction)
+        at = None if force else known
+        saving.update(self, list(fields), transaction or current_transaction(), at=at, force=force)
 
     def delete(self, *, transaction: Transaction | None = None) -> None:
         """Delete the document, whatever is stored there now; it may be gone already.
@@ -255,105 +240,22 @@ class DomainModel(CollectionModel):
         What it refers to stays, nested or not. The object keeps its values; saving it again
         makes the document anew.
         """
-        transaction = transaction or current_transaction()
-        _write(Write("delete", self.doc_path), transaction, lambda _: self._forget_stored())
-        if transaction is not None:
-            self._note_pending(transaction, None)
+        saving.delete(self, transaction or current_transaction())
 
-    def _change(
-        self, transaction: Transaction | None, *, create: bool, force: bool
-    ) -> changes.Change | None:
-        """What saving this document alone would write."""
-        change = self._unchecked_change(transaction, create=create, force=force)
-        self._require_existing(change, transaction)
-        return change
-
-    def _require_existing(
-        self, change: changes.Change | None, transaction: Transaction | None
-    ) -> None:
-        """Check that the documents exist whose references are written, where they have to."""
-        reader = None if transaction is None else transaction.reader
-        for name in () if change is None else change.written:
-            attribute = self._attributes[name]
-            if attribute.options.export_enabled and not attribute.computed:
-                links = required_links(attribute.kind, attribute.held_by(self), name)
-                try:
-                    nesting.require_existing(links, reader)
-                except Mismatch as mismatch:
-                    raise ValidationError(mismatch.messages, where=self.doc_path) from mismatch
-
-    def _unchecked_change(
-        self, transaction: Transaction | None, *, create: bool, force: bool
-    ) -> changes.Change | None:
-        baseline = self._baseline(transaction)
-        if baseline is None or create:
-            return changes.whole(self, Precondition(exists=False) if create else None)
-        known = self._model_state.update_time_ns
-        unchanged = None if force or known is None else Precondition(update_time_ns=known)
-        change = changes.changed(self, baseline, unchanged)
-        if change is not None and transaction is not None and not force:
-            transaction.require_current(self.doc_path, baseline)
-        return change
-
-    def _related_changes(
-        self,
-        names: Iterable[str] | None,
-        transaction: Transaction | None,
-        *,
-        create: bool,
-        force: bool,
-    ) -> list[_Saving]:
-        """What saving writes of the models that its nested relations hold."""
-        if not self._nested:
-            return []
-        savings: list[_Saving] = []
-        for model in nesting.with_related(self, names)[1:]:
-            if not model._is_deleted(transaction):
-                new = create and model._baseline(transaction) is None
-                savings.append((model, model._change(transaction, create=new, force=force)))
-        return savings
-
-    def _note_pending(self, transaction: Transaction, stored: Mapping[str, Any] | None) -> None:
-        self._model_state.pending = (transaction, stored)
-        transaction.identities.note_saved(self.doc_path, self, stored)
-
-    def _is_deleted(self, transaction: Transaction | None) -> bool:
-        state = self._model_state
-        if transaction is not None and state.pending is not None:
-            writer, stored = state.pending
-            if writer is transaction:
-                return stored is None
-        return state.deleted
-
-    def _baseline(self, transaction: Transaction | None) -> Mapping[str, Any] | None:
-        """The document that a write changes, as the transaction has it; ``None`` if there is none.
-
-        What was written in the transaction before counts, though it is not committed yet.
-        """
-        state = self._model_state
-        if transaction is not None and state.pending is not None:
-            writer, stored = state.pending
-            if writer is transaction:
-                return stored
-        return None if state.update_time_ns is None else state.stored
-
-    def _forget_stored(self) -> None:
-        self._model_state.update_time_ns = None
-        self._model_state.pending = None
-        self._model_state.deleted = True
+    def _load_related(self, attribute: NestedRelationAttr[Any]) -> None:
+        nesting.resolve(self, attribute)
 
     def _reread(self) -> None:
         path = self.doc_path
         snapshot = _documents([path], current_reader())[path]
         if not snapshot.exists:
             raise DocumentNotFoundError(path)
-        changes.rebase(self, snapshot)
+        rebase(self, snapshot)
 
     # -- inside
 
     @classmethod
     def _together(cls, snapshots: Sequence[Any], reader: Reader | None) -> list[Self]:
-        """The objects of snapshots that were read together, with what they refer to."""
         models = [cls._of_snapshot(snapshot, reader) for snapshot in snapshots]
         if any(model._nested for model in models):
             nesting.join(models, max(map(_read_time_ns, snapshots)), reader)
@@ -361,10 +263,6 @@ class DomainModel(CollectionModel):
 
     @classmethod
     def _of_snapshot(cls, snapshot: Any, reader: Reader | None) -> Self:
-        """The object of a snapshot; in a transaction the one that is there already.
-
-        :param reader: what it was read through.
-        """
         if not isinstance(snapshot, Snapshot):
             path, fields, time_ns = _of_google(snapshot)
         else:
@@ -392,7 +290,7 @@ class DomainModel(CollectionModel):
         held: Self | None = transaction.identities.find(path, cls)
         if held is not None:
             known = held._model_state.update_time_ns
-            if transaction.is_current(path, held._baseline(transaction), known):
+            if transaction.is_current(path, saving.baseline(held, transaction), known):
                 return held
         made = cls._of_state(ModelState(fields, path, update_time_ns), unknown_type)
         transaction.identities.add(path, made)
@@ -406,86 +304,8 @@ class DomainModel(CollectionModel):
         return instance
 
 
-#: A model, and what saving it writes.
-_Saving = tuple[DomainModel, changes.Change | None]
-
-
 def _documents(paths: Sequence[str], reader: Reader | None) -> Mapping[str, Snapshot]:
     return (reader or DirectReader(current_context().datastore)).documents(paths)
-
-
-def _commit(savings: Sequence[_Saving], transaction: Transaction | None) -> None:
-    """Write all of it in one commit: that of the transaction, or else now."""
-    writing = [(model, change) for model, change in savings if change is not None]
-    if not writing:
-        return
-    _require_one_of_each([model for model, _ in writing])
-    if transaction is not None:
-        transaction.write_all(_writes(writing))
-        for model, change in writing:
-            model._note_pending(transaction, change.stored)
-    elif len(writing) == 1:
-        ((model, change),) = writing
-        _write(change.write, None, partial(changes.take, model, change))
-    else:
-        _commit_together(writing)
-
-
-def _require_one_of_each(models: Sequence[DomainModel]) -> None:
-    seen: set[str] = set()
-    for model in models:
-        if model.doc_path in seen:
-            raise ConflictError(
-                f"{model.doc_path} would be written twice, from two objects that were both changed "
-                "and know nothing of each other: change one of them",
-                path=model.doc_path,
-            )
-        seen.add(model.doc_path)
-
-
-def _writes(
-    writing: Sequence[tuple[DomainModel, changes.Change]],
-) -> list[tuple[Write, Callable[[int], None]]]:
-    return [(change.write, partial(changes.take, model, change)) for model, change in writing]
-
-
-def _commit_together(writing: Sequence[tuple[DomainModel, changes.Change]]) -> None:
-    # A transaction that reads nothing: one request, and nothing beside these documents counts.
-    begun = Transaction(current_context())
-    paths = ", ".join(model.doc_path for model, _ in writing)
-    try:
-        begun.write_all(_writes(writing))
-        begun.commit()
-    except ConflictError as error:
-        raise ConflictError(
-            f"one of {paths}, which are saved together, was changed or made by somebody else; "
-            "nothing was written: get them again and repeat the change, or write all the same "
-            "with force=True",
-            path=error.path or None,
-        ) from error
-
-
-def _write(write: Write, transaction: Transaction | None, on_commit: Callable[[int], None]) -> None:
-    """Write in a transaction's commit, or else now; ``on_commit`` takes the new update time."""
-    if transaction is not None:
-        transaction.write(write, on_commit)
-        return
-    try:
-        result = current_context().datastore.commit([write])
-    except DocumentNotFoundError as error:
-        raise DocumentNotFoundError(write.path) from error
-    except ConflictError as error:
-        raise ConflictError(_complaint(write), path=write.path) from error
-    on_commit(result.update_times_ns[0])
-
-
-def _complaint(write: Write) -> str:
-    if write.precondition is not None and write.precondition.exists is False:
-        return f"{write.path} is there already: get it, or save() without create=True to replace it"
-    return (
-        f"{write.path} was changed by somebody else since it was read: get it again and repeat the "
-        "change, or write all the same with force=True"
-    )
 
 
 def _of_ours(snapshot: Snapshot) -> tuple[str, Mapping[str, Any], int | None]:

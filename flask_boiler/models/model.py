@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import functools
-import logging
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 from flask_boiler.attrs import registry
-from flask_boiler.attrs.annotations import is_annotated
 from flask_boiler.attrs.attribute import READ_ONLY, Attr
 from flask_boiler.attrs.declarations import ObjectType
 from flask_boiler.attrs.kinds.mismatch import Mismatch, StoredMismatch
 from flask_boiler.attrs.model_state import UNSET, ModelState
-from flask_boiler.attrs.relations import NestedRelationAttr
 from flask_boiler.firestore.native import copied
 from flask_boiler.ground.callbacks import require_plain_members
-from flask_boiler.ground.errors import StoredDataError, UnknownModelError, ValidationError
+from flask_boiler.ground.errors import StoredDataError, ValidationError
 from flask_boiler.ground.naming import nearest
 from flask_boiler.models.declaration import (
     declared_attributes,
-    is_framework_class,
     nested_relations,
     require_acyclic,
 )
-from flask_boiler.models.model_options import METADATA, ModelOptions, collect_meta, model_options
+from flask_boiler.models.declared_model import DeclaredModel, is_framework_class
+from flask_boiler.models.differences import is_unchanged
+from flask_boiler.models.link_checks import require_referred
+from flask_boiler.models.model_options import METADATA, collect_meta, model_options
+from flask_boiler.models.schema.schema import schema_of
 
 if TYPE_CHECKING:
     import marshmallow
 
 __all__ = ["Model"]
-
-_log = logging.getLogger(__name__)
 
 
 class GeneratedSchema:
@@ -42,14 +39,12 @@ class GeneratedSchema:
         # Kept by the class itself, so that both go away together.
         made: type[marshmallow.Schema] | None = vars(owner).get("_schema_class")
         if made is None:
-            from flask_boiler.models.schema.schema import schema_of
-
             made = owner._schema_class = schema_of(owner)
         return made
 
 
 @dataclass_transform(kw_only_default=True)
-class Model:
+class Model(DeclaredModel):
     """A class with attributes: a document, a view, or something embedded in one.
 
     Values are converted and checked when they are first read or when they are stored, so an
@@ -64,25 +59,7 @@ class Model:
     :raises ValidationError: an undeclared one is refused, or one is given that is computed.
     """
 
-    #: What ``Meta`` may say.
-    META_OPTIONS: ClassVar[frozenset[str]] = frozenset(
-        {"abstract", "obj_type", "case_conversion", "exclude", "exclude_unset", "extra"}
-        | {"schema_cls", "was"}
-    )
-
-    _attributes: ClassVar[Mapping[str, Attr[Any]]] = MappingProxyType({})
-    _nested: ClassVar[tuple[NestedRelationAttr[Any], ...]] = ()
-    _declared_names: ClassVar[tuple[str, ...]] = ()
-    _data_keys: ClassVar[frozenset[str]] = frozenset(METADATA)
-    _meta: ClassVar[Mapping[str, Any]] = MappingProxyType({})
-    _options: ClassVar[ModelOptions] = ModelOptions(abstract=True)
-    _type_name: ClassVar[str] = ""
     _schema_class: ClassVar[type[marshmallow.Schema] | None] = None
-    #: Whether its instances are documents by themselves, rather than parts of one.
-    _is_document: ClassVar[bool] = False
-
-    _model_state: ModelState
-
     obj_type = ObjectType()
     #: The generated marshmallow schema, a class; see :meth:`schema`.
     Schema = GeneratedSchema()
@@ -92,6 +69,7 @@ class Model:
         require_plain_members(cls, may_yield={"doc_refs"})
         cls._meta = MappingProxyType(collect_meta(cls, cls.META_OPTIONS))
         cls._options = model_options(cls, cls._meta)
+        cls._exclude_unset = cls._options.exclude_unset
         cls._attributes = declared_attributes(cls, cls._options)
         cls._nested = nested_relations(cls, cls._attributes)
         cls._data_keys = frozenset(METADATA).union(
@@ -108,26 +86,6 @@ class Model:
         self._assign_new(fields)
 
     # -- the class
-
-    @classmethod
-    def attributes(cls) -> Mapping[str, Attr[Any]]:
-        """The attributes by name: the parents' first, in the order of their declaration."""
-        return cls._attributes
-
-    @classmethod
-    def meta(cls, name: str) -> Any:
-        """What ``Meta`` says here or in a parent, or else the option's default."""
-        return cls._meta.get(name, getattr(cls._options, name, None))
-
-    @classmethod
-    def type_name(cls) -> str:
-        """What documents of exactly this class carry as ``obj_type``."""
-        return cls._type_name
-
-    @classmethod
-    def own_type_names(cls) -> tuple[str, ...]:
-        """What documents of exactly this class carry, and what they did before it was renamed."""
-        return (cls._type_name, *cls._options.was)
 
     @classmethod
     def schema(cls, **options: Any) -> marshmallow.Schema:
@@ -170,7 +128,6 @@ class Model:
 
     @classmethod
     def _from_stored(cls, fields: Mapping[str, Any]) -> Self:
-        """The object of a stored form, be it of a class that is not known here."""
         model, unknown_type = cls._class_of_stored(fields)
         return model._of_state(ModelState(fields), unknown_type)
 
@@ -182,49 +139,8 @@ class Model:
         return instance
 
     @classmethod
-    def _class_of_stored(cls, fields: Mapping[str, Any], path: str = "") -> tuple[type[Self], Any]:
-        """The class that a stored form is read as, and its ``obj_type`` if nobody here knows it.
-
-        What a newer version of the application has stored is read as far as this one can.
-
-        :raises UnknownModelError: it is of a class that is known, and is not of this one.
-        """
-        try:
-            return cls._class_of(fields, path), None
-        except (UnknownModelError, ValidationError):
-            name = fields["obj_type"]
-            if is_framework_class(cls) or cls._options.abstract:
-                raise
-            collection = path.split("/")[-2] if path else None
-            if isinstance(name, str) and registry.is_known(name, collection=collection):
-                raise
-        _report_unknown(path or "what is embedded", str(name), cls.__qualname__)
-        return cls, name
-
-    @classmethod
-    def _class_of(cls, fields: Mapping[str, Any], path: str = "") -> type[Self]:
-        name = fields.get("obj_type")
-        if name is None or name == cls._type_name or "obj_type" in cls._options.exclude:
-            return cls
-        if not isinstance(name, str):
-            kind = StoredDataError if path else ValidationError
-            raise kind({"obj_type": [f"expected a str, not {name!r:.60}"]}, where=path)
-        collection = path.split("/")[-2] if path else None
-        model = registry.resolve(cls, name, where=path, collection=collection)
-        return model  # type: ignore[return-value]
-
-    @classmethod
     def _check_declaration(cls) -> None:
         """Raise DeclarationError for what only the kind of model can tell."""
-
-    @classmethod
-    def _scopes(cls) -> set[type | str]:
-        """Where ``obj_type`` has to be unique: see :mod:`flask_boiler.attrs.registry`."""
-        return {[c for c in cls.__mro__ if issubclass(c, Model) and not is_framework_class(c)][-1]}
-
-    @classmethod
-    def _collection_id(cls) -> str | None:
-        return None
 
     # -- values
 
@@ -321,11 +237,19 @@ class Model:
             raise mismatch.error(name, where=self._where()) from mismatch
         return None if value is UNSET else value
 
+    @classmethod
+    def _from_input(cls, values: Mapping[str, Any]) -> Self:
+        instance = cls.new()
+        instance.update_vals(with_dict=values)
+        return instance
+
+    def _is_unchanged(self) -> bool:
+        return is_unchanged(self)
+
     def _identity(self) -> dict[str, Any]:
         return {"obj_type": self._stored_type_name()}
 
     def _stored_type_name(self) -> str:
-        """The name of the class; of one that is not known here, what the document says."""
         unknown = self._model_state.unknown_type
         return self._type_name if unknown is None else unknown
 
@@ -379,18 +303,6 @@ class Model:
             raise self._unknown(clash)
         self.extra.update(fields)
 
-    @classmethod
-    def _takes_undeclared(cls) -> bool:
-        """Whether code may give a new object fields that are not declared."""
-        if cls._options.extra is not None:
-            return cls._options.extra == "keep"
-        return not any(attribute.has_declared_type for attribute in cls._attributes.values())
-
-    @classmethod
-    def _is_bare(cls, name: str) -> bool:
-        """Whether it is annotated, and so meant to be an attribute, but is none."""
-        return cls._options.extra is None and is_annotated(cls, name)
-
     def _take_stored(self, state: ModelState) -> None:
         self._model_state = state
         if self._options.extra == "forbid" and state.unknown_type is None:
@@ -404,10 +316,6 @@ class Model:
     def _unknown(self, names: Any) -> ValidationError:
         messages = {name: [_unknown_message(self, name)] for name in names}
         return ValidationError(messages, where=self._where())
-
-    @classmethod
-    def _by_field(cls) -> dict[str, Attr[Any]]:
-        return {attribute.data_key: attribute for attribute in cls._attributes.values()}
 
     @classmethod
     def _checked(
@@ -429,7 +337,9 @@ class Model:
             else:
                 try:
                     values[attribute.attribute_name] = converted = convert(attribute, value)
-                    (attribute.check_input if reads else attribute.check)(converted)
+                    attribute.check(converted)
+                    if reads:
+                        require_referred(attribute, converted)
                 except StoredMismatch as mismatch:
                     raise mismatch.error(name, where=cls.__name__) from mismatch
                 except Mismatch as mismatch:
@@ -441,18 +351,6 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<{' '.join(filter(None, (type(self).__name__, self._model_state.path)))}>"
-
-
-@functools.lru_cache(maxsize=4096)
-def _report_unknown(where: str, type_name: str, read_as: str) -> None:
-    """Log it once: what is remembered is what was logged."""
-    _log.warning(
-        "%s has the obj_type %r, which no class has that is declared here: it is read as %s, and "
-        "what that does not declare is in its extra",
-        where,
-        type_name,
-        read_as,
-    )
 
 
 def _own_type_name(cls: type[Model]) -> str:

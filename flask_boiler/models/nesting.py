@@ -13,23 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask_boiler.attrs.kinds.mismatch import Mismatch
-from flask_boiler.attrs.relations import Link, NestedRelationAttr
+from flask_boiler.attrs.relations import NestedRelationAttr
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.errors import StoredDataError, UnknownModelError
+from flask_boiler.ground.errors import UnknownModelError
 from flask_boiler.ground.ports import Reader
-from flask_boiler.ground.readers import DirectReader, MomentReader, current_reader
+from flask_boiler.ground.readers import MomentReader, current_reader
 from flask_boiler.ground.values import Snapshot
+from flask_boiler.models.collection import CollectionModel
 
-if TYPE_CHECKING:
-    from flask_boiler.models.domain_model import DomainModel
-
-__all__ = ["Group", "join", "require_classes", "require_existing", "resolve", "with_related"]
+__all__ = ["Group", "join", "resolve", "with_related"]
 
 #: A nested relation of one instance.
-Slot = tuple["DomainModel", NestedRelationAttr[Any]]
+Slot = tuple[CollectionModel, NestedRelationAttr[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +37,11 @@ class Group:
     :param read_time_ns: as of when; 0 if that is not known.
     """
 
-    models: Sequence[DomainModel]
+    models: Sequence[CollectionModel]
     read_time_ns: int
 
 
-def join(models: Iterable[DomainModel], read_time_ns: int, reader: Reader | None) -> None:
+def join(models: Iterable[CollectionModel], read_time_ns: int, reader: Reader | None) -> None:
     """Load what models refer to that were just read, or else make them a group.
 
     :param reader: what they were read through; ``None`` for the database itself.
@@ -58,7 +56,7 @@ def join(models: Iterable[DomainModel], read_time_ns: int, reader: Reader | None
         _group(nesting, read_time_ns)
 
 
-def resolve(instance: DomainModel, attribute: NestedRelationAttr[Any]) -> None:
+def resolve(instance: CollectionModel, attribute: NestedRelationAttr[Any]) -> None:
     """Load one relation that was not loaded yet, through the reader in force.
 
     :raises Incomplete: the reader does not hold all of it yet.
@@ -78,68 +76,20 @@ def resolve(instance: DomainModel, attribute: NestedRelationAttr[Any]) -> None:
         _complete(made, reader)
 
 
-def require_classes(links: Iterable[Link]) -> None:
-    """Check that the documents which are there are of the classes that are asked for.
-
-    One that is missing may come later, and is then looked at when it is read.
-
-    :raises Mismatch: naming each link that leads to a document of another class.
-    """
-    known = list(links)
-    if not known:
-        return
-    reader = current_reader() or MomentReader(current_context().datastore)
-    found = reader.documents(list(dict.fromkeys(link.path for link in known)))
-    wrong = {
-        link.name: [f"{link.path} is no {link.target.__name__}."]
-        for link in known
-        if not _fits(found[link.path], link.target)
-    }
-    if wrong:
-        raise Mismatch(wrong)
-
-
-def require_existing(links: Iterable[Link], reader: Reader | None) -> None:
-    """Check that documents exist; in a transaction, its commit verifies it.
-
-    :param reader: what they are read through; ``None`` for what is in force.
-    :raises Mismatch: naming each link whose document is missing.
-    """
-    known = list(links)
-    if not known:
-        return
-    through = reader or current_reader() or DirectReader(current_context().datastore)
-    found = through.documents(list(dict.fromkeys(link.path for link in known)))
-    missing = {
-        link.name: [f"There is no document {link.path}."]
-        for link in known
-        if not found[link.path].exists
-    }
-    if missing:
-        raise Mismatch(missing)
-
-
-def _fits(snapshot: Snapshot, target: type[DomainModel]) -> bool:
-    try:
-        if snapshot.exists:
-            target._class_of_stored(snapshot.fields, snapshot.path)
-    except (UnknownModelError, StoredDataError):
-        return False
-    return True
-
-
-def with_related(model: DomainModel, only: Iterable[str] | None = None) -> list[DomainModel]:
+def with_related(
+    model: CollectionModel, only: Iterable[str] | None = None
+) -> list[CollectionModel]:
     """A model and those that are saved with it, each once; nothing is loaded for that.
 
     :param only: the attributes of the model that count; all if not given.
     """
-    found: dict[int, DomainModel] = {id(model): model}
+    found: dict[int, CollectionModel] = {id(model): model}
     _collect(model, found, None if only is None else frozenset(only))
     return list(found.values())
 
 
 def _collect(
-    model: DomainModel, found: dict[int, DomainModel], only: frozenset[str] | None
+    model: CollectionModel, found: dict[int, CollectionModel], only: frozenset[str] | None
 ) -> None:
     for attribute in model._nested:
         if only is None or attribute.attribute_name in only:
@@ -149,7 +99,7 @@ def _collect(
                     _collect(related, found, None)
 
 
-def _complete(models: Sequence[DomainModel], reader: Reader) -> None:
+def _complete(models: Sequence[CollectionModel], reader: Reader) -> None:
     """Load all that these refer to, level by level."""
     level = models
     while level:
@@ -157,8 +107,8 @@ def _complete(models: Sequence[DomainModel], reader: Reader) -> None:
 
 
 def _fetch(
-    slots: Iterable[Slot], reader: Reader, asked: DomainModel | None = None
-) -> list[DomainModel]:
+    slots: Iterable[Slot], reader: Reader, asked: CollectionModel | None = None
+) -> list[CollectionModel]:
     """Load one level; of what was made, the models that have nested relations themselves.
 
     :param asked: the one that is looked at now. What is wrong with the others is said when they
@@ -175,10 +125,10 @@ def _fetch(
         readable.append((model, attribute))
     found = reader.documents(list(wanted)) if wanted else {}
     # By place and class: two that refer to one document share one model.
-    made: dict[tuple[str, type[DomainModel]], DomainModel] = {}
-    shared: dict[tuple[str, type[DomainModel]], DomainModel] = {}
+    made: dict[tuple[str, type[CollectionModel]], CollectionModel] = {}
+    shared: dict[tuple[str, type[CollectionModel]], CollectionModel] = {}
 
-    def find(path: str, target: type[DomainModel]) -> DomainModel | None:
+    def find(path: str, target: type[CollectionModel]) -> CollectionModel | None:
         if not found[path].exists:
             return None
         if (path, target) not in made:
@@ -199,19 +149,19 @@ def _fetch(
     return nesting
 
 
-def _fulfil(model: DomainModel, attribute: NestedRelationAttr[Any], find: Any) -> None:
+def _fulfil(model: CollectionModel, attribute: NestedRelationAttr[Any], find: Any) -> None:
     target: Any = attribute.related_kind.model
     attribute.fulfil(model, lambda path: find(path, target))
 
 
-def _model_of(snapshot: Snapshot, target: type[DomainModel], reader: Reader) -> DomainModel:
+def _model_of(snapshot: Snapshot, target: type[CollectionModel], reader: Reader) -> CollectionModel:
     try:
         return target._of_snapshot(snapshot, reader)
     except UnknownModelError as error:
         raise Mismatch(str(error)) from error
 
 
-def _group(models: Sequence[DomainModel], read_time_ns: int) -> None:
+def _group(models: Sequence[CollectionModel], read_time_ns: int) -> None:
     group = Group(models, read_time_ns)
     for model in models:
         model._model_state.group = group

@@ -12,6 +12,7 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.ground.errors import DeclarationError, UnknownModelError
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.values import HasPath
+from flask_boiler.models.collection import CollectionModel
 from flask_boiler.models.model import Model
 from flask_boiler.viewmodels.store import Reference, Store
 from flask_boiler.viewmodels.stored_view import STORED_NAMES
@@ -125,7 +126,7 @@ class PathTemplate:
 
 def _names_of(model: Any) -> Collection[str]:
     """What can be read of a slot's model: of a view's stored document, its attributes only."""
-    if not model._is_document:
+    if not issubclass(model, CollectionModel):
         return {*model.attributes(), *STORED_NAMES}
     classes = [model, *registry.descendants(model)]
     return {name for cls in classes for name in (*dir(cls), *cls.attributes())}

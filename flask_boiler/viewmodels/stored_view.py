@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.values import Snapshot
-
-if TYPE_CHECKING:
-    from flask_boiler.viewmodels.view_model import ViewModel
+from flask_boiler.models.model import Model
 
 __all__ = ["STORED_NAMES", "StoredView"]
 
@@ -22,7 +20,7 @@ class StoredView:
     :param view_cls: the view's class, which names and converts the attributes.
     """
 
-    def __init__(self, view_cls: type[ViewModel], snapshot: Snapshot) -> None:
+    def __init__(self, view_cls: type[Model], snapshot: Snapshot) -> None:
         self._view_cls = view_cls
         self._snapshot = snapshot
 

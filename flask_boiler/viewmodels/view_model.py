@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from flask_boiler.attrs.annotations import local_names
-from flask_boiler.attrs.through import check_passing_through
+from flask_boiler.attrs.attribute import Attr
+from flask_boiler.attrs.through import PassingView, ThroughAttr
 from flask_boiler.attrs.type_source import TypeSource
 from flask_boiler.context.context import current_context
 from flask_boiler.ground.callbacks import is_failure, misfit, require_plain
@@ -29,6 +30,7 @@ from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.transactions.running import joined_transaction
 from flask_boiler.transactions.snapshot_cut import compute_once
+from flask_boiler.viewmodels.passing_through import check_passing_through, slot_attribute
 from flask_boiler.viewmodels.path_template import PathTemplate
 from flask_boiler.viewmodels.place_rules import fault_of_place, literal_places, require_free
 from flask_boiler.viewmodels.store import Store
@@ -44,7 +46,7 @@ _SAVE_ATTEMPTS = 5
 OnDelete = Callable[[dict[str, Any]], Mapping[str, Any] | None]
 
 
-class ViewModel(Model):
+class ViewModel(Model, PassingView):
     """A view: attributes computed from a store, and where they are kept.
 
     ::
@@ -214,6 +216,10 @@ class ViewModel(Model):
     def _path_template(cls) -> PathTemplate | None:
         text: str | None = cls.meta("path")
         return None if text is None else PathTemplate(text, f"{cls.__qualname__}.Meta.path")
+
+    @classmethod
+    def _passed_through(cls, attribute: ThroughAttr[Any]) -> tuple[Attr[Any], bool]:
+        return slot_attribute(attribute, store_class(cls))
 
     @classmethod
     def _check_declaration(cls) -> None:

@@ -7,6 +7,7 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
+from flask_boiler.attrs.attributed import Attributed, AttributedDocument
 from flask_boiler.attrs.kinds.container_kinds import DictKind, ListKind
 from flask_boiler.attrs.kinds.embed_kind import EmbedKind
 from flask_boiler.attrs.kinds.kind import Kind
@@ -54,15 +55,13 @@ class AnyKind(Kind):
         return self._dump_model(value, bare=bare)
 
     def _dump_model(self, value: Any, *, bare: bool) -> Any:
-        from flask_boiler.models.model import Model
-
-        if isinstance(value, Model):
-            if not value._is_document:
-                return EmbedKind(type(value)).dump(value, bare=bare)
+        if isinstance(value, AttributedDocument):
             raise Mismatch(
                 f"{shown(value)} is a document of its own: declare attrs.relation() to store a "
                 "reference to it, or attrs.embed() to store a copy"
             )
+        if isinstance(value, Attributed):
+            return EmbedKind(type(value)).dump(value, bare=bare)
         raise Mismatch(f"Firestore cannot store {shown(value)}")
 
     def item(self) -> Kind:

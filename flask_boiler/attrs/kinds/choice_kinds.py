@@ -47,6 +47,10 @@ class OptionalKind(Kind):
         """The inner kind's."""
         return self.inner.models_in(value)
 
+    def required_paths(self, value: Any, name: str = "") -> Iterable[tuple[str, str]]:
+        """The inner kind's."""
+        return self.inner.required_paths(value, name)
+
     def item(self) -> Kind:
         """The inner kind's."""
         return self.inner.item()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from flask_boiler.attrs.kinds.kind import Kind
+from flask_boiler.attrs.kinds.kind import Kind, dotted
 from flask_boiler.attrs.kinds.mismatch import Mismatch, collect, shown
 from flask_boiler.firestore.native import is_transform
 
-__all__ = ["DictKind", "ListKind", "ManyKind", "TupleKind"]
+__all__ = ["DictKind", "ListKind", "ManyKind", "TupleKind", "named_items"]
 
 
 class ListKind(Kind):
@@ -39,6 +39,10 @@ class ListKind(Kind):
         """Those of all items."""
         items = value if isinstance(value, list | tuple) else ()
         return (model for item in items for model in self.of.models_in(item))
+
+    def required_paths(self, value: Any, name: str = "") -> Iterable[tuple[str, str]]:
+        """Those of all items."""
+        return _required_in(self.of, value, name)
 
     def same(self, value: Any, stored: Any) -> bool:
         """Whether that holds for every item."""
@@ -97,6 +101,10 @@ class DictKind(Kind):
         items = value.values() if isinstance(value, Mapping) else ()
         return (model for item in items for model in self.of.models_in(item))
 
+    def required_paths(self, value: Any, name: str = "") -> Iterable[tuple[str, str]]:
+        """Those of all items."""
+        return _required_in(self.of, value, name)
+
     def same(self, value: Any, stored: Any) -> bool:
         """Whether that holds for every value."""
         if not isinstance(value, Mapping) or not isinstance(stored, Mapping):
@@ -152,6 +160,10 @@ class ManyKind(Kind):
         """Those of both shapes."""
         return (self._dict if isinstance(value, Mapping) else self._list).models_in(value)
 
+    def required_paths(self, value: Any, name: str = "") -> Iterable[tuple[str, str]]:
+        """Those of all items."""
+        return _required_in(self.of, value, name)
+
     def declare_owner(self, owner: type) -> None:
         """Pass it on."""
         self.of.declare_owner(owner)
@@ -170,3 +182,17 @@ class ManyKind(Kind):
         if isinstance(value, list | tuple):
             return self._list
         raise self.refuse(value)
+
+
+def named_items(value: Any) -> Iterable[tuple[str, Any]]:
+    """The items of a list or a dict by index or key, or a value that is neither by no name."""
+    if isinstance(value, Mapping):
+        return value.items()
+    if isinstance(value, list | tuple):
+        return ((str(index), item) for index, item in enumerate(value))
+    return [("", value)]
+
+
+def _required_in(kind: Kind, value: Any, name: str) -> Iterator[tuple[str, str]]:
+    for key, item in named_items(value):
+        yield from kind.required_paths(item, dotted(name, key))

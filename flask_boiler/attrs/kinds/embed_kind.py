@@ -52,12 +52,14 @@ class EmbedKind(ModelKind):
         """The model itself."""
         return [value] if isinstance(value, self.model) else ()
 
+    def required_paths(self, value: Any, name: str = "") -> Iterable[tuple[str, str]]:
+        """Those of the model's attributes."""
+        return value._required_paths(name) if isinstance(value, self.model) else ()
+
     def same(self, value: Any, stored: Any) -> bool:
         """Whether nothing in it was changed; that does not need all of it to be valid."""
-        from flask_boiler.models.changes import is_unchanged
-
         if isinstance(value, self.model) and value._model_state.stored is stored:
-            return is_unchanged(value)
+            return value._is_unchanged()
         return super().same(value, stored)
 
     def adopt(self, value: Any) -> Any:
@@ -65,18 +67,15 @@ class EmbedKind(ModelKind):
         if not isinstance(value, Mapping):
             return value
         try:
-            instance = self.model.new()
-            instance.update_vals(with_dict=value)
+            return self.model._from_input(value)
         except ValidationError as error:
             raise mismatch_of(error) from error
-        return instance
 
     def part(self, name: str) -> tuple[str, Kind]:
         """One of the model's attributes."""
-        attribute = self.model.attributes()[name]
-        return attribute.data_key, attribute.kind
+        return self.model._part(name)
 
     @property
     def part_names(self) -> Collection[str]:
         """The model's attributes."""
-        return self.model.attributes().keys()
+        return self.model._part_names()

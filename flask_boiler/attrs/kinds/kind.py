@@ -8,7 +8,7 @@ from typing import Any
 from flask_boiler.attrs.kinds.mismatch import Mismatch, shown
 from flask_boiler.firestore.native import same_value
 
-__all__ = ["Kind"]
+__all__ = ["Kind", "dotted"]
 
 
 class Kind:
@@ -67,6 +67,13 @@ class Kind:
         """The embedded models in a value that ``load`` gave."""
         return ()
 
+    def required_paths(self, value: Any, name: str = "") -> Iterable[tuple[str, str]]:
+        """The documents that have to exist where a value refers to them: names and paths.
+
+        :param name: the dotted way to the value, for the names.
+        """
+        return ()
+
     def item(self) -> Kind:
         """The kind of the elements of an array.
 
@@ -92,3 +99,8 @@ class Kind:
     def refuse(self, value: Any) -> Mismatch:
         """The error for a value of another kind."""
         return Mismatch(f"expected {self.label}, not {shown(value)}")
+
+
+def dotted(*names: str) -> str:
+    """The dotted way to a part of a part; empty names are left out."""
+    return ".".join(filter(None, names))

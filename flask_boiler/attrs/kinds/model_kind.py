@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from flask_boiler.attrs.attributed import Attributed
 from flask_boiler.attrs.kinds.kind import Kind
 from flask_boiler.ground.errors import DeclarationError
-
-if TYPE_CHECKING:
-    from flask_boiler.models.model import Model
 
 __all__ = ["ModelKind"]
 
@@ -27,7 +25,7 @@ class ModelKind(Kind):
             self._check(model)
 
     @property
-    def model(self) -> type[Model]:
+    def model(self) -> type[Attributed]:
         """The class.
 
         :raises UnknownModelError: no class has that name.
@@ -44,7 +42,5 @@ class ModelKind(Kind):
         self._owner = self._owner or owner
 
     def _check(self, model: type[Any]) -> None:
-        from flask_boiler.models.model import Model
-
-        if not issubclass(model, Model):
+        if not issubclass(model, Attributed):
             raise DeclarationError(f"{model.__qualname__} is no model of flask_boiler")

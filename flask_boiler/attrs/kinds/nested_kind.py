@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from flask_boiler.attrs import registry
+from flask_boiler.attrs.attributed import Attributed, AttributedDocument
 from flask_boiler.attrs.kinds.mismatch import Mismatch, mismatch_of
-from flask_boiler.attrs.kinds.relation_kind import RelationKind, is_document
+from flask_boiler.attrs.kinds.relation_kind import RelationKind
 from flask_boiler.ground.errors import UnknownModelError, ValidationError
-
-if TYPE_CHECKING:
-    from flask_boiler.models.model import Model
 
 __all__ = ["NestedKind", "Revision"]
 
@@ -27,7 +25,7 @@ class NestedKind(RelationKind):
     def dump(self, value: Any, *, bare: bool = False) -> Any:
         """The reference; for a view, what the model itself shows."""
         model = value.model if isinstance(value, Revision) else value
-        if not bare or not is_document(model):
+        if not bare or not isinstance(model, AttributedDocument):
             return super().dump(model)
         self._path(model)
         try:
@@ -41,8 +39,8 @@ class NestedKind(RelationKind):
             return value
         given = dict(value)
         try:
-            instance = self.model._class_of({"obj_type": given.pop("obj_type", None)}).new()
-            instance.update_vals(with_dict=given)
+            model = self.model._class_of({"obj_type": given.pop("obj_type", None)})
+            return model._from_input(given)
         except ValidationError as error:
             raise mismatch_of(error) from error
         except UnknownModelError as error:
@@ -50,11 +48,15 @@ class NestedKind(RelationKind):
         except ValueError as error:
             # It lies below a parent, which a dict of attributes does not name.
             raise Mismatch(str(error)) from error
-        return instance
+
+    def required_paths(self, value: Any, name: str = "") -> Iterable[tuple[str, str]]:
+        """The document itself; a model was loaded, or is stored with what refers to it."""
+        held = isinstance(value, Revision | AttributedDocument)
+        return () if held else super().required_paths(value, name)
 
     def revise(self, held: Any, value: Any) -> Any:
         """A value from outside for what is held now: a dict changes the model that is there."""
-        if not isinstance(value, Mapping) or not is_document(held):
+        if not isinstance(value, Mapping) or not isinstance(held, AttributedDocument):
             return self.adopt(value)
         given = dict(value)
         if given.pop("obj_type", held.type_name()) != held.type_name():
@@ -64,7 +66,7 @@ class NestedKind(RelationKind):
         except ValidationError as error:
             raise mismatch_of(error) from error
 
-    def known_model(self) -> type[Model] | None:
+    def known_model(self) -> type[Attributed] | None:
         """The class, if it is declared already."""
         if not isinstance(self._model, str):
             return self._model
@@ -81,11 +83,11 @@ class Revision:
     :param values: by attribute name.
     """
 
-    def __init__(self, model: Model, values: Mapping[str, Any]) -> None:
+    def __init__(self, model: Attributed, values: Mapping[str, Any]) -> None:
         self.model = model
         self._values = values
 
-    def apply(self) -> Model:
+    def apply(self) -> Attributed:
         """Assign them; the model."""
         for name, value in self._values.items():
             setattr(self.model, name, value)

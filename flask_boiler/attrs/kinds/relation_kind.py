@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
+from flask_boiler.attrs.attributed import AttributedDocument
 from flask_boiler.attrs.kinds.mismatch import Mismatch, shown
 from flask_boiler.attrs.kinds.model_kind import ModelKind
+from flask_boiler.attrs.model_state import UNSET
 from flask_boiler.context.context import current_context
-from flask_boiler.firestore.native import BaseDocumentReference
+from flask_boiler.firestore.native import BaseDocumentReference, is_transform
 from flask_boiler.ground.values import HasPath, document_path
 
-__all__ = ["RelationKind", "google_reference", "is_document"]
+__all__ = ["RelationKind", "google_reference"]
 
 
 class RelationKind(ModelKind):
@@ -65,9 +67,15 @@ class RelationKind(ModelKind):
         """
         return value.path if isinstance(value, BaseDocumentReference) else self._path(value)
 
+    def required_paths(self, value: Any, name: str = "") -> Iterable[tuple[str, str]]:
+        """The document itself, if it has to exist."""
+        if not self.must_exist or value is None or value is UNSET or is_transform(value):
+            return ()
+        return [(name, self.path_of(value))]
+
     def collections(self) -> list[list[str]]:
         """Where documents of the model lie: segments, ``*`` for any id; empty for anywhere."""
-        return [] if self._open else list(_collections_of(self.model))
+        return [] if self._open else list(self.model._collections())
 
     def require_collection(self, path: str) -> None:
         """Check that documents of the model lie where a path leads; reads nothing.
@@ -77,7 +85,7 @@ class RelationKind(ModelKind):
         if self._open:
             return
         known = False
-        for collection in _collections_of(self.model):
+        for collection in self.model._collections():
             known = True
             if _lies_in(path, collection):
                 return
@@ -85,9 +93,7 @@ class RelationKind(ModelKind):
             raise Mismatch(f"{path:.200} is no {self.model.__name__}.")
 
     def _path(self, value: Any) -> str:
-        from flask_boiler.models.domain_model import DomainModel
-
-        if isinstance(value, DomainModel):
+        if isinstance(value, AttributedDocument):
             return self._path_of_model(value)
         try:
             if isinstance(value, str) and "/" not in value and not self._open:
@@ -102,33 +108,18 @@ class RelationKind(ModelKind):
             f"expected a model, a reference, a document path or an id, not {shown(value)}"
         )
 
-    def _path_of_model(self, value: Any) -> str:
+    def _path_of_model(self, value: AttributedDocument) -> str:
         if not self._open and not isinstance(value, self.model):
             raise Mismatch(f"expected {self.model.__name__}, not {shown(value)}")
-        return str(value.doc_path)
+        return value.doc_path
 
     def _collection(self) -> str:
-        return str(self.model.collection_path())  # type: ignore[attr-defined]
-
-
-def _collections_of(model: type[Any]) -> Iterator[list[str]]:
-    """Where documents of a model, and of the classes below it, lie, by segments.
-
-    Nothing if that is not known: the model is no document, say. Its own come first, and mostly do.
-    """
-    from flask_boiler.attrs import registry
-    from flask_boiler.models.collection import CollectionModel
-    from flask_boiler.models.declaration import is_framework_class
-
-    if not issubclass(model, CollectionModel) or is_framework_class(model):
-        return
-    own = model.collection_segments()
-    if own is not None:
-        yield own
-    for below in registry.descendants(model):
-        segments = below.collection_segments() if issubclass(below, CollectionModel) else None
-        if segments is not None:
-            yield segments
+        model = self.model
+        if not issubclass(model, AttributedDocument):
+            raise Mismatch(
+                f"{model.__name__} is no document, so no id names one: give a whole path"
+            )
+        return model.collection_path()
 
 
 def _lies_in(path: str, collection: list[str]) -> bool:
@@ -141,10 +132,3 @@ def _lies_in(path: str, collection: list[str]) -> bool:
 def google_reference(path: str) -> Any:
     """Google's reference to a document of the current context's database."""
     return current_context().decoder.reference(path)
-
-
-def is_document(value: object) -> bool:
-    """Whether a value is a model that lies at a path of its own."""
-    from flask_boiler.models.model import Model
-
-    return isinstance(value, Model) and value._is_document

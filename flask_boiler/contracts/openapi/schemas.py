@@ -9,7 +9,7 @@ import itertools
 import math
 import re
 from collections.abc import Container, Hashable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import marshmallow
 from apispec import APISpec
@@ -20,14 +20,11 @@ from flask_boiler.attrs import registry
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.contracts.openapi.validators import REPLACED, validated
 from flask_boiler.ground.errors import ConfigurationError
-from flask_boiler.models.declaration import is_framework_class
+from flask_boiler.models.declared_model import DeclaredModel, is_framework_class
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.schema import json_fields, schema
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_root import ViewRoot
-
-if TYPE_CHECKING:
-    from flask_boiler.models.model import Model
 
 __all__ = [
     "VERSION",
@@ -157,7 +154,7 @@ class Schemas:
         # With other fields left out, say, it is another one.
         return self._free(make_schema_key(asked), cls.__name__.removesuffix("Schema") or "Schema")
 
-    def _name(self, model: type[Model], role: str = "") -> str:
+    def _name(self, model: type[DeclaredModel], role: str = "") -> str:
         """What nothing else is called, whatever applications call their classes."""
         return self._free((model, role), f"{model.__name__}{role}")
 
@@ -203,7 +200,7 @@ def _writable(view_cls: type[ViewModel]) -> dict[str, Attr[Any]]:
     return {name: a for name, a in view_cls.attributes().items() if not a.read_only}
 
 
-def _describe(made: JsonSchema, model: type[Model]) -> None:
+def _describe(made: JsonSchema, model: type[DeclaredModel]) -> None:
     if vars(model).get("__doc__"):
         made["description"] = str(model.__doc__).partition("\n\n")[0]
 
@@ -304,11 +301,11 @@ def _embedded(converter: Any, field: json_fields.EmbedField, ret: JsonSchema) ->
     for key in ("$ref", "allOf", "anyOf"):
         ret.pop(key, None)
     ret["nullable"] = field.allow_none
-    models = registry.descendants(field.kind.model) or [field.kind.model]
+    models = registry.descendants(field.model) or [field.model]
     return _any_of([_named_by_type(converter, model) for model in models], ret)
 
 
-def _named_by_type(converter: Any, model: type[Model]) -> JsonSchema:
+def _named_by_type(converter: Any, model: type[DeclaredModel]) -> JsonSchema:
     reference: JsonSchema = converter.resolve_nested_schema(model.schema())
     made = converter.spec.components.schemas.get(reference["$ref"].rpartition("/")[2])
     # One that embeds itself is not there yet, and is completed from further out.
@@ -320,7 +317,7 @@ def _named_by_type(converter: Any, model: type[Model]) -> JsonSchema:
     return reference
 
 
-def _models_above(model: type[Model]) -> list[type[Model]]:
+def _models_above(model: type[DeclaredModel]) -> list[type[DeclaredModel]]:
     return [each for each in model.__mro__[1:] if hasattr(each, "attributes")]
 
 

@@ -8,10 +8,11 @@ from typing import Any, Protocol, runtime_checkable
 
 from flask_boiler.attrs import registry
 from flask_boiler.context.context import current_context
+from flask_boiler.firestore.query_compiler import compile_query
 from flask_boiler.ground.ports import Datastore, Incomplete, Reader
 from flask_boiler.ground.readers import current_reader
 from flask_boiler.ground.values import QuerySpec, QueryTarget, Snapshot
-from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.models.collection import CollectionModel
 from flask_boiler.models.query.aggregation import Functions, computed, from_parts, plan
 from flask_boiler.models.query.parts import joined
 
@@ -37,8 +38,6 @@ def read(spec: QuerySpec, parts: Sequence[QuerySpec], reader: Reader | None) -> 
     :param reader: what to read through; ``None`` for the one that is in force.
     :raises Incomplete: the reader does not hold the answer yet.
     """
-    from flask_boiler.firestore.query_compiler import compile_query
-
     context = current_context()
     targets = [compile_query(part, context.decoder) for part in parts]
     reader = reader or current_reader()
@@ -52,14 +51,14 @@ def models(model_cls: Any, snapshots: Iterable[Snapshot], reader: Reader | None)
 
     :param reader: what the result is read through; ``None`` for the database itself.
     """
-    if not issubclass(model_cls, DomainModel):
+    if not issubclass(model_cls, CollectionModel):
         return map(model_cls.from_snapshot, snapshots)
     if _may_nest(model_cls):
         return _in_batches(model_cls, iter(snapshots), reader)
     return (model_cls._of_snapshot(snapshot, reader) for snapshot in snapshots)
 
 
-def _may_nest(model_cls: type[DomainModel]) -> bool:
+def _may_nest(model_cls: type[CollectionModel]) -> bool:
     return any(model._nested for model in (model_cls, *registry.descendants(model_cls)))
 
 
@@ -107,8 +106,6 @@ def aggregate(
 def _on_the_server(
     parts: Sequence[QuerySpec], functions: Functions, reader: _Aggregating | None
 ) -> dict[str, Any]:
-    from flask_boiler.firestore.query_compiler import compile_query
-
     context = current_context()
     requests = [
         (compile_query(part, context.decoder), some)

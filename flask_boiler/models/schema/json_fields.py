@@ -8,7 +8,7 @@ import enum
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import marshmallow
 from marshmallow import fields, validate
@@ -24,9 +24,7 @@ from flask_boiler.ground.errors import StoredDataError, UnknownModelError, Valid
 from flask_boiler.ground.json_text import json_text
 from flask_boiler.ground.naming import is_reserved_field
 from flask_boiler.ground.values import document_path
-
-if TYPE_CHECKING:
-    from flask_boiler.models.model import Model
+from flask_boiler.models.declared_model import DeclaredModel
 
 __all__ = [
     "INT64",
@@ -51,7 +49,6 @@ __all__ = [
     "VectorField",
     "checked_json",
     "is_foreign",
-    "is_model",
     "json_form",
 ]
 
@@ -363,8 +360,19 @@ class EmbedField(fields.Nested):
 
     def __init__(self, kind: EmbedKind | NestedKind, **options: Any) -> None:
         # Asked for when it is needed: the model may be declared later.
-        super().__init__(lambda: kind.model.schema(), **options)  # noqa: PLW0108
+        super().__init__(lambda: self.model.schema(), **options)  # noqa: PLW0108
         self.kind = kind
+
+    @property
+    def model(self) -> type[DeclaredModel]:
+        """The embedded model.
+
+        :raises UnknownModelError: no class has the name that was declared.
+        """
+        model = self.kind.model
+        # Whatever has attributes is declared so.
+        assert issubclass(model, DeclaredModel)
+        return model
 
     def _serialize(  # type: ignore[override] # the two supertypes differ in it themselves
         self, nested_obj: Any, attr: Any, obj: Any, **options: Any
@@ -383,9 +391,9 @@ class EmbedField(fields.Nested):
         # Also in a part of a view, the embedded model is given as a whole.
         return model.new(**model.schema().load(given))
 
-    def _model_of(self, type_name: Any) -> type[Model]:
+    def _model_of(self, type_name: Any) -> type[DeclaredModel]:
         try:
-            return self.kind.model._class_of({"obj_type": type_name})
+            return self.model._class_of({"obj_type": type_name})
         except (UnknownModelError, ValidationError) as error:
             raise marshmallow.ValidationError({"obj_type": [str(error)]}) from error
 
@@ -422,7 +430,7 @@ def json_form(value: Any) -> Any:
     for kind, form in _JSON_FORMS.items():
         if isinstance(value, kind):
             return form(value)
-    return value.schema().dump(value) if is_model(value) else value
+    return value.schema().dump(value) if isinstance(value, DeclaredModel) else value
 
 
 _JSON_FORMS: dict[type, Callable[[Any], Any]] = {
@@ -524,10 +532,3 @@ def _is_between(least: float, value: object, greatest: float) -> bool:
         and not isinstance(value, bool)
         and least <= value <= greatest
     )
-
-
-def is_model(value: object) -> bool:
-    """Whether a value is a model, which is asked for late, as models have schemas."""
-    from flask_boiler.models.model import Model
-
-    return isinstance(value, Model)

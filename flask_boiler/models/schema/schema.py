@@ -27,7 +27,7 @@ import copy
 import datetime
 from collections.abc import Mapping
 from functools import singledispatch
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import marshmallow
 from marshmallow import fields, validate
@@ -54,6 +54,7 @@ from flask_boiler.attrs.validating import Validators, flattened
 from flask_boiler.firestore.native import copied
 from flask_boiler.ground.errors import DeclarationError, ValidationError
 from flask_boiler.ground.naming import nearest
+from flask_boiler.models.declared_model import DeclaredModel
 from flask_boiler.models.schema.json_fields import (
     AnyField,
     Base64Field,
@@ -76,11 +77,7 @@ from flask_boiler.models.schema.json_fields import (
     VectorField,
     checked_json,
     is_foreign,
-    is_model,
 )
-
-if TYPE_CHECKING:
-    from flask_boiler.models.model import Model
 
 __all__ = ["InvalidInputError", "ModelSchema", "schema_of"]
 
@@ -111,11 +108,11 @@ class InvalidInputError(ValidationError, marshmallow.ValidationError):  # type: 
 class ModelSchema(marshmallow.Schema):
     """The base of generated schemas: reads attributes off models as well as dicts."""
 
-    model: ClassVar[type[Model]]
+    model: ClassVar[type[DeclaredModel]]
 
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
         """The value of an attribute; what a getter raises comes through."""
-        attribute = obj.attributes().get(attr) if is_model(obj) else None
+        attribute = obj.attributes().get(attr) if isinstance(obj, DeclaredModel) else None
         if attribute is None:
             return super().get_attribute(obj, attr, default)
         return default if attribute.is_unset(obj) else getattr(obj, attr)
@@ -173,7 +170,7 @@ def _keys(known: Mapping[str, fields.Field[Any]]) -> list[str]:
     return [field.data_key or name for name, field in known.items()]
 
 
-def schema_of(model: type[Model]) -> type[ModelSchema]:
+def schema_of(model: type[DeclaredModel]) -> type[ModelSchema]:
     """A schema class for the attributes of a model."""
     body: dict[str, Any] = {
         name: _field_of(attribute)

@@ -19,7 +19,7 @@ from flask_boiler.ground.errors import (
     UnknownModelError,
     ValidationError,
 )
-from flask_boiler.models import model
+from flask_boiler.models import declared_model
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.transactions.running import transaction
@@ -67,7 +67,7 @@ class Visit(DomainModel):
 
 @pytest.fixture(autouse=True)
 def datastore() -> Iterator[MemoryDatastore]:
-    model._report_unknown.cache_clear()
+    declared_model._report_unknown.cache_clear()
     context, datastore = memory_context()
     with context.activated():
         yield datastore

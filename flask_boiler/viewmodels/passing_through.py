@@ -1,0 +1,70 @@
+"""Where the attributes of a view pass through to: the slots of its store, and what these hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_boiler.attrs.attribute import Attr
+from flask_boiler.attrs.through import ThroughAttr
+from flask_boiler.ground.errors import DeclarationError, UnknownModelError
+from flask_boiler.ground.naming import nearest
+from flask_boiler.viewmodels.store import Reference, Store
+
+__all__ = ["check_passing_through", "slot_attribute"]
+
+
+def check_passing_through(view_cls: type[Any]) -> None:
+    """Check what the attributes of a view pass through to, as far as it is declared already.
+
+    :raises DeclarationError: there is no such slot or attribute.
+    """
+    for attribute in vars(view_cls).values():
+        if isinstance(attribute, ThroughAttr):
+            try:
+                _ = attribute.target
+            except UnknownModelError:
+                # Of a class that may be declared later: said when it is first read.
+                continue
+            except DeclarationError as error:
+                if not isinstance(error.__cause__, NameError):
+                    raise
+                # The same of the store.
+
+
+def slot_attribute(attribute: ThroughAttr[Any], store_cls: type[Store]) -> tuple[Attr[Any], bool]:
+    """The attribute that one of a view passes through to, and whether a root has it.
+
+    :param store_cls: the store of the view.
+    :raises DeclarationError: the store has no such slot, or its model no such attribute.
+    :raises UnknownModelError: the slot's model is not declared yet.
+    """
+    slot = _slot_of(attribute, store_cls)
+    if slot.many:
+        raise DeclarationError(
+            f"{attribute!r} cannot pass through {slot.owner}.{slot.name}, which holds many "
+            "documents: compute it by a getter"
+        )
+    if slot.model is None:
+        raise DeclarationError(
+            f"{attribute!r} cannot pass through {slot.owner}.{slot.name}, which does not say what "
+            f"it holds: give its reference() the model"
+        )
+    known = slot.model.attributes()
+    if attribute.through_name not in known:
+        raise DeclarationError(
+            f"{attribute!r} passes through to {attribute.slot_name}.{attribute.through_name}, and "
+            f"{slot.model.__name__} has no attribute {attribute.through_name!r}"
+            f"{nearest(attribute.through_name, known)}"
+        )
+    return known[attribute.through_name], slot.is_root
+
+
+def _slot_of(attribute: ThroughAttr[Any], store_cls: type[Store]) -> Reference[Any]:
+    references = store_cls.references()
+    if attribute.slot_name not in references:
+        known = ", ".join(references) or "none; annotate `store` with the class of the view's store"
+        raise DeclarationError(
+            f"{attribute!r} passes through to {attribute.slot_name}.{attribute.through_name}, and "
+            f"{store_cls.__name__} has no reference {attribute.slot_name!r} (it has: {known})"
+        )
+    return references[attribute.slot_name]
