@@ -1,10 +1,14 @@
 # make demo    the meeting room on a local Firestore     (ARGS=--once tells its story and ends)
-# make test    ruff, mypy --strict and all tests         (ARGS=tests/unit runs some of them)
-# make soak    many more random histories and killed workers than make test has
+# make test    ruff, mypy --strict and the quick tests: all but those marked `long`, which are on
+#              the embedded Firestore, in some minutes     (ARGS=tests/unit runs some of them)
+# make test-all      make test, then some with the oldest dependencies, and last all long tests:
+#              on Google's emulator, random histories, google-cloud-firestore's own suite, ...
+# make test-long     the long tests alone
+# make soak    many more random histories and killed workers than make test-all has
 #              (HISTORIES=3000 TASKS=2000 STEPS=100000), and `make foreign`
 # make foreign clients of others on the embedded Firestore, each in an environment of its own
 # make bench   figures as JSON, each beside its peer
-# make test-lowest   the tests with the oldest dependencies that pyproject.toml allows
+# make test-lowest   all tests with the oldest dependencies that pyproject.toml allows
 # make clean   remove .venv and everything generated
 #
 # The first run makes .venv and installs into it what that target needs.
@@ -22,7 +26,12 @@ STEPS ?= 100000
 # Newest last: the machine's own python3 is preferred when it is new enough.
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 
-.PHONY: demo test test-lowest soak foreign bench clean
+# What make test-all runs with the oldest dependencies.
+LOWEST := tests/unit tests/firestore
+QUICK := -m "not long"
+LONG := -m long
+
+.PHONY: demo test test-all test-long test-lowest soak foreign bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m examples.meeting_room $(ARGS)
@@ -31,7 +40,16 @@ test: $(VENV)/.dev
 	@echo "ruff check"; $(BIN)/ruff check --quiet .
 	@echo "ruff format --check"; $(BIN)/ruff format --check --quiet .
 	@echo "mypy --strict"; $(BIN)/mypy
-	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup $(ARGS)
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup $(QUICK) $(ARGS)
+
+# One after the other, under make -j too, so that the last line is that of the last of them.
+test-all:
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory test-lowest ARGS='$(QUICK) $(LOWEST)'
+	@$(MAKE) --no-print-directory test-long
+
+test-long: $(VENV)/.dev
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup $(LONG) $(ARGS)
 
 test-lowest: export PIP_CONSTRAINT := $(CURDIR)/tests/lowest-versions.txt
 test-lowest:

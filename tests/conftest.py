@@ -6,17 +6,23 @@ import signal
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 
 from flask_boiler.ground.ports import LocalFirestore
-from tests.firestores import running
+from flask_boiler.local.google.installation import Installation
+from tests.firestores import found_google_installation, running
 from tests.processes import is_gone, with_environment
 
 _MARK = "FLASK_BOILER_TEST_SESSION"
 _TIME_TO_END_S = 10.0
-_LONG = {
+_HISTORIES = Path(__file__).with_name("histories")
+#: Fixtures of which each needs Google's emulator.
+_GOOGLES = {"google_emulator", "google_installation"}
+#: What takes longest, in each tier.
+_FIRST = {
     "test_embedded_differential.py",
     "test_google_system_tests.py",
     "test_histories.py",
@@ -47,10 +53,26 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[_MARK] = uuid.uuid4().hex
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Put into the long tier what needs Google's emulator, and the histories.
+
+    Other tests that take long say so themselves, by ``@pytest.mark.long``.
+    """
+    needs_googles = not _GOOGLES.isdisjoint(getattr(item, "fixturenames", ()))
+    if needs_googles or item.path.is_relative_to(_HISTORIES):
+        item.add_marker(pytest.mark.long)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long, lest one worker be left alone with it at the end."""
-    items.sort(key=lambda item: item.path.name not in _LONG)
+    items.sort(key=lambda item: item.path.name not in _FIRST)
+
+
+@pytest.fixture(scope="session")
+def google_installation() -> Installation:
+    """Google's emulator, for tests that start it themselves."""
+    return found_google_installation()
 
 
 @pytest.fixture(scope="session")

@@ -19,8 +19,8 @@ import pytest
 from flask_boiler.context.clients import close_client, local_client
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.local.attached import refusal_of
+from flask_boiler.local.google.installation import Installation
 from flask_boiler.local.google.launcher import FirestoreProcess
-from tests.firestores import google_installation
 
 PROJECT = "demo-boiler"
 TIMEOUT_S = 60
@@ -309,8 +309,8 @@ def test_an_empty_name_is_not_taken_for_the_applications_own() -> None:
         assert ids(server.host) == ["SF"]
 
 
-def test_googles_emulator_is_cleared_and_does_not_export() -> None:
-    with FirestoreProcess(google_installation()) as emulator:
+def test_googles_emulator_is_cleared_and_does_not_export(google_installation: Installation) -> None:
+    with FirestoreProcess(google_installation) as emulator:
         put(emulator.host, "cities/SF")
         said = run("export", "x", "--host", emulator.host, status=1)
         assert "it is not the embedded Firestore" in said

@@ -12,7 +12,7 @@ import pytest
 
 from flask_boiler.ground.ports import LocalFirestore
 from tests.e2e.screen import TIMEOUT_S, run_module, screen
-from tests.firestores import google_installation
+from tests.firestores import FIRESTORES
 
 DEMO = "examples.meeting_room"
 
@@ -31,12 +31,10 @@ def test_the_demo_tells_its_story_and_ends(firestore_emulator: LocalFirestore) -
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("firestore", ["", "embedded", "google-emulator"])
+@pytest.mark.parametrize("firestore", ["", *FIRESTORES])
 def test_the_demo_brings_its_own_firestore(firestore: str) -> None:
     environment = {"BOILER_FIRESTORE": firestore, "FIRESTORE_EMULATOR_HOST": ""}
-    if firestore == "google-emulator":
-        google_installation()
-    else:
+    if firestore != "google-emulator":
         # Neither Java nor anything else is needed.
         environment["PATH"] = ""
     done = run_module(DEMO, "--once", **environment)

@@ -17,15 +17,16 @@ from google.cloud import firestore
 from flask_boiler.context.clients import close_client, local_client
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.firestore import protocol
+from tests.firestores import FIRESTORES
 
 PROJECT = f"rest-{uuid.uuid4().hex[:12]}"
 DOCUMENTS = f"projects/{PROJECT}/databases/(default)/documents"
 JSON = "application/json"
 
 
-@pytest.fixture(scope="module", params=["embedded", "emulator"])
+@pytest.fixture(scope="module", params=FIRESTORES)
 def host(request: pytest.FixtureRequest) -> Iterator[str]:
-    if request.param == "emulator":
+    if request.param == "google-emulator":
         yield request.getfixturevalue("google_emulator").host
         return
     with EmbeddedFirestore() as embedded:

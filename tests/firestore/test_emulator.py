@@ -16,18 +16,12 @@ import pytest
 from flask_boiler.errors import ConfigurationError, LocalFirestoreNotFoundError
 from flask_boiler.local.google.installation import Installation
 from flask_boiler.local.google.launcher import FirestoreProcess, start_google_emulator
-from tests.firestores import google_installation
 from tests.processes import is_gone
 
 
 @pytest.fixture(autouse=True)
 def no_other_firestore(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
-
-
-@pytest.fixture
-def installation() -> Installation:
-    return google_installation()
 
 
 @pytest.fixture
@@ -89,7 +83,7 @@ def is_listening(host: str) -> bool:
         return client.connect_ex((address, int(port))) == 0
 
 
-@pytest.mark.usefixtures("installation")
+@pytest.mark.usefixtures("google_installation")
 def test_google_emulator_starts_dies_comes_back_and_ends() -> None:
     with start_google_emulator(max_heap="128m") as local:
         assert isinstance(local, FirestoreProcess)
@@ -114,7 +108,7 @@ def test_google_emulator_starts_dies_comes_back_and_ends() -> None:
     assert not is_listening(host)
 
 
-@pytest.mark.usefixtures("installation")
+@pytest.mark.usefixtures("google_installation")
 def test_google_emulator_ends_when_the_process_that_started_it_is_killed() -> None:
     program = (
         "from flask_boiler.local.google.launcher import start_google_emulator\n"

@@ -13,11 +13,12 @@ import pytest
 
 from flask_boiler import CTX, Boiler, Config
 from flask_boiler.ground.ports import LocalFirestore
+from flask_boiler.local.google.installation import Installation
 from flask_boiler.local.google.launcher import FirestoreProcess
 from flask_boiler.local.local_firestore import EmbeddedProgram
 from flask_boiler.operate.testing.plugin import Settle
 from tests.firestore.cities import City, city_views
-from tests.firestores import FIRESTORES, google_installation
+from tests.firestores import FIRESTORES
 
 TIMEOUT_S = 30.0
 
@@ -176,7 +177,11 @@ def test_a_restart_over_a_thousand_true_views_writes_nothing(
 @pytest.fixture(params=FIRESTORES)
 def mortal(request: pytest.FixtureRequest) -> Iterator[FirestoreProcess]:
     """A Firestore that can be killed, and keeps nothing."""
-    program = EmbeddedProgram() if request.param == "embedded" else google_installation()
+    program: EmbeddedProgram | Installation = (
+        EmbeddedProgram()
+        if request.param == "embedded"
+        else request.getfixturevalue("google_installation")
+    )
     with FirestoreProcess(program) as started:
         yield started
 

@@ -17,13 +17,15 @@ from flask_boiler.firestore.listen import verifier
 from flask_boiler.ground.ports import CutChange, LocalFirestore
 from flask_boiler.ground.values import Precondition, QueryTarget, Write
 from tests.firestore.listening import Listener, collection, listening
+from tests.firestores import FIRESTORES
 
 CITIES = collection("City")
 
 
-@pytest.fixture(params=["google_emulator", "embedded_firestore"])
+@pytest.fixture(params=FIRESTORES)
 def server(request: pytest.FixtureRequest) -> LocalFirestore | EmbeddedFirestore:
-    found: LocalFirestore | EmbeddedFirestore = request.getfixturevalue(request.param)
+    name = "embedded_firestore" if request.param == "embedded" else "google_emulator"
+    found: LocalFirestore | EmbeddedFirestore = request.getfixturevalue(name)
     return found
 
 

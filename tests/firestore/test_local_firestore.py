@@ -19,7 +19,6 @@ from flask_boiler.errors import ConfigurationError
 from flask_boiler.local.attached import AttachedFirestore, refusal_of
 from flask_boiler.local.google.launcher import FirestoreProcess
 from flask_boiler.local.local_firestore import EmbeddedProgram
-from tests.firestores import google_installation
 from tests.ports import ClosedPort
 
 EMBEDDED = Config(testing=True)
@@ -224,8 +223,8 @@ def told(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
+@pytest.mark.usefixtures("google_installation")
 def test_googles_emulator_is_had_by_configuration() -> None:
-    google_installation()
     with start_local_firestore(EMBEDDED.but(firestore="google-emulator")) as local:
         written_at(local.host, 1)
         with start_local_firestore(EMBEDDED) as other:

@@ -13,11 +13,12 @@ from google.cloud import firestore
 from flask_boiler.context.clients import close_client, local_client
 from flask_boiler.embedded import EmbeddedFirestore
 from tests.firestore.malformed import INVALID, LISTENERS, MISSING, TAKEN, Call
+from tests.firestores import FIRESTORES
 
 
-@pytest.fixture(scope="module", params=["embedded", "emulator"])
+@pytest.fixture(scope="module", params=FIRESTORES)
 def host(request: pytest.FixtureRequest) -> Iterator[str]:
-    if request.param == "emulator":
+    if request.param == "google-emulator":
         yield request.getfixturevalue("google_emulator").host
         return
     with EmbeddedFirestore() as embedded:
