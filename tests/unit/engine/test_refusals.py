@@ -80,7 +80,8 @@ class Refusing(World):
         """Wait until this is stored, and for the end of what stored it."""
         deadline = time.monotonic() + TIMEOUT_S
         while self.datastore.fields(place) != fields:
-            assert time.monotonic() < deadline
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{place} is {self.datastore.fields(place)}")
             self.datastore.entered.acquire(timeout=0.1)
         self.quiet()
 
