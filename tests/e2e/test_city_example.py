@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from examples.city.app import create_app
 from examples.city.models import City, Municipality, StandardCity
@@ -41,8 +42,16 @@ def view_of(doc_id: str) -> tuple[Any, Any] | None:
     return None if fields is None else (fields["name"], fields["country"])
 
 
-def test_creating_the_app_opens_nothing() -> None:
-    create_app(Config(runtime="production"))
+def test_creating_the_app_opens_nothing(mocker: MockerFixture) -> None:
+    opened = [
+        mocker.patch("google.auth.default"),
+        mocker.patch("grpc.insecure_channel"),
+        mocker.patch("grpc.secure_channel"),
+        mocker.patch("threading.Thread.start"),
+    ]
+    app = create_app(Config(runtime="production"))
+    assert "boiler" in app.extensions
+    assert [each.call_count for each in opened] == [0, 0, 0, 0]
 
 
 def test_each_kind_of_city_shows_itself_in_its_own_way(running: Boiler) -> None:

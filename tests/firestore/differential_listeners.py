@@ -117,7 +117,8 @@ class Listener:
             while not self._condition.wait_for(lambda: self._shows(stored), _GLANCE_S):
                 shown = _shown(self._calls[-1].documents) if self._calls else "nothing"
                 assert self._watch.is_active, f"a listener has ended that showed {shown}"
-                assert time.monotonic() < deadline, f"it shows {shown}, and stored is {stored}"
+                if time.monotonic() > deadline:
+                    raise AssertionError(f"it shows {shown}, and stored is {stored}")
 
     def _shows(self, stored: Shown) -> bool:
         return bool(self._calls) and _shown(self._calls[-1].documents) == stored

@@ -19,6 +19,7 @@ from flask_boiler.ground.ports import CutChange
 from flask_boiler.ground.values import CommitResult, QueryTarget, Target, Write
 
 PATIENCE_S = 20.0
+_LOOK_AGAIN_AFTER_S = 0.01
 _ATTEMPTS = 10
 #: Nobody wants to wait in a test.
 HASTY = StreamPolicy(backoff=BackoffPolicy(initial_s=0.02, maximum_s=0.2))
@@ -61,6 +62,15 @@ class Listener:
         with self._condition:
             held = self._condition.wait_for(condition, timeout_s)
         assert held, f"waited in vain; {self.hub.statistics()}"
+
+    def wait_until(self, condition: Callable[[], Any]) -> None:
+        """Wait until something holds of which nothing that is delivered tells."""
+        with self._condition:
+            for _ in range(round(PATIENCE_S / _LOOK_AGAIN_AFTER_S)):
+                if condition():
+                    return
+                self._condition.wait(_LOOK_AGAIN_AFTER_S)
+        raise AssertionError(f"waited in vain; {self.hub.statistics()}")
 
     def listen(self, *targets: Target) -> None:
         """Listen to targets, and wait until they are held."""

@@ -248,6 +248,7 @@ def test_it_is_reached_at_any_address_of_this_machine(address: str) -> None:
     with EmbeddedFirestore(address=address) as server:
         client = local_client(server.host, project="demo", database="(default)")
         client.document("a/b").set({"n": 1}, retry=None, timeout=30)
+        assert client.document("a/b").get(retry=None, timeout=30).get("n") == 1
         close_client(client)
 
 

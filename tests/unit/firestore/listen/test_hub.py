@@ -256,25 +256,30 @@ def test_the_hub_can_be_stopped_from_inside_a_callback(spec: HubSpec) -> None:
     assert subscription.errors == 0
 
 
-def test_stopping_waits_for_the_threads_of_closed_subscriptions(spec: HubSpec) -> None:
-    entered, release = threading.Event(), threading.Event()
+def test_stopping_waits_for_the_threads_of_closed_subscriptions(
+    spec: HubSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, waited_for = threading.Event(), threading.Event()
 
     def dawdle(change: CutChange) -> None:
         entered.set()
-        release.wait(TIMEOUT_S)
+        assert waited_for.wait(TIMEOUT_S)
 
     subscription = spec.hub.subscribe(dawdle)
     spec.say(marker(10))
     assert entered.wait(TIMEOUT_S)
     subscription.close()
-    stopping = threading.Thread(target=spec.hub.stop)
-    stopping.start()
+    join = subscription.join
 
-    stopping.join(0.1)
-    assert stopping.is_alive()
-    release.set()
-    stopping.join(TIMEOUT_S)
+    def join_it() -> None:
+        waited_for.set()
+        join()
+
+    monkeypatch.setattr(subscription, "join", join_it)
+    spec.hub.stop()
+    assert waited_for.is_set()
     assert not subscription.alive
+    assert subscription.errors == 0
 
 
 def test_a_callback_may_listen_and_release(spec: HubSpec) -> None:

@@ -220,6 +220,9 @@ def test_a_stream_that_the_server_ended_is_opened_again(spec: StreamSpec) -> Non
 
     spec.connection.next_call()
 
+    assert spec.talk.refusals.empty()
+    assert spec.talk.closes == 1
+
 
 def test_the_wait_grows_until_a_message_comes(spec: StreamSpec) -> None:
     spec.open().fail(grpc.StatusCode.UNAVAILABLE)

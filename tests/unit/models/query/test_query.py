@@ -221,12 +221,38 @@ def test_firestores_rules() -> None:
             build()
 
 
-def test_what_the_rules_allow() -> None:
-    Town.where(Town.population.in_(range(30)))
-    Town.where(Town.population.not_in(range(10)), Town.country == "x")
-    Town.where((Town.regions.contains("a")) | (Town.regions.contains("b")))
-    Town.where(Town.population != 1, Town.country.in_(["x", "y"]))
-    Town.where(Town.population.in_(range(5)), Town.regions.contains_any(list("abcdef")))
+@pytest.mark.parametrize(
+    ("build", "operators"),
+    [
+        (lambda: Town.where(Town.population.in_(range(30))), ["IN"]),
+        (
+            lambda: Town.where(Town.population.not_in(range(10)), Town.country == "x"),
+            ["NOT_IN", "EQUAL"],
+        ),
+        (
+            lambda: Town.where((Town.regions.contains("a")) | (Town.regions.contains("b"))),
+            ["ARRAY_CONTAINS", "ARRAY_CONTAINS"],
+        ),
+        (
+            lambda: Town.where(Town.population != 1, Town.country.in_(["x", "y"])),
+            ["NOT_EQUAL", "IN"],
+        ),
+        (
+            lambda: Town.where(
+                Town.population.in_(range(5)), Town.regions.contains_any(list("abcdef"))
+            ),
+            ["IN", "ARRAY_CONTAINS_ANY"],
+        ),
+    ],
+)
+def test_what_the_rules_allow_is_asked(
+    build: Callable[[], Query[Town]], operators: list[str]
+) -> None:
+    (target,) = build().targets(current_context().decoder)
+    where = protocol.StructuredQuery.FromString(target.structured).where
+    filters = where.composite_filter.filters if where.HasField("composite_filter") else [where]
+    kinds = protocol.StructuredQuery.FieldFilter.Operator
+    assert [kinds.Name(each.field_filter.op) for each in filters] == operators
 
 
 class TestCompiling:

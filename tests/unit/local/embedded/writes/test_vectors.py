@@ -40,8 +40,10 @@ def _array(*values: Any) -> dict[str, Any]:
     return {"array_value": {"values": values}}
 
 
-def _stored(value: Any) -> None:
-    settle_fields(protocol.Document(name=name_of("v/a"), fields={"v": value}))
+def _stored(value: Any) -> Any:
+    document = protocol.Document(name=name_of("v/a"), fields={"v": value})
+    settle_fields(document)
+    return document.fields["v"]
 
 
 @pytest.mark.parametrize(
@@ -77,8 +79,10 @@ def test_what_cannot_be_stored_can_still_be_asked_for(value: Any, complaint: str
 
 @pytest.mark.parametrize("size", [1, 2048])
 def test_a_vector_may_be_in_a_map(size: int) -> None:
-    _stored(_vector(value=_array(*[{"double_value": math.inf}] * size)))
-    _stored(protocol.Value(map_value={"fields": {"m": _vector(value=_array(ONE))}}))
+    vector = _vector(value=_array(*[{"double_value": math.inf}] * size))
+    assert _stored(vector) == vector
+    in_map = protocol.Value(map_value={"fields": {"m": vector}})
+    assert _stored(in_map) == in_map
 
 
 @pytest.mark.parametrize("is_transform", [False, True])
