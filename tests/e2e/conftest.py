@@ -34,7 +34,7 @@ def client(embedded_firestore: EmbeddedFirestore) -> Iterator[Any]:
     made.close()
 
 
-@pytest.fixture(params=["streaming", "polling"])
+@pytest.fixture(params=["streaming", pytest.param("polling", marks=pytest.mark.long)])
 def page(
     request: pytest.FixtureRequest,
     browser: Browser,

@@ -198,6 +198,7 @@ def test_a_parked_form_is_seen_to_from_a_terminal(
     assert stored(path) is None
 
 
+@pytest.mark.long
 def test_no_overbooking_however_many_ask_at_once(
     boiler: Boiler, firestore_emulator: LocalFirestore
 ) -> None:

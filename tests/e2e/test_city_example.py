@@ -120,6 +120,7 @@ def test_the_demo_tells_its_story_and_ends(firestore_emulator: LocalFirestore) -
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
+@pytest.mark.long
 def test_the_demo_says_what_went_wrong() -> None:
     done = run_module("examples.city", "--once", FIRESTORE_EMULATOR_HOST="127.0.0.1:1")
     assert done.returncode == 1

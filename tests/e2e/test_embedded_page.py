@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, Page
 
 from flask_boiler.context.clients import local_client
@@ -33,6 +34,7 @@ def test_a_page_sees_what_others_write(page: Page, client: Any) -> None:
     wait_shown(page, "one", None)
 
 
+@pytest.mark.long
 def test_a_page_that_only_listens_is_told_without_end(page: Page, client: Any) -> None:
     text = "x" * 100_000
     page.evaluate("watch('one', fs.doc(db, 'c/a'))")

@@ -130,6 +130,7 @@ def test_what_takes_connections_and_never_answers_is_told_apart(black_hole: int)
         ended(running, signal.SIGTERM)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("app", ["served_app", "served_tasks_app"])
 def test_who_waits_for_a_time_gives_up_with_a_status(port: int, app: str) -> None:
     with boiler(port, "run", "--wait", "1", app=app) as running:
@@ -155,18 +156,21 @@ def test_one_that_goes_amid_the_work_is_told_of_and_does_not_hold_up_the_end(
         ended(running, signal.SIGTERM)
 
 
+@pytest.mark.long
 def test_more_signals_hasten_the_end_and_do_not_spoil_it(black_hole: int) -> None:
     with boiler(black_hole, "run") as running:
         until(running, "does not answer")
         ended(running, *[signal.SIGTERM, signal.SIGHUP] * 3)
 
 
+@pytest.mark.long
 def test_a_getter_that_never_returns_does_not_hold_up_the_end(port: int) -> None:
     with firestore(port), boiler(port, "run", app="served_stuck_app") as running:
         until(running, "stuck")
         ended(running, signal.SIGTERM)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", [("list",), ("retry", "--all"), ("drop", "--all")])
 def test_commands_for_tasks_say_what_they_wait_for(port: int, command: tuple[str, ...]) -> None:
     with boiler(port, "tasks", *command, app="served_tasks_app") as running:
@@ -177,6 +181,7 @@ def test_commands_for_tasks_say_what_they_wait_for(port: int, command: tuple[str
         assert "gave up after 0.5 s" in said and "Traceback" not in said
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "command", [("export", "all.jsonl"), ("import", "all.jsonl"), ("clear", "--yes")]
 )
@@ -194,6 +199,7 @@ def test_commands_for_the_data_say_what_they_wait_for(
         assert "gave up after 1 s" in said and "Traceback" not in said
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize(
     "command", [("flask_boiler.embedded",), ("flask", "boiler", "firestore", "start")]
@@ -206,6 +212,7 @@ def test_the_embedded_firestore_ends_orderly_on_any_number_of_signals(
         ended(running, number, number, signal.SIGTERM)
 
 
+@pytest.mark.long
 def test_a_hangup_that_is_ignored_stays_ignored(port: int) -> None:
     held = "import signal, os, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
     program = held + "os.execv(sys.executable, [sys.executable, '-m', 'flask_boiler.embedded'])"
@@ -249,6 +256,7 @@ def test_a_worker_says_over_http_whether_it_is_alive_and_ready(port: int) -> Non
             ended(running, signal.SIGTERM)
 
 
+@pytest.mark.long
 def test_an_address_that_is_taken_is_refused(port: int, black_hole: int) -> None:
     with boiler(port, "run", "--http", f"127.0.0.1:{black_hole}") as running:
         said, _ = running.communicate(timeout=TIMEOUT_S)

@@ -89,6 +89,7 @@ def ids(host: str, project: str = PROJECT) -> list[str]:
     return found
 
 
+@pytest.mark.long
 def test_what_is_exported_while_it_runs_is_imported_into_a_file_and_back(tmp_path: Path) -> None:
     with started() as host:
         put(host, "cities/SF", "cities/LA")
@@ -133,6 +134,7 @@ def test_nothing_is_cleared_that_nobody_confirmed() -> None:
         assert ids(server.host) == ["SF"]
 
 
+@pytest.mark.long
 def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
     assert "whose data?" in run("export", "all.jsonl", status=2)
     assert "give one" in run("export", "x", "--host", "h:1", "--file", "f", status=2)
@@ -166,6 +168,7 @@ def test_an_application_that_cannot_be_loaded_is_not_passed_over(tmp_path: Path)
     )
 
 
+@pytest.mark.long
 def test_an_application_that_writes_while_it_is_loaded_is_not_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(
         "from flask import Flask\n"
@@ -199,6 +202,7 @@ def test_a_database_is_not_exported_over_itself(tmp_path: Path) -> None:
         assert ids(server.host) == ["SF"]
 
 
+@pytest.mark.long
 def test_what_is_no_plain_file_is_not_replaced_by_an_export(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("all.jsonl")
@@ -228,6 +232,7 @@ class Page(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@pytest.mark.long
 def test_a_server_of_pages_is_not_taken_for_a_firestore(tmp_path: Path) -> None:
     (tmp_path / "all.jsonl").write_text('{"kind": "flask_boiler export", "format": 1}\n')
     with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
@@ -240,6 +245,7 @@ def test_a_server_of_pages_is_not_taken_for_a_firestore(tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.long
 def test_a_server_that_ends_before_it_has_answered_is_told_from_one_that_is_not_there(
     tmp_path: Path,
 ) -> None:
@@ -267,6 +273,7 @@ def hang_up_on_all(listening: socket.socket, answer: bytes = b"") -> None:
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("answer", "arguments", "complaint"),
     [
@@ -300,6 +307,7 @@ def test_a_server_that_answers_strangely_is_told_from_one_that_is_not_there(
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.long
 def test_an_empty_name_is_not_taken_for_the_applications_own() -> None:
     with EmbeddedFirestore() as server:
         put(server.host, "cities/SF")

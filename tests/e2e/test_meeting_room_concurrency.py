@@ -101,6 +101,7 @@ def patch(url: str, body: dict[str, str]) -> int:
         return error.code
 
 
+@pytest.mark.long
 @pytest.mark.timeout(2 * PATIENCE_S)
 def test_fifty_who_are_added_at_once_all_take_part(addresses: list[str]) -> None:
     together = threading.Barrier(MANY)

@@ -31,7 +31,7 @@ def test_the_demo_tells_its_story_and_ends(firestore_emulator: LocalFirestore) -
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("firestore", ["", *FIRESTORES])
+@pytest.mark.parametrize("firestore", [pytest.param("", marks=pytest.mark.long), *FIRESTORES])
 def test_the_demo_brings_its_own_firestore(firestore: str) -> None:
     environment = {"BOILER_FIRESTORE": firestore, "FIRESTORE_EMULATOR_HOST": ""}
     if firestore != "google-emulator":
@@ -43,6 +43,7 @@ def test_the_demo_brings_its_own_firestore(firestore: str) -> None:
     assert "7 steps, all as expected" in done.stdout
 
 
+@pytest.mark.long
 def test_the_demo_says_what_went_wrong() -> None:
     done = run_module(DEMO, "--once", FIRESTORE_EMULATOR_HOST="127.0.0.1:1")
     assert done.returncode == 1
@@ -50,6 +51,7 @@ def test_the_demo_says_what_went_wrong() -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("port", "said"), [("-1", "not a port: '-1'"), ("70000", "not a port"), ("http", "not a port")]
 )
@@ -60,6 +62,7 @@ def test_a_port_that_there_is_not_is_refused(port: str, said: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_a_port_that_is_taken_is_named(firestore_emulator: LocalFirestore) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

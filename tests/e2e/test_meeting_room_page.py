@@ -119,6 +119,7 @@ def test_a_refusal_is_shown_to_who_was_refused(page: Page) -> None:
     expect(page.locator("#ada .said")).to_be_empty()
 
 
+@pytest.mark.long
 def test_no_time_is_shown_of_a_command_that_was_refused(page: Page) -> None:
     Ticket.get_or_raise("planning-bob").delete()
     page.click("#bob .attend")
@@ -140,6 +141,7 @@ def test_the_meeting_is_closed_and_reopened_without_a_server(page: Page) -> None
     expect(page.locator("#bob .said")).to_be_empty()
 
 
+@pytest.mark.long
 def test_what_was_proposed_in_vain_is_told(page: Page) -> None:
     Meeting.get_or_raise("planning").update(status="not-started")
     expect(page.locator("#ada .session")).to_have_text("Reopen the meeting")

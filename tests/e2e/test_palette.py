@@ -106,6 +106,7 @@ def test_what_one_window_changes_all_show(
         page.close()
 
 
+@pytest.mark.long
 def test_what_is_in_use_stays_as_others_paint(
     browser: Browser, address: str, complaints: list[str]
 ) -> None:
@@ -117,6 +118,7 @@ def test_what_is_in_use_stays_as_others_paint(
     page.close()
 
 
+@pytest.mark.long
 def test_what_is_refused_is_said_and_is_gone_with_the_next_state(
     browser: Browser, address: str, complaints: list[str]
 ) -> None:
@@ -133,6 +135,7 @@ def test_what_is_refused_is_said_and_is_gone_with_the_next_state(
     page.close()
 
 
+@pytest.mark.long
 def test_a_page_that_is_sent_away_comes_back(
     browser: Browser, address: str, app: Flask, complaints: list[str]
 ) -> None:

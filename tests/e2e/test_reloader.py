@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+import pytest
+
 # Read at import: one process has the file while it loads the application, another serves it.
 APPLICATION = """
 from flask import Flask
@@ -104,6 +106,7 @@ def shown(address: str) -> str:
         return str(answer.read().decode())
 
 
+@pytest.mark.long
 def test_mediators_around_a_debug_server_run_in_the_process_that_is_reloaded(
     tmp_path: Path,
 ) -> None:

@@ -159,6 +159,7 @@ def test_who_leaves_and_comes_back_in_one_connection_has_not_come_anew(served: S
     eventually(lambda: served.mediator.clients == 0)
 
 
+@pytest.mark.long
 def test_reserved_names_are_refused_with_an_answer(served: Served) -> None:
     with socketio.SimpleClient() as client:
         client.connect(served.address, namespace=NAMESPACE, transports=["websocket"])
@@ -171,6 +172,7 @@ def test_reserved_names_are_refused_with_an_answer(served: Served) -> None:
         assert client.call("knock", "softly") == "Come in."
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("event", [{"a": 1}, ["knock"], None, 7])
 def test_what_is_no_name_is_no_event(served: Served, event: object) -> None:
     with RawClient(served.address, NAMESPACE) as client:
@@ -205,6 +207,7 @@ def test_who_goes_before_being_let_in_leaves_nothing(served: Served) -> None:
     assert not served.io.server.manager.rooms
 
 
+@pytest.mark.long
 def test_what_is_no_handler_of_the_class_is_no_event(served: Served) -> None:
     with RawClient(served.address, NAMESPACE) as client:
         for event in ("duty", "", "event", "namespace", "_handle", "knock.__func__"):

@@ -191,6 +191,7 @@ def test_a_client_subscribes_mutates_and_resumes(served: Served, language: str) 
     eventually(lambda: served.mediator.clients == served.mediator.views == 0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_through_many_lost_connections_no_version_comes_twice_or_late(
     served: Served, language: str
@@ -239,6 +240,7 @@ def test_a_client_that_comes_while_the_mediator_is_stopped_has_to_come_again(
         assert client.emit("subscribe_view_model", {"doc_id": "a"})["value"]["count"] == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_who_may_see_no_more_sees_no_more_when_it_has_to_come_back(
     firestore_emulator: LocalFirestore, language: str
@@ -256,6 +258,7 @@ def test_who_may_see_no_more_sees_no_more_when_it_has_to_come_back(
         eventually(lambda: served.mediator.views == 0)
 
 
+@pytest.mark.long
 def test_a_client_that_stops_reading_costs_little_delays_nobody_and_gets_the_newest_state(
     patient: Served,
 ) -> None:
@@ -312,6 +315,7 @@ def _read_until(client: RawClient, count: int) -> list[int]:
             return versions
 
 
+@pytest.mark.long
 def test_a_client_that_vanishes_without_a_word_is_noticed(impatient: Served) -> None:
     with RawClient(impatient.address, NAMESPACE) as silent:
         silent.emit("subscribe_view_model", {"doc_id": "a"})
@@ -320,6 +324,7 @@ def test_a_client_that_vanishes_without_a_word_is_noticed(impatient: Served) -> 
         assert impatient.boiler.engine.views == 0
 
 
+@pytest.mark.long
 def test_many_clients_come_and_go_and_leave_nothing(impatient: Served) -> None:
     def come(number: int) -> RawClient:
         client = RawClient(impatient.address, NAMESPACE)
@@ -359,6 +364,7 @@ def kept_in_memory(others: Sequence[object] = ()) -> list[object]:
     return [o for o in gc.get_objects() if type(o) in kinds and id(o) not in known]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "junk",
     [

@@ -57,7 +57,7 @@ def running(command: list[str], ready: str, **environment: str) -> Iterator[str]
             process.wait()
 
 
-@pytest.fixture(params=["no queue", "redis"])
+@pytest.fixture(params=["no queue", pytest.param("redis", marks=pytest.mark.long)])
 def queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "no queue":
         yield ""
@@ -148,6 +148,7 @@ def test_every_client_is_told_everything_once(addresses: list[str]) -> None:
             assert [said["value"]["count"] for said in holder.told] == list(range(WRITES + 1))
 
 
+@pytest.mark.long
 def test_a_client_may_come_back_to_another_process(addresses: list[str], queue: str) -> None:
     board = SharedBoard.get_or_raise("a")
     held = 0

@@ -77,7 +77,10 @@ class Served(NamedTuple):
 
 SERVED = [
     Served(towns, {"/towns/{doc_id}": ["ulm"]}),
-    Served(jugs, {"/jugs/{doc_id}": ["brown"]}, [of_what_openapi_cannot_say]),
+    pytest.param(
+        Served(jugs, {"/jugs/{doc_id}": ["brown"]}, [of_what_openapi_cannot_say]),
+        marks=pytest.mark.long,
+    ),
     Served(
         meeting_room,
         {

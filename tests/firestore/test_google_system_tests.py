@@ -20,6 +20,7 @@ def _function(node: str) -> str:
 
 
 # They take 20 s, a first download as much again; on a busy machine many times that.
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_all_pass_but_those_that_are_left_out(tmp_path: Path) -> None:
     try:

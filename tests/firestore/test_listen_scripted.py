@@ -18,7 +18,7 @@ from pytest_mock import MockerFixture
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.errors import UnavailableError
 from flask_boiler.firestore import datastore
-from flask_boiler.firestore.listen import verification
+from flask_boiler.firestore.listen import verifier
 from flask_boiler.firestore.listen.backoff import BackoffPolicy
 from flask_boiler.firestore.listen.stream import StreamPolicy
 from flask_boiler.ground.ports import CutChange
@@ -391,7 +391,7 @@ def test_stopping_does_not_wait_long_for_a_verification_that_cannot_be(
         listener.hub.stop()
         assert _threads() == []
         allowed_s = [call.kwargs["timeout"] for call in asked.call_args_list]
-        assert max(allowed_s, default=0.0) <= verification._PATIENCE_S
+        assert max(allowed_s, default=0.0) <= verifier._PATIENCE_S
 
 
 @pytest.mark.parametrize("repetition", range(5))
