@@ -108,7 +108,6 @@ if TYPE_CHECKING:  # what type checkers see; the same names as in _DEFINED below
     from flask_boiler.models.query.page import Page as Page
     from flask_boiler.models.query.query import Query as Query
     from flask_boiler.operate.extension import Boiler as Boiler
-    from flask_boiler.operate.extension import Mediator as Mediator
     from flask_boiler.operate.health import Health as Health
     from flask_boiler.transactions.running import current_transaction as current_transaction
     from flask_boiler.transactions.running import execute_transaction as execute_transaction
@@ -127,7 +126,8 @@ if TYPE_CHECKING:  # what type checkers see; the same names as in _DEFINED below
     from flask_boiler.view.inbox.marks import Ledger as Ledger
     from flask_boiler.view.inbox.patches import Patch as Patch
     from flask_boiler.view.inbox.patches import Patches as Patches
-    from flask_boiler.view.query_mediator import ProtocolBase as ProtocolBase
+    from flask_boiler.view.mediation.handlers import ProtocolBase as ProtocolBase
+    from flask_boiler.view.mediation.mediator import Mediator as Mediator
     from flask_boiler.view.query_mediator import QueryMediator as QueryMediator
     from flask_boiler.view.query_task_mediator import QueryTaskMediator as QueryTaskMediator
     from flask_boiler.view.rest_mediator import RestMediator as RestMediator
@@ -170,7 +170,7 @@ _DEFINED = {
     "models.model": ("Model",),
     "models.query.page": ("Page",),
     "models.query.query": ("Query",),
-    "operate.extension": ("Boiler", "Mediator"),
+    "operate.extension": ("Boiler",),
     "operate.health": ("Health",),
     "transactions.running": (
         "execute_transaction",
@@ -192,7 +192,9 @@ _DEFINED = {
     ),
     "view.inbox.marks": ("Ledger",),
     "view.inbox.patches": ("Patch", "Patches"),
-    "view.query_mediator": ("ProtocolBase", "QueryMediator"),
+    "view.mediation.handlers": ("ProtocolBase",),
+    "view.mediation.mediator": ("Mediator",),
+    "view.query_mediator": ("QueryMediator",),
     "view.query_task_mediator": ("QueryTaskMediator",),
     "view.rest_mediator": ("RestMediator",),
     "view.socketio.options": ("WsLimits",),

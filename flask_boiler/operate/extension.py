@@ -8,7 +8,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 from flask import Blueprint, Flask, current_app, has_app_context
 
@@ -29,16 +29,16 @@ from flask_boiler.transactions.running import execute_transaction, transaction
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.exposure import Exposure, mount, socket_io_of
 from flask_boiler.view.http.mounting import is_prepared
+from flask_boiler.view.mediation.inbox import Inbox
 from flask_boiler.view.mediation.live import live_views
+from flask_boiler.view.mediation.mediator import Mediator, MediatorBase, mediator_of
 from flask_boiler.view.mediation.secret_keys import require_secret_key
-from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.view.triggers import trigger_blueprint
-from flask_boiler.view.ws_mediator import WsMediator
 from flask_boiler.viewmodels.cycles import refuse_cycles
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_model import ViewModel
 
-__all__ = ["Boiler", "Mediator"]
+__all__ = ["Boiler"]
 
 R = TypeVar("R")
 
@@ -48,19 +48,6 @@ _EXTENSION = "boiler"
 
 #: How long an end may take by default, as long as Firestore answers.
 _FINISH_WITHIN_S = 30.0
-
-
-@runtime_checkable
-class Mediator(Protocol):
-    """What ``boiler.add`` takes: all mediators are such."""
-
-    def start(self) -> None:
-        """Begin to mediate."""
-        ...
-
-    def stop(self) -> None:
-        """Finish what is in hand, and mediate no longer."""
-        ...
 
 
 M = TypeVar("M", bound=Mediator)
@@ -101,8 +88,9 @@ class Boiler(Startable):
         self._io = io
         self._app: Flask | None = None
         self._context: ApplicationContext | None = None
-        self._mediators: list[Mediator] = []
-        self._started: list[Mediator] = []
+        #: As they were added, and with their lives, in the same order.
+        self._added: list[Mediator] = []
+        self._mediators: list[MediatorBase] = []
         #: The process that it runs in: a forked child has none of its parent's threads.
         self._running_in: int | None = None
         if app is not None:
@@ -148,7 +136,12 @@ class Boiler(Startable):
     @property
     def mediators(self) -> list[Mediator]:
         """The mediators that were added."""
-        return list(self._mediators)
+        return list(self._added)
+
+    @property
+    def inboxes(self) -> list[Inbox]:
+        """What the mediators have of documents that are commands: their tasks."""
+        return [m.inbox for m in self._mediators if m.inbox is not None]
 
     def add(self, mediator: M) -> M:
         """Have a mediator started and stopped with the others; gives it back.
@@ -157,13 +150,13 @@ class Boiler(Startable):
 
         :raises ConfigurationError: it is none.
         """
-        _require_mediator(mediator)
-        self._mediators.append(mediator)
-        if isinstance(mediator, QueryTaskMediator):
-            mediator.belong_to(lambda: self.context)
+        living = mediator_of(mediator)
+        living.belong_to(lambda: self.context)
+        self._added.append(mediator)
+        self._mediators.append(living)
         if self._running_in == os.getpid():
             refuse_cycles(self._views())
-            self._start(mediator)
+            self._start(living)
         return mediator
 
     @property
@@ -238,7 +231,6 @@ class Boiler(Startable):
         # Whatever mediates in the process that only watches files does so by what they were.
         _running.add(self)
         before_child(_stop_all, first=True)
-        self._started = []
         self._running_in = os.getpid()
         try:
             with waiting_at_most(wait_s):
@@ -269,19 +261,12 @@ class Boiler(Startable):
 
     def _stop(self) -> None:
         _running.discard(self)
-        started, self._started = self._started, []
-        if self._running_in != os.getpid():
-            started = []
         self._running_in = None
         # Whatever one of them raises, all the others are stopped, and at last the engine.
         with ExitStack() as ends:
             ends.callback(live_views(self.context).stop)
-            for mediator in started:
-                ends.callback(mediator.stop)
             for mediator in self._mediators:
-                # These serve whoever connects, whether or not they were started.
-                if isinstance(mediator, WsMediator) and mediator not in started:
-                    ends.callback(mediator.stop)
+                ends.callback(mediator.stop)
 
     def close(self, *, within_s: float = _FINISH_WITHIN_S) -> None:
         """Stop, and close the context's clients and a local Firestore that it started."""
@@ -298,7 +283,7 @@ class Boiler(Startable):
         """
         views: list[Parked] = self._engine_if_running(lambda engine: engine.parked, [])
         with self.context.activated():
-            return [*views, *(task for queue in self._queues() for task in queue.parked)]
+            return [*views, *(task for inbox in self.inboxes for task in inbox.parked)]
 
     def retry(self, key: ViewKey) -> bool:
         """Compute a parked view, or apply a parked task, again; whether there was one."""
@@ -306,27 +291,24 @@ class Boiler(Startable):
             return True
         with self.context.activated():
             return any(
-                queue.retry(key.root) for queue in self._queues() if queue.name == key.mediator
+                inbox.retry(key.root) for inbox in self.inboxes if inbox.name == key.mediator
             )
 
     @property
     def mediates(self) -> bool:
         """Whether anything here keeps views, applies tasks or patches, or serves them live."""
-        if self._running_in == os.getpid() and self._started:
-            return True
-        serving = any(isinstance(mediator, WsMediator) for mediator in self._mediators)
-        return serving or live_views(self.context).running
+        return any(m.mediates for m in self._mediators) or live_views(self.context).running
 
     @property
     def health(self) -> Health:
         """How the mediators fare, as far as this process knows: nothing is read for it."""
         reachability = self.context.reachability
-        heard = {queue.name: queue.parked_as_heard for queue in self._queues()}
+        heard = {inbox.name: inbox.parked_as_heard for inbox in self.inboxes}
         live = live_views(self.context)
         engine = live.engine if live.running else None
         hindrance = None if engine is None else engine.acceptance.hindrance
         return Health(
-            running=self._running_in == os.getpid() and len(self._started) == len(self._mediators),
+            running=self._running_in == os.getpid() and all(m.running for m in self._mediators),
             firestore=None if reachability is None else reachability.where,
             answers=reachability is None
             or (reachability.has_answered and not reachability.is_silent),
@@ -335,7 +317,7 @@ class Boiler(Startable):
             lag_s=0.0 if engine is None else engine.lag_s,
             views=0 if engine is None else engine.views,
             counts=Statistics() if engine is None else engine.statistics,
-            tasks_done={queue.name: queue.statistics.done for queue in self._queues()},
+            tasks_done={inbox.name: inbox.done for inbox in self.inboxes},
             parked=[
                 *([] if engine is None else engine.parked),
                 *(task for tasks in heard.values() for task in tasks or ()),
@@ -402,7 +384,7 @@ class Boiler(Startable):
 
         :raises MissingExtraError: ``flask-boiler[triggers]`` is not installed.
         """
-        return trigger_blueprint(name, lambda: self.context, self._queues)
+        return trigger_blueprint(name, lambda: self.context, lambda: self.inboxes)
 
     def web_settings(self) -> WebSettings:
         """What a page needs to reach Firestore with Firebase's web SDK; JSON as it is.
@@ -425,17 +407,12 @@ class Boiler(Startable):
             )
         return self._app
 
-    def _start(self, mediator: Mediator) -> None:
+    def _start(self, mediator: MediatorBase) -> None:
         with self.context.activated():
             mediator.start()
-        self._started.append(mediator)
 
     def _views(self) -> list[type[ViewModel]]:
-        declared = (getattr(mediator, "view_model_cls", None) for mediator in self._mediators)
-        return [view_cls for view_cls in declared if view_cls is not None]
-
-    def _queues(self) -> list[QueryTaskMediator]:
-        return [m for m in self._mediators if isinstance(m, QueryTaskMediator)]
+        return [view_cls for mediator in self._mediators for view_cls in mediator.view_classes]
 
     def _engine_if_running(self, ask: Callable[[Engine], R], otherwise: R) -> R:
         live = live_views(self.context)
@@ -475,12 +452,3 @@ def _context_of_running_boiler() -> ApplicationContext | None:
 
 register_resolver(_context_of_current_app)
 register_resolver(_context_of_running_boiler, last=True)
-
-
-def _require_mediator(added: object) -> None:
-    if isinstance(added, type) or not isinstance(added, Mediator):
-        said = added.__name__ if isinstance(added, type) else f"{added!r:.80}"
-        raise ConfigurationError(
-            f"{said} is no mediator that can be started: expected one such as "
-            "QueryMediator(CityView, query=City.get_query())"
-        )

@@ -19,9 +19,14 @@ from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.inbox.patch_processor import Authorize, PatchProcessor
 from flask_boiler.view.inbox.patch_sink import PatchSink
 from flask_boiler.view.inbox.patches import Patch, PatchCollection, Patches
-from flask_boiler.view.mediation.keeping import Keeper, Run, keeper_of
-from flask_boiler.view.mediation.populated_mediator import Opened, PopulatedMediator, keeping
-from flask_boiler.view.query_mediator import ProtocolBase
+from flask_boiler.view.mediation.handlers import ProtocolBase
+from flask_boiler.view.mediation.keeping import Run
+from flask_boiler.view.mediation.populated_mediator import (
+    Opened,
+    PopulatedMediator,
+    keeping_of,
+    kept_in_documents,
+)
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_root import ViewRoot
@@ -127,7 +132,7 @@ class _Document:
 
     def __init__(self, mediator: DocumentMediator, document: str | HasPath | DomainModel) -> None:
         self._path = _path_of(document)
-        self._keeper: Keeper = keeper_of(mediator, mediator.view_model_cls, mediator.Protocol)
+        self._keeping = keeping_of(mediator, mediator.view_model_cls, mediator.Protocol)
         keeps = mediator.view_model_cls or type(mediator)
         self.default_name = f"{keeps.__name__} of {self._path}"
 
@@ -135,7 +140,7 @@ class _Document:
         return [self._path]
 
     def open(self, run: Run, engine: Engine) -> Opened:
-        return keeping(self._keeper, run)
+        return kept_in_documents(self._keeping, run)
 
 
 class _PatchInlet:

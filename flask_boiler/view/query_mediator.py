@@ -12,45 +12,19 @@ from typing import Any, ClassVar
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.engine import Engine
 from flask_boiler.firestore.query_compiler import targets_of
-from flask_boiler.ground.callbacks import require_plain_members
-from flask_boiler.ground.values import Snapshot, Target
-from flask_boiler.view.mediation.keeping import Run, keeper_of
-from flask_boiler.view.mediation.populated_mediator import Opened, PopulatedMediator, keeping
+from flask_boiler.ground.values import Target
+from flask_boiler.view.mediation.handlers import ProtocolBase
+from flask_boiler.view.mediation.keeping import Run
+from flask_boiler.view.mediation.populated_mediator import (
+    Opened,
+    PopulatedMediator,
+    keeping_of,
+    kept_in_documents,
+)
 from flask_boiler.view.mediation.view_builder import require_root_of
 from flask_boiler.viewmodels.view_model import ViewModel
 
-__all__ = ["ProtocolBase", "QueryMediator"]
-
-
-class ProtocolBase:
-    """What to do when a document enters a query's result, changes, or leaves it.
-
-    Handlers run one at a time for each document, on the newest state: changes that come while
-    one is running are handled once. A handler that raises parks its document, and runs again
-    on the document's next change or by ``boiler.retry``. After a restart every document is
-    created anew.
-
-    :raises DeclarationError: a handler is a coroutine function or a generator function.
-    """
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        require_plain_members(cls)
-
-    @staticmethod
-    def on_create(snapshot: Snapshot, mediator: Any) -> None:
-        """A document is there."""
-
-    @staticmethod
-    def on_update(snapshot: Snapshot, mediator: Any) -> None:
-        """A document changed."""
-
-    @staticmethod
-    def on_delete(snapshot: Snapshot, mediator: Any) -> None:
-        """A document left the result; ``snapshot`` is the last one that was seen.
-
-        The views that its handlers published are removed.
-        """
+__all__ = ["QueryMediator"]
 
 
 class QueryMediator(PopulatedMediator):
@@ -92,7 +66,7 @@ class QueryMediator(PopulatedMediator):
         super().__init__(name or (view_model_cls or type(self)).__name__)
         self.view_model_cls = view_model_cls
         self.query = query
-        self._keeper = keeper_of(self, view_model_cls, self.Protocol)
+        self._keeping = keeping_of(self, view_model_cls, self.Protocol)
         if view_model_cls is not None:
             require_root_of(view_model_cls, query)
 
@@ -100,4 +74,4 @@ class QueryMediator(PopulatedMediator):
         return targets_of(self.query, context.datastore.codec)
 
     def _open(self, run: Run, engine: Engine) -> Opened:
-        return keeping(self._keeper, run)
+        return kept_in_documents(self._keeping, run)

@@ -6,40 +6,38 @@ its mark are one commit, which goes through only if the task is still as it was 
 
 from __future__ import annotations
 
-import os
-import threading
 from collections import defaultdict
-from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from werkzeug.exceptions import HTTPException
 
-from flask_boiler.context.context import ApplicationContext, current_context
+from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.parking.recorder import Recorder
 from flask_boiler.engine.view_key import Parked, ViewKey
-from flask_boiler.ground.callbacks import require_plain_members
 from flask_boiler.ground.errors import BoilerError, ConfigurationError
-from flask_boiler.ground.lifecycle import Startable
 from flask_boiler.ground.ports import provided
-from flask_boiler.view.inbox.attempt import Handling, Result, Statistics
+from flask_boiler.view.inbox.attempt import Handling, Statistics
 from flask_boiler.view.inbox.delivery import answer_of, deliver
 from flask_boiler.view.inbox.effects import OnTask, effect_of
 from flask_boiler.view.inbox.forms import FormQuery
 from flask_boiler.view.inbox.marks import MarkOption, mark_of
 from flask_boiler.view.inbox.queue import TaskQueue, key_of
-from flask_boiler.view.inbox.records import ParkedTask, TaskRecords
+from flask_boiler.view.inbox.records import TaskRecords
 from flask_boiler.view.inbox.task_fields import task_class
 from flask_boiler.view.inbox.task_processor import Memory, TaskProcessor
 from flask_boiler.view.inbox.worker import Worker
+from flask_boiler.view.mediation.inbox import Inbox, ParkedTask, Result
+from flask_boiler.view.mediation.mediator import MediatorBase
 from flask_boiler.viewmodels.form import Form
 from flask_boiler.viewmodels.view_model import ViewModel
 
 __all__ = ["QueryTaskMediator"]
 
 
-class QueryTaskMediator(Startable):
+class QueryTaskMediator(MediatorBase):
     """Applies every document of a query's result as a task, exactly once.
 
     ::
@@ -80,10 +78,6 @@ class QueryTaskMediator(Startable):
     :raises ConfigurationError: the parameters do not make a mediator.
     """
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        require_plain_members(cls)
-
     def __init__(
         self,
         view_model_cls: type[ViewModel] | None = None,
@@ -100,7 +94,7 @@ class QueryTaskMediator(Startable):
     ) -> None:
         self.view_model_cls = view_model_cls
         self.query = _query_of(view_model_cls) if query is None else query
-        self.name = name or _name_of(view_model_cls or on_task or type(self))
+        super().__init__(name or _name_of(view_model_cls or on_task or type(self)))
         for option, value, least in (
             ("max_retries", max_retries, 0),
             ("window", window, 1),
@@ -120,56 +114,33 @@ class QueryTaskMediator(Startable):
         self._window = window
         self._threads = threads
         self._locking = locking
-        self._context: Callable[[], ApplicationContext] = current_context
         #: What this process has done, since the mediator was made.
         self.statistics = Statistics()
         # By database, from one delivered task to the next.
         self._memories: defaultdict[str, Memory] = defaultdict(Memory)
-        # With the process, as a forked child has no threads of its parent's.
-        self._running: tuple[int, Engine, Recorder, Worker] | None = None
-        self._lock = threading.Lock()
+        #: What works off the queue, of the last start.
+        self._worker: Worker | None = None
 
-    def start(self) -> None:
-        """Begin to work off the queue, on the current context's engine.
-
-        :raises ConfigurationError: it runs already, or another of its name does.
-        :raises DeclarationError: a model was declared meanwhile whose documents lie where its
-            views, or refusals of its forms, are written.
-        """
+    def _begin(self, ends: ExitStack) -> None:
         if self.view_model_cls is not None:
             self.view_model_cls.require_free_places()
         context = self._context()
         live = provided("live_views")(context)
         engine: Engine = live.engine
         recorder: Recorder = live.recorder
-        with self._lock:
-            if self._running is not None and self._running[0] == os.getpid():
-                raise ConfigurationError(f"the mediator {self.name!r} is running already")
-            worker = self._worker(context, engine)
-            view = LiveView(self._view_key, worker.compute, worker)
-            try:
-                engine.add(view)
-            except BoilerError as error:
-                raise ConfigurationError(
-                    f"two mediators are called {self.name!r}: give one of them a name= of its own"
-                ) from error
-            try:
-                recorder.begin(self.name)
-            except BaseException:
-                engine.discard(self._view_key)
-                raise
-            worker.start()
-            self._running = os.getpid(), engine, recorder, worker
-
-    def stop(self) -> None:
-        """Work off the queue no longer; the tasks in hand are finished."""
-        with self._lock:
-            running, self._running = self._running, None
-        if running is not None and running[0] == os.getpid():
-            _, engine, recorder, worker = running
-            recorder.end(self.name)
-            worker.stop()
-            engine.discard(self._view_key)
+        worker = self._new_worker(context, engine)
+        try:
+            engine.add(LiveView(self._view_key, worker.compute, worker))
+        except BoilerError as error:
+            raise ConfigurationError(
+                f"two mediators are called {self.name!r}: give one of them a name= of its own"
+            ) from error
+        ends.callback(engine.discard, self._view_key)
+        recorder.begin(self.name)
+        ends.callback(worker.stop)
+        ends.callback(recorder.end, self.name)
+        worker.start()
+        self._worker = worker
 
     def apply(self, path: str) -> Result:
         """Apply the task at a path, and before it the earlier ones of its key.
@@ -204,9 +175,15 @@ class QueryTaskMediator(Startable):
             problem.response = answer_of(problem)
             raise
 
-    def belong_to(self, context: Callable[[], ApplicationContext]) -> None:
-        """Use this application's context, wherever it is called; ``boiler.add`` does this."""
-        self._context = context
+    @property
+    def inbox(self) -> Inbox:
+        """The queue: each task is a command."""
+        return self
+
+    @property
+    def done(self) -> int:
+        """How many tasks this process has done, since the mediator was made."""
+        return self.statistics.done
 
     def may_hold(self, path: str) -> bool:
         """Whether a document at this path can be one of the tasks."""
@@ -230,10 +207,9 @@ class QueryTaskMediator(Startable):
 
         ``None`` if it does not run here, or has not heard of them yet.
         """
-        running = self._running
-        if running is None or running[0] != os.getpid():
+        if self._worker is None or not self.running:
             return None
-        found = running[-1].parked
+        found = self._worker.parked
         return None if found is None else [task.as_parked() for task in found]
 
     def retry(self, path: str) -> bool:
@@ -245,7 +221,7 @@ class QueryTaskMediator(Startable):
         :raises UnavailableError: Firestore could not be reached.
         """
         processor = self._processor(self._context())
-        return processor.release(path) if self._runs_here() else processor.retry(path)
+        return processor.release(path) if self.running else processor.retry(path)
 
     def drop(self, path: str) -> bool:
         """Mark a parked task as processed, without its effect; those that waited for it go on.
@@ -255,7 +231,7 @@ class QueryTaskMediator(Startable):
         """
         processor = self._processor(self._context())
         task = processor.drop(path)
-        if task is not None and not self._runs_here():
+        if task is not None and not self.running:
             processor.resume(task)
         return task is not None
 
@@ -263,11 +239,7 @@ class QueryTaskMediator(Startable):
     def _view_key(self) -> ViewKey:
         return ViewKey(self.name, "the queue")
 
-    def _runs_here(self) -> bool:
-        running = self._running
-        return running is not None and running[0] == os.getpid()
-
-    def _worker(self, context: ApplicationContext, engine: Engine) -> Worker:
+    def _new_worker(self, context: ApplicationContext, engine: Engine) -> Worker:
         return Worker(
             self._queue(context),
             self._records(context),

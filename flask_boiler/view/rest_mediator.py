@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -25,6 +26,7 @@ from flask_boiler.view.http.routes import (
     ListPost,
     RestView,
 )
+from flask_boiler.view.mediation.mediator import MediatorBase
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_model import ViewModel
 
@@ -77,7 +79,7 @@ _DEFAULTS: dict[str, tuple[str, type[RestView]]] = {
 _endpoints: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
 
-class RestMediator:
+class RestMediator(MediatorBase):
     """Serves the views of one class over HTTP.
 
     ::
@@ -86,6 +88,9 @@ class RestMediator:
         mediator.add_list_get("/cities")
         mediator.add_instance_get("/cities/<string:doc_id>")
         mediator.add_instance_patch("/cities/<string:doc_id>")
+
+    Its routes answer from when they are added, whether or not it was started; added to a
+    :class:`~flask_boiler.Boiler`, it is one of its mediators.
 
     Each ``add_…`` method takes the rule and, if the default does not suit, a view class of your
     own: one below the default's class is given the mediator, any other is used as it is.
@@ -105,7 +110,8 @@ class RestMediator:
         *,
         app: Flask | Blueprint,
     ) -> None:
-        self.view_model_cls = view_model_cls
+        super().__init__(f"{view_model_cls.__name__} (REST)")
+        self.view_model_cls: type[ViewModel] = view_model_cls
         self.mutation_cls = mutation_cls
         self.app = app
         #: What was added, in order.
@@ -162,6 +168,14 @@ class RestMediator:
     ) -> None:
         """Serve ``DELETE`` of one view."""
         self._add("instance_delete", rule, instance_delete_view)
+
+    @property
+    def mediates(self) -> bool:
+        """No: what it serves is computed when it is asked for."""
+        return False
+
+    def _begin(self, ends: ExitStack) -> None:
+        """Nothing is to be set to work: the application serves the routes."""
 
     @property
     def instance_endpoint(self) -> str | None:

@@ -14,8 +14,8 @@ from flask_boiler.firestore.deliverer import DelivererCheck
 from flask_boiler.ground.errors import BoilerError, MissingExtraError, UnavailableError
 from flask_boiler.view.http.requests import bounded_body
 from flask_boiler.view.inbox.delivery import MAX_EVENT_BYTES, answer_of, deliver
+from flask_boiler.view.mediation.inbox import Inbox
 from flask_boiler.view.mediation.problems import Refusal, problem_of
-from flask_boiler.view.query_task_mediator import QueryTaskMediator
 
 __all__ = ["trigger_blueprint"]
 
@@ -28,14 +28,14 @@ _NO_CERTIFICATES = "Who delivers cannot be checked for the moment: the event sho
 def trigger_blueprint(
     name: str,
     context: Callable[[], ApplicationContext],
-    mediators: Callable[[], Sequence[QueryTaskMediator]],
+    inboxes: Callable[[], Sequence[Inbox]],
 ) -> Blueprint:
     """A blueprint with one route, ``POST /``, for the events of all task mediators.
 
     Every error is answered with a problem document.
 
     :param context: the application's, asked for with each event.
-    :param mediators: those that there are, asked for with each event.
+    :param inboxes: those that there are, asked for with each event.
     :raises MissingExtraError: what reads CloudEvents is not installed.
     """
     parse = _parser()
@@ -64,7 +64,7 @@ def trigger_blueprint(
             check_deliverer()
             attributes, data = parse()
             with context().activated():
-                deliver(attributes, data, mediators(), context())
+                deliver(attributes, data, inboxes(), context())
         except HTTPException as problem:
             return answer_of(problem)
         except BoilerError as error:

@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Hashable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from werkzeug.exceptions import HTTPException
@@ -23,6 +24,7 @@ from flask_boiler.ground.errors import (
     ValidationError,
 )
 from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.view.mediation.mediator import MediatorBase
 from flask_boiler.view.mediation.problems import Refusal, problem_details
 from flask_boiler.view.mediation.waiting import waiting_as_requests_do
 from flask_boiler.view.socketio.admission import Admission
@@ -66,7 +68,7 @@ _CATCH_UP_S = 2.0
 _CONNECTED_AT = "flask_boiler.connected_at"
 
 
-class WsMediator:
+class WsMediator(MediatorBase):
     """Serves live views of one class to the clients of a Socket.IO namespace.
 
     ::
@@ -115,13 +117,15 @@ class WsMediator:
         root: type[DomainModel] | None = None,
         limits: WsLimits | None = None,
     ) -> None:
-        parent: Any = super()
+        super().__init__(f"{view_model_cls.__name__} (on {namespace})")
+        # The next of its parents is Socket.IO's.
+        parent: Any = super(MediatorBase, self)
         parent.__init__(namespace)
         if not namespace.startswith("/"):
             raise ConfigurationError(
                 f"no client finds the namespace {namespace!r}: it has to begin with a slash"
             )
-        self.view_model_cls = view_model_cls
+        self.view_model_cls: type[ViewModel] = view_model_cls
         self.mutation_cls = mutation_cls
         changed = getattr(mutation_cls, "view_model_cls", view_model_cls)
         if not issubclass(view_model_cls, changed):
@@ -165,13 +169,22 @@ class WsMediator:
 
     # --- life ------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Take subscriptions (again); a mediator that was never stopped takes them anyway."""
+    @property
+    def mediates(self) -> bool:
+        """Yes: it serves whoever connects, whether or not it was started."""
+        return True
+
+    def _begin(self, ends: ExitStack) -> None:
+        """Take subscriptions again; a mediator that was never stopped takes them anyway."""
         self._departures.start()
         self._stopping.clear()
 
     def stop(self) -> None:
-        """Release every view and send the clients away; they find another process, or come back."""
+        """Release every view and send the clients away; they find another process, or come back.
+
+        Also if it was not started, for it serves all the same.
+        """
+        super().stop()
         self._stopping.set()
         with self._lock:
             clients = list(self._clients)
@@ -524,8 +537,7 @@ class WsMediator:
     def _current_shares(self) -> Shares:
         with self._lock:
             if self._shares is None or self._shares[0] != os.getpid():
-                name = f"{self.view_model_cls.__name__} (on {self.namespace})"
-                self._shares = os.getpid(), Shares(name, self._limits, self)
+                self._shares = os.getpid(), Shares(self.name, self._limits, self)
             return self._shares[1]
 
 

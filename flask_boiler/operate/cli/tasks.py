@@ -9,8 +9,7 @@ import click
 from flask.cli import with_appcontext
 
 from flask_boiler.operate.cli.loading import counted, line_of, opened_boiler, wait_option
-from flask_boiler.view.inbox.records import ParkedTask
-from flask_boiler.view.query_task_mediator import QueryTaskMediator
+from flask_boiler.view.mediation.inbox import Inbox, ParkedTask
 
 __all__ = ["tasks"]
 
@@ -99,11 +98,11 @@ _ParkedTasks = dict[tuple[str, str], ParkedTask]
 _NOT_TRIED = "still parked, and was not tried: an earlier task of its key is parked, too"
 
 
-def _parked_of(queues: list[QueryTaskMediator]) -> _ParkedTasks:
+def _parked_of(queues: list[Inbox]) -> _ParkedTasks:
     return {(task.mediator, task.path): task for queue in queues for task in queue.parked_tasks}
 
 
-def _queue_of(queues: list[QueryTaskMediator], key: tuple[str, str]) -> QueryTaskMediator:
+def _queue_of(queues: list[Inbox], key: tuple[str, str]) -> Inbox:
     return next(queue for queue in queues if queue.name == key[0])
 
 
@@ -121,9 +120,9 @@ def _tell_of_others(before: _ParkedTasks, after: _ParkedTasks, *, failed: bool) 
 
 
 @contextmanager
-def _queues_of_app(name: str | None, wait_s: float) -> Iterator[list[QueryTaskMediator]]:
+def _queues_of_app(name: str | None, wait_s: float) -> Iterator[list[Inbox]]:
     with opened_boiler(wait_s) as boiler:
-        queues = [m for m in boiler.mediators if isinstance(m, QueryTaskMediator)]
+        queues = boiler.inboxes
         known = ", ".join(queue.name for queue in queues) or "none"
         if name is not None:
             queues = [queue for queue in queues if queue.name == name]

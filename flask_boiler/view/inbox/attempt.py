@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import threading
 from dataclasses import dataclass, field
 
@@ -16,36 +15,9 @@ from flask_boiler.view.inbox.effects import Effect
 from flask_boiler.view.inbox.marks import Mark
 from flask_boiler.view.inbox.queue import TaskQueue
 from flask_boiler.view.inbox.records import TaskRecords, is_parked, says_parked
+from flask_boiler.view.mediation.inbox import Result, TaskState
 
-__all__ = ["Attempts", "Handling", "Result", "Statistics", "TaskState", "written_anew"]
-
-
-class TaskState(enum.Enum):
-    """What became of a task."""
-
-    #: It is done by the commit that was made here.
-    DONE = "done"
-    #: There is nothing to do: it is done or withdrawn already.
-    GONE = "gone"
-    #: It is set aside.
-    PARKED = "parked"
-    #: It waits for an earlier one of its key.
-    HELD = "held"
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a task.
-
-    :param error: why it is parked.
-    :param known_at_ns: a cut of this time or later shows it.
-    :param replaced: at its path lies another one, created later or of another key.
-    """
-
-    state: TaskState
-    error: Exception | None = None
-    known_at_ns: int = 0
-    replaced: bool = False
+__all__ = ["Attempts", "Handling", "Statistics", "written_anew"]
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import Response
 from werkzeug.exceptions import (
@@ -34,11 +34,8 @@ from werkzeug.exceptions import (
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.firestore.trigger_events import document_event
 from flask_boiler.ground.errors import UnavailableError, ValidationError
-from flask_boiler.view.inbox.attempt import Result, TaskState
+from flask_boiler.view.mediation.inbox import Inbox, Result, TaskState
 from flask_boiler.view.mediation.problems import problem_of
-
-if TYPE_CHECKING:
-    from flask_boiler.view.query_task_mediator import QueryTaskMediator
 
 __all__ = ["MAX_EVENT_BYTES", "answer_of", "deliver"]
 
@@ -54,10 +51,10 @@ _AWAY = "Firestore is away for the moment: the event should come again."
 def deliver(
     attributes: Mapping[str, Any],
     data: Any,
-    mediators: Sequence[QueryTaskMediator],
+    inboxes: Sequence[Inbox],
     context: ApplicationContext,
 ) -> None:
-    """Have an event's task applied by whichever of the mediators it is one for.
+    """Have an event's task applied by whoever's inbox it lies in.
 
     :raises HTTPException: an answer other than 2xx is due.
     """
@@ -80,17 +77,17 @@ def deliver(
         return
     problems = [
         problem
-        for mediator in mediators
-        if mediator.may_hold(event.path) and (problem := _applied(mediator, event.path)) is not None
+        for inbox in inboxes
+        if inbox.may_hold(event.path) and (problem := _applied(inbox, event.path)) is not None
     ]
     if problems:
         # Coming again costs those nothing that are done; not coming again would lose the others.
         raise max(problems, key=lambda problem: problem.code or 0)
 
 
-def _applied(mediator: QueryTaskMediator, path: str) -> HTTPException | None:
+def _applied(inbox: Inbox, path: str) -> HTTPException | None:
     try:
-        return _problem(mediator, path, mediator.apply(path))
+        return _problem(inbox, path, inbox.apply(path))
     except UnavailableError as error:
         logger.warning("the task %s could not be applied for the moment: %s", path, error)
         return ServiceUnavailable(_AWAY, retry_after=_COME_AGAIN_S)
@@ -104,17 +101,17 @@ def answer_of(problem: HTTPException) -> Response:
     return answer
 
 
-def _problem(mediator: QueryTaskMediator, path: str, result: Result) -> HTTPException | None:
+def _problem(inbox: Inbox, path: str, result: Result) -> HTTPException | None:
     match result.state:
         case TaskState.DONE | TaskState.GONE:
             return None
         case TaskState.PARKED:
             return UnprocessableEntity(
-                f"{path} is parked by {mediator.name}; the log, and `flask boiler tasks list`, "
+                f"{path} is parked by {inbox.name}; the log, and `flask boiler tasks list`, "
                 "say why."
             )
         case TaskState.HELD:
             return ServiceUnavailable(
-                f"{path} waits for an earlier task of its key, which is parked by {mediator.name}",
+                f"{path} waits for an earlier task of its key, which is parked by {inbox.name}",
                 retry_after=_COME_AGAIN_S,
             )

@@ -8,50 +8,21 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-from flask_boiler.engine.view_key import Parked, ViewKey
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.query_compiler import compile_query
-from flask_boiler.ground.errors import BoilerError
 from flask_boiler.ground.naming import record_id
 from flask_boiler.ground.ports import Datastore
 from flask_boiler.ground.values import FieldFilter, QuerySpec, QueryTarget, Snapshot, Write
+from flask_boiler.view.mediation.inbox import ParkedTask
 
-__all__ = ["TASKS_COLLECTION", "ParkedTask", "ParkedTaskError", "TaskRecords"]
+__all__ = ["TASKS_COLLECTION", "TaskRecords"]
 
 TASKS_COLLECTION = "_boiler_tasks"
 
 _PARKED, _DONE = "parked", "done"
 _LONGEST_MESSAGE = 4_000
-
-
-class ParkedTaskError(BoilerError):
-    """Why a task was set aside, as it is stored: the failure may have been in another process."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParkedTask:
-    """A task that failed and was set aside.
-
-    :param path: the task's document.
-    :param key: whose later tasks wait for it.
-    :param error: what was raised.
-    :param attempts: how often it was tried.
-    :param since: when it was set aside, by Firestore's clock.
-    """
-
-    mediator: str
-    path: str
-    key: str
-    error: str
-    attempts: int
-    since: datetime.datetime
-
-    def as_parked(self) -> Parked:
-        """The same for ``boiler.parked``."""
-        return Parked(ViewKey(self.mediator, self.path), ParkedTaskError(self.error), self.since)
 
 
 class TaskRecords:

@@ -16,10 +16,11 @@ from flask_boiler.ground.values import Snapshot
 from flask_boiler.transactions.running import execute_transaction
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.transactions.turns import Turns
-from flask_boiler.view.inbox.attempt import Attempts, Handling, Result, TaskState, written_anew
+from flask_boiler.view.inbox.attempt import Attempts, Handling, written_anew
 from flask_boiler.view.inbox.backlog import Backlogs, Waiting, in_order
 from flask_boiler.view.inbox.records import is_parked, says_parked
 from flask_boiler.view.inbox.suspects import Suspects
+from flask_boiler.view.mediation.inbox import Result, TaskState
 
 __all__ = ["PATIENCE", "Memory", "TaskProcessor"]
 

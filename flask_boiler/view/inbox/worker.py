@@ -22,12 +22,10 @@ from flask_boiler.ground.errors import UnavailableError
 from flask_boiler.ground.lifecycle import OwnThread, ending_within, join, time_to_end_s
 from flask_boiler.ground.ports import Cut, Feed
 from flask_boiler.ground.values import QueryTarget, Snapshot
-from flask_boiler.view.inbox.attempt import Result, TaskState
 from flask_boiler.view.inbox.backlog import in_order
 from flask_boiler.view.inbox.marks import Mark
 from flask_boiler.view.inbox.queue import TaskKey, TaskQueue
 from flask_boiler.view.inbox.records import (
-    ParkedTask,
     TaskRecords,
     as_parked_task,
     is_parked,
@@ -35,6 +33,7 @@ from flask_boiler.view.inbox.records import (
     task_of,
 )
 from flask_boiler.view.inbox.task_processor import TaskProcessor
+from flask_boiler.view.mediation.inbox import ParkedTask, Result, TaskState
 
 __all__ = ["Worker"]
 

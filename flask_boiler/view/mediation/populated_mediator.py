@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-from flask_boiler.context.context import ApplicationContext, current_context
+from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.live_view import AnyView
 from flask_boiler.engine.parking.recorder import Recorder
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.sink import Sink
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.callbacks import require_plain_members
 from flask_boiler.ground.errors import ConfigurationError
-from flask_boiler.ground.lifecycle import Startable
 from flask_boiler.ground.ports import provided
 from flask_boiler.ground.values import Target
-from flask_boiler.view.mediation.keeping import Keeper, Run, collecting
+from flask_boiler.view.mediation.handlers import HandlerKeeping, ProtocolBase, collecting
+from flask_boiler.view.mediation.keeping import Keeping, Run, ViewKeeping
+from flask_boiler.view.mediation.mediator import MediatorBase
 from flask_boiler.viewmodels.view_model import ViewModel
 
-__all__ = ["Opened", "PopulatedMediator", "keeping"]
+__all__ = ["Opened", "PopulatedMediator", "keeping_of", "kept_in_documents"]
 
 
 class Opened(NamedTuple):
@@ -39,67 +37,28 @@ class Opened(NamedTuple):
     close: Callable[[], None] = lambda: None
 
 
-class _Running(NamedTuple):
-    # With the process, as a forked child has no threads of its parent's engine.
-    process_id: int
-    engine: Engine
-    recorder: Recorder
-    population: Population
-    close: Callable[[], None]
+class PopulatedMediator(MediatorBase):
+    """A mediator that keeps something for each document of a population, while it runs."""
 
-
-class PopulatedMediator(Startable):
-    """Keeps something for each document of a population, while it runs.
-
-    :param name: what it is remembered by from one run to the next.
-    """
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        require_plain_members(cls)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._running: _Running | None = None
-        self._lock = threading.Lock()
-
-    def start(self) -> None:
-        """Begin to mediate, on the current context's engine.
-
-        :raises ConfigurationError: it runs already, or another of its name does.
-        :raises DeclarationError: a model was declared meanwhile whose documents lie at the places
-            of its view.
-        """
-        view_cls: type[ViewModel] | None = getattr(self, "view_model_cls", None)
-        if view_cls is not None:
-            view_cls.require_free_places()
-        context = current_context()
+    def _begin(self, ends: ExitStack) -> None:
+        if self.view_model_cls is not None:
+            self.view_model_cls.require_free_places()
+        context = self._context()
         live = provided("live_views")(context)
         engine: Engine = live.engine
         recorder: Recorder = live.recorder
-        with self._lock:
-            if self._running is not None and self._running.process_id == os.getpid():
-                raise ConfigurationError(f"the mediator {self.name!r} is running already")
-            population = Population(self.name, self._targets(context))
-            with ExitStack() as undoing:
-                # What was parked and has gone since is to be found out, as what was kept is.
-                population.remembered |= recorder.begin(self.name)
-                undoing.callback(recorder.end, self.name)
-                opened = self._open(Run(context, engine.publisher, population), engine)
-                undoing.callback(opened.close)
-                engine.populate(population, opened.make, opened.sink)
-                undoing.pop_all()
-            self._running = _Running(os.getpid(), engine, recorder, population, opened.close)
-
-    def stop(self) -> None:
-        """Mediate no longer; what is kept stays as it is. What is in hand is finished."""
-        with self._lock:
-            running, self._running = self._running, None
-        if running is not None and running.process_id == os.getpid():
-            # What is parked then is not well because its views are kept no longer.
-            running.recorder.end(self.name)
-            running.engine.depopulate(running.population)
-            running.close()
+        population = Population(self.name, self._targets(context))
+        # What was parked and has gone since is to be found out, as what was kept is.
+        population.remembered |= recorder.begin(self.name)
+        with ExitStack() as undoing:
+            undoing.callback(recorder.end, self.name)
+            opened = self._open(Run(context, engine.publisher, population), engine)
+            ends.callback(opened.close)
+            engine.populate(population, opened.make, opened.sink)
+            ends.callback(engine.depopulate, population)
+            # First: what is parked then is not well because its views are kept no longer.
+            ends.callback(recorder.end, self.name)
+            undoing.pop_all()
 
     def notify(self, obj: ViewModel) -> None:
         """Publish a view.
@@ -122,6 +81,25 @@ class PopulatedMediator(Startable):
         raise NotImplementedError
 
 
-def keeping(keeper: Keeper, run: Run) -> Opened:
-    """What keeps views in documents, as ``keeper`` makes them."""
-    return Opened(lambda key: keeper.live_view(key, run), run.publisher)
+def keeping_of(
+    mediator: object,
+    view_cls: type[ViewModel] | None,
+    protocol: type[ProtocolBase] | None,
+) -> Keeping:
+    """What is kept for each document of a mediator that is given either a view or a protocol.
+
+    :raises ConfigurationError: it is given neither, or both; or the view cannot be kept.
+    """
+    if view_cls is not None and protocol is None:
+        return ViewKeeping(view_cls)
+    if protocol is not None and view_cls is None:
+        return HandlerKeeping(mediator, protocol)
+    raise ConfigurationError(
+        f"{type(mediator).__name__} needs either view_model_cls or a Protocol class of its own, "
+        "and not both"
+    )
+
+
+def kept_in_documents(keeping: Keeping, run: Run) -> Opened:
+    """What keeps views in documents, as ``keeping`` computes them."""
+    return Opened(lambda key: keeping.live_view(key, run), run.publisher)

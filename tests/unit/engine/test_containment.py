@@ -18,7 +18,8 @@ from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import BoilerError, MaterializationError
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.view.query_mediator import ProtocolBase, QueryMediator
+from flask_boiler.view.mediation.handlers import ProtocolBase
+from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.engine.fakes import CODEC

@@ -17,8 +17,9 @@ from flask_boiler.firestore.codec import Codec
 from flask_boiler.ground.errors import MaterializationError, TargetRejectedError, ValidationError
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.view.mediation.handlers import ProtocolBase
 from flask_boiler.view.mediation.keeping import Run
-from flask_boiler.view.query_mediator import ProtocolBase, QueryMediator
+from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.engine.fakes import MemoryDatastore, MemoryFeed, all_of
@@ -84,7 +85,7 @@ class Keeping:
         population = Population(self.key.mediator, [TOWNS])
         run = Run(self.context, self.engine.publisher, population)
         self.engine.populate(
-            population, lambda key: mediator._keeper.live_view(key, run), self.engine.publisher
+            population, lambda key: mediator._keeping.live_view(key, run), self.engine.publisher
         )
 
     def show(self, **fields: Any) -> None:

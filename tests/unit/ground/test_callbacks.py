@@ -28,7 +28,8 @@ from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.document_mediator import DocumentMediator
 from flask_boiler.view.inbox.patch_processor import PatchProcessor
 from flask_boiler.view.inbox.patches import PatchCollection, Patches
-from flask_boiler.view.query_mediator import ProtocolBase, QueryMediator
+from flask_boiler.view.mediation.handlers import ProtocolBase
+from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.view.rest_mediator import RestView
 from flask_boiler.view.ws_mediator import WsMediator

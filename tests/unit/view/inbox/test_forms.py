@@ -25,8 +25,8 @@ from flask_boiler.ground.errors import (
 )
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.transactions import running
-from flask_boiler.view.inbox.attempt import TaskState
 from flask_boiler.view.inbox.forms import FormQuery
+from flask_boiler.view.mediation.inbox import TaskState
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.viewmodels.form import Form
 from flask_boiler.viewmodels.store import Store, reference

@@ -15,7 +15,7 @@ from flask_boiler.ground.errors import ConfigurationError, ValidationError
 from flask_boiler.ground.values import Snapshot, Write
 from flask_boiler.view.document_mediator import DocumentMediator
 from flask_boiler.view.inbox.patches import PatchCollection, Patches
-from flask_boiler.view.query_mediator import ProtocolBase
+from flask_boiler.view.mediation.handlers import ProtocolBase
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_root import ViewRoot

@@ -19,12 +19,13 @@ from flask_boiler.ground.lifecycle import DaemonPool
 from flask_boiler.ground.values import CommitResult, QuerySpec, QueryTarget, Snapshot, Write
 from flask_boiler.transactions import running
 from flask_boiler.transactions.transaction import Transaction
-from flask_boiler.view.inbox.attempt import Handling, Statistics, TaskState
+from flask_boiler.view.inbox.attempt import Handling, Statistics
 from flask_boiler.view.inbox.effects import Effect
 from flask_boiler.view.inbox.marks import Ledger, MarkOption, mark_of
 from flask_boiler.view.inbox.queue import TaskQueue, key_of
 from flask_boiler.view.inbox.records import TaskRecords
 from flask_boiler.view.inbox.task_processor import PATIENCE, TaskProcessor
+from flask_boiler.view.mediation.inbox import TaskState
 from tests.unit.memory_firestore import (
     MemoryDatastore,
     answer_lost,

@@ -1,0 +1,170 @@
+"""Handlers: what an application does itself when a document comes, changes or goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from flask_boiler.engine.cut_reader import CutReader
+from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.sink import Computed, Documents
+from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.ground.callbacks import (
+    misfit,
+    require_plain,
+    require_plain_members,
+    require_result,
+)
+from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.ground.naming import nearest
+from flask_boiler.ground.readers import reading_through
+from flask_boiler.ground.values import Snapshot
+from flask_boiler.view.mediation.keeping import Run
+from flask_boiler.view.mediation.materializer import render
+from flask_boiler.viewmodels.view_model import ViewModel
+
+__all__ = ["HandlerKeeping", "ProtocolBase", "collecting"]
+
+_HANDLERS = ("on_create", "on_update", "on_delete")
+
+_collected: ContextVar[list[ViewModel] | None] = ContextVar("flask_boiler_collected", default=None)
+
+
+def collecting() -> list[ViewModel] | None:
+    """Where views that are published here are collected; ``None`` outside a handler."""
+    return _collected.get()
+
+
+class ProtocolBase:
+    """What to do when a document enters a query's result, changes, or leaves it.
+
+    Handlers run one at a time for each document, on the newest state: changes that come while
+    one is running are handled once. A handler that raises parks its document, and runs again
+    on the document's next change or by ``boiler.retry``. After a restart every document is
+    created anew.
+
+    :raises DeclarationError: a handler is a coroutine function or a generator function.
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        require_plain_members(cls)
+
+    @staticmethod
+    def on_create(snapshot: Snapshot, mediator: Any) -> None:
+        """A document is there."""
+
+    @staticmethod
+    def on_update(snapshot: Snapshot, mediator: Any) -> None:
+        """A document changed."""
+
+    @staticmethod
+    def on_delete(snapshot: Snapshot, mediator: Any) -> None:
+        """A document left the result; ``snapshot`` is the last one that was seen.
+
+        The views that its handlers published are removed.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class HandledDocuments(Documents):
+    """The documents that handlers have published.
+
+    :param snapshot: what they were told of; ``None`` if the document is gone.
+    """
+
+    snapshot: Snapshot | None = None
+
+
+class HandlerKeeping:
+    """Calls the handlers of a protocol, and keeps the views that they publish.
+
+    :raises ConfigurationError: the protocol has a handler that is never called, or cannot be.
+    """
+
+    def __init__(self, mediator: object, protocol: type[ProtocolBase]) -> None:
+        _check_handlers(protocol)
+        self._mediator = mediator
+        self._protocol = protocol
+
+    def live_view(self, key: ViewKey, run: Run) -> LiveView[HandledDocuments]:
+        """A view that calls the handler which the document's newest state asks for."""
+        handled: Snapshot | None = None
+
+        def compute(reader: CutReader) -> Computed[HandledDocuments]:
+            snapshot = run.population.member(key.root, reader.cut)
+            owned = run.publisher.owned(key)
+            if snapshot is None and handled is None and not owned:
+                return HandledDocuments().computed(gone=True)
+            with run.context.activated(), _collect() as views:
+                self._call(handled, snapshot, key, run)
+                documents = self._documents(views, owned, key, run, snapshot)
+            return documents.computed(gone=snapshot is None)
+
+        def keep_progress(published: HandledDocuments | None) -> None:
+            nonlocal handled
+            if published is not None:
+                handled = published.snapshot
+
+        return LiveView(key, compute, run.publisher, on_published=keep_progress)
+
+    def _call(
+        self, handled: Snapshot | None, snapshot: Snapshot | None, key: ViewKey, run: Run
+    ) -> None:
+        if snapshot is None:
+            last = handled or run.context.datastore.codec.missing(key.root)
+            self._hand(self._protocol.on_delete, last)
+        elif handled is None:
+            self._hand(self._protocol.on_create, snapshot)
+        elif handled.update_time_ns != snapshot.update_time_ns:
+            self._hand(self._protocol.on_update, snapshot)
+
+    def _hand(self, handler: Callable[[Snapshot, Any], object], snapshot: Snapshot) -> None:
+        require_result(handler(snapshot, self._mediator), handler.__qualname__)
+
+    def _documents(
+        self,
+        views: list[ViewModel],
+        owned: frozenset[str],
+        key: ViewKey,
+        run: Run,
+        snapshot: Snapshot | None,
+    ) -> HandledDocuments:
+        # What earlier handlers published stays until the document goes.
+        documents: dict[str, Any] = {} if snapshot is None else dict.fromkeys(owned)
+        adopted: set[str] = set()
+        for view in views:
+            rendered = render(view, key, run.context.datastore.codec)
+            documents |= rendered
+            adopted |= set(rendered) if view.adopts() else set()
+        return HandledDocuments(documents, adopted, snapshot)
+
+
+def _check_handlers(protocol: type[ProtocolBase]) -> None:
+    for name in dir(protocol):
+        if not name.startswith("on_"):
+            continue
+        where = f"{protocol.__qualname__}.{name}"
+        if name not in _HANDLERS:
+            raise ConfigurationError(
+                f"{where} is never called{nearest(name, _HANDLERS)}; there are "
+                f"{', '.join(_HANDLERS)}"
+            )
+        require_plain(getattr(protocol, name), where)
+        wrong = misfit(getattr(protocol, name), "snapshot", "mediator")
+        if wrong is not None:
+            raise ConfigurationError(f"{where}: {wrong}; is it a @staticmethod?")
+
+
+@contextmanager
+def _collect() -> Iterator[list[ViewModel]]:
+    views: list[ViewModel] = []
+    token = _collected.set(views)
+    try:
+        with reading_through(None):
+            yield views
+    finally:
+        _collected.reset(token)

@@ -1,0 +1,122 @@
+"""The inbox of a mediator: the documents that are commands to it, and what became of each."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from dataclasses import dataclass
+from typing import Protocol
+
+from flask_boiler.engine.view_key import Parked, ViewKey
+from flask_boiler.ground.errors import BoilerError
+
+__all__ = ["Inbox", "ParkedTask", "ParkedTaskError", "Result", "TaskState"]
+
+
+class TaskState(enum.Enum):
+    """What became of a task."""
+
+    #: It is done by the commit that was made here.
+    DONE = "done"
+    #: There is nothing to do: it is done or withdrawn already.
+    GONE = "gone"
+    #: It is set aside.
+    PARKED = "parked"
+    #: It waits for an earlier one of its key.
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a task.
+
+    :param error: why it is parked.
+    :param known_at_ns: a cut of this time or later shows it.
+    :param replaced: at its path lies another one, created later or of another key.
+    """
+
+    state: TaskState
+    error: Exception | None = None
+    known_at_ns: int = 0
+    replaced: bool = False
+
+
+class ParkedTaskError(BoilerError):
+    """Why a task was set aside, as it is stored: the failure may have been in another process."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedTask:
+    """A task that failed and was set aside.
+
+    :param path: the task's document.
+    :param key: whose later tasks wait for it.
+    :param error: what was raised.
+    :param attempts: how often it was tried.
+    :param since: when it was set aside, by Firestore's clock.
+    """
+
+    mediator: str
+    path: str
+    key: str
+    error: str
+    attempts: int
+    since: datetime.datetime
+
+    def as_parked(self) -> Parked:
+        """The same for ``boiler.parked``."""
+        return Parked(ViewKey(self.mediator, self.path), ParkedTaskError(self.error), self.since)
+
+
+class Inbox(Protocol):
+    """What is asked of a mediator that applies documents as tasks."""
+
+    @property
+    def name(self) -> str:
+        """The name that records of its tasks are kept by."""
+        ...
+
+    @property
+    def done(self) -> int:
+        """How many tasks this process has done, since the mediator was made."""
+        ...
+
+    @property
+    def parked_tasks(self) -> list[ParkedTask]:
+        """The tasks that are set aside, wherever that was done; read from Firestore."""
+        ...
+
+    @property
+    def parked(self) -> list[Parked]:
+        """The same as ``boiler.parked`` lists it."""
+        ...
+
+    @property
+    def parked_as_heard(self) -> list[Parked] | None:
+        """The same, as far as this process has heard without reading; ``None`` if it has not."""
+        ...
+
+    def may_hold(self, path: str) -> bool:
+        """Whether a document at this path can be one of the tasks."""
+        ...
+
+    def apply(self, path: str) -> Result:
+        """Apply the task at a path, and before it the earlier ones of its key.
+
+        :raises UnavailableError: Firestore could not be reached.
+        """
+        ...
+
+    def retry(self, path: str) -> bool:
+        """Have a parked task tried again; whether it was parked.
+
+        :raises UnavailableError: Firestore could not be reached.
+        """
+        ...
+
+    def drop(self, path: str) -> bool:
+        """Mark a parked task as processed, without its effect; whether it was parked.
+
+        :raises UnavailableError: Firestore could not be reached.
+        """
+        ...

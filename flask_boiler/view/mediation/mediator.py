@@ -1,0 +1,170 @@
+"""The life of a mediator, and what every mediator says of itself.
+
+::
+
+    declared ──start()──► running ──stop()──► stopped
+                             ▲                   │
+                             └──────start()──────┘
+
+Whoever runs mediators asks each of them, and never what class it is of.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import threading
+from abc import abstractmethod
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from flask_boiler.context.context import ApplicationContext, current_context
+from flask_boiler.ground.callbacks import require_plain_members
+from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.ground.lifecycle import Startable
+from flask_boiler.view.mediation.inbox import Inbox
+from flask_boiler.viewmodels.view_model import ViewModel
+
+__all__ = ["Mediator", "MediatorBase", "MediatorState", "mediator_of"]
+
+
+@runtime_checkable
+class Mediator(Protocol):
+    """What ``boiler.add`` takes: all mediators are such, and so may be an application's own."""
+
+    def start(self) -> None:
+        """Begin to mediate."""
+        ...
+
+    def stop(self) -> None:
+        """Finish what is in hand, and mediate no longer."""
+        ...
+
+
+class MediatorState(enum.Enum):
+    """Where a mediator stands in its life, in this process."""
+
+    DECLARED = "declared"
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+class _Running(NamedTuple):
+    # With the process, as a forked child has no threads of its parent's.
+    process_id: int
+    ends: ExitStack
+
+
+class MediatorBase(Startable):
+    """What all mediators are: they are declared, run between start and stop, and say how they fare.
+
+    :param name: what the mediator is called, and remembered by from one run to the next.
+    """
+
+    #: The view that it is a mediator of, if there is one.
+    view_model_cls: type[ViewModel] | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        require_plain_members(cls)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._context: Callable[[], ApplicationContext] = current_context
+        self._life_lock = threading.Lock()
+        self._running: _Running | None = None
+        self._stopped = False
+
+    def belong_to(self, context: Callable[[], ApplicationContext]) -> None:
+        """Use this application's context, wherever it is called; ``boiler.add`` does this."""
+        self._context = context
+
+    @property
+    def state(self) -> MediatorState:
+        """Whether it is declared, running or stopped in this process."""
+        running = self._running
+        if running is not None and running.process_id == os.getpid():
+            return MediatorState.RUNNING
+        return MediatorState.STOPPED if self._stopped else MediatorState.DECLARED
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started in this process, and not stopped since."""
+        return self.state is MediatorState.RUNNING
+
+    @property
+    def mediates(self) -> bool:
+        """Whether something is computed, applied or told here when a document changes."""
+        return self.running
+
+    @property
+    def view_classes(self) -> list[type[ViewModel]]:
+        """The views that it computes."""
+        return [] if self.view_model_cls is None else [self.view_model_cls]
+
+    @property
+    def inbox(self) -> Inbox | None:
+        """The documents that are commands to it; ``None`` if none are."""
+        return None
+
+    def start(self) -> None:
+        """Begin to mediate, on the engine of its application's context, or of the current one.
+
+        :raises ConfigurationError: it runs already, or another of its name does.
+        :raises DeclarationError: a model was declared meanwhile whose documents lie where it
+            writes.
+        """
+        with self._life_lock:
+            if self.running:
+                raise ConfigurationError(f"the mediator {self.name!r} is running already")
+            with ExitStack() as ends:
+                self._begin(ends)
+                self._running = _Running(os.getpid(), ends.pop_all())
+
+    def stop(self) -> None:
+        """Finish what is in hand, and mediate no longer; does nothing if it does not run.
+
+        What it has written stays as it is.
+        """
+        with self._life_lock:
+            running, self._running = self._running, None
+            self._stopped = True
+        if running is not None and running.process_id == os.getpid():
+            running.ends.close()
+
+    @abstractmethod
+    def _begin(self, ends: ExitStack) -> None:
+        """Set to work.
+
+        :param ends: takes what undoes it, which is called at the stop, the last one first.
+        """
+
+
+def mediator_of(added: Mediator) -> MediatorBase:
+    """A mediator with its life; an application's own needs no more than a start and a stop.
+
+    :raises ConfigurationError: it cannot.
+    """
+    if isinstance(added, MediatorBase):
+        return added
+    if isinstance(added, type) or not isinstance(added, Mediator):
+        said = added.__name__ if isinstance(added, type) else f"{added!r:.80}"
+        raise ConfigurationError(
+            f"{said} is no mediator that can be started: expected one such as "
+            "QueryMediator(CityView, query=City.get_query())"
+        )
+    return _OwnMediator(added)
+
+
+class _OwnMediator(MediatorBase):
+    """The life of a mediator that an application wrote, of which only start and stop are known."""
+
+    def __init__(self, mediator: Mediator) -> None:
+        super().__init__(str(getattr(mediator, "name", "") or type(mediator).__name__))
+        self._mediator = mediator
+        self.view_model_cls = getattr(mediator, "view_model_cls", None)
+
+    def _begin(self, ends: ExitStack) -> None:
+        self._mediator.start()
+        ends.callback(self._mediator.stop)
