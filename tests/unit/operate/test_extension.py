@@ -14,6 +14,7 @@ from flask_boiler.context.config import Config
 from flask_boiler.context.context import CTX, current_context
 from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.operate.extension import Boiler
+from tests.sources import package_sources
 
 
 class Noting:
@@ -144,3 +145,13 @@ def test_what_was_read_by_name_comes_before_the_boiler_that_runs(boiler: Boiler)
 @pytest.fixture(autouse=True)
 def nothing_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CTX, "_last", None)
+
+
+def test_what_runs_mediators_knows_none_of_their_classes() -> None:
+    assert [
+        f"{source.module} imports {imported}"
+        for source in package_sources()
+        if source.module.startswith("flask_boiler.operate.")
+        for imported, _ in source.imports()
+        if imported.endswith("Mediator") and "view.mediation" not in imported
+    ] == []
