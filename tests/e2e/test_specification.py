@@ -11,6 +11,7 @@ from typing import Any
 
 import openapi_spec_validator
 import pytest
+from pytest_mock import MockerFixture
 
 from examples.meeting_room.story import save_a_meeting
 from flask_boiler import CTX, Boiler, QueryMediator
@@ -154,14 +155,13 @@ class Operation(SwaggerView):
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 def test_create_flask_view(
-    operation: str, sample: dict[str, Any], boiler: Boiler, monkeypatch: pytest.MonkeyPatch
+    operation: str, sample: dict[str, Any], boiler: Boiler, mocker: MockerFixture
 ) -> None:
-    served: list[dict[str, Any]] = []
-    monkeypatch.setattr("flask.Flask.run", lambda app, **options: served.append(options))
+    served = mocker.patch("flask.Flask.run")
     exec(LEFT_OUT_OF_FLASK_VIEW + operation, sample)
     sample["meeting_session_ops"] = types.SimpleNamespace(ListGet=sample["Operation"])
     exec(compile(CREATE_FLASK_VIEW.code, "Create Flask View", "exec"), sample)
-    assert served == [{"debug": True}]
+    served.assert_called_once_with(debug=True)
 
     app = sample["app"]
     app.debug = True

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from flask_boiler import (
     CTX,
@@ -331,7 +332,7 @@ def test_stopping_finishes_what_is_in_hand_and_releases_everything(
 
 
 def test_nothing_is_done_for_marked_patches_on_a_restart(
-    boiler: Boiler, settle: Settle, monkeypatch: pytest.MonkeyPatch
+    boiler: Boiler, settle: Settle, mocker: MockerFixture
 ) -> None:
     salon()
     for number in range(5):
@@ -342,11 +343,10 @@ def test_nothing_is_done_for_marked_patches_on_a_restart(
     settle()
     boiler.stop()
     before = {s.reference.path: s.update_time for s in CTX.db.collection(PATCHES).stream()}
-    applied: list[str] = []
-    monkeypatch.setattr(PatchProcessor, "apply", lambda self, path: applied.append(path))
+    apply = mocker.patch.object(PatchProcessor, "apply")
     boiler.start()
     settle()
-    assert applied == []
+    apply.assert_not_called()
     assert boiler.engine.views == 0
     assert before == {s.reference.path: s.update_time for s in CTX.db.collection(PATCHES).stream()}
     assert Salon.get_or_raise("s1").guests == 5

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import pytest
 from flask import Flask
+from pytest_mock import MockerFixture
 
 from flask_boiler import Boiler, Config, QueryMediator, Store, ViewModel, attrs, reference
 from flask_boiler.embedded import EmbeddedFirestore
@@ -234,7 +235,7 @@ def test_of_two_workers_one_that_heals_a_view_removes_its_record(
 
 
 def test_a_burst_costs_few_writes(
-    boiler: Boiler, app: Flask, service: threading.Event, monkeypatch: pytest.MonkeyPatch
+    boiler: Boiler, app: Flask, service: threading.Event, mocker: MockerFixture
 ) -> None:
     number, most = 600, 500
     save("SF", 5)
@@ -245,16 +246,9 @@ def test_a_burst_costs_few_writes(
         for n in range(start, min(start + 300, number)):
             batch.set(boiler.context.db.document(f"cities/c{n}"), stored)
         batch.commit()
-    written: list[int] = []
-    commit = FirestoreDatastore.commit
-
-    def counting(self: Any, writes: Any, **options: Any) -> Any:
-        written.append(sum(w.path.startswith(f"{VIEWS_COLLECTION}/") for w in writes))
-        return commit(self, writes, **options)
-
     boiler.add(served())
     with boiler:
-        monkeypatch.setattr(FirestoreDatastore, "commit", counting)
+        commits = mocker.spy(FirestoreDatastore, "commit")
         boiler.settle()
         await_recorded(boiler, lambda keys: len(keys) == most)
         boiler.settle()
@@ -262,6 +256,10 @@ def test_a_burst_costs_few_writes(
         result = call(app, "list")
         assert f"and {number - most} more of ServedView, which are counted only" in result.output
         assert result.output.endswith(f"\n{number} views parked\n")
+        written = [
+            sum(write.path.startswith(f"{VIEWS_COLLECTION}/") for write in call.args[1])
+            for call in commits.call_args_list
+        ]
         counts = [count for count in written if count]
         assert max(counts) <= 201
         # The total may be written with each of the few commits.

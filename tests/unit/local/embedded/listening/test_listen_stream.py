@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from pytest_mock import MockerFixture
 
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.listen.bloom_filter import BloomFilter
@@ -16,7 +17,6 @@ from flask_boiler.local.embedded.listening.listen_stream import ListenPolicy, Li
 from flask_boiler.local.embedded.listening.resume_tokens import ResumeTokens
 from flask_boiler.local.embedded.listening.switchboard import Switchboard
 from flask_boiler.local.embedded.queries.matching import Query
-from flask_boiler.local.embedded.storage.document import StoredDocument
 from flask_boiler.local.embedded.storage.refusal import Refusal
 from flask_boiler.local.embedded.storage.storage import Storage
 from tests.unit.local.embedded.worlds import WORLD, delete, name_of, put, put_all
@@ -542,7 +542,7 @@ def test_a_query_of_many_remembers_nothing_and_asks_nothing(
 
 
 def test_of_many_queries_those_that_ask_for_the_value_are_asked(
-    storage: Storage, stream: Stream, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, stream: Stream, mocker: MockerFixture
 ) -> None:
     for number in range(1, 201):
         query = structured(limit=2) if number % 2 else structured()
@@ -552,14 +552,7 @@ def test_of_many_queries_those_that_ask_for_the_value_are_asked(
         stream.add(number, query)
     stream.add(300, structured("d"))
     stream.said()
-    asked: list[Query] = []
-    matches = Query.matches
-
-    def noted(query: Query, found: StoredDocument) -> bool:
-        asked.append(query)
-        return matches(query, found)
-
-    monkeypatch.setattr(Query, "matches", noted)
+    asked = mocker.spy(Query, "matches")
 
     put(storage, "c/a", n=7)
     assert stream.said() == ["c/a=7 in [7]"]
@@ -569,7 +562,7 @@ def test_of_many_queries_those_that_ask_for_the_value_are_asked(
     assert stream.said() == ["c/a left [8]"]
     put(storage, "c/a", n=2000)
     assert not stream.serving._may_speak()
-    assert len(asked) < 12
+    assert asked.call_count < 12
 
 
 def test_a_removed_stream_lets_go(storage: Storage, stream: Stream) -> None:
