@@ -122,6 +122,8 @@ class ValidationError(BoilerError):
     """
 
     http_status = 422
+    #: Whether ``messages`` are by field, as they are of what came as a document or as JSON.
+    by_field: bool = False
 
     def __init__(self, messages: Mapping[str, Sequence[str]], *, where: str = "") -> None:
         self.messages: dict[str, list[str]] = {key: list(value) for key, value in messages.items()}

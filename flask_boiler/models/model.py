@@ -191,7 +191,7 @@ class Model(DeclaredModel):
             **self._checked(with_dict or {}, self._attributes, adopt, wrong),
         }
         if wrong:
-            raise ValidationError(wrong, where=self._where())
+            raise _wrong(wrong, self._where(), by_field=not with_dict)
         return values
 
     @classmethod
@@ -205,7 +205,7 @@ class Model(DeclaredModel):
         wrong: dict[str, list[str]] = {}
         values = cls._checked(fields, cls._by_field(), Attr.load, wrong, reads=False)
         if wrong:
-            raise ValidationError(wrong, where=cls.__name__)
+            raise _wrong(wrong, cls.__name__, by_field=True)
         return values
 
     def to_dict(self) -> dict[str, Any]:
@@ -371,3 +371,9 @@ def _unknown_message(model: Model, name: str) -> str:
             "It is annotated without Attr, and so no attribute: write Attr[...], as in Attr[str]."
         )
     return f"Unknown attribute{nearest(name, model.attributes())}"
+
+
+def _wrong(messages: Mapping[str, list[str]], where: str, *, by_field: bool) -> ValidationError:
+    error = ValidationError(messages, where=where)
+    error.by_field = by_field
+    return error

@@ -272,7 +272,10 @@ class Transaction:
                 unknown = error
             except (ConflictError, DocumentNotFoundError, ValidationError) as error:
                 if unknown is None:
-                    raise self._explained(error) from error
+                    explained = self._explained(error)
+                    if explained is error:
+                        raise
+                    raise explained from error
                 return self._lost_to_itself(unknown, error)
             found = self._look(unknown)
             if found.state is CommitOutcome.APPLIED:

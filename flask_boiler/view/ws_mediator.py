@@ -25,7 +25,7 @@ from flask_boiler.ground.errors import (
 )
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.mediation.mediator import MediatorBase
-from flask_boiler.view.mediation.problems import Refusal, problem_details
+from flask_boiler.view.mediation.problems import Refusal, field_names, problem_details
 from flask_boiler.view.mediation.waiting import waiting_as_requests_do
 from flask_boiler.view.socketio.admission import Admission
 from flask_boiler.view.socketio.arguments import ViewArguments, check_size
@@ -137,7 +137,7 @@ class WsMediator(MediatorBase):
         self.arguments = ViewArguments(view_model_cls, root)
         self._admission = Admission(self._limits.admissions_per_s)
         self._departures = Departures(self._limits.max_connection_s, self._send_away)
-        self._fields = {name: a.data_key for name, a in view_model_cls.attributes().items()}
+        self._fields = field_names(view_model_cls)
         self._events = event_names(type(self))
         self._clients: dict[str, Client] = {}
         self._lock = threading.Lock()

@@ -89,12 +89,17 @@ class Form(ViewModel):
         placeholders = cls.placeholders_of(document.path)
         form = cls.begin(doc_id=document.id, **placeholders)
         form.placeholders = placeholders
+        form.fill(cls.fields_of(document))
+        return form
+
+    @classmethod
+    def fields_of(cls, document: Snapshot) -> dict[str, Any]:
+        """What a document gives the form to be filled in with."""
         fields = document.to_dict()
         if cls.refusal_path(document.path) == document.path:
             # What an earlier refusal has left is no part of the form.
             fields.pop(PROBLEM_FIELD, None)
-        form.fill(fields)
-        return form
+        return fields
 
     @classmethod
     def placeholders_of(cls, path: str) -> dict[str, str]:
@@ -138,7 +143,9 @@ class Form(ViewModel):
         if missing:
             wrong: dict[str, list[str]] = {}
             self._checked(fields, self._by_field(), Attr.load, wrong)
-            raise ValidationError({**missing, **wrong}, where=type(self).__name__)
+            error = ValidationError({**missing, **wrong}, where=type(self).__name__)
+            error.by_field = True
+            raise error
         declared = {a.data_key: fields[a.data_key] for a in attributes if a.data_key in fields}
         self.update_vals(with_raw={**declared, **fields})
 

@@ -92,6 +92,7 @@ class InvalidInputError(ValidationError, marshmallow.ValidationError):  # type: 
     def __init__(self, error: marshmallow.ValidationError, where: str) -> None:
         flat = flattened(error.messages)
         ValidationError.__init__(self, flat, where=where)
+        self.by_field = True
         text = str(self)
         marshmallow.ValidationError.__init__(
             self,

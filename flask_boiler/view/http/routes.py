@@ -35,7 +35,7 @@ from flask_boiler.view.mediation.commands import (
     perform,
     telling_of_the_write,
 )
-from flask_boiler.view.mediation.problems import Refusal, problem_details, problem_of
+from flask_boiler.view.mediation.problems import Refusal, field_names, problem_details, problem_of
 from flask_boiler.view.mediation.representation import (
     REVALIDATE,
     Representation,
@@ -87,7 +87,7 @@ class RestView(View):
         self.root: ViewRoot[Any] = ViewRoot(view_cls)
         #: Who may do what with the views.
         self.access: Access = Anybody()
-        self._fields = {name: a.data_key for name, a in view_cls.attributes().items()}
+        self._fields = field_names(view_cls)
         if self.writes:
             self.mutation_cls: type[Mutation[Any]] = mediator.require_mutation()
 

@@ -10,7 +10,7 @@ from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.values import Snapshot, Write
 from flask_boiler.models.query.query import Query
 from flask_boiler.transactions.transaction import Transaction
-from flask_boiler.view.inbox.forms import submitting
+from flask_boiler.view.inbox.forms import FormEffect
 from flask_boiler.view.mediation.view_builder import builder_of, require_root_of
 from flask_boiler.viewmodels.form import Form
 from flask_boiler.viewmodels.view_model import ViewModel
@@ -41,7 +41,7 @@ def effect_of(
         return _calling(on_task, query)
     assert view_model_cls is not None
     if issubclass(view_model_cls, Form):
-        return submitting(view_model_cls)
+        return FormEffect(view_model_cls)
     return _storing(view_model_cls, query)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+from werkzeug.exceptions import HTTPException
 
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.query_compiler import compile_query
@@ -11,10 +15,13 @@ from flask_boiler.ground.callbacks import require_result
 from flask_boiler.ground.errors import BoilerError, ConfigurationError
 from flask_boiler.ground.values import QuerySpec, QueryTarget, Snapshot, Write
 from flask_boiler.transactions.transaction import Transaction
-from flask_boiler.view.mediation.problems import is_askers, problem_details
+from flask_boiler.view.mediation.access import Anybody
+from flask_boiler.view.mediation.commands import perform
+from flask_boiler.view.mediation.problems import field_names, is_askers, stored_problem
 from flask_boiler.viewmodels.form import PROBLEM_FIELD, Form
+from flask_boiler.viewmodels.view_model import ViewModel
 
-__all__ = ["FormQuery", "submitting"]
+__all__ = ["FormEffect", "FormQuery", "Submission"]
 
 
 class FormQuery:
@@ -42,22 +49,75 @@ class FormQuery:
         return [compile_query(spec, codec)]
 
 
-def submitting(form_cls: type[Form]) -> Callable[[Snapshot, Transaction], None]:
-    """What submits the form of a task, or has it refused."""
-    fields = {name: attribute.data_key for name, attribute in form_cls.attributes().items()}
+@dataclass(frozen=True)
+class Submission:
+    """The command that a form's document is.
 
-    def submit(task: Snapshot, transaction: Transaction) -> None:
-        refusal_path = form_cls.refusal_path(task.path)
+    :param form_cls: the class of the form.
+    :param document: the form's document, as it is now.
+    """
+
+    form_cls: type[Form]
+    document: Snapshot
+
+    @property
+    def operation(self) -> str:
+        """What is done with forms."""
+        return "submit"
+
+    @property
+    def view_cls(self) -> type[ViewModel]:
+        """The class of the form."""
+        return self.form_cls
+
+    @property
+    def doc_id(self) -> str:
+        """The id of the form's document."""
+        return self.document.id
+
+    @cached_property
+    def data(self) -> Mapping[str, Any]:
+        """The values by attribute name.
+
+        :raises ValidationError: they are not what the form takes.
+        """
+        return self.form_cls.understood(self.form_cls.fields_of(self.document))
+
+    def understand(self) -> None:
+        """Nothing is checked yet: what fields are required, say, the form knows that is begun."""
+
+    def write(self) -> None:
+        """Begin the form, fill it in, and submit it.
+
+        :raises BoilerError: it is refused, or fails.
+        """
+        submit: Any = self.form_cls.of(self.document).submit
+        require_result(submit(), f"{self.form_cls.__name__}.submit")
+
+
+class FormEffect:
+    """Submits the form that a task is, or has it refused, which its sender is told.
+
+    :param form_cls: the class of the forms.
+    """
+
+    def __init__(self, form_cls: type[Form]) -> None:
+        self._form_cls = form_cls
+        self._fields = field_names(form_cls)
+        self._access = Anybody()
+
+    def __call__(self, task: Snapshot, transaction: Transaction) -> None:
+        """Write what the form changes, or why it is refused."""
+        refusal_path = self._form_cls.refusal_path(task.path)
         try:
-            require_result(form_cls.of(task).submit(), f"{form_cls.__name__}.submit")  # type: ignore[func-returns-value]
-        except BoilerError as error:
+            perform(Submission(self._form_cls, task), self._access)
+        except (BoilerError, HTTPException) as error:
             if not is_askers(error):
                 raise
             # What was read is verified all the same: nobody is refused for what was not so.
             transaction.abandon_writes()
-            transaction.write(_refusal(refusal_path, task, problem_details(error, fields)))
-
-    return submit
+            problem = stored_problem(error, self._fields)
+            transaction.write(_refusal(refusal_path, task, problem))
 
 
 def _refusal(path: str, task: Snapshot, problem: dict[str, Any]) -> Write:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
+
+from werkzeug.exceptions import HTTPException
 
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.ground.callbacks import require_result
 from flask_boiler.ground.errors import (
     BoilerError,
-    ConflictError,
     DocumentNotFoundError,
-    RefusedError,
     UnavailableError,
     ValidationError,
 )
@@ -21,12 +21,18 @@ from flask_boiler.ground.values import Snapshot
 from flask_boiler.transactions.running import execute_transaction
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.inbox.patches import Patch, PatchCollection, Proposal
-from flask_boiler.view.mediation.problems import is_askers, problem_details
-from flask_boiler.viewmodels.mutation import Mutation, carry_out
-from flask_boiler.viewmodels.view_model import ViewModel
+from flask_boiler.view.mediation.access import Anybody, Change
+from flask_boiler.view.mediation.commands import MutationCommand, perform
+from flask_boiler.view.mediation.problems import (
+    field_names,
+    is_askers,
+    refused_commit,
+    stored_problem,
+)
+from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_root import ViewRoot
 
-__all__ = ["Authorize", "PatchProcessor"]
+__all__ = ["Authorize", "PatchProcessor", "ProposerAccess"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +41,44 @@ Authorize = Callable[[Patch, Any], bool]
 
 _NOT_FOUND = "There is no such document, or this patch of it is not allowed."
 
-# A document has a size, and a front end may send any number of fields.
-_MOST_ERRORS = 20
-_LONGEST_TEXT = 300
+
+class ProposerAccess(Anybody):
+    """The access of who proposes a patch, as ``authorize`` of the mediator decides it.
+
+    :param authorize: is asked with the patch and the view as it is before.
+    """
+
+    def __init__(self, authorize: Authorize, root: ViewRoot[Any], proposal: Proposal) -> None:
+        self._authorize = authorize
+        self._root = root
+        self._proposal = proposal
+
+    def require(self, change: Change) -> None:
+        """Ask ``authorize``, which reads in the transaction of the patch.
+
+        :raises DocumentNotFoundError: there is no view that may be changed so; which of the two
+            fails is not told.
+        :raises PermissionDeniedError: the reason that it told.
+        """
+        target_id = str(change.doc_id)
+        snapshot = self._proposal.snapshot
+        patch = Patch(
+            path=snapshot.path,
+            placeholders=self._proposal.placeholders,
+            target_id=target_id,
+            # Before anything is read of the target: what is said here says nothing of that.
+            data=change.data,
+            create_time=snapshot.create_time,
+        )
+        if not self._is_allowed(patch):
+            raise DocumentNotFoundError(self._root.path_of(target_id), _NOT_FOUND)
+
+    def _is_allowed(self, patch: Patch) -> bool:
+        try:
+            allowed = self._authorize(patch, self._root.open(patch.target_id))
+        except DocumentNotFoundError:
+            return False
+        return bool(require_result(allowed, "authorize"))
 
 
 class PatchProcessor:
@@ -60,7 +101,7 @@ class PatchProcessor:
         self._root = root
         self._mutation_cls = mutation_cls
         self._authorize = authorize
-        self._fields = {n: a.data_key for n, a in root.view_cls.attributes().items()}
+        self._fields = field_names(root.view_cls)
 
     def apply(self, path: str) -> bool:
         """Apply the patch at a path as it is now, or mark it as refused; whether either was done.
@@ -79,9 +120,11 @@ class PatchProcessor:
             except UnavailableError:
                 raise
             except BoilerError as error:
-                if not _is_told(error):
+                told = refused_commit(error)
+                if told is None:
                     raise
-                return self._refuse_uncommitted(path, attempts, error)
+                logger.warning("the patch %s cannot be committed: %s", path, error)
+                return self._refuse_uncommitted(path, attempts, told)
 
     def _execute(self, attempt: Callable[[Transaction], bool]) -> bool:
         return execute_transaction(
@@ -94,12 +137,12 @@ class PatchProcessor:
             return False
         attempts.seen = proposal.snapshot
         try:
-            self._carry_out(proposal)
-        except BoilerError as error:
-            if error.retryable or not _is_told(error):
+            self._perform(proposal)
+        except (BoilerError, HTTPException) as error:
+            if not is_askers(error):
                 raise
             transaction.abandon_writes()
-            problem = self._problem(error)
+            problem = stored_problem(error, self._fields)
             transaction.write(self._collection.refusal(proposal.snapshot, problem))
         else:
             transaction.write(self._collection.approval(proposal.snapshot))
@@ -108,27 +151,15 @@ class PatchProcessor:
     def _find(self, path: str, transaction: Transaction) -> Proposal | None:
         return self._collection.proposal(transaction.reader.documents([path])[path])
 
-    def _carry_out(self, proposal: Proposal) -> None:
-        target_id = self._collection.target_id(proposal)
-        patch = Patch(
-            path=proposal.snapshot.path,
-            placeholders=proposal.placeholders,
-            target_id=target_id,
-            # Before anything is read of the target: what is said here says nothing of that.
-            data=_understood(self._root.view_cls, proposal.fields),
-            create_time=proposal.snapshot.create_time,
+    def _perform(self, proposal: Proposal) -> None:
+        command = MutationCommand(
+            self._root,
+            self._mutation_cls,
+            "patch",
+            self._collection.target_id(proposal),
+            lambda: self._root.view_cls.understood(proposal.fields),
         )
-        if not self._is_allowed(patch):
-            raise DocumentNotFoundError(self._root.path_of(target_id), _NOT_FOUND)
-        carry_out(self._mutation_cls, "patch", target_id, patch.data)
-
-    def _is_allowed(self, patch: Patch) -> bool:
-        """Whether there is a view that may be changed so; which of the two fails is not told."""
-        try:
-            allowed = self._authorize(patch, self._root.open(patch.target_id))
-        except DocumentNotFoundError:
-            return False
-        return bool(require_result(allowed, "authorize"))
+        perform(command, ProposerAccess(self._authorize, self._root, proposal))
 
     def _refuse_uncommitted(self, path: str, attempts: _Attempts, error: BoilerError) -> bool:
         """Mark a patch whose commit was refused, unless it has changed meanwhile."""
@@ -142,30 +173,16 @@ class PatchProcessor:
                 or proposal.snapshot.update_time_ns != seen.update_time_ns
             ):
                 return False
-            refusal = self._collection.refusal(proposal.snapshot, self._problem(error))
+            problem = stored_problem(error, self._fields)
+            refusal = self._collection.refusal(proposal.snapshot, problem)
             transaction.write(self._collection.bare(refusal) if bare else refusal)
             return True
 
-        logger.warning("the patch %s cannot be committed: %s", path, error)
-        error = _presentable(error)
         try:
             return self._execute(refuse)
         except ValidationError:
             # Too large for a mark: then the mark takes the place of what was proposed.
             return self._execute(lambda transaction: refuse(transaction, bare=True))
-
-    def _problem(self, error: BoilerError) -> dict[str, Any]:
-        """What the front end is told."""
-        named_by_field = isinstance(error, _FieldsError)
-        problem = problem_details(error, {} if named_by_field else self._fields)
-        problem["detail"] = problem["detail"][:_LONGEST_TEXT]
-        if "errors" in problem:
-            first = sorted(problem["errors"].items())[:_MOST_ERRORS]
-            problem["errors"] = {
-                name[:_LONGEST_TEXT]: [text[:_LONGEST_TEXT] for text in said]
-                for name, said in first
-            }
-        return problem
 
 
 class _Attempts:
@@ -173,27 +190,3 @@ class _Attempts:
 
     #: The patch as the last of them saw it.
     seen: Snapshot | None = None
-
-
-class _FieldsError(ValidationError):
-    """Input that is wrong, by field rather than by attribute."""
-
-
-def _understood(view_cls: type[ViewModel], fields: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return view_cls.understood(fields)
-    except ValidationError as error:
-        raise _FieldsError(error.messages, where=error.where) from error
-
-
-def _presentable(error: BoilerError) -> BoilerError:
-    """What a front end is told of a refused commit: the server's own words are not for it."""
-    if isinstance(error, ConflictError):
-        return RefusedError("Others changed the same data each time it was tried.")
-    if isinstance(error, ValidationError):
-        return ValidationError({"document": ["What it amounts to cannot be stored."]})
-    return error
-
-
-def _is_told(error: BoilerError) -> bool:
-    return isinstance(error, ConflictError) or is_askers(error)

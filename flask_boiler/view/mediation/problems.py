@@ -1,4 +1,9 @@
-"""Errors as HTTP answers: ``application/problem+json``, RFC 9457."""
+"""Problems: what who asked is told of an error, be it by an answer, an event or a document.
+
+They are those of RFC 9457, ``application/problem+json``. Errors of who asked have a status below
+500, and are told with what was wrong. All others are the server's: what went wrong is for the log,
+and a document that caused one is not marked, but tried again or set aside.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,7 @@ from flask_boiler.firestore.failures import is_vendors
 from flask_boiler.ground.errors import (
     AuthError,
     BoilerError,
+    ConflictError,
     DocumentNotFoundError,
     RefusedError,
     StoredDataError,
@@ -22,9 +28,18 @@ from flask_boiler.ground.errors import (
     ValidationError,
 )
 from flask_boiler.ground.json_text import json_text
-from flask_boiler.models.schema.schema import InvalidInputError
+from flask_boiler.viewmodels.view_model import ViewModel
 
-__all__ = ["PROBLEM_TYPE", "Refusal", "is_askers", "problem_details", "problem_of"]
+__all__ = [
+    "PROBLEM_TYPE",
+    "Refusal",
+    "field_names",
+    "is_askers",
+    "problem_details",
+    "problem_of",
+    "refused_commit",
+    "stored_problem",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +49,12 @@ _ASKERS = (AuthError, DocumentNotFoundError, RefusedError, ValidationError)
 _RETRY_AFTER_S = 1
 _AWAY = "Firestore is away for the moment; try again."
 _UNSTORABLE = "What it amounts to cannot be stored: it may be too large."
+_CONTESTED = "Others changed the same data each time it was tried."
 _UNKNOWN = "Firestore did not answer; look whether the change was made before you repeat it."
+
+# A document has a size, and who sends one may send any number of fields.
+_MOST_ERRORS = 20
+_LONGEST_TEXT = 300
 
 
 class Refusal(BoilerError):
@@ -77,12 +97,14 @@ def problem_details(
         return _details(status, error.description or "")
     if isinstance(error, Refusal):
         return _details(error.status, str(error), error.errors)
+    if isinstance(error, ConflictError) and _is_lost_race(error):
+        return _details(error.http_status, _CONTESTED)
     if isinstance(error, UnstorableError):
         logger.warning("a request cannot be stored: %s", error)
         return _details(error.http_status, _UNSTORABLE)
     if isinstance(error, ValidationError) and not isinstance(error, StoredDataError):
         errors = error.messages
-        if not isinstance(error, InvalidInputError):
+        if not error.by_field:
             errors = {_renamed(name, fields): said for name, said in errors.items()}
         return _details(error.http_status, "The input is not valid.", errors)
     if error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR or _is_about_process(error):
@@ -98,13 +120,57 @@ def problem_details(
     return _details(error.http_status, str(error))
 
 
-def is_askers(error: BoilerError) -> bool:
-    """Whether an error is about what was asked for, rather than about how things are run."""
+def stored_problem(error: BoilerError | HTTPException, fields: Mapping[str, str]) -> dict[str, Any]:
+    """What a document says of an error, which has a size that is bounded.
+
+    :param fields: the names of fields by attribute name: the client knows no others.
+    """
+    problem = problem_details(error, fields)
+    problem["detail"] = problem["detail"][:_LONGEST_TEXT]
+    if "errors" in problem:
+        first = sorted(problem["errors"].items())[:_MOST_ERRORS]
+        problem["errors"] = {
+            name[:_LONGEST_TEXT]: [text[:_LONGEST_TEXT] for text in said] for name, said in first
+        }
+    return problem
+
+
+def field_names(view_cls: type[ViewModel]) -> dict[str, str]:
+    """The names of a view's fields by attribute name."""
+    return {name: attribute.data_key for name, attribute in view_cls.attributes().items()}
+
+
+def is_askers(error: BoilerError | HTTPException) -> bool:
+    """Whether an error is about what was asked for, rather than about how things are run.
+
+    Not so an error after which it is to be tried again.
+    """
+    if isinstance(error, HTTPException):
+        return 400 <= (error.code or 0) < 500
     return (
         isinstance(error, _ASKERS)
         and not isinstance(error, StoredDataError)
         and not _is_about_process(error)
     )
+
+
+def refused_commit(error: BaseException) -> BoilerError | None:
+    """What who sent a document is told if its commit is refused for good; ``None`` if nothing.
+
+    The server's own words are not for them.
+    """
+    if isinstance(error, ConflictError):
+        return RefusedError(_CONTESTED)
+    if not isinstance(error, BoilerError) or not is_askers(error):
+        return None
+    if isinstance(error, ValidationError):
+        return UnstorableError(error.messages, where=error.where)
+    return error
+
+
+def _is_lost_race(error: BaseException) -> bool:
+    """Whether Firestore said that something was changed by others, in words of its own."""
+    return any(isinstance(e, BoilerError) and is_vendors(e) for e in (error, error.__cause__))
 
 
 def _is_about_process(error: BoilerError) -> bool:
