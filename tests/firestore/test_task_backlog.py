@@ -93,6 +93,7 @@ def test_deliveries_at_the_same_time_do_not_all_try_the_same_task(
     with ThreadPoolExecutor(8) as deliverers:
         list(deliverers.map(mediator.apply, [f"transfers/{doc_id}" for doc_id in doc_ids * 2]))
     assert done == doc_ids
-    assert mediator.statistics.attempts == TASKS
+    # A few that the server aborts are tried again; all at one would be 8 times as many.
+    assert TASKS <= mediator.statistics.attempts < 1.5 * TASKS
     # Each is delivered twice, and looked for once more by whoever waited for others.
     assert wire.documents <= (READS_PER_TASK + 4) * TASKS
