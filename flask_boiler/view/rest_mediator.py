@@ -9,13 +9,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from flask.views import View
 
 from flask_boiler.ground.errors import ConfigurationError
-from flask_boiler.view.http.mounting import mark, prepare
+from flask_boiler.view.http.mounting import Route, mark, prepare
 from flask_boiler.view.http.route_rules import require_arguments, taking_paths
 from flask_boiler.view.http.routes import (
     InstanceDelete,
@@ -33,38 +33,7 @@ from flask_boiler.viewmodels.view_model import ViewModel
 if TYPE_CHECKING:
     from flask import Blueprint, Flask
 
-__all__ = [
-    "InstanceDelete",
-    "InstanceGet",
-    "InstancePatch",
-    "InstancePut",
-    "ListGet",
-    "ListPost",
-    "RestMediator",
-    "RestView",
-    "Route",
-]
-
-
-class Route(NamedTuple):
-    """One route of a mediator.
-
-    :param kind: which of the six it is: ``list_get``, ``list_post``, ``instance_get`` …
-    """
-
-    mediator: RestMediator
-    kind: str
-    method: str
-    rule: str
-    endpoint: str
-    view: type[View]
-    #: An instance of it, if it is one of the mediator's family.
-    instance: RestView | None = None
-
-    @property
-    def answers_problems(self) -> bool:
-        """Whether its errors are problem documents; a view of another family has its own ways."""
-        return issubclass(self.view, RestView)
+__all__ = ["RestMediator"]
 
 
 _DEFAULTS: dict[str, tuple[str, type[RestView]]] = {

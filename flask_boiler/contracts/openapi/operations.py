@@ -21,7 +21,8 @@ from flask_boiler.contracts.openapi.url_paths import path_parameters
 from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.models.schema.json_fields import RelatedField
 from flask_boiler.view.http.listing import DEFAULT_LIMIT, MAX_LIMIT, is_textual, takes_null
-from flask_boiler.view.rest_mediator import ListGet, RestView, Route
+from flask_boiler.view.http.mounting import Route
+from flask_boiler.view.http.routes import ListGet, RestView
 from flask_boiler.viewmodels.view_root import ViewRoot
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The document on flasgger's page, ``/apidocs``.
+"""The document on flasgger's page, ``/apidocs``; what plays the role ``api_page``.
 
 ``Swagger(app)`` may be called before or after the routes are added, so it is handed the document
 when it is first asked for it; no route can be added then any more.
@@ -17,12 +17,9 @@ from flask import Response, current_app, request
 
 from flask_boiler.contracts.openapi.page_policy import PAGE_HEADERS, content_policy
 
-__all__ = ["FLASGGER", "after_request", "before_request"]
+__all__ = ["after_request", "before_request"]
 
 logger = logging.getLogger(__name__)
-
-#: The blueprint of flasgger's page and document.
-FLASGGER = "flasgger"
 
 _OPERATION_FIELDS = ["tags", "security", "deprecated", "operationId", "externalDocs"]
 

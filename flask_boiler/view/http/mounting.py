@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple, Protocol
 
 from flask import Blueprint, Flask, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
+from flask.views import View
 from werkzeug.exceptions import (
     HTTPException,
     MethodNotAllowed,
@@ -21,17 +22,51 @@ from werkzeug.exceptions import (
 )
 from werkzeug.routing import Rule
 
-from flask_boiler.contracts.openapi import swagger
+from flask_boiler.ground.ports import provided
+from flask_boiler.view.http.routes import RestServer, RestView
 from flask_boiler.view.mediation.problems import PROBLEM_TYPE, problem_of
 from flask_boiler.view.mediation.secret_keys import require_secret_key
 
-if TYPE_CHECKING:
-    from flask_boiler.view.rest_mediator import Route
-
-__all__ = ["is_prepared", "mark", "mounted_routes", "prepare"]
+__all__ = ["ApiPage", "Route", "is_prepared", "mark", "mounted_routes", "prepare"]
 
 _MARK = "boiler_route"
 _EXTENSION = "boiler_rest"
+
+#: The blueprint of the page that shows what the routes of an application take and answer.
+_PAGE = "flasgger"
+
+
+class Route(NamedTuple):
+    """One route of a mediator.
+
+    :param kind: which of the six it is: ``list_get``, ``list_post``, ``instance_get`` …
+    """
+
+    mediator: RestServer
+    kind: str
+    method: str
+    rule: str
+    endpoint: str
+    view: type[View]
+    #: An instance of it, if it is one of the mediator's family.
+    instance: RestView | None = None
+
+    @property
+    def answers_problems(self) -> bool:
+        """Whether its errors are problem documents; a view of another family has its own ways."""
+        return issubclass(self.view, RestView)
+
+
+class ApiPage(Protocol):
+    """What plays the role ``api_page``: has flasgger's page show the routes."""
+
+    def before_request(self) -> None:
+        """Complete what the page is about to show."""
+        ...
+
+    def after_request(self, response: Response) -> Response:
+        """What the page answers, with headers that say what a browser may do with it."""
+        ...
 
 
 def mark(function: Any, route: Route) -> None:
@@ -60,13 +95,18 @@ def prepare(app: Flask | Blueprint) -> None:
         app.extensions[_EXTENSION] = None
         app.before_request(_refuse_unrouted)
         app.after_request(_as_problem)
-        app.before_request_funcs.setdefault(swagger.FLASGGER, []).append(swagger.before_request)
-        app.after_request_funcs.setdefault(swagger.FLASGGER, []).append(swagger.after_request)
+        app.before_request_funcs.setdefault(_PAGE, []).append(lambda: _page().before_request())
+        app.after_request_funcs.setdefault(_PAGE, []).append(lambda r: _page().after_request(r))
 
 
 def is_prepared(app: Flask) -> bool:
     """Whether it has routes of mediators."""
     return _EXTENSION in app.extensions
+
+
+def _page() -> ApiPage:
+    page: ApiPage = provided("api_page")
+    return page
 
 
 def _prepare_registered(state: BlueprintSetupState) -> None:

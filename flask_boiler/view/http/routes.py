@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 from urllib.parse import quote
 
 from flask import Response, current_app, request, url_for
@@ -49,8 +49,10 @@ from flask_boiler.view.mediation.waiting import waiting_as_requests_do
 from flask_boiler.viewmodels.view_root import ViewRoot
 
 if TYPE_CHECKING:
-    from flask_boiler.view.rest_mediator import RestMediator
+    from flask import Blueprint, Flask
+
     from flask_boiler.viewmodels.mutation import Mutation
+    from flask_boiler.viewmodels.view_model import ViewModel
 
 __all__ = [
     "InstanceDelete",
@@ -59,8 +61,32 @@ __all__ = [
     "InstancePut",
     "ListGet",
     "ListPost",
+    "RestServer",
     "RestView",
 ]
+
+
+class RestServer(Protocol):
+    """The mediator of a route, as the route knows it: which views it serves, and where.
+
+    A :class:`~flask_boiler.RestMediator` is one.
+    """
+
+    view_model_cls: type[ViewModel]
+    mutation_cls: type[Mutation[Any]] | None
+    app: Flask | Blueprint
+
+    @property
+    def instance_endpoint(self) -> str | None:
+        """The endpoint of the first ``GET`` route of one view, if there is one."""
+        ...
+
+    def require_mutation(self) -> type[Mutation[Any]]:
+        """The mutation.
+
+        :raises ConfigurationError: there is none.
+        """
+        ...
 
 
 class RestView(View):
@@ -80,7 +106,7 @@ class RestView(View):
         # Flask itself calls this one, and awaits what it gets.
         require_plain_members(cls, but={"dispatch_request"})
 
-    def __init__(self, mediator: RestMediator) -> None:
+    def __init__(self, mediator: RestServer) -> None:
         self.mediator = mediator
         view_cls = mediator.view_model_cls
         #: What ids in the route mean.
@@ -236,7 +262,7 @@ class ListGet(RestView):
     #: through; whoever may do so can find out their values.
     filters: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, mediator: RestMediator, filters: Sequence[str] = ()) -> None:
+    def __init__(self, mediator: RestServer, filters: Sequence[str] = ()) -> None:
         super().__init__(mediator)
         named = (*self.filters, *filters)
         #: The root's attributes that requests may filter and sort by, by the names of parameters.
@@ -303,7 +329,7 @@ class ListPost(RestView):
 
     writes = True
 
-    def __init__(self, mediator: RestMediator) -> None:
+    def __init__(self, mediator: RestServer) -> None:
         super().__init__(mediator)
         if not self.mutation_cls.can_create_unnamed():
             raise ConfigurationError(

@@ -26,12 +26,12 @@ from flask_boiler.models.model import Model
 from flask_boiler.transactions.running import execute_transaction, run_transaction, transaction
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.document_mediator import DocumentMediator
+from flask_boiler.view.http.routes import RestView
 from flask_boiler.view.inbox.patch_processor import PatchProcessor
 from flask_boiler.view.inbox.patches import PatchCollection, Patches
 from flask_boiler.view.mediation.handlers import ProtocolBase
 from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
-from flask_boiler.view.rest_mediator import RestView
 from flask_boiler.view.ws_mediator import WsMediator
 from flask_boiler.viewmodels.form import Form
 from flask_boiler.viewmodels.mutation import Mutation
