@@ -513,7 +513,8 @@ class TestDeclaring:
 
     @pytest.mark.parametrize("name", ["to_dict", "extra", "schema", "attributes"])
     def test_a_name_that_is_taken(self, name: str) -> None:
-        with pytest.raises(DeclarationError, match=rf"{name}_ = attrs.bproperty\(data_key="):
+        hint = rf"hide Model\.{name}: .*{name}_ = attrs\.bproperty\(data_key="
+        with pytest.raises(DeclarationError, match=hint):
             type("Bad", (Model,), {name: attrs.bproperty()})
 
     @pytest.mark.parametrize("key", ["__x__", "name", "obj_type", "x" * 1501])

@@ -325,3 +325,12 @@ def test_a_model_of_the_framework_s_own_leaves_it_open() -> None:
         about = attrs.relation(DomainModel)
 
     assert Note.schema().load({"about": "Team/reds"}) == {"about": "Team/reds"}
+
+
+def test_an_id_names_nothing_that_is_no_document() -> None:
+    class Album(DomainModel):
+        pair = attrs.relation(Pair)
+
+    with pytest.raises(ValidationError, match="Pair is no document, so no id names one"):
+        Album.new("a", pair="p").to_dict()
+    assert Album.new("a", pair="pairs/p").pair.path == "pairs/p"
