@@ -87,8 +87,8 @@ if TYPE_CHECKING:  # what type checkers see; the same names as in _DEFINED below
     from flask_boiler import errors as errors
     from flask_boiler import view as view
     from flask_boiler.attrs.attribute import Attr as Attr
-    from flask_boiler.attrs.attribute import AttributeOptions as AttributeOptions
     from flask_boiler.attrs.condition import Condition as Condition
+    from flask_boiler.attrs.declared_attr import AttributeOptions as AttributeOptions
     from flask_boiler.attrs.operators import F as F
     from flask_boiler.attrs.relations import RelationAttr as RelationAttr
     from flask_boiler.context.config import Config as Config
@@ -150,8 +150,9 @@ __version__ = "0.1.0"
 
 #: Where each public name is defined, by module.
 _DEFINED = {
-    "attrs.attribute": ("Attr", "AttributeOptions"),
+    "attrs.attribute": ("Attr",),
     "attrs.condition": ("Condition",),
+    "attrs.declared_attr": ("AttributeOptions",),
     "attrs.operators": ("F",),
     "attrs.relations": ("RelationAttr",),
     "context.config": ("Config", "FirestoreKind", "Runtime"),

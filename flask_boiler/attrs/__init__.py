@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from flask_boiler.attrs.attribute import Attr, AttributeOptions
+from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.declarations import (
     bdict,
     bproperty,
@@ -29,6 +29,7 @@ from flask_boiler.attrs.declarations import (
     timestamp,
     vector,
 )
+from flask_boiler.attrs.declared_attr import AttributeOptions
 from flask_boiler.attrs.operators import F
 from flask_boiler.attrs.relations import RelationAttr
 

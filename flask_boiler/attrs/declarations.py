@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeVar, overload
 from zoneinfo import ZoneInfo
 
-from flask_boiler.attrs.attribute import Attr, AttributeOptions
+from flask_boiler.attrs.attribute import Attr
+from flask_boiler.attrs.declared_attr import AttributeOptions
 from flask_boiler.attrs.kinds.any_kind import AnyKind
 from flask_boiler.attrs.kinds.container_kinds import DictKind, ManyKind
 from flask_boiler.attrs.kinds.embed_kind import EmbedKind

@@ -6,8 +6,9 @@ import keyword
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from flask_boiler.attrs.attribute import Attr, AttributeOptions, Resolved
+from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.attributed import Attributed, AttributedDocument, Link
+from flask_boiler.attrs.declared_attr import AttributeOptions, Resolved
 from flask_boiler.ground.errors import DeclarationError, RefusedError, UnknownModelError
 
 __all__ = ["PassingView", "ThroughAttr"]

@@ -10,9 +10,10 @@ import marshmallow
 
 from flask_boiler.attrs import registry
 from flask_boiler.attrs.annotations import attribute_types, local_names
-from flask_boiler.attrs.attribute import Attr, AttributeOptions
+from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.attributed import Attributed, AttributedDocument
 from flask_boiler.attrs.declarations import ObjectType
+from flask_boiler.attrs.declared_attr import AttributeOptions
 from flask_boiler.attrs.kinds.field_kind import FieldKind
 from flask_boiler.attrs.model_state import UNSET
 from flask_boiler.attrs.relations import NestedRelationAttr
