@@ -274,7 +274,7 @@ class Hub:
             )
 
     def _count_down(self, target: Target) -> bool:
-        """One party less; whether it was the last."""
+        """Take one listener off the count; whether it was the last."""
         count = self._counts.get(target, 0)
         if not count:
             raise ValueError(f"{target} is released more often than it was listened to")
@@ -333,7 +333,7 @@ class Hub:
             self._probing_for = self._refreshes
             self._send([self._watch.probe()])
 
-    # What the stream calls: its party.
+    # What the stream calls: its listener.
 
     def opening(self, outbox: Outbox) -> None:
         """A new stream begins: say what is listened to."""

@@ -23,11 +23,11 @@ RESOURCE_EXHAUSTED                   opened again after the longest wait
 UNAUTHENTICATED                      new credentials, then opened again
 PERMISSION_DENIED                    opened again, if we were let in before; but once it has lasted
                                      (as UNAUTHENTICATED may), as all others
-all others                           the party is told that it is refused; tried again after
+all others                           the listener is told that it is refused; tried again after
                                      the longest wait
 ===================================  ======================================================
 
-A stream that has been silent for long may be dead without anybody noticing: the party
+A stream that has been silent for long may be dead without anybody noticing: the listener
 sends a probe, and if that is not answered either, the stream is cancelled and opened anew.
 """
 
@@ -47,7 +47,7 @@ from flask_boiler.firestore.listen.backoff import Backoff, BackoffPolicy
 from flask_boiler.ground.lifecycle import OwnThread, join
 from flask_boiler.ground.values import Decoder, QueryTarget, Snapshot
 
-__all__ = ["Connection", "Outbox", "Party", "Stream", "StreamPolicy"]
+__all__ = ["Connection", "Outbox", "Stream", "StreamListener", "StreamPolicy"]
 
 _logger = logging.getLogger(__name__)
 
@@ -107,8 +107,8 @@ class Connection(Protocol):
         ...
 
 
-class Party(Protocol):
-    """Whose conversation it is. Called on the stream's thread, except for ``probe``."""
+class StreamListener(Protocol):
+    """The listener that a stream is for. Called on the stream's thread, except for ``probe``."""
 
     def opening(self, outbox: Outbox) -> None:
         """A new stream begins: put what it shall say first, and later what else there is."""
@@ -163,7 +163,7 @@ class StreamPolicy:
         or a reset, may keep all others waiting.
     :param join_within_s: how long a new target waits at the most for those that came before it.
     :param refused_after_s: how long a server that lets us in no more is asked again before the
-        party is told that it refuses.
+        listener is told that it refuses.
     """
 
     backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
@@ -202,14 +202,14 @@ class Stream:
     def __init__(
         self,
         connection: Connection,
-        party: Party,
+        listener: StreamListener,
         policy: StreamPolicy,
         *,
         clock: Callable[[], float],
         rng: Callable[[], float],
     ) -> None:
         self._connection = connection
-        self._party = party
+        self._listener = listener
         self._policy = policy
         self._clock = clock
         self._backoff = Backoff(policy.backoff, rng)
@@ -238,7 +238,7 @@ class Stream:
             self._run,
             name="flask-boiler-listen",
             stops="no change is heard any more",
-            on_failure=self._party.broken,
+            on_failure=self._listener.broken,
         )
         self._thread.start()
 
@@ -269,8 +269,8 @@ class Stream:
 
         :returns: when to check again.
         """
-        # Asked before anything is locked here: the party locks for itself, and calls this stream.
-        owing = self._party.awaits_answer()
+        # Asked before anything is locked here: the listener has a lock, and calls this stream.
+        owing = self._listener.awaits_answer()
         with self._condition:
             if self._call is None:
                 return math.inf
@@ -281,7 +281,7 @@ class Stream:
                 return math.inf
             due = self._check_silence(now)
         if due is None:
-            self._party.probe()
+            self._listener.probe()
             due = now + self._policy.answer_within_s
         return min(idle_at, due)
 
@@ -339,10 +339,10 @@ class Stream:
         """Open a stream and listen to it until it ends."""
         outbox = Outbox()
         try:
-            self._party.opening(outbox)
+            self._listener.opening(outbox)
             call = self._connection.listen(iter(outbox))
             if self._open(call):
-                self._party.opened()
+                self._listener.opened()
                 self._read(call)
             return _Ending(grpc.StatusCode.OK, "the server closed the stream")
         except grpc.RpcError as error:
@@ -364,14 +364,14 @@ class Stream:
             return not self._stopping
 
     def _read(self, call: Any) -> None:
-        clock, received = self._clock, self._party.received
+        clock, received = self._clock, self._listener.received
         first = True
         for response in call:
             self._heard_at = clock()
             if first:
                 self._backoff.reset()
                 self._was_let_in, self._refused_since = True, None
-                self._party.greeted(faultless=self._connection.is_faultless(call))
+                self._listener.greeted(faultless=self._connection.is_faultless(call))
                 first = False
             received(response)
 
@@ -380,7 +380,7 @@ class Stream:
             self._cancel()
             self._call = None
         outbox.close()
-        self._party.closed()
+        self._listener.closed()
 
     def _prepare_retry(self, ending: _Ending) -> None:
         if ending.code in _REFUSALS and self._refused_since is None:
@@ -394,12 +394,12 @@ class Stream:
         elif ending.is_final or ending.code in _REFUSALS:
             _logger.error("the server refuses to be listened to: %s", ending)
             self._backoff.exhaust()
-            self._party.refused(str(ending))
+            self._listener.refused(str(ending))
         else:
             _logger.info("the Listen stream ended and is opened again: %s", ending)
 
     def _is_refused_for_good(self, ending: _Ending) -> bool:
-        """Whether the party is to be told, rather than to wait for better times."""
+        """Whether the listener is to be told, rather than to wait for better times."""
         lasts = self.refused_s >= self._policy.refused_after_s
         # Who was never let in may be set up wrongly.
         return lasts or (ending.is_final and not self._was_let_in)

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.listen.hub import Hub
-from flask_boiler.firestore.listen.stream import Outbox, Party, Stream, StreamPolicy
+from flask_boiler.firestore.listen.stream import Outbox, Stream, StreamListener, StreamPolicy
 from flask_boiler.firestore.listen.watch import Watch
 from flask_boiler.firestore.listen.watch_events import Event, Raised
 from flask_boiler.firestore.patience import current_patience
@@ -123,14 +123,16 @@ class Sent(Outbox):
 class RecordedStream(Stream):
     """Opens when the spec says so, and is never connected to anything."""
 
-    def __init__(self, connection: Any, party: Party, policy: StreamPolicy, **_: Any) -> None:
-        self.party = party
+    def __init__(
+        self, connection: Any, listener: StreamListener, policy: StreamPolicy, **_: Any
+    ) -> None:
+        self.listener = listener
         self._wanted = False
         self.checked: list[float] = []
 
     def open(self) -> Sent:
         sent = Sent()
-        self.party.opening(sent)
+        self.listener.opening(sent)
         return sent
 
     def start(self) -> None: ...

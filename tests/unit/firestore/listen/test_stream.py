@@ -95,7 +95,7 @@ class Connection(StoredDocuments):
 
 
 class Talk:
-    """A party that notes what it is told."""
+    """A listener that notes what it is told."""
 
     def __init__(self) -> None:
         self.heard: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -336,11 +336,11 @@ def test_a_party_that_raises_gets_a_new_stream(
     spec: StreamSpec, caplog: pytest.LogCaptureFixture
 ) -> None:
     call = spec.open()
-    call.say(RuntimeError("broken party"))
+    call.say(RuntimeError("broken listener"))
     spec.connection.next_call()
 
     assert call.cancelled.is_set()
-    assert "broken party" in caplog.text
+    assert "broken listener" in caplog.text
 
 
 def test_an_idle_stream_is_closed_and_opened_again_on_demand(spec: StreamSpec) -> None:
