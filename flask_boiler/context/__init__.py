@@ -1,4 +1,4 @@
-"""The context: which Firestore an application works with, and how.
+"""The context: the Firestore that an application works with, and how.
 
 ``from flask_boiler import CTX`` is the same object by a shorter way.
 """

@@ -1,4 +1,4 @@
-"""Google's clients, for Google's servers and for an emulator."""
+"""Google's clients, for Google's Firestore and for a local one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOCAL_CHANNEL_OPTIONS = (
 
 
 class _LocalClient(firestore.Client):
-    """A client of the emulator at a host that no environment variable has to name.
+    """A client of a local Firestore at a host that no environment variable has to name.
 
     Google's own asks the environment once, in its initializer, and keeps the answer.
     """
@@ -47,12 +47,12 @@ class _LocalClient(firestore.Client):
 
 
 def local_client(host: str, *, project: str, database: str) -> firestore.Client:
-    """Google's client of an emulator; it passes every security rule, as the owner."""
+    """Google's client of a local Firestore; as the owner, it passes every security rule."""
     return _LocalClient(host, project=project, database=database)
 
 
 def close_client(client: firestore.Client) -> None:
-    """Close the client's connection, which its own ``close`` leaves open."""
+    """Close the connection of a client, which its own ``close`` leaves open."""
     client.close()
     if client._firestore_api_internal is not None:
         client._firestore_api_internal.transport.close()
@@ -61,7 +61,7 @@ def close_client(client: firestore.Client) -> None:
 def google_client(
     *, certificate: Path | None, project: str | None, database: str
 ) -> firestore.Client:
-    """Google's client of a project; without a certificate, with the default credentials.
+    """Google's client of a project; without a certificate, it uses the default credentials.
 
     :raises ConfigurationError: the credentials are not there or not usable.
     """

@@ -1,4 +1,4 @@
-"""Configuration: its keys, where they come from, and which source wins.
+"""The configuration: its keys, their sources, and which source overrides which.
 
 Later sources win::
 
@@ -53,7 +53,7 @@ def _key(default: Any, doc: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """How an application runs, and against which database. Immutable.
+    """The configuration of an application: how it runs, and with which database. Immutable.
 
     ::
 
@@ -176,7 +176,7 @@ class Config:
         over: Mapping[str, Any] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
-        """The configuration in a file, with the environment's variables over it.
+        """The configuration in a file, overridden by the environment.
 
         :param path: a YAML file; by default the one that ``FB_CONFIG_FILENAME`` names, else
             ``boiler.yaml`` in the working directory, if it is there.
@@ -196,7 +196,7 @@ class Config:
     def from_mapping(
         cls, mapping: Mapping[str, Any], *, environ: Mapping[str, str] | None = None
     ) -> Self:
-        """The ``BOILER_*`` keys of a mapping such as ``app.config``, the environment over them.
+        """The ``BOILER_*`` keys of a mapping such as ``app.config``, overridden by the environment.
 
         ``TESTING`` and ``DEBUG`` of the mapping count where the ``BOILER_`` key is not there. No
         file is read.
@@ -209,11 +209,11 @@ class Config:
 
     @classmethod
     def keys(cls) -> Mapping[str, str]:
-        """The keys, with what each means."""
+        """The names of all keys, with their meanings."""
         return {f.name: f.metadata["doc"] for f in dataclasses.fields(cls)}
 
     def items(self) -> Iterator[tuple[str, Any]]:
-        """Each key with its value."""
+        """The names of all keys, with their values."""
         return ((name, getattr(self, name)) for name in self.keys())
 
     def but(self, **changes: Any) -> Self:
@@ -222,7 +222,7 @@ class Config:
 
     @property
     def chosen_firestore(self) -> FirestoreKind:
-        """Which Firestore it is to be, if no running one is named by its host.
+        """The kind of Firestore that is used if no running one is named by its host.
 
         What ``firestore`` says; else ``embedded`` if there is a ``firestore_file``, ``cloud`` if
         there is a project or a certificate or the runtime is production, and ``embedded``.
@@ -236,18 +236,18 @@ class Config:
 
     @property
     def certificate(self) -> Path | None:
-        """The service account's key file, however it was given; ``None`` if it was not."""
+        """The path of the service account's key file, or ``None`` if none is configured."""
         given = self.certificate_path or self.certificate_filename
         return Path(given).expanduser() if given else None
 
     @property
     def trusted_hosts(self) -> tuple[str, ...]:
-        """What ``firestore_trusted_hosts`` names, one by one."""
+        """The names in ``firestore_trusted_hosts``, as a sequence."""
         return tuple((self.firestore_trusted_hosts or "").replace(",", " ").split())
 
     @classmethod
     def _assembled(cls, sources: list[_Settings], environ: Mapping[str, str]) -> Self:
-        """What the sources say, of which later ones win, and the environment over all."""
+        """The configuration of several sources; later sources override earlier ones."""
         from_environment = _Settings("the environment")
         for variable, text in environ.items():
             if variable.startswith(_PREFIX):
@@ -263,7 +263,7 @@ class Config:
 
 
 class _Settings:
-    """Values from one source, checked as they come, and its sections by runtime."""
+    """The values of one source, which are checked when they are added, and its sections."""
 
     def __init__(self, source: str) -> None:
         self.source = source

@@ -1,4 +1,4 @@
-"""The application's context: its configuration, its clients, its datastore.
+"""The context of an application: its configuration, its clients, its datastore.
 
 The framework's own code is handed an :class:`ApplicationContext`. Applications may also ask
 the proxy, ``from flask_boiler import CTX``, which stands for the first of these that there is:
@@ -47,21 +47,21 @@ _PROJECT_VARIABLES = ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT")
 
 
 class FirebaseOptions(TypedDict):
-    """What ``initializeApp`` of Firebase's web SDK takes."""
+    """The argument of ``initializeApp`` in Firebase's web SDK."""
 
     projectId: str
     apiKey: NotRequired[str]
 
 
 class EmulatorAddress(TypedDict):
-    """What ``connectFirestoreEmulator`` of Firebase's web SDK takes."""
+    """The arguments of ``connectFirestoreEmulator`` in Firebase's web SDK."""
 
     host: str
     port: int
 
 
 class WebSettings(TypedDict):
-    """What a page needs to reach Firestore.
+    """The settings that a page needs to reach Firestore.
 
     ``firebase`` is for ``initializeApp``, ``database`` for ``getFirestore``, and ``emulator`` for
     ``connectFirestoreEmulator``; the last is ``None`` where Firestore is Google's.
@@ -73,7 +73,7 @@ class WebSettings(TypedDict):
 
 
 class _Connections:
-    """What one process opened for one context."""
+    """The connections that one process opened for one context."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -86,7 +86,7 @@ class _Connections:
 
 
 class ApplicationContext:
-    """The configuration of one application, and what it opens: lazily, once per process.
+    """The configuration of one application, and the connections that it opens, once per process.
 
     A process that is forked opens its own; a local Firestore that the parent had started is
     shared, and ends with the parent.
@@ -99,7 +99,7 @@ class ApplicationContext:
 
     @property
     def db(self) -> Client:
-        """Google's own client, for anything that the framework does not cover.
+        """Google's own client, for everything that the framework does not do.
 
         :raises ConfigurationError: nothing says which database, and the runtime is production.
         """
@@ -111,7 +111,7 @@ class ApplicationContext:
 
     @property
     def datastore(self) -> FirestoreDatastore:
-        """The framework's way to the same database, over the same connection."""
+        """The framework's own access to the same database, over the same connection."""
         opened = self._connections
         if opened.datastore is None:
             with opened.lock:
@@ -121,18 +121,18 @@ class ApplicationContext:
 
     @property
     def reachability(self) -> Reachability | None:
-        """Whether Firestore answers; ``None`` if nothing has been asked yet. It asks nothing."""
+        """The record of whether Firestore answers; ``None`` before the first call to it."""
         opened = self._connections.datastore
         return None if opened is None else opened.reachability
 
     @property
     def decoder(self) -> Codec:
-        """What decodes and encodes the documents of this database."""
+        """The codec of the documents in this database."""
         return self.datastore.codec
 
     @property
     def firebase_app(self) -> Any:
-        """The Firebase app, for what firebase_admin offers beside Firestore.
+        """The Firebase app, for what firebase_admin has beside Firestore.
 
         :raises MissingExtraError: firebase_admin is not installed.
         """
@@ -144,21 +144,21 @@ class ApplicationContext:
 
     @property
     def project(self) -> str:
-        """The project that the database is in."""
+        """The project of the database."""
         return str(self.db.project)
 
     @property
     def local_project(self) -> str:
-        """The project that the database is in where Firestore is a local one."""
+        """The project of the database if Firestore is a local one."""
         return self.config.project or _demo_project(self.config.app_name)
 
     @property
     def local_host(self) -> str | None:
-        """``HOST:PORT`` of the local Firestore that was started for this, if one was."""
+        """The address ``HOST:PORT`` of the local Firestore that was started for this context."""
         return self._connections.local_host
 
     def web_settings(self) -> WebSettings:
-        """What a page needs to reach this Firestore with Firebase's web SDK; JSON as it is.
+        """The settings that a page needs to reach this Firestore with Firebase's web SDK, for JSON.
 
         :raises ConfigurationError: it is a project in the cloud, and there is no ``web_api_key``.
         """
@@ -181,7 +181,7 @@ class ApplicationContext:
         }
 
     def close(self) -> None:
-        """Close the connections, and end a local Firestore that this context started.
+        """Close the connections, and end the local Firestore that this context has started.
 
         Whoever uses the context afterwards opens them anew.
         """
@@ -205,7 +205,7 @@ class ApplicationContext:
 
     @contextmanager
     def activated(self) -> Iterator[ApplicationContext]:
-        """Let this be the current context inside the block."""
+        """Make this the current context inside the block."""
         token = _active.set(self)
         try:
             yield self
@@ -234,7 +234,7 @@ class ApplicationContext:
         )
 
     def _named_host(self) -> str | None:
-        """A running local Firestore that the configuration or the environment names."""
+        """The running local Firestore that the configuration or the environment names."""
         of_environment = emulator_host()
         if of_environment and self.config.firestore == "cloud":
             # Google's client would go there whatever it is told.
@@ -288,13 +288,13 @@ class ApplicationContext:
         return app
 
     def _anonymous(self) -> Any:
-        """The credentials of whoever needs none; ``None``, the default ones, at Google's."""
+        """Credentials without a user for a local Firestore; ``None`` for Google's."""
         from google.auth.credentials import AnonymousCredentials
 
         return None if self.db._emulator_host is None else AnonymousCredentials()
 
     def _inherit(self) -> None:
-        """Start anew in a forked child, where the parent's connections do not work."""
+        """Forget the connections in a forked child, where the parent's do not work."""
         inherited = self._connections
         # Never let go: gRPC hangs when a channel of the parent is torn down in the child.
         _inherited.append(inherited)
@@ -353,7 +353,7 @@ _last_resorts: list[Resolver] = []
 
 
 def register_resolver(resolver: Resolver, *, last: bool = False) -> None:
-    """Let ``current_context`` ask this too, ahead of the resolvers that it knows.
+    """Register a function that finds a context; ``current_context`` asks it before the others.
 
     :param last: ask only when there is no other context.
     """
@@ -379,7 +379,7 @@ def _first_of(resolvers: list[Resolver]) -> ApplicationContext | None:
 
 
 class ContextProxy:
-    """Stands for the current context; ``CTX.load()`` and ``CTX.read(...)`` make one.
+    """The proxy of the current context; ``CTX.load()`` and ``CTX.read(...)`` make a context.
 
     For applications. Every attribute is the current :class:`ApplicationContext`'s.
     """
@@ -388,7 +388,7 @@ class ContextProxy:
         self._last: ApplicationContext | None = None
 
     def load(self, path: str | os.PathLike[str] | None = None) -> ApplicationContext:
-        """Configure from ``boiler.yaml``, the file ``FB_CONFIG_FILENAME`` names, or ``path``.
+        """Make a context of ``path``, of the file in ``FB_CONFIG_FILENAME``, or of ``boiler.yaml``.
 
         Environment variables ``BOILER_*`` win over the file.
 
@@ -397,7 +397,7 @@ class ContextProxy:
         return self.read(Config.load(path))
 
     def read(self, config: Config) -> ApplicationContext:
-        """Configure from a :class:`~flask_boiler.Config`; opens nothing yet."""
+        """Make a context of a :class:`~flask_boiler.Config`; nothing is opened yet."""
         self._last = ApplicationContext(config)
         return self._last
 
@@ -416,7 +416,7 @@ class ContextProxy:
 
     @contextmanager
     def falling_back_on(self, context: ApplicationContext) -> Iterator[None]:
-        """In the block, let this be what was read last: on every thread, where nothing else is."""
+        """In the block, use this context on every thread where there is no other one."""
         before, self._last = self._last, context
         try:
             yield
@@ -425,7 +425,7 @@ class ContextProxy:
 
     @property
     def config(self) -> Config:
-        """The current context's configuration."""
+        """The configuration of the current context."""
         return current_context().config
 
     @property
@@ -435,12 +435,12 @@ class ContextProxy:
 
     @property
     def datastore(self) -> FirestoreDatastore:
-        """The current context's datastore."""
+        """The datastore of the current context."""
         return current_context().datastore
 
     @property
     def firebase_app(self) -> Any:
-        """The current context's Firebase app."""
+        """The Firebase app of the current context."""
         return current_context().firebase_app
 
     def __repr__(self) -> str:

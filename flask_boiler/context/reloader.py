@@ -1,4 +1,4 @@
-"""The reloader of Werkzeug's debug server: one process watches files, its child does the work.
+"""The reloader of Werkzeug's debug server: one process watches files, and its child serves.
 
 The watching process loads the application, too, and starts what a ``with boiler:`` block around
 ``app.run(debug=True)`` starts. It cannot be told from any other until it starts its child.
@@ -23,7 +23,7 @@ _hooked: list[bool] = []
 
 
 def before_child(step: Callable[[], None], *, first: bool = False) -> None:
-    """Have the watching process do this before its child starts: give up what the child needs.
+    """Register a function that the watching process calls before its child starts.
 
     Steps are done in their order each time that a child is started; the same one is kept once.
 

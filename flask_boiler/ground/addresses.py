@@ -1,4 +1,4 @@
-"""Addresses, ``HOST:PORT``: how people write them, the one form that is worked with, and whose."""
+"""Addresses of the form ``HOST:PORT``: reading them, and telling whether they mean this machine."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def emulator_host(environ: Mapping[str, str] | None = None) -> str | None:
 
 
 def normalized_host(text: str, *, named_by: str) -> str:
-    """The address ``HOST:PORT`` that a text means.
+    """The address ``HOST:PORT`` that a text means, in the form that the package works with.
 
     Blanks around it, ``http://`` before it and a slash after it go; a port alone, ``8080`` or
     ``:8080``, is one of this machine.
@@ -72,7 +72,7 @@ def normalized_host(text: str, *, named_by: str) -> str:
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """The two halves of ``HOST:PORT``, by which others reach it.
+    """The host and the port of ``HOST:PORT``, in the form that other machines use.
 
     What listens at all addresses of a machine is reached at its loopback address.
     """
@@ -81,7 +81,7 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 
 def socket_address(address: str) -> tuple[str, int]:
-    """The two halves of ``HOST:PORT`` as sockets take them: IPv6 without brackets.
+    """The host and the port of ``HOST:PORT``, in the form of sockets: IPv6 has no brackets.
 
     :raises ValueError: the port is no number.
     """
@@ -90,12 +90,12 @@ def socket_address(address: str) -> tuple[str, int]:
 
 
 def bare_name(name: str) -> str:
-    """The one form of a name or an address without a port: those that are equal mean the same."""
+    """The comparable form of a host without a port: equal results mean the same host."""
     return name.strip("[]").removesuffix(".").lower()
 
 
 def is_loopback(name: str) -> bool:
-    """Whether a name or an address, without a port, can only mean this machine.
+    """Whether a host name or address, without a port, can only mean this machine.
 
     Names other than ``localhost`` and those below it are not looked up.
     """
@@ -111,7 +111,7 @@ def is_loopback(name: str) -> bool:
 
 
 def is_on_this_machine(address: str) -> bool:
-    """Whether who asks ``HOST:PORT`` asks this machine, by what it is called."""
+    """Whether ``HOST:PORT`` is an address of this machine, by the name of its host."""
     name = address.rpartition(":")[0]
     return name in _ALL_ADDRESSES or is_loopback(name)
 

@@ -1,4 +1,4 @@
-"""What applications hand in to be called: plain functions, for nothing here awaits them.
+"""Functions of applications that the package calls: they must be plain, for nothing is awaited.
 
 Calling a coroutine function or a generator function runs nothing of it. What it was to do would be
 skipped without a word, and whoever asks it would take the coroutine for its answer, which is true.
@@ -48,7 +48,7 @@ def require_plain(
     may_yield: bool = False,
     error: type[BoilerError] = ConfigurationError,
 ) -> None:
-    """Check that calling a function does what it says.
+    """Check that a function is plain: that calling it runs its body.
 
     Looks through ``functools.partial``, methods, properties and objects that can be called. What is
     no function, such as ``None``, passes: whether one is needed is not the matter here.
@@ -74,7 +74,7 @@ def require_plain_members(
     but: Collection[str] = (),
     error: type[BoilerError] = DeclarationError,
 ) -> None:
-    """Check what a class, or a mixin of it, defines in place of what this package calls.
+    """Check that the members of a class are plain where they replace those of this package.
 
     :param prefix: names that are called by their beginning, whether or not the package has them.
     :param may_yield: names whose result is only iterated.
@@ -95,7 +95,7 @@ def require_plain_members(
 
 
 def require_result(result: T, what: str, *, may_yield: bool = False) -> T:
-    """What a function returned, if it ran: a decorator can hide a coroutine or a generator.
+    """The result of a function, after a check that it is no coroutine and no generator.
 
     :param may_yield: it may be a generator, which is iterated.
     :raises ConfigurationError: it is one.
@@ -111,7 +111,7 @@ def require_result(result: T, what: str, *, may_yield: bool = False) -> T:
 
 
 def misfit(function: Any, *arguments: str) -> str | None:
-    """Why a function cannot be called with these arguments, by position; ``None`` if it can.
+    """The reason why a function cannot be called with these positional arguments, or ``None``.
 
     Nothing is known of functions that do not show their signature: they are taken to fit.
     """
@@ -130,7 +130,7 @@ def misfit(function: Any, *arguments: str) -> str | None:
 
 
 def is_failure(error: BaseException) -> bool:
-    """Whether what user code raised is a failure of its own, to be dealt with right here.
+    """Whether an exception of user code is a failure of that code, to be handled right here.
 
     Every ``Exception`` is. What else there is, such as ``SystemExit``, is so only on a thread of
     the framework's; and never what asks for more to be read.
@@ -142,7 +142,7 @@ def is_failure(error: BaseException) -> bool:
 
 
 def as_exception(error: BaseException, what: str) -> Exception:
-    """What a failure is told as: itself, unless it would end whoever it is raised at.
+    """The exception that reports a failure: itself, unless it would end whoever it is raised at.
 
     :param what: what raised it.
     """
@@ -154,7 +154,7 @@ def as_exception(error: BaseException, what: str) -> Exception:
 
 
 def _function(given: Any) -> Any:
-    """The function that is run when an object is called."""
+    """The function that runs when an object is called."""
     while True:
         match given:
             case functools.partial() | functools.partialmethod() | functools.cached_property():

@@ -73,11 +73,11 @@ class BoilerError(Exception):
 
 
 class ConfigurationError(BoilerError):
-    """The application is set up wrongly; raised at start-up, before anything runs."""
+    """The application is set up wrongly; it is raised at the start, before anything runs."""
 
 
 class LocalFirestoreNotFoundError(ConfigurationError):
-    """There is no Firestore on this machine that could be started."""
+    """No Firestore was found on this machine that could be started."""
 
 
 class MissingExtraError(ConfigurationError):
@@ -99,15 +99,15 @@ class DeclarationError(BoilerError):
 
 
 class DuplicateModelError(DeclarationError):
-    """Two classes claim one ``obj_type``."""
+    """Two classes have the same ``obj_type``."""
 
 
 class UnknownModelError(DeclarationError):
-    """A name or an ``obj_type`` belongs to no class that is known, or to one that does not fit."""
+    """A name or an ``obj_type`` belongs to no known class, or to a class of a wrong kind."""
 
 
 class CyclicRelationError(DeclarationError):
-    """Nested relations lead back to where they start, so that loading them would never end."""
+    """Nested relations lead back to where they start, so loading them would never end."""
 
 
 class CyclicViewError(DeclarationError):
@@ -115,7 +115,7 @@ class CyclicViewError(DeclarationError):
 
 
 class ValidationError(BoilerError):
-    """Input or stored data does not have the declared shape.
+    """Input or a stored document does not have the declared fields or types.
 
     :param messages: what is wrong, by attribute.
     :param where: the document or object concerned, for the message.
@@ -133,13 +133,13 @@ class ValidationError(BoilerError):
 
 
 class StoredDataError(ValidationError):
-    """What is stored in a document does not have the declared shape: no fault of any input."""
+    """A stored document does not have the declared fields or types; no input is at fault."""
 
     http_status = 500
 
 
 class UnstorableError(ValidationError):
-    """Firestore cannot store what it was sent: a document that is too large, say.
+    """Firestore cannot store a document, for instance because it is too large.
 
     The messages are the server's own, which may name more than who sent the values should know.
     """
@@ -158,13 +158,13 @@ class RefusedError(BoilerError):
 
 
 class QueryError(BoilerError):
-    """A query that Firestore cannot express or answer."""
+    """Firestore cannot express or answer a query."""
 
     http_status = 400
 
 
 class MissingIndexError(QueryError):
-    """The query needs a composite index that does not exist.
+    """A query needs a composite index that does not exist.
 
     :param create_url: the console page that creates it, or ``None`` if the server named none.
     """
@@ -181,7 +181,7 @@ class DatastoreError(BoilerError):
 
 
 class DocumentNotFoundError(DatastoreError):
-    """A document that must exist does not.
+    """A document that must exist does not exist.
 
     :param path: the document's path, relative to the database.
     """
@@ -194,7 +194,7 @@ class DocumentNotFoundError(DatastoreError):
 
 
 class ConflictError(DatastoreError):
-    """Somebody else changed what this operation relied on; nothing was written.
+    """Somebody else changed what an operation had read; nothing was written.
 
     :param path: the document concerned, where it is known.
     """
@@ -223,11 +223,11 @@ class UnavailableError(DatastoreError):
 
 
 class ListenError(BoilerError):
-    """Listening failed."""
+    """Listening to Firestore failed."""
 
 
 class TargetRejectedError(ListenError):
-    """The server refuses one target; all others on the stream live on.
+    """The server refuses to listen to one document or query; all others go on.
 
     :param target: the document path or query concerned.
     :param cause: the server's own words.
@@ -240,7 +240,7 @@ class TargetRejectedError(ListenError):
 
 
 class MaterializationError(BoilerError):
-    """A view could not be computed or published; its last published value stands.
+    """A view could not be computed or published; its last published value stays.
 
     :param key: the view.
     :param attribute: the attribute whose getter failed, if it was one.
@@ -262,7 +262,7 @@ class MaterializationError(BoilerError):
 
 
 class AuthError(BoilerError):
-    """Who asks is unknown, or may not do it."""
+    """The client is not known, or may not do what it asks for."""
 
 
 class UnauthenticatedError(AuthError):
@@ -272,6 +272,6 @@ class UnauthenticatedError(AuthError):
 
 
 class PermissionDeniedError(AuthError):
-    """The credentials do not allow this."""
+    """The client is known, and may not do what it asks for."""
 
     http_status = 403

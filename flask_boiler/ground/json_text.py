@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 has it, which has neither NaN nor infinity.
+"""JSON texts as RFC 8259 defines them, which have neither NaN nor infinity.
 
 Python's ``json`` writes these as words that no other reader takes, and a page with one of them is
 lost as a whole. So all JSON that leaves the framework is written here.
@@ -13,7 +13,7 @@ __all__ = ["canonical_json", "json_text"]
 
 
 def json_text(value: Any) -> str:
-    """A value as JSON.
+    """The JSON text of a value.
 
     :raises ValueError: there is a number in it that JSON has not.
     :raises TypeError: there is something else in it that JSON has not.
@@ -22,7 +22,7 @@ def json_text(value: Any) -> str:
 
 
 def canonical_json(value: Any) -> str:
-    """A value as JSON that is the same for equal values, and without blanks.
+    """The JSON text of a value that is the same for equal values, without blanks.
 
     :raises ValueError: there is a number in it that JSON has not.
     :raises TypeError: there is something else in it that JSON has not.

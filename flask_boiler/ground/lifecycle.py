@@ -1,4 +1,4 @@
-"""Things that run, and end: what a ``with`` block starts and stops, threads, and pools of them.
+"""The life cycle of everything that runs: ``with`` blocks that stop it, threads, and thread pools.
 
 Threads of the framework's own end with the process at the latest. User code cannot end one, and no
 fault of ours does it unheard. How long all that is stopped may take together is said by whoever
@@ -42,11 +42,11 @@ _ends_at_s: ContextVar[float] = ContextVar("flask_boiler_ends_at", default=math.
 
 
 class Stoppable(ABC):
-    """Stops at the end of a ``with`` block, also when the block fails."""
+    """An object that stops at the end of a ``with`` block, also if the block fails."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Stop; once it has, nothing happens."""
+        """Stop; if it has stopped already, do nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -61,11 +61,11 @@ class Stoppable(ABC):
 
 
 class Startable(Stoppable):
-    """Starts at the beginning of a ``with`` block, and stops at its end."""
+    """An object that starts at the beginning of a ``with`` block, and stops at its end."""
 
     @abstractmethod
     def start(self) -> object:
-        """Start; while it runs, nothing happens."""
+        """Start; if it is running already, do nothing."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -74,7 +74,7 @@ class Startable(Stoppable):
 
 @contextmanager
 def ending_within(seconds: float) -> Iterator[None]:
-    """What is stopped in the block waits no longer than this for its threads, all together."""
+    """In the block, have everything that is stopped wait for its threads no longer than this."""
     token = _ends_at_s.set(time.monotonic() + seconds)
     try:
         yield
@@ -83,12 +83,12 @@ def ending_within(seconds: float) -> Iterator[None]:
 
 
 def time_to_end_s() -> float:
-    """How long what is stopped here may still take; infinite if nobody has said."""
+    """The time, in seconds, that stopping may still take here; infinite if there is no limit."""
     return max(0.0, _ends_at_s.get() - time.monotonic())
 
 
 def join(thread: threading.Thread) -> bool:
-    """Wait for a thread's end as long as there is time; whether it has ended.
+    """Wait for a thread to end, as long as there is time; true if it has ended.
 
     One that has not is at work on something of the application's that takes longer. It is left,
     which is logged, and ends with the process at the latest. A thread that never started, or waits
@@ -106,7 +106,7 @@ def join(thread: threading.Thread) -> bool:
 
 
 class OwnThread(threading.Thread):
-    """A thread of the framework's, which ends with the process at the latest.
+    """A thread of the framework, which ends with the process at the latest.
 
     If it ends by something that its work raises, that is logged as critical, with what happens no
     more, and then handed to ``threading.excepthook`` as of any thread.
@@ -131,7 +131,7 @@ class OwnThread(threading.Thread):
         self._on_failure = on_failure
 
     def run(self) -> None:
-        """Do the work; what ends it is told."""
+        """Do the work of the thread; an error that ends it is reported."""
         try:
             self._work()
         except BaseException as error:
@@ -153,7 +153,7 @@ class OwnThread(threading.Thread):
 
 
 class DaemonPool(Executor):
-    """Runs calls on daemon threads, which are started as they are needed and then kept.
+    """A pool of daemon threads, which are started when they are needed, and then kept.
 
     The standard library's pool has the interpreter wait for its threads before anything that is
     registered with ``atexit`` runs. A stream that is open would hold up the end of the process
@@ -194,12 +194,12 @@ class DaemonPool(Executor):
         return future
 
     def run(self, call: Callable[[], None]) -> None:
-        """Have a call done on one of the threads; once the pool is shut, it is not done."""
+        """Run a call on one of the threads; after the pool is shut down, do nothing."""
         with contextlib.suppress(RuntimeError):
             self.submit(self._told, call)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more calls; with ``wait``, return when those that were taken are done."""
+        """Take no more calls; with ``wait``, return when the calls that were taken are done."""
         with self._lock:
             if not self._is_shut:
                 self._is_shut = True

@@ -1,4 +1,4 @@
-"""From attribute names to field names and back, exactly.
+"""The conversion between attribute names and field names, and rules for the names of documents.
 
 Ordinary names become camelCase; everything else is kept as it is as far as that leaves
 the way back unambiguous:
@@ -50,7 +50,7 @@ _BACKWARD = re.compile(r"_?[A-Z]")
 
 
 def field_name_of(attribute_name: str) -> str:
-    """The field name of an attribute; different attributes have different ones.
+    """The field name of an attribute; different attributes have different field names.
 
     >>> field_name_of("first_name")
     'firstName'
@@ -62,7 +62,7 @@ def field_name_of(attribute_name: str) -> str:
 
 
 def attribute_name_of(field_name: str) -> str:
-    """The attribute that has this field name: the inverse of :func:`field_name_of`.
+    """The attribute name of a field: the inverse of :func:`field_name_of`.
 
     >>> attribute_name_of("firstName")
     'first_name'
@@ -73,7 +73,7 @@ def attribute_name_of(field_name: str) -> str:
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """A hint at the known name that was probably meant; empty if none is near.
+    """The text "did you mean …" with the known name that is most similar, or an empty text.
 
     >>> nearest("contry", ["country", "capital"])
     "; did you mean 'country'?"
@@ -83,12 +83,12 @@ def nearest(name: object, known: Iterable[str]) -> str:
 
 
 def is_reserved_field(field_name: str) -> bool:
-    """Whether Firestore keeps the name for itself."""
+    """Whether a field name is reserved by Firestore."""
     return _RESERVED.fullmatch(field_name) is not None
 
 
 def id_fault(doc_id: str) -> str | None:
-    """What keeps Firestore from having a document of this id; ``None`` if nothing does."""
+    """The reason why Firestore does not take this document id, or ``None`` if it does."""
     if not doc_id or "/" in doc_id or doc_id in (".", ".."):
         return (
             f"{doc_id!r:.60} names no document: an id is not empty, '.' or '..', and has no slash"

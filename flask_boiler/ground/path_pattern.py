@@ -10,7 +10,7 @@ __all__ = ["PathPattern"]
 
 
 class PathPattern:
-    """A path some of whose segments are placeholders, each for one segment.
+    """A path in which some segments are placeholders; each stands for one segment.
 
     >>> PathPattern("users/{uid}/bookings/{id}").match("users/ada/bookings/b1")
     {'uid': 'ada', 'id': 'b1'}
@@ -32,27 +32,27 @@ class PathPattern:
 
     @property
     def names(self) -> list[str]:
-        """The placeholders in order."""
+        """The names of the placeholders, in order."""
         return [name for name, _ in self._segments if name is not None]
 
     @property
     def names_document(self) -> bool:
-        """Whether what it matches are documents' paths rather than collections'."""
+        """Whether paths that match are paths of documents, and not of collections."""
         return len(self._segments) % 2 == 0
 
     def match(self, path: str) -> dict[str, str] | None:
-        """What the placeholders stand for; ``None`` if the path is another."""
+        """The values of the placeholders in a path; ``None`` if the path does not match."""
         segments = path.split("/")
         return self._matched(segments) if len(segments) == len(self._segments) else None
 
     def beginning(self, path: str) -> str | None:
-        """The beginning of the path that matches; ``None`` if the path begins otherwise."""
+        """The beginning of a path that matches; ``None`` if the path begins otherwise."""
         segments = path.split("/")[: len(self._segments)]
         whole = len(segments) == len(self._segments)
         return "/".join(segments) if whole and self._matched(segments) is not None else None
 
     def filled(self, values: Mapping[str, str]) -> str:
-        """The path for these values.
+        """The path with these values of the placeholders.
 
         :raises KeyError: a placeholder has none.
         """

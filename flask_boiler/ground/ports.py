@@ -1,4 +1,4 @@
-"""The roles in which the rooms of the house meet; adapters are elsewhere.
+"""The ports: protocols by which the floors use each other, while adapters are elsewhere.
 
 ``Reader`` is what getters read through, ``Datastore`` what reads and commits,
 ``Feed`` what delivers cuts. ``provided`` finds what the declare floor needs from
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class Incomplete(BaseException):
-    """A cut does not hold some targets yet: make it hold them, then compute again.
+    """The targets that a cut does not hold yet: the view is computed again when they are held.
 
     Not an ``Exception``, so that a getter's own ``except`` lets it pass.
     """
@@ -45,22 +45,22 @@ class Incomplete(BaseException):
 
 
 class Reader(Protocol):
-    """Something that documents and query results are read through, all consistently."""
+    """A source of documents and query results that are consistent with each other."""
 
     @property
     def fetches(self) -> bool:
-        """Whether it fetches what it is asked for, rather than raise :class:`Incomplete`."""
+        """Whether the reader fetches missing documents, rather than raise :class:`Incomplete`."""
         ...
 
     def documents(self, paths: Sequence[str]) -> Mapping[str, Snapshot]:
-        """A snapshot for every path, also for documents that do not exist.
+        """The snapshots by path, also of documents that do not exist.
 
         :raises Incomplete: a live cut, or a snapshot cut, does not hold all of them yet.
         """
         ...
 
     def query(self, target: QueryTarget) -> Sequence[Snapshot]:
-        """The result of a query, in its order.
+        """The documents of a query's result, in its order.
 
         :raises Incomplete: as for ``documents``.
         """
@@ -68,7 +68,7 @@ class Reader(Protocol):
 
 
 class DocumentCodec(Protocol):
-    """Between stored documents and Python values."""
+    """The conversion between stored documents and Python values."""
 
     def snapshot(self, document: Any) -> Snapshot:
         """The snapshot of a stored document."""
@@ -87,14 +87,14 @@ class DocumentCodec(Protocol):
         ...
 
     def encode(self, fields: Mapping[str, Any], *, where: str = "") -> Any:
-        """A stored document that holds the fields.
+        """The stored document that has these fields.
 
         :raises ValidationError: a value that cannot be stored, named by its field.
         """
         ...
 
     def encode_value(self, value: Any, *, where: str = "") -> Any:
-        """One Python value as a stored value.
+        """The stored value of one Python value.
 
         :raises ValidationError: it cannot be stored.
         """
@@ -102,11 +102,11 @@ class DocumentCodec(Protocol):
 
 
 class Datastore(Protocol):
-    """One Firestore database: strong reads, and atomic commits."""
+    """One Firestore database, with strong reads and atomic commits."""
 
     @property
     def codec(self) -> DocumentCodec:
-        """What encodes and decodes its documents."""
+        """The codec of this database's documents."""
         ...
 
     @property
@@ -129,7 +129,7 @@ class Datastore(Protocol):
         read_time_ns: int | None = None,
         mask: Sequence[str] | None = None,
     ) -> dict[str, Snapshot]:
-        """A snapshot for each path, read in one request; missing documents included."""
+        """The snapshots by path, read in one request, also of documents that do not exist."""
         ...
 
     def run_query(
@@ -139,7 +139,7 @@ class Datastore(Protocol):
         transaction: bytes | None = None,
         read_time_ns: int | None = None,
     ) -> Iterator[Snapshot]:
-        """The result of a query in its order, streamed."""
+        """The documents of a query's result, in its order, as a stream."""
         ...
 
     def aggregate(
@@ -150,11 +150,11 @@ class Datastore(Protocol):
         transaction: bytes | None = None,
         read_time_ns: int | None = None,
     ) -> dict[str, Any]:
-        """Aggregations by alias, each ``("count"|"sum"|"avg", field)``."""
+        """The results of aggregations by alias, each ``("count"|"sum"|"avg", field)``."""
         ...
 
     def commit(self, writes: Sequence[Write], *, transaction: bytes | None = None) -> CommitResult:
-        """Apply all writes or none.
+        """Apply all writes, or none of them.
 
         :raises ConflictError: a precondition does not hold, or a transaction lost.
         :raises DocumentNotFoundError: a document that must exist does not.
@@ -163,42 +163,42 @@ class Datastore(Protocol):
         ...
 
     def begin(self, *, read_only: bool = False, read_time_ns: int | None = None) -> bytes:
-        """A new transaction's token; for ``read_only``, optionally as of a past time."""
+        """The token of a new transaction; a ``read_only`` one may be of a past time."""
         ...
 
     def rollback(self, transaction: bytes) -> None:
-        """Give a transaction up, releasing its locks."""
+        """End a transaction without a commit, and release its locks."""
         ...
 
 
 class Cut(Protocol):
-    """All listened state at one read time: immutable, cheap to hold."""
+    """The state of everything that is listened to, at one read time; immutable, cheap to keep."""
 
     @property
     def read_time_ns(self) -> int:
-        """The server time at which everything in the cut is consistent; 0 before the first."""
+        """The server time at which the state is consistent; 0 before the first cut."""
         ...
 
     def holds(self, target: Target) -> bool:
-        """Whether a document or a query is held; costs no more for a large result."""
+        """Whether the cut has a document or query; the size of the result does not matter."""
         ...
 
     def document(self, path: str) -> Snapshot | None:
-        """A listened document, also one that does not exist; ``None`` if it is not held."""
+        """The snapshot of a document, also of one that does not exist; ``None`` if not held."""
         ...
 
     def query(self, target: QueryTarget) -> list[Snapshot] | None:
-        """A listened query's result in its order; ``None`` if it is not held."""
+        """The documents of a query's result, in its order; ``None`` if the query is not held."""
         ...
 
     def member(self, target: QueryTarget, path: str) -> Snapshot | None:
-        """One document of a listened query's result; ``None`` if it is not in it."""
+        """The snapshot of one document of a query's result; ``None`` if it is not in the result."""
         ...
 
 
 @dataclass(slots=True)
 class CutChange:
-    """What is different in a cut from the one that the receiver saw before.
+    """The difference between a cut and the one that the receiver got before.
 
     :param documents: paths whose listened document changed, appeared, went, or is newly held.
     :param queries: by listened query, the paths that changed, entered or left; a query that is
@@ -214,15 +214,15 @@ class CutChange:
 
 
 class Subscription(Protocol):
-    """Somebody's interest in cuts."""
+    """A receiver's subscription to cuts."""
 
     def close(self) -> None:
-        """Deliver nothing any more; may be called from inside the callback."""
+        """Deliver no more changes; this may be called inside the callback."""
         ...
 
 
 class Feed(Protocol):
-    """A live source of cuts: one stream, shared by everything that listens.
+    """A source of live cuts: one stream, shared by everything that listens.
 
     :ivar on_fault: told what has ended a thread of it, by a fault of the framework's.
     """
@@ -235,14 +235,14 @@ class Feed(Protocol):
         ...
 
     def listen(self, targets: Iterable[Target]) -> None:
-        """Hold these targets from a coming cut on; counted: each call needs its release.
+        """Hold these targets in coming cuts; each call needs its own ``release``.
 
         A target that is held already is not announced again.
         """
         ...
 
     def release(self, targets: Iterable[Target]) -> None:
-        """Undo one ``listen`` for each target; the last one makes the server forget it."""
+        """Undo one ``listen`` for each target; after the last one the server forgets the target."""
         ...
 
     @property
@@ -252,15 +252,15 @@ class Feed(Protocol):
 
     @property
     def refused_s(self) -> float:
-        """For how long the server has let nobody listen; 0 while it does."""
+        """The time in seconds since the server refuses all listening; 0 while it does not."""
         ...
 
     def refresh(self) -> None:
-        """Have the server raise a cut with a newer read time, even if nothing changes."""
+        """Have the server send a newer read time, even if nothing changes."""
         ...
 
     def subscribe(self, on_change: Callable[[CutChange], None]) -> Subscription:
-        """Call back on every new cut, on a thread of the subscription's own, one at a time.
+        """Call ``on_change`` for every new cut, one at a time, on the subscription's own thread.
 
         A receiver that is slow gets several cuts as one change, with the newest cut. What it
         raises is logged and counted against it alone.
@@ -272,25 +272,25 @@ class Feed(Protocol):
         ...
 
     def stop(self) -> None:
-        """End the stream and every delivery; returns when its threads are gone."""
+        """End the stream and all deliveries, and return when their threads have ended."""
         ...
 
 
 class LocalFirestore(Protocol):
-    """A Firestore on this machine that answers; a context manager that lets go of it."""
+    """A running Firestore on this machine, as a context manager that releases it at the end."""
 
     @property
     def host(self) -> str:
-        """``HOST:PORT``, as ``FIRESTORE_EMULATOR_HOST`` wants it."""
+        """The address ``HOST:PORT``, as in ``FIRESTORE_EMULATOR_HOST``."""
         ...
 
     @property
     def owned(self) -> bool:
-        """Whether it was started in this process, and so ends with it at the latest."""
+        """Whether it was started by this process, and so ends with this process."""
         ...
 
     def stop(self) -> None:
-        """Let go of it: it ends if it was started here and nobody else here uses it."""
+        """Release it; it ends if this process has started it, and nothing else here uses it."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -307,12 +307,12 @@ _provided: dict[str, Any] = {}
 
 
 def provide(role: str, adapter: Any) -> None:
-    """Register what plays a role in this process, ahead of any installed entry point."""
+    """Register the object for a role in this process; it has precedence over entry points."""
     _provided[role] = adapter
 
 
 def provided(role: str) -> Any:
-    """What plays a role: registered, or else the first entry point ``flask_boiler.<role>``.
+    """The object for a role: the registered one, or the entry point ``flask_boiler.<role>``.
 
     :raises ConfigurationError: nothing plays it.
     """

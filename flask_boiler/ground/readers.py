@@ -1,4 +1,4 @@
-"""What a read goes through: a cut, a transaction, or else the database itself.
+"""The readers that reads go through: a cut, a transaction, or the database itself.
 
 ``get``, ``where`` and store references ask here, so that the same getter reads
 live state in a mediator, a consistent snapshot in a request, and its own writes'
@@ -23,13 +23,13 @@ _reader: ContextVar[Reader | None] = ContextVar("flask_boiler_reader", default=N
 
 
 def current_reader() -> Reader | None:
-    """The reader that is in force here, or ``None``."""
+    """The reader that is in force here, or ``None`` for the database itself."""
     return _reader.get()
 
 
 @contextmanager
 def reading_through(reader: Reader | None) -> Iterator[None]:
-    """Let every read in the block go through ``reader``; ``None`` means the database itself."""
+    """Have all reads in the block go through ``reader``; ``None`` means the database itself."""
     token = _reader.set(reader)
     try:
         yield
@@ -38,7 +38,7 @@ def reading_through(reader: Reader | None) -> Iterator[None]:
 
 
 class DirectReader:
-    """Strong reads, each at its own time."""
+    """Strong reads of the database, each at its own time."""
 
     fetches = True
 
@@ -46,16 +46,16 @@ class DirectReader:
         self._datastore = datastore
 
     def documents(self, paths: Sequence[str]) -> Mapping[str, Snapshot]:
-        """A snapshot for every path, as it is now."""
+        """The snapshots by path, as they are now."""
         return self._datastore.get(paths)
 
     def query(self, target: QueryTarget) -> Sequence[Snapshot]:
-        """The result as it is now."""
+        """The documents of the result, as it is now."""
         return list(self._datastore.run_query(target))
 
 
 class MomentReader:
-    """Reads that are all of one time, without a transaction.
+    """Reads of the database as of one time, without a transaction.
 
     Firestore answers for any time of the last hour.
 
@@ -69,7 +69,7 @@ class MomentReader:
         self._at_ns = at_ns
 
     def documents(self, paths: Sequence[str]) -> Mapping[str, Snapshot]:
-        """A snapshot for every path, as of the time."""
+        """The snapshots by path, as of that time."""
         if self._at_ns:
             return self._datastore.get(paths, read_time_ns=self._at_ns)
         found = self._datastore.get(paths[:_IN_ONE_REQUEST])
@@ -78,7 +78,7 @@ class MomentReader:
         return {**found, **self.documents(rest)} if rest else found
 
     def query(self, target: QueryTarget) -> Sequence[Snapshot]:
-        """The result as of the time."""
+        """The documents of the result, as of that time."""
         found = list(self._datastore.run_query(target, read_time_ns=self._at_ns or None))
         self._at_ns = self._at_ns or max((s.read_time_ns for s in found), default=0)
         return found

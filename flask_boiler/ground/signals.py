@@ -1,4 +1,4 @@
-"""Requests to end that come as signals: a process hears of them, and decides how it ends."""
+"""Signals that ask a process to end: the process waits for them, and decides how it ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class EndRequests:
-    """SIGINT, SIGTERM and SIGHUP, one after the other, as a context manager on the main thread.
+    """The signals SIGINT, SIGTERM and SIGHUP in order, as a context manager of the main thread.
 
     A SIGHUP that the process was started to ignore, as ``nohup`` does, stays ignored. After the
     block all of them are: the process is about to end, and none of them is to spoil its status.
@@ -56,7 +56,7 @@ class EndRequests:
         self._written.close()
 
     def wait(self, timeout_s: float | None = None) -> signal.Signals | None:
-        """The next request; ``None`` if none comes in time."""
+        """The next signal; ``None`` if none comes in time."""
         ends_at = math.inf if timeout_s is None else time.monotonic() + timeout_s
         while True:
             left_s = None if timeout_s is None else max(0.0, ends_at - time.monotonic())
@@ -70,4 +70,4 @@ class EndRequests:
 
 
 def _only_wake(number: int, frame: FrameType | None) -> None:
-    """Do nothing: that it came is written already."""
+    """Do nothing: the signal has already been written to the pipe."""

@@ -1,4 +1,4 @@
-"""What is to be done later, and the thread that does it."""
+"""Tasks that are due at a later time, and the thread that runs them."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ _AGAIN_AFTER_S = 1.0
 
 
 class Agenda:
-    """Tasks by name, each with the time at which it is due; not thread-safe."""
+    """Tasks by name, with the time at which each is due; not thread-safe."""
 
     def __init__(self) -> None:
         self._tasks: dict[Hashable, tuple[float, Callable[[], None]]] = {}
 
     def schedule(self, name: Hashable, at: float, task: Callable[[], None]) -> None:
-        """Do the task at this time, in place of an earlier one of the same name."""
+        """Plan a task for a time, in place of an earlier task of the same name."""
         self._tasks[name] = (at, task)
 
     def cancel(self, name: Hashable) -> None:
-        """Do not do it, if it was planned."""
+        """Remove a task, if there is one of this name."""
         self._tasks.pop(name, None)
 
     def take_due(self, now: float) -> list[Callable[[], None]]:
-        """The tasks whose time has come; they are taken off the agenda."""
+        """The tasks that are due; they are removed from the agenda."""
         due = [name for name, (at, _) in self._tasks.items() if at <= now]
         return [self._tasks.pop(name)[1] for name in due]
 
     def next_at(self) -> float:
-        """When the next task is due; infinite if there is none."""
+        """The time at which the next task is due; infinite if there is none."""
         return min((at for at, _ in self._tasks.values()), default=math.inf)
 
 
 class Timekeeper:
-    """A thread that calls ``tick`` again and again, when it asked for it or when it is woken.
+    """A thread that calls ``tick`` at the time that it returned, or earlier if it is woken.
 
     :param tick: does what is due, and returns when it is to be called again.
     :param name: what the thread is called.
@@ -69,18 +69,18 @@ class Timekeeper:
         )
 
     def start(self) -> None:
-        """Begin to call."""
+        """Start the thread."""
         self._thread.start()
 
     def wake_by(self, at: float) -> None:
-        """Call at this time, if not earlier."""
+        """Call ``tick`` at this time at the latest."""
         with self._condition:
             if at < self._next_at:
                 self._next_at = at
                 self._condition.notify()
 
     def stop(self) -> None:
-        """Call no more; returns when the thread is gone, unless it is called on it."""
+        """Stop, and return when the thread has ended, unless it is this thread."""
         with self._condition:
             self._stopping = True
             self._condition.notify()
@@ -96,7 +96,7 @@ class Timekeeper:
                 self.wake_by(self._clock() + _AGAIN_AFTER_S)
 
     def _sleep(self) -> bool:
-        """Wait until it is time; false when it never will be."""
+        """Wait until ``tick`` is due; false if it never will be."""
         with self._condition:
             while not self._stopping and (left_s := self._next_at - self._clock()) > 0:
                 self._condition.wait(min(left_s, threading.TIMEOUT_MAX))

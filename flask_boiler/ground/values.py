@@ -37,7 +37,7 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 @runtime_checkable
 class HasPath(Protocol):
-    """What names a document or collection by a path: google's references do."""
+    """An object with a path of a document or collection, such as Google's references."""
 
     @property
     def path(self) -> str:
@@ -46,7 +46,7 @@ class HasPath(Protocol):
 
 
 def document_path(reference: str | HasPath) -> str:
-    """The path of a document, from a path or from google's ``DocumentReference``.
+    """The path of a document that is given as a path or as Google's ``DocumentReference``.
 
     :raises ValueError: it does not name a document (an even number of segments that Firestore
         takes as ids).
@@ -66,17 +66,17 @@ def document_path(reference: str | HasPath) -> str:
 
 
 def _is_plain(path: str) -> bool:
-    """Whether it is seen at a glance that Firestore takes each of the segments as an id."""
+    """Whether all segments are obviously ids that Firestore takes."""
     return path.isascii() and len(path) <= 1500 and "__" not in path and "." not in path
 
 
 def collection_of(path: str) -> str:
-    """The path of the collection that the document at ``path`` lies in."""
+    """The path of the collection of the document at ``path``."""
     return path.rpartition("/")[0]
 
 
 class Decoder(Protocol):
-    """Turns stored documents into Python values; the Firestore codec is one."""
+    """The conversion of stored documents to Python values, as in the Firestore codec."""
 
     def decode(self, raw: Any) -> dict[str, Any]:
         """The fields of a stored document as Python values, freshly made."""
@@ -88,7 +88,7 @@ class Decoder(Protocol):
 
 
 class Snapshot:
-    """A document's state at a read time; immutable, decoded when first looked at.
+    """The state of a document at a read time; immutable, and decoded when it is first used.
 
     Speaks like google's ``DocumentSnapshot``. A document that does not exist has a
     snapshot too, with ``exists`` false.
@@ -126,12 +126,12 @@ class Snapshot:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a document."""
+        """Whether the document exists."""
         return self.raw is not None
 
     @property
     def id(self) -> str:
-        """The last segment of the path."""
+        """The id of the document: the last segment of its path."""
         return self.path.rpartition("/")[2]
 
     @property
@@ -141,32 +141,32 @@ class Snapshot:
 
     @property
     def create_time(self) -> datetime.datetime:
-        """When the document was created, to the microsecond."""
+        """The time when the document was created, to the microsecond."""
         return _datetime(self.create_time_ns)
 
     @property
     def update_time(self) -> datetime.datetime:
-        """When the document last changed, to the microsecond."""
+        """The time when the document was last changed, to the microsecond."""
         return _datetime(self.update_time_ns)
 
     @property
     def read_time(self) -> datetime.datetime:
-        """When it was read, by the server's clock, to the microsecond."""
+        """The time when the document was read, by the server's clock, to the microsecond."""
         return _datetime(self.read_time_ns)
 
     @property
     def fields(self) -> Mapping[str, Any]:
-        """The decoded fields, shared between all readers: not to be changed."""
+        """The decoded fields, which all readers share: do not change them."""
         if self._fields is None:
             self._fields = {} if self.raw is None else self._decoder.decode(self.raw)
         return self._fields
 
     def to_dict(self) -> dict[str, Any]:
-        """The decoded fields, the caller's own copy; empty if there is no document."""
+        """The decoded fields as the caller's own copy; empty if the document does not exist."""
         return {} if self.raw is None else self._decoder.decode(self.raw)
 
     def get(self, field_path: str) -> Any:
-        """The value at a dotted field path, or ``None``."""
+        """The value at a dotted field path, or ``None`` if there is none."""
         value: Any = self.fields
         for name in field_path.split("."):
             if not isinstance(value, Mapping) or name not in value:
@@ -190,7 +190,7 @@ Operator: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class FieldFilter:
-    """One comparison; ``field`` is a stored field path, ``__name__`` the document's own name."""
+    """A comparison of a stored field, or of ``__name__``, which is the document's name."""
 
     field: str
     op: Operator
@@ -199,7 +199,7 @@ class FieldFilter:
 
 @dataclass(frozen=True, slots=True)
 class CompositeFilter:
-    """All (``and``) or any (``or``) of some filters."""
+    """A condition that all (``and``) or any (``or``) of its filters hold."""
 
     op: Literal["and", "or"]
     filters: tuple[Filter, ...]
@@ -210,7 +210,7 @@ Filter: TypeAlias = FieldFilter | CompositeFilter
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One sort criterion."""
+    """A field that a query sorts by, and the direction."""
 
     field: str
     descending: bool = False
@@ -218,7 +218,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A position in a result: one value for each of the query's orders, or for the first few.
+    """A position in a result: one value for each order of the query, or for the first few.
 
     :param before: the position just before the values, rather than just after.
     """
@@ -229,7 +229,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class QuerySpec:
-    """A query in Firestore's own terms: stored field names, no models.
+    """A query in Firestore's terms: with stored field names, and without models.
 
     :param parent: the path of the document that the collection lies under; empty at the top.
     """
@@ -252,7 +252,7 @@ class QuerySpec:
 
 
 class QueryTarget:
-    """A query as the server takes it: equal and hashable by content, so it can be shared.
+    """A query as the server takes it; equal queries are equal and hashable, so they are shared.
 
     :param parent: as in :class:`QuerySpec`.
     :param structured: the serialized ``StructuredQuery``.
@@ -292,7 +292,7 @@ Target: TypeAlias = str | QueryTarget
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """What must hold of a document for a commit to go through; exactly one is set."""
+    """A condition on a document without which a commit fails; exactly one field is set."""
 
     exists: bool | None = None
     update_time_ns: int | None = None
@@ -318,7 +318,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class CommitResult:
-    """What a commit did: its time, and for each write the document's new update time."""
+    """The result of a commit: its time, and the new update time for each write."""
 
     commit_time_ns: int
     update_times_ns: tuple[int, ...] = field(default=())

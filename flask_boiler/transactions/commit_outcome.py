@@ -1,4 +1,4 @@
-"""What became of a commit whose answer was lost.
+"""The outcome of a commit whose answer was lost.
 
 The commit is atomic, so one document can tell for all. One that the transaction knows as it
 was before (read, or held to a version) tells, if the commit would make it another:
@@ -31,7 +31,7 @@ __all__ = ["CommitOutcome", "Found", "look"]
 
 
 class CommitOutcome(enum.Enum):
-    """What became of a commit."""
+    """The outcome of a commit."""
 
     APPLIED = enum.auto()
     NOT_APPLIED = enum.auto()
@@ -39,14 +39,14 @@ class CommitOutcome(enum.Enum):
 
 
 class Found(NamedTuple):
-    """What the written documents tell, and their update times."""
+    """The outcome that the written documents show, and their update times."""
 
     state: CommitOutcome
     update_times_ns: dict[str, int]
 
 
 class _CodingDatastore(Datastore, Protocol):
-    """A datastore that shows its codec."""
+    """A datastore with a Firestore codec."""
 
     @property
     def codec(self) -> Codec: ...
@@ -57,7 +57,7 @@ def look(
     pending: Mapping[str, Sequence[Write]],
     before: Mapping[str, Snapshot | Precondition],
 ) -> Found:
-    """Read the documents that a commit was to write, and judge.
+    """The outcome of a commit, found by reading the documents that it was to write.
 
     :param pending: the writes by path.
     :param before: what is known of the documents as they were.
@@ -91,7 +91,7 @@ def _told_by(
 
 
 def _version(before: Snapshot | Precondition | None) -> int | None:
-    """The update time before, 0 for a document that did not exist."""
+    """The update time before the commit; 0 for a document that did not exist."""
     if isinstance(before, Snapshot):
         return before.update_time_ns
     if before is None or before.exists is True:

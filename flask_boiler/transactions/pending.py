@@ -1,4 +1,4 @@
-"""Writes that wait for a commit: joining those of one document, and seeing what they will do."""
+"""The pending writes of a transaction: how those of one document are joined, and their result."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["ServerComputedError", "applied", "joined"]
 
 
 class ServerComputedError(DatastoreError):
-    """What a write will do is known to the server alone."""
+    """The result of a write is computed by the server, and not known here."""
 
 
 def joined(pending: Sequence[Write], write: Write) -> list[Write]:
-    """The writes of one document with another one after them, as few as possible.
+    """The fewest writes that do what the writes of one document, and another one after them, do.
 
     Preconditions are the caller's affair: these writes have none.
     """
@@ -38,7 +38,7 @@ def joined(pending: Sequence[Write], write: Write) -> list[Write]:
 
 
 def _is_plain(write: Write) -> bool:
-    """Whether its content is Python values that it sets, top-level fields as a whole."""
+    """Whether a write only sets top-level fields, as a whole, to Python values."""
     return (
         isinstance(write.fields, Mapping)
         and not contains_transform(write.fields)
@@ -58,7 +58,7 @@ def _updated(last: Write, write: Write) -> Write:
 
 
 def applied(before: Snapshot, writes: Sequence[Write], codec: Codec) -> Snapshot:
-    """The document as it will be once these writes are committed.
+    """The document as it will be when these writes are committed.
 
     It keeps the times of the document before, as the new ones are not known yet.
 
@@ -113,7 +113,7 @@ def _encoded(write: Write, codec: Codec) -> Any:
 
 
 def _copy_field(source: Any, target: Any, names: tuple[str, ...]) -> None:
-    """Make one field of ``target`` what it is in ``source``, be it missing."""
+    """Copy one field from ``source`` to ``target``, or remove it there if it is missing."""
     *above, last = names
     value = source.fields
     for name in above:

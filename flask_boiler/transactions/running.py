@@ -1,4 +1,4 @@
-"""Beginning transactions, and running functions in them until one goes through."""
+"""The ways to begin a transaction, and to run a function in transactions until one succeeds."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def current_transaction() -> Transaction | None:
 def transaction(
     *, context: ApplicationContext | None = None, locking: bool = False
 ) -> Iterator[Transaction]:
-    """One attempt at a transaction: what the block writes is committed at its end.
+    """One attempt at a transaction, as a block: what it writes is committed at its end.
 
     Inside, everything reads and writes through the transaction. If the block raises, nothing
     is written.
@@ -78,7 +78,7 @@ def transaction(
 
 @contextmanager
 def joined_transaction(*, context: ApplicationContext | None = None) -> Iterator[Transaction]:
-    """The transaction that is in force, to be committed by whoever began it, or else a new one."""
+    """The transaction that is in force, which its own block commits, or else a new one."""
     current = current_transaction()
     if current is not None:
         yield current
@@ -96,7 +96,7 @@ def execute_transaction(
     sleep: Callable[[float], object] | None = None,
     rng: Callable[[], float] = random.random,
 ) -> R:
-    """What a function returns that ran in a transaction; after a conflict it runs again.
+    """The result of a function that runs in a transaction, again after a conflict.
 
     It does so after a pause that is never the same for two, and longer each time; and of those
     in this process that lost a race for one document, one at a time.
@@ -147,7 +147,7 @@ def run_transaction(
     locking: bool = False,
     context: ApplicationContext | None = None,
 ) -> Any:
-    """Decorate a function to run in a transaction of its own, again after a conflict.
+    """Decorate a function so that it runs in its own transaction, again after a conflict.
 
     ::
 
@@ -221,7 +221,7 @@ def _refuse_nesting() -> None:
 
 
 def _pause_s(attempt: int, rng: Callable[[], float]) -> float:
-    """Longer after each conflict, and never the same for two that lost to each other."""
+    """The pause in seconds before another attempt: longer each time, and random."""
     longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0**attempt)
     return longest * (0.5 + 0.5 * rng())
 

@@ -1,4 +1,4 @@
-"""Computing once, from a consistent snapshot that is fetched level by level.
+"""The computation of a view once, on a consistent snapshot that is read level by level.
 
 A function that reads is run until everything it reads is at hand: each run says what it
 misses, all of that is fetched in one request, and the function runs again. So a view whose
@@ -34,7 +34,7 @@ class SnapshotCut:
         self._refused: dict[QueryTarget, QueryError] = {}
 
     def documents(self, paths: Sequence[str]) -> Mapping[str, Snapshot]:
-        """The documents as of the transaction.
+        """The snapshots by path, as of the transaction.
 
         :raises Incomplete: some have not been fetched yet.
         """
@@ -44,7 +44,7 @@ class SnapshotCut:
         return {path: self._documents[path] for path in paths}
 
     def query(self, target: QueryTarget) -> Sequence[Snapshot]:
-        """The query's result as of the transaction.
+        """The documents of the query's result, as of the transaction.
 
         :raises Incomplete: it has not been fetched yet.
         :raises QueryError: Firestore cannot answer it.
@@ -57,7 +57,7 @@ class SnapshotCut:
         return self._queries[target]
 
     def fetch(self, targets: frozenset[Target]) -> None:
-        """Read what is missing: all documents in one request, and each query in one.
+        """Read what is missing: all documents in one request, and each query in one request.
 
         A query that Firestore refuses fails whoever asks it, and nobody else.
 
@@ -82,7 +82,7 @@ class SnapshotCut:
             self._queries[target] = found
 
     def _require_fault_of_its_own(self, target: QueryTarget, error: QueryError) -> None:
-        """Firestore says of a transaction that it does not know what it says of a query."""
+        """Check that an error is about the query, and not about an unknown transaction."""
         if isinstance(error, MissingIndexError):
             return
         try:
@@ -93,7 +93,7 @@ class SnapshotCut:
 
 
 def compute_once(function: Callable[[], R], datastore: Datastore) -> R:
-    """What ``function`` gives when all that it reads is as of one time.
+    """The result of ``function``, all of whose reads are as of one time.
 
     It is called several times, so it must have no effects of its own.
     """

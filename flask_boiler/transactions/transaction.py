@@ -1,4 +1,4 @@
-"""One attempt at a transaction: what it read, what it is going to write, its commit."""
+"""One attempt at a transaction: what it has read, what it will write, and its commit."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OnCommit = Callable[[int], None]
 
 
 class Transaction:
-    """Reads of one time, and writes that wait for one commit.
+    """An attempt at a transaction: reads of one time, and writes that wait for one commit.
 
     ::
 
@@ -65,7 +65,7 @@ class Transaction:
     # -- writing
 
     def write(self, write: Write, on_commit: OnCommit | None = None) -> None:
-        """Have this written by the commit, after what was written to the document before.
+        """Add a write to the commit, after those that the document has already.
 
         A precondition is checked against what the transaction read or wrote already, and else
         by the server.
@@ -86,7 +86,7 @@ class Transaction:
             self.on_commit(write.path, on_commit)
 
     def write_all(self, writes: Sequence[tuple[Write, OnCommit]]) -> None:
-        """As ``write``, for several that belong together: all of them, or none.
+        """Add several writes that belong together: all of them, or none.
 
         :raises ConflictError: as for ``write``; then none is to be written.
         :raises DocumentNotFoundError: as for ``write``.
@@ -104,13 +104,13 @@ class Transaction:
             raise
 
     def on_commit(self, path: str, callback: OnCommit) -> None:
-        """Call back after the commit with the document's update time, if it was written."""
+        """Call a function after the commit, with the document's update time if it was written."""
         self._require_open()
         require_plain(callback, "what is called after a commit")
         self._on_commit.append((path, callback))
 
     def abandon_writes(self) -> None:
-        """Forget everything that was to be written; the commit verifies what was read all the same.
+        """Forget all pending writes; the commit still verifies what was read.
 
         So that what comes of a failure (an error, a refusal) is stored only if the state that it
         is about was real.
@@ -134,7 +134,7 @@ class Transaction:
             raise ConflictError(f"{path} must not exist yet, but it does", path=path)
 
     def _exists(self, path: str) -> bool | None:
-        """Whether the document is there as the transaction sees it; ``None`` if it cannot tell."""
+        """Whether the document exists as the transaction sees it; ``None`` if it cannot tell."""
         for write in reversed(self._pending.get(path, ())):
             if write.kind != "verify":
                 return write.kind != "delete"
@@ -165,7 +165,7 @@ class Transaction:
     def is_current(
         self, path: str, fields: Mapping[str, Any] | None, update_time_ns: int | None
     ) -> bool:
-        """Whether this is the document as it is in the transaction, with all that it has written.
+        """Whether a snapshot is the document as the transaction sees it, with its own writes.
 
         :param fields: the stored fields; ``None`` for no document.
         :param update_time_ns: of the version that they were read in.
@@ -183,7 +183,7 @@ class Transaction:
         return same_value(fields, seen.fields if seen.exists else None)
 
     def require_current(self, path: str, fields: Mapping[str, Any]) -> None:
-        """Check that what is to be changed has all that the transaction has written.
+        """Check that an object that is to be changed has all that the transaction has written.
 
         Whether somebody else has written meanwhile is for the write's precondition to tell.
 
@@ -203,7 +203,7 @@ class Transaction:
 
     @property
     def replaced(self) -> list[str]:
-        """The documents that it read and is to change: what others may race it for."""
+        """The paths of documents that were read and will be changed: others may race for these."""
         return sorted(
             path for path in self._pending if self._known_version(path) and self._is_written(path)
         )
@@ -211,7 +211,7 @@ class Transaction:
     # -- committing
 
     def commit(self) -> None:
-        """Apply every write if nothing that was read has changed; then call back.
+        """Apply all writes if nothing that was read has changed, and then call back.
 
         :raises ConflictError: something has; nothing was written.
         :raises DocumentNotFoundError: a document that had to exist does not.
@@ -232,7 +232,7 @@ class Transaction:
                 callback(times[path])
 
     def rollback(self) -> None:
-        """Give everything up: nothing is written, and locks are released."""
+        """End the transaction: nothing is written, and locks are released."""
         if not self._over:
             self._over = "was given up"
             self._release()
@@ -258,7 +258,7 @@ class Transaction:
         return Precondition(exists=False)
 
     def _commit(self, writes: Sequence[Write]) -> dict[str, int]:
-        """The update times by path; sends the commit again only if it was surely not applied."""
+        """The update times by path; the commit is sent again only if it was surely not applied."""
         unknown: UnavailableError | None = None
         for _ in range(_MAX_COMMITS):
             try:
@@ -286,7 +286,7 @@ class Transaction:
         raise unknown
 
     def _lost_to_itself(self, unknown: UnavailableError, error: BoilerError) -> dict[str, int]:
-        """What a refused second sending means: the first may have arrived late after all.
+        """The answer to a commit that was sent twice and refused: the first may have arrived late.
 
         A locking one is then refused as invalid, for its transaction is over.
         """
@@ -317,7 +317,7 @@ class Transaction:
         return {**self._preconditions, **self._read}
 
     def _explained(self, error: BoilerError) -> BoilerError:
-        """A document that was read and has gone since is a conflict, not a missing document."""
+        """The error to raise: if a document that was read is gone, that is a conflict."""
         if not isinstance(error, DocumentNotFoundError):
             return error
         required = [
@@ -348,7 +348,7 @@ class Transaction:
         return {path: self._seen(path) for path in paths}
 
     def _replaces(self, path: str) -> bool:
-        """Whether the pending writes leave nothing of what is stored."""
+        """Whether the pending writes replace everything that is stored in the document."""
         pending = self._pending.get(path)
         return pending is not None and pending[0].kind in ("set", "delete")
 
@@ -401,7 +401,7 @@ class Transaction:
 
 
 class TransactionReader:
-    """Reads through a transaction: all of one time, and with what it has written itself."""
+    """The reader of a transaction: its reads are of one time, and include its own writes."""
 
     fetches = True
 
@@ -410,18 +410,18 @@ class TransactionReader:
 
     @property
     def transaction(self) -> Transaction:
-        """What it reads through."""
+        """The transaction that is read."""
         return self._transaction
 
     def documents(self, paths: Sequence[str]) -> Mapping[str, Snapshot]:
-        """A snapshot for every path; of written documents, as they will be.
+        """The snapshots by path; written documents are as they will be.
 
         :raises ServerComputedError: a written document has a value that the server computes.
         """
         return self._transaction._documents(paths)
 
     def query(self, target: QueryTarget) -> Sequence[Snapshot]:
-        """The query's result.
+        """The documents of the query's result.
 
         :raises QueryError: the transaction has written a document that it might find.
         """
@@ -430,7 +430,7 @@ class TransactionReader:
     def aggregate(
         self, target: QueryTarget, functions: Mapping[str, tuple[str, str | None]]
     ) -> Mapping[str, Any]:
-        """The server's aggregations; they are not verified unless the transaction locks.
+        """The server's aggregations; they are verified only if the transaction locks.
 
         :raises QueryError: as for ``query``.
         """

@@ -1,4 +1,4 @@
-"""Taking turns: what lost a race for a document, and shares a process, tries again one by one.
+"""Turns: after losing a race for a document, the attempts of one process go one by one.
 
 Optimistic transactions that change one document disturb each other: while many run at once, one
 commits and all others have worked in vain. Of those that have lost, each process lets one at a
@@ -19,14 +19,14 @@ __all__ = ["Turns"]
 
 @dataclass(slots=True)
 class _Turn:
-    """Whose turn it is with one document, and how many have it or wait for it."""
+    """The turn for one document, and how many have it or wait for it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     parties: int = 0
 
 
 class Turns:
-    """Turns by document, of one process; nothing is kept of documents that nobody waits for."""
+    """The turns of one process by document; a document that nobody waits for takes no memory."""
 
     def __init__(self) -> None:
         self._forget()
@@ -34,7 +34,7 @@ class Turns:
 
     @contextmanager
     def taken(self, keys: Collection[tuple[str, ...]], *, timeout_s: float) -> Iterator[bool]:
-        """Have the block to oneself, as far as others of this process take turns.
+        """Have the block run alone, among those of this process that take turns for the documents.
 
         Gives whether others had to be waited for.
 
@@ -62,7 +62,7 @@ class Turns:
                 self._leave(key)
 
     def waiting(self) -> int:
-        """For how many documents somebody has a turn or waits for one."""
+        """The number of documents for which somebody has a turn or waits for one."""
         with self._lock:
             return len(self._turns)
 
