@@ -22,9 +22,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from flask_boiler.embedded import EmbeddedFirestore, Faults
+from flask_boiler.embedded import EmbeddedFirestore, Faults, ListenPolicy
 from flask_boiler.ground.lifecycle import DaemonPool
-from flask_boiler.local.embedded.listening.listen_stream import ListenPolicy
 from flask_boiler.local.embedded.serving.gateway import Gateway
 from flask_boiler.local.embedded.serving.host_check import HostCheck
 from flask_boiler.local.embedded.serving.http_connection import (

@@ -17,9 +17,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from flask_boiler.embedded import EmbeddedFirestore
+from flask_boiler.embedded import EmbeddedFirestore, StorageFailure
 from flask_boiler.firestore import protocol
-from flask_boiler.local.embedded.storage.database import StorageFailure
 from flask_boiler.local.embedded.storage.refusal import Refusal
 from flask_boiler.local.embedded.storage.staging import Staging
 from flask_boiler.local.embedded.storage.storage import Storage

@@ -12,11 +12,10 @@ import grpc
 import pytest
 
 from flask_boiler.context.clients import local_client
-from flask_boiler.embedded import EmbeddedFirestore
+from flask_boiler.embedded import EmbeddedFirestore, ListenPolicy
 from flask_boiler.firestore import protocol
-from flask_boiler.local.embedded.listening.listen_stream import ListenPolicy
 from flask_boiler.local.embedded.serving import duplex
-from flask_boiler.local.embedded.serving import streams as listening
+from flask_boiler.local.embedded.serving import streams as serving_streams
 
 WORLD = "projects/streams/databases/(default)"
 PATIENCE_S = 100.0
@@ -261,7 +260,7 @@ def test_a_write_stream_whose_client_has_said_all_ends_when_all_is_done(
 def test_a_listen_stream_whose_client_has_said_all_ends_when_it_is_told_all(
     monkeypatch: pytest.MonkeyPatch, on_a_few_threads: bool
 ) -> None:
-    monkeypatch.setattr(listening, "is_possible", lambda: on_a_few_threads)
+    monkeypatch.setattr(serving_streams, "is_possible", lambda: on_a_few_threads)
     with (
         # Clients of Node end a listener so; one that stayed would keep its place for ever.
         EmbeddedFirestore(listen_policy=ListenPolicy(most_streams=1)) as server,
@@ -290,7 +289,7 @@ def test_a_listen_stream_whose_client_has_said_all_ends_when_it_is_told_all(
 def test_a_grpc_that_is_another_inside_is_served_with_threads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(listening, "is_possible", lambda: False)
+    monkeypatch.setattr(serving_streams, "is_possible", lambda: False)
     policy = ListenPolicy(heartbeat_s=0.05)
     with (
         EmbeddedFirestore(listen_policy=policy) as server,
