@@ -22,7 +22,7 @@ from flask_boiler.ground.ports import provided
 from flask_boiler.view.inbox.attempt import Handling, Statistics
 from flask_boiler.view.inbox.delivery import answer_of, deliver
 from flask_boiler.view.inbox.effects import OnTask, effect_of
-from flask_boiler.view.inbox.forms import FormQuery
+from flask_boiler.view.inbox.forms import FormEffect, FormQuery
 from flask_boiler.view.inbox.marks import MarkOption, mark_of
 from flask_boiler.view.inbox.queue import TaskQueue, key_of
 from flask_boiler.view.inbox.records import TaskRecords
@@ -254,8 +254,14 @@ class QueryTaskMediator(MediatorBase):
         )
 
     def _processor(self, context: ApplicationContext) -> TaskProcessor:
+        effect = self._effect
         handling = Handling(
-            self._queue(context), self._records(context), self._effect, self._mark, self.statistics
+            self._queue(context),
+            self._records(context),
+            effect,
+            self._mark,
+            self.statistics,
+            refuse=effect.refuse if isinstance(effect, FormEffect) else None,
         )
         return TaskProcessor(
             context,

@@ -11,7 +11,7 @@ from flask_boiler.ground.errors import BoilerError, UnavailableError
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.inbox.backlog import Waiting
-from flask_boiler.view.inbox.effects import Effect
+from flask_boiler.view.inbox.effects import Effect, Refuse
 from flask_boiler.view.inbox.marks import Mark
 from flask_boiler.view.inbox.queue import TaskQueue
 from flask_boiler.view.inbox.records import TaskRecords, is_parked, says_parked
@@ -44,13 +44,17 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Handling:
-    """What is done with the tasks of one mediator."""
+    """What is done with the tasks of one mediator.
+
+    :param refuse: what else is done with tasks whose commit is refused than to set them aside.
+    """
 
     queue: TaskQueue
     records: TaskRecords
     effect: Effect
     mark: Mark
     statistics: Statistics
+    refuse: Refuse | None = None
 
     def waiting(self, task: Snapshot) -> Waiting:
         """The task as one of its key."""
@@ -112,9 +116,12 @@ class Attempts:
             return self._park_instead(task, transaction, as_exception(error, self.path))
         return Result(TaskState.DONE)
 
-    def park_seen(self, transaction: Transaction, error: Exception) -> Result:
-        """Set the task aside if it is still as it was in the last attempt.
+    def give_up_seen(
+        self, transaction: Transaction, error: Exception, *, refuse: Refuse | None
+    ) -> Result:
+        """Refuse the task, or else set it aside, if it is still as it was in the last attempt.
 
+        :param error: why its commit was refused.
         :raises UnavailableError: it is another, which is to be tried first.
         """
         task = self._find(transaction)
@@ -126,6 +133,9 @@ class Attempts:
         if self._of.mark.is_marked(task, self._record(transaction)):
             # A commit whose answer was lost came through late.
             return Result(TaskState.GONE)
+        if refuse is not None and refuse(task, transaction, error):
+            self._of.mark.write(task, transaction, self._of.records)
+            return Result(TaskState.DONE)
         return self._park(task, transaction, error)
 
     def _park_instead(self, task: Snapshot, transaction: Transaction, error: Exception) -> Result:

@@ -15,10 +15,12 @@ from flask_boiler.view.mediation.view_builder import builder_of, require_root_of
 from flask_boiler.viewmodels.form import Form
 from flask_boiler.viewmodels.view_model import ViewModel
 
-__all__ = ["Effect", "OnTask", "effect_of"]
+__all__ = ["Effect", "OnTask", "Refuse", "effect_of"]
 
 #: Has the effect of one task, through the transaction that is in force.
 Effect = Callable[[Snapshot, Transaction], None]
+#: Writes why a task is refused whose commit was, if it is its sender who is to know; whether it is.
+Refuse = Callable[[Snapshot, Transaction, Exception], bool]
 #: The application's function: takes the task as the queried model, or as a snapshot.
 OnTask = Callable[[Any, Transaction], object]
 

@@ -17,7 +17,12 @@ from flask_boiler.ground.values import QuerySpec, QueryTarget, Snapshot, Write
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.mediation.access import Anybody
 from flask_boiler.view.mediation.commands import perform
-from flask_boiler.view.mediation.problems import field_names, is_askers, stored_problem
+from flask_boiler.view.mediation.problems import (
+    field_names,
+    is_askers,
+    refused_commit,
+    stored_problem,
+)
 from flask_boiler.viewmodels.form import PROBLEM_FIELD, Form
 from flask_boiler.viewmodels.view_model import ViewModel
 
@@ -117,10 +122,23 @@ class FormEffect:
             # What was read is verified all the same: nobody is refused for what was not so.
             transaction.abandon_writes()
             problem = stored_problem(error, self._fields)
-            transaction.write(_refusal(refusal_path, task, problem))
+            transaction.write(_refusal(refusal_path, task, problem, form=task.to_dict()))
+
+    def refuse(self, task: Snapshot, transaction: Transaction, error: Exception) -> bool:
+        """Write why a form is refused whose commit was; whether its sender is told.
+
+        They are, if others changed the same data each time, or if it cannot be stored.
+        """
+        told = refused_commit(error)
+        if told is None:
+            return False
+        problem = stored_problem(told, self._fields)
+        # Without the form, which may be why there was too much to store.
+        transaction.write(_refusal(self._form_cls.refusal_path(task.path), task, problem))
+        return True
 
 
-def _refusal(path: str, task: Snapshot, problem: dict[str, Any]) -> Write:
+def _refusal(path: str, task: Snapshot, problem: dict[str, Any], **more: Any) -> Write:
     if path == task.path:
         return Write("update", path, {PROBLEM_FIELD: problem}, (PROBLEM_FIELD,))
-    return Write("set", path, {PROBLEM_FIELD: problem, "form": task.to_dict()})
+    return Write("set", path, {PROBLEM_FIELD: problem, **more})

@@ -10,7 +10,12 @@ from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.acceptance import takes_commits
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.callbacks import as_exception, is_failure
-from flask_boiler.ground.errors import BoilerError, ConflictError, UnavailableError
+from flask_boiler.ground.errors import (
+    BoilerError,
+    ConflictError,
+    UnavailableError,
+    ValidationError,
+)
 from flask_boiler.ground.readers import reading_through
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.transactions.running import execute_transaction
@@ -18,6 +23,7 @@ from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.transactions.turns import Turns
 from flask_boiler.view.inbox.attempt import Attempts, Handling, written_anew
 from flask_boiler.view.inbox.backlog import Backlogs, Waiting, in_order
+from flask_boiler.view.inbox.effects import Refuse
 from flask_boiler.view.inbox.records import is_parked, says_parked
 from flask_boiler.view.inbox.suspects import Suspects
 from flask_boiler.view.mediation.inbox import Result, TaskState
@@ -270,11 +276,11 @@ class TaskProcessor:
             except UnavailableError as error:
                 if not self._is_the_cause(path):
                     raise
-                result = self._park_uncommitted(attempt, error)
+                result = self._give_up(attempt, error)
             except BaseException as error:
                 if not is_failure(error) or self._is_refused_to_all(error):
                     raise
-                result = self._park_uncommitted(attempt, as_exception(error, path))
+                result = self._give_up(attempt, as_exception(error, path))
             self._suspects.acquit(path)
         return self._concluded(result, attempt)
 
@@ -291,16 +297,22 @@ class TaskProcessor:
         self._suspects.acquit(path)
         return False
 
-    def _park_uncommitted(self, attempt: Attempts, error: Exception) -> Result:
-        """Set a task aside whose commit was refused, unless it has changed meanwhile."""
+    def _give_up(self, attempt: Attempts, error: Exception) -> Result:
+        """Refuse a task whose commit was refused, or set it aside, unless it has changed since."""
         try:
-            return execute_transaction(
-                lambda transaction: attempt.park_seen(transaction, error),
-                context=self._context,
-                max_attempts=self._max_attempts,
-            )
+            return self._given_up(attempt, error, self._handling.refuse)
+        except ValidationError:
+            # There is no room for a refusal.
+            return self._given_up(attempt, error, None)
         except ConflictError as conflict:
             raise written_anew(attempt.path) from conflict
+
+    def _given_up(self, attempt: Attempts, error: Exception, refuse: Refuse | None) -> Result:
+        return execute_transaction(
+            lambda transaction: attempt.give_up_seen(transaction, error, refuse=refuse),
+            context=self._context,
+            max_attempts=self._max_attempts,
+        )
 
     def _concluded(self, result: Result, attempt: Attempts) -> Result:
         if result.state is TaskState.DONE:

@@ -32,6 +32,7 @@ from flask_boiler.viewmodels.view_root import ViewRoot
 
 __all__ = [
     "DELETED",
+    "WRITTEN",
     "Command",
     "Condition",
     "MutationCommand",
