@@ -23,6 +23,7 @@ from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.models.declared_model import DeclaredModel, is_framework_class
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.schema import json_fields, schema
+from flask_boiler.models.schema.json_form import json_form
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_root import ViewRoot
 
@@ -188,7 +189,7 @@ def json_only(said: Any) -> Any:
         return {str(name): json_only(v) for name, v in said.items() if _is_sayable(v)}
     if isinstance(said, list | tuple | set | frozenset):
         return [json_only(item) for item in said if _is_sayable(item)]
-    form = json_fields.json_form(said)
+    form = json_form(said)
     return form if form is None or isinstance(form, str | int | float | list | dict) else str(form)
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import datetime
-import enum
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import marshmallow
@@ -19,12 +18,12 @@ from flask_boiler.attrs.kinds.mismatch import Mismatch
 from flask_boiler.attrs.kinds.nested_kind import NestedKind
 from flask_boiler.attrs.kinds.relation_kind import RelationKind
 from flask_boiler.attrs.kinds.scalar_kinds import as_integer
-from flask_boiler.firestore.native import BaseDocumentReference, GeoPoint, Vector
-from flask_boiler.ground.errors import StoredDataError, UnknownModelError, ValidationError
-from flask_boiler.ground.json_text import json_text
+from flask_boiler.firestore.native import GeoPoint, Vector
+from flask_boiler.ground.errors import UnknownModelError, ValidationError
 from flask_boiler.ground.naming import is_reserved_field
 from flask_boiler.ground.values import document_path
 from flask_boiler.models.declared_model import DeclaredModel
+from flask_boiler.models.schema.json_form import NoJsonError, json_form, number_form
 
 __all__ = [
     "INT64",
@@ -40,16 +39,13 @@ __all__ = [
     "LiteralField",
     "LocalTimeField",
     "MapField",
-    "NoJsonError",
     "NumberField",
     "ReferenceField",
     "RelatedField",
     "TimestampField",
     "UnionField",
     "VectorField",
-    "checked_json",
     "is_foreign",
-    "json_form",
 ]
 
 #: The least and the greatest integer that Firestore stores.
@@ -59,10 +55,6 @@ INT64 = (-(2**63), 2**63 - 1)
 _MOST_LEVELS = 20
 _MOST_DIMENSIONS = 2048
 _LONGEST_KEY_BYTES = 1500
-
-
-class NoJsonError(StoredDataError):
-    """A value cannot be shown, as JSON has not what it would be."""
 
 
 class BooleanField(fields.Boolean):
@@ -118,7 +110,7 @@ class NumberField(fields.Float):
     """A number, and neither a boolean nor a text."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
-        return _number_form(self, super()._serialize(value, attr, obj, **options), attr)
+        return number_form(self, super()._serialize(value, attr, obj, **options), attr)
 
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
         if isinstance(value, bool | str):
@@ -297,7 +289,7 @@ class EnumField(fields.Enum[Any]):
     """A member of an enum, as its value."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
-        return _number_form(self, super()._serialize(value, attr, obj, **options), attr)
+        return number_form(self, super()._serialize(value, attr, obj, **options), attr)
 
 
 class GeoPointField(fields.Dict):
@@ -308,7 +300,7 @@ class GeoPointField(fields.Dict):
     }
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
-        return _number_form(self, value, attr)
+        return number_form(self, value, attr)
 
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
         if isinstance(value, Mapping) and value.keys() == {"latitude", "longitude"}:
@@ -326,7 +318,7 @@ class VectorField(fields.List[float]):
         self.validators.insert(0, validate.Length(min=1, max=_MOST_DIMENSIONS))
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
-        return _number_form(self, value, attr)
+        return number_form(self, value, attr)
 
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
         numbers: list[Any] = super()._deserialize(value, *args, **options)
@@ -341,7 +333,7 @@ class UnionField(fields.Raw):
         self.members = members
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
-        return _number_form(self, value, attr)
+        return number_form(self, value, attr)
 
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
         refusals: list[Any] = []
@@ -418,60 +410,6 @@ class RelatedField(EmbedField):
             raise marshmallow.ValidationError(str(error)) from error
 
 
-def json_form(value: Any) -> Any:
-    """A value as JSON can say it."""
-    form = _JSON_FORMS.get(type(value))
-    if form is not None:
-        return form(value)
-    if isinstance(value, Mapping):
-        return {key: json_form(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [json_form(item) for item in value]
-    for kind, form in _JSON_FORMS.items():
-        if isinstance(value, kind):
-            return form(value)
-    return value.schema().dump(value) if isinstance(value, DeclaredModel) else value
-
-
-_JSON_FORMS: dict[type, Callable[[Any], Any]] = {
-    bool: lambda value: value,
-    str: lambda value: value,
-    enum.Enum: lambda member: member.value,
-    float: lambda number: number if math.isfinite(number) else None,
-    datetime.datetime: lambda moment: moment.isoformat(),
-    bytes: lambda data: base64.b64encode(data).decode("ascii"),
-    BaseDocumentReference: lambda reference: reference.path,
-    GeoPoint: lambda point: json_form({"latitude": point.latitude, "longitude": point.longitude}),
-    Vector: lambda vector: json_form(list(vector)),
-}
-
-
-def _number_form(field: fields.Field[Any], value: Any, attr: str | None) -> Any:
-    """The JSON form of a value of a field that promises numbers.
-
-    :raises StoredDataError: there is a number in it that JSON has not, and null is not of the type.
-    """
-    if not _lacks_json(value):
-        return json_form(value)
-    if field.allow_none:
-        return None
-    said = f"{value!r:.60} is nothing that JSON has: with a type that takes None, it is null there."
-    raise NoJsonError({attr or "": [said]})
-
-
-def _lacks_json(value: Any) -> bool:
-    """Whether there is a number in a value that JSON has not."""
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    if isinstance(value, Mapping):
-        return any(map(_lacks_json, value.values()))
-    if isinstance(value, list | tuple | Vector):
-        return any(map(_lacks_json, value))
-    if isinstance(value, enum.Enum):
-        return _lacks_json(value.value)
-    return isinstance(value, GeoPoint) and _lacks_json((value.latitude, value.longitude))
-
-
 def is_foreign(field: fields.Field[Any]) -> bool:
     """Whether a field is an application's own, or has one inside."""
     if isinstance(field, fields.List) and not isinstance(field, VectorField):
@@ -479,20 +417,6 @@ def is_foreign(field: fields.Field[Any]) -> bool:
     if isinstance(field, MapField):
         return field.value_field is not None and is_foreign(field.value_field)
     return type(field) is not fields.String and type(field).__module__ != __name__
-
-
-def checked_json(field: fields.Field[Any], value: Any, attr: str) -> Any:
-    """What an application's own field made of a value, if it is JSON.
-
-    :raises StoredDataError: it is not.
-    """
-    try:
-        json_text(value)
-    except TypeError as error:
-        raise NoJsonError({attr: [f"{type(field).__name__} shows what is no JSON."]}) from error
-    except ValueError:
-        return _number_form(field, value, attr)
-    return value
 
 
 def _fault_of(value: Any, levels: int = _MOST_LEVELS) -> str | None:

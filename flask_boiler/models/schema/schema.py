@@ -68,16 +68,15 @@ from flask_boiler.models.schema.json_fields import (
     LiteralField,
     LocalTimeField,
     MapField,
-    NoJsonError,
     NumberField,
     ReferenceField,
     RelatedField,
     TimestampField,
     UnionField,
     VectorField,
-    checked_json,
     is_foreign,
 )
+from flask_boiler.models.schema.json_form import NoJsonError, checked_json
 
 __all__ = ["InvalidInputError", "ModelSchema", "schema_of"]
 
