@@ -137,12 +137,12 @@ if TYPE_CHECKING:  # what type checkers see; the same names as in _DEFINED below
     from flask_boiler.viewmodels.form import Form as Form
     from flask_boiler.viewmodels.mutation import Mutation as Mutation
     from flask_boiler.viewmodels.mutation import carry_out as carry_out
+    from flask_boiler.viewmodels.placed_view import OnDelete as OnDelete
     from flask_boiler.viewmodels.store import ManyReference as ManyReference
     from flask_boiler.viewmodels.store import Reference as Reference
     from flask_boiler.viewmodels.store import SingleReference as SingleReference
     from flask_boiler.viewmodels.store import Store as Store
     from flask_boiler.viewmodels.store import reference as reference
-    from flask_boiler.viewmodels.view_model import OnDelete as OnDelete
     from flask_boiler.viewmodels.view_model import ViewModel as ViewModel
     from flask_boiler.viewmodels.view_model import store_class as store_class
 
@@ -202,8 +202,9 @@ _DEFINED = {
     "view.ws_mediator": ("WsMediator",),
     "viewmodels.form": ("Form", "PROBLEM_FIELD"),
     "viewmodels.mutation": ("Mutation", "carry_out"),
+    "viewmodels.placed_view": ("OnDelete",),
     "viewmodels.store": ("ManyReference", "Reference", "SingleReference", "Store", "reference"),
-    "viewmodels.view_model": ("OnDelete", "ViewModel", "store_class"),
+    "viewmodels.view_model": ("ViewModel", "store_class"),
 }
 
 #: Modules that are names of the package themselves.
