@@ -21,7 +21,7 @@ from flask_boiler.view.mediation.populated_mediator import (
     keeping_of,
     kept_in_documents,
 )
-from flask_boiler.view.mediation.view_builder import require_root_of
+from flask_boiler.viewmodels.view_builder import require_root_of
 from flask_boiler.viewmodels.view_model import ViewModel
 
 __all__ = ["QueryMediator"]

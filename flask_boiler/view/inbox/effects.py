@@ -11,8 +11,8 @@ from flask_boiler.ground.values import Snapshot, Write
 from flask_boiler.models.query.query import Query
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.inbox.forms import FormEffect
-from flask_boiler.view.mediation.view_builder import builder_of, require_root_of
 from flask_boiler.viewmodels.form import Form
+from flask_boiler.viewmodels.view_builder import builder_of, require_root_of
 from flask_boiler.viewmodels.view_model import ViewModel
 
 __all__ = ["Effect", "OnTask", "Refuse", "effect_of"]

@@ -16,7 +16,7 @@ from flask_boiler.ground.callbacks import as_exception
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.readers import reading_through
 from flask_boiler.view.mediation.materializer import render
-from flask_boiler.view.mediation.view_builder import builder_of
+from flask_boiler.viewmodels.view_builder import builder_of
 from flask_boiler.viewmodels.view_model import ViewModel
 
 __all__ = ["Keeping", "Run", "ViewKeeping"]

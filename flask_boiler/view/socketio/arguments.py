@@ -18,8 +18,8 @@ from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.schema.json_fields import AnyField
 from flask_boiler.models.schema.schema import field_for
 from flask_boiler.view.mediation.problems import Refusal
-from flask_boiler.view.mediation.view_builder import builder_of
 from flask_boiler.view.socketio.options import WsLimits
+from flask_boiler.viewmodels.view_builder import builder_of
 from flask_boiler.viewmodels.view_model import ViewModel, store_class
 
 __all__ = ["ViewArguments", "check_size"]

@@ -24,11 +24,11 @@ from flask_boiler.ground.errors import (
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.exposure import mount
 from flask_boiler.view.inbox.patches import PatchCollection, Patches
-from flask_boiler.view.mediation.view_builder import builder_of
 from flask_boiler.view.socketio.arguments import ViewArguments
 from flask_boiler.view.socketio.mutate_event import apply_command
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.store import Store, reference
+from flask_boiler.viewmodels.view_builder import builder_of
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_root import ViewRoot
 from tests.unit.memory_firestore import MemoryDatastore, memory_context
