@@ -155,6 +155,7 @@ class _PatchInlet:
         self._mediator = mediator
         self._mutation_cls = mediator.mutation_cls
         self.root: ViewRoot[Any] = ViewRoot(self._view_cls())
+        self.root.require_buildable()
         declared = Patches(patches) if isinstance(patches, str) else patches
         self._collection = PatchCollection(declared, self.root)
         self.default_name = self._collection.name

@@ -108,7 +108,9 @@ class QueryTaskMediator(MediatorBase):
         self._mark = mark_of(mark, task_class(self.query))
         if view_model_cls is not None:
             view_model_cls.require_free_places()
-        _require_place_of_refusals(view_model_cls, mark)
+        if view_model_cls is not None and issubclass(view_model_cls, Form):
+            view_model_cls.require_begin()
+            _require_place_of_refusals(view_model_cls, mark)
         self._key = key_of(key, self.query)
         self._max_retries = max_retries
         self._window = window
@@ -284,8 +286,8 @@ def _query_of(view_cls: type[ViewModel] | None) -> FormQuery:
     raise ConfigurationError("a QueryTaskMediator needs a query, which finds the tasks")
 
 
-def _require_place_of_refusals(view_cls: type[ViewModel] | None, mark: MarkOption) -> None:
-    if view_cls is None or not issubclass(view_cls, Form) or mark != "delete":
+def _require_place_of_refusals(view_cls: type[Form], mark: MarkOption) -> None:
+    if mark != "delete":
         return
     if view_cls.meta("refusal_path") in (None, view_cls.meta("form_path")):
         raise ConfigurationError(

@@ -53,6 +53,7 @@ from flask_boiler.view.socketio.shared_view import Message, Room
 from flask_boiler.view.socketio.sharing import Share, Shares
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_model import ViewModel
+from flask_boiler.viewmodels.view_root import ViewRoot
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -132,6 +133,9 @@ class WsMediator(MediatorBase):
             raise ConfigurationError(
                 f"{mutation_cls} changes {changed.__name__}, not {view_model_cls.__name__}"
             )
+        if mutation_cls is not None:
+            # Who has changed a view is shown it.
+            ViewRoot(view_model_cls).require_buildable()
         self._limits = limits or self.limits
         #: What names a view.
         self.arguments = ViewArguments(view_model_cls, root)

@@ -10,6 +10,7 @@ from flask_boiler.ground.errors import (
     ConfigurationError,
     DeclarationError,
     RefusedError,
+    UnknownModelError,
     ValidationError,
 )
 from flask_boiler.ground.path_pattern import PathPattern
@@ -78,6 +79,26 @@ class Form(ViewModel):
         """
         root = ViewRoot(cls)
         return root.open_model(root.model.new(doc_id=doc_id))
+
+    @classmethod
+    def require_begin(cls) -> None:
+        """Check that the default :meth:`begin` can make a form; another one knows by itself.
+
+        :raises ConfigurationError: it cannot.
+        """
+        if cls.begin.__func__ is not Form.begin.__func__:  # type: ignore[attr-defined]
+            return
+        try:
+            root = ViewRoot(cls)
+        except UnknownModelError:
+            # It may be declared later.
+            return
+        root.require_buildable()
+        if not root.built_from_model:
+            raise ConfigurationError(
+                f"{cls.__name__}.new is the class's own, and a form is made over a model that is "
+                "not stored yet: define begin(doc_id), too"
+            )
 
     @classmethod
     def of(cls, document: Snapshot) -> Self:

@@ -1,44 +1,89 @@
-"""How a mediator calls ``new``: what it hands to which signature."""
+"""Building views of the documents that they are about: which ``new`` is called with what.
+
+Whatever builds a view asks here, so that what one mediator refuses no other takes.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Generic, TypeVar
 
 from flask_boiler.ground.errors import ConfigurationError, UnknownModelError
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.query import Query
-from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel, store_class
 
-__all__ = ["builder_of", "require_root_of"]
+__all__ = ["TAKEN_FROM_DOCUMENT", "ViewBuilder", "only_root", "own_parameters", "require_root_of"]
+
+V = TypeVar("V", bound=ViewModel)
+
+#: The parameters of a ``new`` that a mediator fills from the document that the view is about.
+TAKEN_FROM_DOCUMENT = ("snapshot", "doc_id", "doc_ref")
 
 
-def builder_of(view_cls: type[ViewModel]) -> Callable[[Snapshot], ViewModel]:
-    """What makes a view of its root's snapshot.
+class ViewBuilder(Generic[V]):
+    """Builds the views of one class, each of the document that it is about.
 
     A ``new`` of the class's own gets what it asks for by name: ``snapshot``, ``doc_id`` or
     ``doc_ref``; the inherited one gets the snapshot as the store's only root.
 
-    :raises ConfigurationError: none of these fits, or the class is no view model.
+    :param further: what whoever builds hands in besides the document, by name.
+    :raises ConfigurationError: ``new`` cannot be called so, or the class is no view model.
+    """
+
+    def __init__(self, view_cls: type[V], further: Collection[str] = ()) -> None:
+        parameters = own_parameters(view_cls)
+        #: Makes the view of a snapshot, and of what is handed in besides.
+        self.build: Callable[..., V] = (
+            _by_only_root(view_cls)
+            if parameters is None
+            else _by_own_new(view_cls, parameters, further)
+        )
+
+
+def own_parameters(view_cls: type[ViewModel]) -> Mapping[str, inspect.Parameter] | None:
+    """The parameters of the class's own ``new``, by name; ``None`` if it has the inherited one.
+
+    :raises ConfigurationError: it cannot be called on the class, or not by names.
+    """
+    store_class(view_cls)
+    new: Any = view_cls.new
+    if getattr(new, "__func__", None) is ViewModel.new.__func__:  # type: ignore[attr-defined]
+        return None
+    where = f"{view_cls.__name__}.new"
+    if not isinstance(inspect.getattr_static(view_cls, "new"), classmethod | staticmethod):
+        raise ConfigurationError(f"{where} is no class method: write @classmethod above it")
+    parameters = inspect.signature(new).parameters.values()
+    unnamed = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.default is p.empty]
+    if unnamed:
+        raise ConfigurationError(
+            f"{where} takes {', '.join(unnamed)} by position only, and a mediator calls it by "
+            "names: take the slash out of its parameters"
+        )
+    return {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+
+
+def only_root(view_cls: type[ViewModel]) -> str:
+    """The name of the only root of a view that has the inherited ``new``.
+
+    :raises ConfigurationError: its store has none, or several.
     """
     store_cls = store_class(view_cls)
-    new: Any = view_cls.new
-    if new.__func__ is ViewModel.new.__func__:  # type: ignore[attr-defined]
-        return _by_only_root(view_cls, store_cls)
-    parameters = inspect.signature(new).parameters
-    if "snapshot" in parameters:
-        return lambda snapshot: new(snapshot=snapshot)
-    if "doc_id" in parameters:
-        return lambda snapshot: new(doc_id=_key(view_cls, snapshot))
-    if "doc_ref" in parameters:
-        return lambda snapshot: new(doc_ref=snapshot.reference)
-    raise ConfigurationError(
-        f"{view_cls.__name__}.new takes neither snapshot, doc_id nor doc_ref, so a mediator "
-        "cannot tell it which document the view is of"
-    )
+    roots = store_cls.roots()
+    if not store_cls.references():
+        raise ConfigurationError(
+            f"{view_cls.__name__} has 0 roots, as it has no store to be computed from: annotate "
+            "it, as in 'store: CityStore', or define new(snapshot)"
+        )
+    if len(roots) != 1:
+        raise ConfigurationError(
+            f"{view_cls.__name__} has {len(roots)} roots ({', '.join(roots) or 'none'}): a "
+            "mediator hands in one, which is a reference of the store without a source; give the "
+            "others a source, or define new(snapshot)"
+        )
+    return roots[0]
 
 
 def require_root_of(view_cls: type[ViewModel], query: Any) -> None:
@@ -48,11 +93,10 @@ def require_root_of(view_cls: type[ViewModel], query: Any) -> None:
 
     :raises ConfigurationError: it is of another model, which lies elsewhere.
     """
-    new: Any = view_cls.new
-    if not isinstance(query, Query) or new.__func__ is not ViewModel.new.__func__:  # type: ignore[attr-defined]
+    if not isinstance(query, Query) or own_parameters(view_cls) is not None:
         return
     store_cls = store_class(view_cls)
-    [name] = store_cls.roots()
+    name = only_root(view_cls)
     try:
         root: Any = store_cls.references()[name].model
     except UnknownModelError:
@@ -74,6 +118,49 @@ def _collection_id(model: type[DomainModel]) -> str | None:
     return segments[-1] if segments else None
 
 
+def _by_only_root(view_cls: type[V]) -> Callable[..., V]:
+    root = only_root(view_cls)
+
+    def build(snapshot: Snapshot) -> V:
+        fed: dict[str, Any] = {root: snapshot}
+        return view_cls.new(**fed)
+
+    return build
+
+
+def _by_own_new(
+    view_cls: type[V], parameters: Mapping[str, inspect.Parameter], further: Collection[str]
+) -> Callable[..., V]:
+    new: Any = view_cls.new
+    required = [name for name, p in parameters.items() if p.default is p.empty]
+    wanted = [name for name in TAKEN_FROM_DOCUMENT if name in parameters]
+    if not wanted:
+        raise ConfigurationError(
+            f"{view_cls.__name__}.new takes neither snapshot, doc_id nor doc_ref, so a mediator "
+            "cannot tell it which document the view is of"
+        )
+    missing = [name for name in required if name not in wanted and name not in further]
+    if missing:
+        raise ConfigurationError(
+            f"{view_cls.__name__}.new needs {', '.join(missing)} besides {wanted[0]}, which no "
+            "mediator has: give it a default"
+        )
+    # One of them says it all; the others are for whoever asks for them in any case.
+    given = [name for name in wanted if name == wanted[0] or name in required]
+    if given == ["snapshot"]:
+        return lambda snapshot, **others: new(snapshot=snapshot, **others)
+    return lambda snapshot, **others: new(
+        **{name: _taken(name, view_cls, snapshot) for name in given}, **others
+    )
+
+
+def _taken(name: str, view_cls: type[ViewModel], snapshot: Snapshot) -> Any:
+    """What a parameter of ``new`` gets of the document."""
+    if name == "snapshot":
+        return snapshot
+    return _key(view_cls, snapshot) if name == "doc_id" else snapshot.reference
+
+
 def _key(view_cls: type[ViewModel], snapshot: Snapshot) -> str:
     """What names a root for who looks it up by id: its path, if it lies below other documents."""
     store_cls = store_class(view_cls)
@@ -81,27 +168,3 @@ def _key(view_cls: type[ViewModel], snapshot: Snapshot) -> str:
     model: Any = store_cls.references()[roots[0]].model if len(roots) == 1 else None
     is_document = model is not None and issubclass(model, DomainModel)
     return model.key_of(snapshot.path) if is_document else snapshot.id
-
-
-def _by_only_root(
-    view_cls: type[ViewModel], store_cls: type[Store]
-) -> Callable[[Snapshot], ViewModel]:
-    roots = store_cls.roots()
-    if not store_cls.references():
-        raise ConfigurationError(
-            f"{view_cls.__name__} has no store to be computed from: annotate it, as in "
-            "'store: CityStore', or define new(snapshot)"
-        )
-    if len(roots) != 1:
-        raise ConfigurationError(
-            f"{view_cls.__name__} has {len(roots)} roots ({', '.join(roots) or 'none'}): a "
-            "mediator hands in one, which is a reference of the store without a source; give the "
-            "others a source, or define new(snapshot)"
-        )
-    root = roots[0]
-
-    def build(snapshot: Snapshot) -> ViewModel:
-        fed: dict[str, Any] = {root: snapshot}
-        return view_cls.new(**fed)
-
-    return build

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from flask_boiler.context.context import current_context
@@ -10,6 +10,7 @@ from flask_boiler.ground.errors import ConfigurationError, DocumentNotFoundError
 from flask_boiler.ground.readers import DirectReader, current_reader
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.viewmodels.view_builder import ViewBuilder, only_root, own_parameters
 from flask_boiler.viewmodels.view_model import ViewModel, store_class
 
 __all__ = ["ViewRoot"]
@@ -25,7 +26,8 @@ class ViewRoot(Generic[V]):
 
     def __init__(self, view_cls: type[V]) -> None:
         self.view_cls = view_cls
-        roots = store_class(view_cls).roots()
+        self._own_new = own_parameters(view_cls) is not None
+        roots = store_class(view_cls).roots() if self._own_new else [only_root(view_cls)]
         if len(roots) != 1:
             raise ConfigurationError(
                 f"{view_cls.__name__} has {len(roots)} roots ({', '.join(roots) or 'none'}), so an "
@@ -42,12 +44,22 @@ class ViewRoot(Generic[V]):
             )
         #: The domain model of the root.
         self.model: type[DomainModel] = model
-        self._own_new = _function(view_cls) is not _function(ViewModel)
 
     @property
     def built_from_model(self) -> bool:
         """Whether a loaded model is enough to build the view."""
         return not self._own_new
+
+    def require_buildable(self) -> None:
+        """Check that a view can be built of its root.
+
+        :raises ConfigurationError: its ``new`` cannot be called with what there is of a document.
+        """
+        _ = self._builder
+
+    @cached_property
+    def _builder(self) -> ViewBuilder[V]:
+        return ViewBuilder(self.view_cls)
 
     def path_of(self, doc_id: str) -> str:
         """The path of the root.
@@ -82,17 +94,9 @@ class ViewRoot(Generic[V]):
         """
         if not snapshot.exists:
             raise DocumentNotFoundError(snapshot.path)
-        new: Any = self.view_cls.new
-        if not self._own_new:
-            return self.open_model(snapshot)
-        parameters = inspect.signature(new).parameters
-        if "snapshot" in parameters:
-            return new(snapshot=snapshot)  # type: ignore[no-any-return]
-        if "doc_id" in parameters:
-            return new(doc_id=self.key_of(snapshot.path))  # type: ignore[no-any-return]
-        return new(doc_ref=snapshot.reference)  # type: ignore[no-any-return]
+        return self._builder.build(snapshot)
 
-    def open_model(self, root: DomainModel | Snapshot) -> V:
+    def open_model(self, root: DomainModel) -> V:
         """The view of a model, stored or not.
 
         :raises ConfigurationError: the class has a ``new`` of its own, which takes no model.
@@ -120,8 +124,3 @@ class ViewRoot(Generic[V]):
 def _read(path: str) -> Snapshot:
     reader = current_reader() or DirectReader(current_context().datastore)
     return reader.documents([path])[path]
-
-
-def _function(view_cls: type[ViewModel]) -> Any:
-    new: Any = view_cls.new
-    return new.__func__

@@ -111,6 +111,9 @@ class RestView(View):
         view_cls = mediator.view_model_cls
         #: What ids in the route mean.
         self.root: ViewRoot[Any] = ViewRoot(view_cls)
+        if type(self).answer.__module__ == __name__:
+            # One that answers in its own way may build the view in its own way, too.
+            self.root.require_buildable()
         #: Who may do what with the views.
         self.access: Access = Anybody()
         self._fields = field_names(view_cls)

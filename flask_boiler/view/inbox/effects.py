@@ -12,7 +12,7 @@ from flask_boiler.models.query.query import Query
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.inbox.forms import FormEffect
 from flask_boiler.viewmodels.form import Form
-from flask_boiler.viewmodels.view_builder import builder_of, require_root_of
+from flask_boiler.viewmodels.view_builder import ViewBuilder, require_root_of
 from flask_boiler.viewmodels.view_model import ViewModel
 
 __all__ = ["Effect", "OnTask", "Refuse", "effect_of"]
@@ -56,7 +56,7 @@ def _calling(on_task: OnTask, query: Any) -> Effect:
 
 
 def _storing(view_cls: type[ViewModel], query: Any) -> Effect:
-    build = builder_of(view_cls)
+    build = ViewBuilder(view_cls).build
     view_cls.require_place()
     require_root_of(view_cls, query)
 

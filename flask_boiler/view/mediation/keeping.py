@@ -16,7 +16,7 @@ from flask_boiler.ground.callbacks import as_exception
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.readers import reading_through
 from flask_boiler.view.mediation.materializer import render
-from flask_boiler.viewmodels.view_builder import builder_of
+from flask_boiler.viewmodels.view_builder import ViewBuilder
 from flask_boiler.viewmodels.view_model import ViewModel
 
 __all__ = ["Keeping", "Run", "ViewKeeping"]
@@ -48,7 +48,7 @@ class ViewKeeping:
     """
 
     def __init__(self, view_cls: type[ViewModel]) -> None:
-        self._build = builder_of(view_cls)
+        self._build = ViewBuilder(view_cls).build
         view_cls.require_place()
         view_cls.on_delete()
         self._view_cls = view_cls

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import marshmallow
@@ -19,13 +19,10 @@ from flask_boiler.models.schema.json_fields import AnyField
 from flask_boiler.models.schema.schema import field_for
 from flask_boiler.view.mediation.problems import Refusal
 from flask_boiler.view.socketio.options import WsLimits
-from flask_boiler.viewmodels.view_builder import builder_of
+from flask_boiler.viewmodels.view_builder import TAKEN_FROM_DOCUMENT, ViewBuilder, own_parameters
 from flask_boiler.viewmodels.view_model import ViewModel, store_class
 
 __all__ = ["ViewArguments", "check_size"]
-
-#: Parameters of a ``new`` that a mediator fills from the document that the client names.
-_FROM_DOCUMENT = ("snapshot", "doc_ref")
 
 
 class ViewArguments:
@@ -46,11 +43,11 @@ class ViewArguments:
         self.fields: dict[str, marshmallow.fields.Field[Any]] = {}
         self._models: dict[str, type[DomainModel]] = {}
         self._build: Callable[[dict[str, Any]], ViewModel] = lambda given: view_cls.new(**given)
-        new: Any = view_cls.new
-        if new.__func__ is ViewModel.new.__func__:  # type: ignore[attr-defined]
+        parameters = own_parameters(view_cls)
+        if parameters is None:
             self._take_roots(root)
         else:
-            self._take_parameters(inspect.signature(new).parameters.values(), root)
+            self._take_parameters(parameters, root)
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments as :meth:`build` takes them.
@@ -105,30 +102,31 @@ class ViewArguments:
             self._models[name] = self._require_model(model)
 
     def _take_parameters(
-        self, parameters: Iterable[inspect.Parameter], root: type[DomainModel] | None
+        self, parameters: Mapping[str, inspect.Parameter], root: type[DomainModel] | None
     ) -> None:
-        named = {p.name: p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
-        if any(name in named for name in _FROM_DOCUMENT):
-            self._take_document(root or self._only_root())
-            return
-        for name, parameter in named.items():
+        said = dict(parameters)
+        if "snapshot" in said or "doc_ref" in said:
+            said = {name: p for name, p in said.items() if name not in TAKEN_FROM_DOCUMENT}
+            self._take_document(root or self._only_root(), further=said)
+        for name, parameter in said.items():
             kind = TypeSource(parameter.annotation).kind(self._view_cls)
             options: dict[str, Any] = {"required": parameter.default is parameter.empty}
             self.fields[name] = AnyField(**options) if kind is None else field_for(kind, **options)
 
-    def _take_document(self, model: Any) -> None:
-        build = builder_of(self._view_cls)
+    def _take_document(self, model: Any, further: Collection[str] = ()) -> None:
+        build = ViewBuilder(self._view_cls, further).build
         self._models["doc_id"] = found = self._require_model(model)
         said = {"description": "The path of the document."} if found.keyed_by_path() else {}
         self.fields["doc_id"] = marshmallow.fields.String(required=True, metadata=said)
 
         def open_document(values: dict[str, Any]) -> ViewModel:
+            others = {name: value for name, value in values.items() if name != "doc_id"}
             path = self._path("doc_id", values["doc_id"])
             reader = current_reader() or DirectReader(current_context().datastore)
             snapshot = reader.documents([path])[path]
             if not snapshot.exists:
                 raise DocumentNotFoundError(path)
-            return build(snapshot)
+            return build(snapshot, **others)
 
         self._build = open_document
 

@@ -156,6 +156,8 @@ def test_refusals_of_forms_go_to_no_domain_document() -> None:
 
 def test_nor_to_those_of_a_model_that_is_declared_later() -> None:
     class Leaving(Form):
+        store: SquadStore
+
         class Meta:
             form_path = "squads/{squad}/leaving/{form_id}"
             refusal_path = "refugees/{form_id}"

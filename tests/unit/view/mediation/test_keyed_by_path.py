@@ -28,7 +28,7 @@ from flask_boiler.view.socketio.arguments import ViewArguments
 from flask_boiler.view.socketio.mutate_event import apply_command
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.store import Store, reference
-from flask_boiler.viewmodels.view_builder import builder_of
+from flask_boiler.viewmodels.view_builder import ViewBuilder
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_root import ViewRoot
 from tests.unit.memory_firestore import MemoryDatastore, memory_context
@@ -309,7 +309,7 @@ class TestElsewhere:
 
     def test_a_new_of_the_class_s_own(self, datastore: MemoryDatastore) -> None:
         snapshot = datastore.get([OTHER])[OTHER]
-        assert builder_of(ReviewByKey)(snapshot).store.review.text == "b"
+        assert ViewBuilder(ReviewByKey).build(snapshot).store.review.text == "b"
         assert ViewRoot(ReviewByKey).open(OTHER).store.review.text == "b"
         with pytest.raises(DocumentNotFoundError):
             ViewRoot(ReviewByKey).open("Shop/x/reviews/r1")

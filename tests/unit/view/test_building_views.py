@@ -1,0 +1,164 @@
+"""A ``new`` that a mediator cannot call is refused when the mediator is made, whichever it is."""
+
+# mypy: disable-error-code="no-redef, union-attr, misc"
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from flask_boiler import (
+    Attr,
+    Boiler,
+    Config,
+    DocumentMediator,
+    DomainModel,
+    Form,
+    Mutation,
+    QueryMediator,
+    QueryTaskMediator,
+    RestMediator,
+    Store,
+    ViewModel,
+    WsMediator,
+    attrs,
+    reference,
+)
+from flask_boiler.errors import ConfigurationError
+
+
+class Room(DomainModel):
+    title: Attr[str] = attrs.bproperty()
+
+
+class RoomStore(Store):
+    room = reference(Room)
+
+
+def room_id(cls: Any, room_id: str) -> Any: ...
+def nothing(cls: Any) -> Any: ...
+def by_any_name(cls: Any, /, **roots: Any) -> Any: ...
+def in_a_row(cls: Any, *snapshot: Any) -> Any: ...
+def two_needed(cls: Any, snapshot: Any, user: str) -> Any: ...
+def by_position(cls: Any, snapshot: Any, /) -> Any: ...
+
+
+NEITHER = "RoomView.new takes neither snapshot, doc_id nor doc_ref, so a mediator cannot tell it"
+#: What is wrong with a ``new`` of the class's own, by what it is.
+ODD: dict[str, tuple[Any, str]] = {
+    "another name": (classmethod(room_id), NEITHER),
+    "nothing": (classmethod(nothing), NEITHER),
+    "any names": (classmethod(by_any_name), NEITHER),
+    "in a row": (classmethod(in_a_row), NEITHER),
+    "more than the document": (classmethod(two_needed), "RoomView.new needs user besides snapshot"),
+    "by position": (classmethod(by_position), "RoomView.new takes snapshot by position only"),
+    "no class method": (room_id, "RoomView.new is no class method"),
+}
+
+
+def view_of(new: Any, parent: type[ViewModel] = ViewModel) -> type[ViewModel]:
+    class Meta:
+        path = "roomView/{room.doc_id}"
+        form_path = "rooms_POST/{room_id}"
+        refusal_path = "refusals/{room_id}"
+
+    if parent is ViewModel:
+        del Meta.form_path, Meta.refusal_path
+    members = {"__annotations__": {"store": RoomStore}, "new": new, "Meta": Meta}
+    return type("RoomView", (parent,), {**members, "__module__": __name__})
+
+
+def mutation_of(view_cls: type[ViewModel]) -> type[Mutation[Any]]:
+    return type("RoomMutation", (Mutation,), {"view_model_cls": view_cls})
+
+
+def rest(kind: str) -> Callable[[Any], object]:
+    def make(new: Any) -> object:
+        view_cls = view_of(new)
+        mediator = RestMediator(view_cls, mutation_of(view_cls), app=Flask("rooms"))
+        return getattr(mediator, f"add_{kind}")("/rooms/<string:doc_id>")
+
+    return make
+
+
+def websocket(new: Any) -> object:
+    view_cls = view_of(new)
+    return WsMediator(view_cls, mutation_of(view_cls), namespace="/rooms")
+
+
+def patches(new: Any) -> object:
+    return DocumentMediator(mutation_cls=mutation_of(view_of(new)), patches="RoomView_PATCH")
+
+
+def exposed(**how: Any) -> Callable[[Any], object]:
+    def make(new: Any) -> object:
+        app = Flask("rooms")
+        boiler = Boiler(app, config=Config(project="p", testing=True))
+        return boiler.expose(view_of(new), **how)
+
+    return make
+
+
+MEDIATORS: dict[str, Callable[[Any], object]] = {
+    "query": lambda new: QueryMediator(view_of(new), query=Room.get_query()),
+    "document": lambda new: DocumentMediator(view_of(new), document="Room/a"),
+    "patches": patches,
+    "tasks": lambda new: QueryTaskMediator(view_of(new), query=Room.get_query()),
+    "forms": lambda new: QueryTaskMediator(view_of(new, Form)),
+    "list_get": rest("list_get"),
+    "list_post": rest("list_post"),
+    "instance_get": rest("instance_get"),
+    "instance_put": rest("instance_put"),
+    "instance_patch": rest("instance_patch"),
+    "instance_delete": rest("instance_delete"),
+    "websocket": websocket,
+    "exposed by a query": exposed(query=Room.get_query()),
+    "exposed by a rule": exposed(rule="/rooms"),
+}
+
+
+@pytest.mark.parametrize(("new", "said"), ODD.values(), ids=ODD)
+@pytest.mark.parametrize("make", MEDIATORS.values(), ids=MEDIATORS)
+def test_it_is_refused_in_the_same_words(
+    make: Callable[[Any], object], new: Any, said: str
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        make(new)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("new", "arguments"),
+    [(room_id, ["room_id"]), (nothing, []), (by_any_name, []), (two_needed, ["doc_id", "user"])],
+)
+def test_clients_of_a_websocket_name_what_else_it_takes(new: Any, arguments: list[str]) -> None:
+    mediator = WsMediator(view_of(classmethod(new)), namespace="/rooms")
+    assert list(mediator.arguments.fields) == arguments
+
+
+@pytest.mark.parametrize("new", [by_position, room_id])
+def test_what_nobody_can_call_by_names_serves_no_client_either(new: Any) -> None:
+    odd: Any = new if new is room_id else classmethod(new)
+    with pytest.raises(ConfigurationError, match=r"RoomView\.new (takes snapshot by|is no class)"):
+        WsMediator(view_of(odd), namespace="/rooms")
+
+
+def test_a_form_over_a_stored_document_says_how_it_begins() -> None:
+    def new(cls: Any, snapshot: Any) -> Any: ...
+
+    with pytest.raises(ConfigurationError, match=r"define begin\(doc_id\), too"):
+        QueryTaskMediator(view_of(classmethod(new), Form))
+
+
+def test_a_route_that_answers_in_its_own_way_builds_views_in_its_own_way() -> None:
+    from flask_boiler import InstanceGet
+
+    class Told(InstanceGet):
+        def answer(self, *, doc_id: str, **arguments: Any) -> Any: ...
+
+    mediator = RestMediator(view_of(classmethod(room_id)), app=Flask("rooms"))
+    mediator.add_instance_get("/rooms/<string:doc_id>", Told)
+    assert len(mediator.routes) == 1
