@@ -13,6 +13,7 @@ __all__ = ["AttachedFirestore", "pause", "refusal_of"]
 
 _POLL_S = 0.05
 _ATTACH_TIMEOUT_S = 5.0
+_ANSWER_TIMEOUT_S = 2.0
 
 
 class AttachedFirestore(Stoppable):
@@ -51,10 +52,10 @@ class AttachedFirestore(Stoppable):
         return f"AttachedFirestore({self._host!r})"
 
 
-def refusal_of(host: str) -> str | None:
+def refusal_of(host: str, *, timeout_s: float = _ANSWER_TIMEOUT_S) -> str | None:
     """Why what is at this host is no Firestore that answers, or ``None`` if it is one."""
     try:
-        connection = http.client.HTTPConnection(host, timeout=2.0)
+        connection = http.client.HTTPConnection(host, timeout=timeout_s)
         try:
             connection.request("GET", "/")
             answer = connection.getresponse().read(100)

@@ -22,15 +22,10 @@ from flask_boiler.local.embedded.serving.service import Service
 from flask_boiler.local.embedded.serving.webchannel import CHANNELS, Session, WebChannels, fields_of
 from flask_boiler.local.embedded.storage.database import refusal_of
 from flask_boiler.local.embedded.storage.refusal import Refusal, invalid, unimplemented
+from flask_boiler.local.embedded.writes.export_file import EXPORT, IMPORT, LINES
 from flask_boiler.local.embedded.writes.transfer import clear, read_documents, write_documents
 
-__all__ = ["EXPORT", "IMPORT", "LINES", "Web"]
-
-#: Where all data of all databases are had, and taken.
-EXPORT = "/emulator/v1/export"
-IMPORT = "/emulator/v1/import"
-#: The type of exported data: a document in JSON on each line.
-LINES = "application/jsonl"
+__all__ = ["Web"]
 
 _IMPORTED = JSON | {LINES, "application/x-ndjson"}
 _MIB = 1024 * 1024

@@ -8,13 +8,10 @@ and put under version control.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import IO, Any
 
 from google.protobuf import json_format
 
@@ -28,20 +25,18 @@ from flask_boiler.local.embedded.storage.refusal import Refusal
 from flask_boiler.local.embedded.storage.staging import Staging
 from flask_boiler.local.embedded.storage.storage import Storage
 from flask_boiler.local.embedded.storage.value_rules import settle_fields
+from flask_boiler.local.embedded.writes.export_file import replacing
 
 __all__ = [
     "clear",
     "export_documents",
     "import_documents",
     "read_documents",
-    "replacing",
     "write_documents",
 ]
 
 _KIND = "flask_boiler export"
 _FORMAT = 1
-#: How SQLite's files begin.
-_DATABASE = b"SQLite format 3\0"
 
 
 def clear(storage: Storage, world: str) -> int:
@@ -131,49 +126,6 @@ def _documents(reading: Reading, world: str) -> Iterator[Any]:
 
 def _line(message: Any) -> str:
     return json.dumps(json_format.MessageToDict(message), ensure_ascii=False, sort_keys=True)
-
-
-@contextmanager
-def replacing(target: Path) -> Iterator[TextIO]:
-    """A file that takes the place of another when it is complete and on the disk.
-
-    :raises ConfigurationError: it cannot be written, or the other is no plain file or a database.
-    """
-    try:
-        _check_replaceable(target)
-        # Where it is a link, it stays one.
-        with _replacing(target.resolve()) as file:
-            yield file
-    except OSError as error:
-        raise ConfigurationError(f"cannot export to {target}: {error}") from error
-
-
-def _check_replaceable(target: Path) -> None:
-    if not target.exists():
-        return
-    if not target.is_file():
-        raise ConfigurationError(f"cannot export to {target}: it is no plain file; name another")
-    with target.open("rb") as file:
-        # Who exports to it has mistaken it for what is exported.
-        if file.read(len(_DATABASE)) == _DATABASE:
-            raise ConfigurationError(
-                f"cannot export to {target}: it is a database, which would be lost; name another "
-                "file"
-            )
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[TextIO]:
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, target)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 def _read(source: str, lines: Iterator[str]) -> dict[str, list[Any]]:
