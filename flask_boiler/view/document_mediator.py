@@ -12,14 +12,17 @@ from typing import Any, ClassVar
 
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.engine import Engine
+from flask_boiler.engine.parking.parked_views import view_path
+from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.callbacks import misfit, require_plain
 from flask_boiler.ground.errors import ConfigurationError
-from flask_boiler.ground.values import HasPath, Target, document_path
+from flask_boiler.ground.values import HasPath, Target, Write, document_path
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.inbox.patch_processor import Authorize, PatchProcessor
 from flask_boiler.view.inbox.patch_sink import PatchSink
 from flask_boiler.view.inbox.patches import Patch, PatchCollection, Patches
 from flask_boiler.view.mediation.handlers import ProtocolBase
+from flask_boiler.view.mediation.inbox import CommandKind
 from flask_boiler.view.mediation.keeping import Run
 from flask_boiler.view.mediation.populated_mediator import (
     Opened,
@@ -113,6 +116,26 @@ class DocumentMediator(PopulatedMediator):
         """
         return True if self._authorize is None else self._authorize(patch, view)
 
+    @property
+    def command_kind(self) -> CommandKind | None:
+        """Patches, or what handlers are called with; ``None`` if it keeps a view."""
+        if self.mutation_cls is not None:
+            return CommandKind.PATCH
+        return None if self.Protocol is None else CommandKind.HANDLER
+
+    def drop(self, path: str) -> bool:
+        """Mark a patch as refused, whatever it proposes; whether it was unmarked.
+
+        It is not parked any more then. Whoever sent it is told that it was given up.
+
+        :raises ConfigurationError: the mediator has no patches.
+        :raises UnavailableError: Firestore could not be reached.
+        """
+        if isinstance(self._inlet, _Document):
+            raise ConfigurationError(f"{self.name!r} has no patches that could be dropped")
+        forgetting = Write("delete", view_path(ViewKey(self.name, path)))
+        return self._inlet.processor(self._context()).drop(path, also=[forgetting])
+
     def _targets(self, context: ApplicationContext) -> Sequence[Target]:
         return self._inlet.targets(context)
 
@@ -163,11 +186,14 @@ class _PatchInlet:
     def targets(self, context: ApplicationContext) -> Sequence[Target]:
         return [self._collection.query(context.datastore.codec)]
 
-    def open(self, run: Run, engine: Engine) -> Opened:
+    def processor(self, context: ApplicationContext) -> PatchProcessor:
         assert self._mutation_cls is not None
-        processor = PatchProcessor(
-            run.context, self._collection, self.root, self._mutation_cls, self._mediator.authorize
+        return PatchProcessor(
+            context, self._collection, self.root, self._mutation_cls, self._mediator.authorize
         )
+
+    def open(self, run: Run, engine: Engine) -> Opened:
+        processor = self.processor(run.context)
         threads = run.context.config.compute_threads
         sink = PatchSink(
             run,

@@ -14,6 +14,7 @@ from flask_boiler.engine.engine import Engine
 from flask_boiler.firestore.query_compiler import targets_of
 from flask_boiler.ground.values import Target
 from flask_boiler.view.mediation.handlers import ProtocolBase
+from flask_boiler.view.mediation.inbox import CommandKind
 from flask_boiler.view.mediation.keeping import Run
 from flask_boiler.view.mediation.populated_mediator import (
     Opened,
@@ -69,6 +70,11 @@ class QueryMediator(PopulatedMediator):
         self._keeping = keeping_of(self, view_model_cls, self.Protocol)
         if view_model_cls is not None:
             require_root_of(view_model_cls, query)
+
+    @property
+    def command_kind(self) -> CommandKind | None:
+        """What handlers are called with, if there are any."""
+        return None if self.Protocol is None else CommandKind.HANDLER
 
     def _targets(self, context: ApplicationContext) -> Sequence[Target]:
         return targets_of(self.query, context.datastore.codec)

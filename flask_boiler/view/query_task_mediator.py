@@ -29,7 +29,7 @@ from flask_boiler.view.inbox.records import TaskRecords
 from flask_boiler.view.inbox.task_fields import task_class
 from flask_boiler.view.inbox.task_processor import Memory, TaskProcessor
 from flask_boiler.view.inbox.worker import Worker
-from flask_boiler.view.mediation.inbox import Inbox, ParkedTask, Result
+from flask_boiler.view.mediation.inbox import CommandKind, Inbox, ParkedTask, Result
 from flask_boiler.view.mediation.mediator import MediatorBase
 from flask_boiler.viewmodels.form import Form
 from flask_boiler.viewmodels.view_model import ViewModel
@@ -181,6 +181,13 @@ class QueryTaskMediator(MediatorBase):
     def inbox(self) -> Inbox:
         """The queue: each task is a command."""
         return self
+
+    @property
+    def command_kind(self) -> CommandKind:
+        """Forms, if a Form is filled in from them, and tasks otherwise."""
+        view_cls = self.view_model_cls
+        is_form = view_cls is not None and issubclass(view_cls, Form)
+        return CommandKind.FORM if is_form else CommandKind.TASK
 
     @property
     def done(self) -> int:

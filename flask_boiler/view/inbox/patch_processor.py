@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from werkzeug.exceptions import HTTPException
@@ -13,11 +13,12 @@ from flask_boiler.ground.callbacks import require_result
 from flask_boiler.ground.errors import (
     BoilerError,
     DocumentNotFoundError,
+    RefusedError,
     UnavailableError,
     ValidationError,
 )
 from flask_boiler.ground.readers import reading_through
-from flask_boiler.ground.values import Snapshot
+from flask_boiler.ground.values import Snapshot, Write
 from flask_boiler.transactions.running import execute_transaction
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.inbox.patches import Patch, PatchCollection, Proposal
@@ -126,6 +127,16 @@ class PatchProcessor:
                 logger.warning("the patch %s cannot be committed: %s", path, error)
                 return self._refuse_uncommitted(path, attempts, told)
 
+    def drop(self, path: str, *, also: Sequence[Write] = ()) -> bool:
+        """Mark the patch at a path as refused, whatever it proposes; whether it was unmarked.
+
+        :param also: what is written in the same commit, also if there is no such patch any more.
+        :raises UnavailableError: Firestore could not be reached.
+        """
+        error = RefusedError("It was given up, as it could not be applied.")
+        with self._context.activated(), reading_through(None):
+            return self._refuse(path, error, lambda snapshot: True, also=also)
+
     def _execute(self, attempt: Callable[[Transaction], bool]) -> bool:
         return execute_transaction(
             attempt, context=self._context, max_attempts=self._mutation_cls.max_attempts
@@ -163,20 +174,31 @@ class PatchProcessor:
 
     def _refuse_uncommitted(self, path: str, attempts: _Attempts, error: BoilerError) -> bool:
         """Mark a patch whose commit was refused, unless it has changed meanwhile."""
+        seen = attempts.seen
+        if seen is None:
+            return False
+        return self._refuse(path, error, lambda now: now.update_time_ns == seen.update_time_ns)
+
+    def _refuse(
+        self,
+        path: str,
+        error: BoilerError,
+        is_meant: Callable[[Snapshot], bool],
+        *,
+        also: Sequence[Write] = (),
+    ) -> bool:
+        """Mark a patch as refused if it is still one, and the one that is meant; whether it is."""
 
         def refuse(transaction: Transaction, *, bare: bool = False) -> bool:
             proposal = self._find(path, transaction)
-            seen = attempts.seen
-            if (
-                proposal is None
-                or seen is None
-                or proposal.snapshot.update_time_ns != seen.update_time_ns
-            ):
-                return False
-            problem = stored_problem(error, self._fields)
-            refusal = self._collection.refusal(proposal.snapshot, problem)
-            transaction.write(self._collection.bare(refusal) if bare else refusal)
-            return True
+            meant = proposal is not None and is_meant(proposal.snapshot)
+            if proposal is not None and meant:
+                problem = stored_problem(error, self._fields)
+                refusal = self._collection.refusal(proposal.snapshot, problem)
+                transaction.write(self._collection.bare(refusal) if bare else refusal)
+            for write in also:
+                transaction.write(write)
+            return meant
 
         try:
             return self._execute(refuse)

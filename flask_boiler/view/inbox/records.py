@@ -7,7 +7,7 @@ version of the task's document, the one that was seen: a task that is written an
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flask_boiler.firestore.codec import Codec
@@ -17,7 +17,7 @@ from flask_boiler.ground.ports import Datastore
 from flask_boiler.ground.values import FieldFilter, QuerySpec, QueryTarget, Snapshot, Write
 from flask_boiler.view.mediation.inbox import ParkedTask
 
-__all__ = ["TASKS_COLLECTION", "TaskRecords"]
+__all__ = ["TASKS_COLLECTION", "TaskRecords", "parked_tasks_in"]
 
 TASKS_COLLECTION = "_boiler_tasks"
 
@@ -67,11 +67,26 @@ class TaskRecords:
 
     def parked(self, datastore: Datastore) -> Iterator[ParkedTask]:
         """The tasks that are set aside; not those that were changed or deleted since."""
-        records = [record for record in datastore.run_query(self.target) if says_parked(record)]
-        tasks = datastore.get([task_of(record) for record in records])
-        for record in records:
-            if is_parked(tasks[task_of(record)], record):
-                yield as_parked_task(record)
+        return _still_parked(datastore, filter(says_parked, datastore.run_query(self.target)))
+
+
+def parked_tasks_in(datastore: Datastore, mediator: str | None = None) -> Iterator[ParkedTask]:
+    """The tasks that are set aside of one mediator, or of all that ever were; read from Firestore.
+
+    Not those that were changed or deleted since.
+    """
+    spec = QuerySpec(TASKS_COLLECTION, where=FieldFilter("state", "==", _PARKED))
+    records = datastore.run_query(compile_query(spec, datastore.codec))
+    of_mediator = (r for r in records if mediator in (None, r.fields["mediator"]))
+    return _still_parked(datastore, of_mediator)
+
+
+def _still_parked(datastore: Datastore, found: Iterable[Snapshot]) -> Iterator[ParkedTask]:
+    records = list(found)
+    tasks = datastore.get([task_of(record) for record in records])
+    for record in records:
+        if is_parked(tasks[task_of(record)], record):
+            yield as_parked_task(record)
 
 
 def as_parked_task(record: Snapshot) -> ParkedTask:

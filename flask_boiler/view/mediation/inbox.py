@@ -10,7 +10,17 @@ from typing import Protocol
 from flask_boiler.engine.view_key import Parked, ViewKey
 from flask_boiler.ground.errors import BoilerError
 
-__all__ = ["Inbox", "ParkedTask", "ParkedTaskError", "Result", "TaskState"]
+__all__ = ["CommandKind", "Inbox", "ParkedTask", "ParkedTaskError", "Result", "TaskState"]
+
+
+class CommandKind(enum.StrEnum):
+    """What a document is that is to have an effect once."""
+
+    TASK = "task"
+    FORM = "form"
+    PATCH = "patch"
+    #: What a handler of a ``Protocol`` is called with.
+    HANDLER = "handler"
 
 
 class TaskState(enum.Enum):

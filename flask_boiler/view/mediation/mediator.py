@@ -23,7 +23,7 @@ from flask_boiler.context.context import ApplicationContext, current_context
 from flask_boiler.ground.callbacks import require_plain_members
 from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.lifecycle import Startable
-from flask_boiler.view.mediation.inbox import Inbox
+from flask_boiler.view.mediation.inbox import CommandKind, Inbox
 from flask_boiler.viewmodels.view_model import ViewModel
 
 __all__ = ["Mediator", "MediatorBase", "MediatorState", "mediator_of"]
@@ -106,6 +106,11 @@ class MediatorBase(Startable):
     @property
     def inbox(self) -> Inbox | None:
         """The documents that are commands to it; ``None`` if none are."""
+        return None
+
+    @property
+    def command_kind(self) -> CommandKind | None:
+        """What its documents are, if each has an effect once; ``None`` if they have views."""
         return None
 
     def start(self) -> None:
