@@ -131,6 +131,6 @@ def test_parked_views_are_listed_and_retried_from_another_process(
 def test_an_app_without_a_boiler_is_told_what_to_do(environment: dict[str, str]) -> None:
     with flask("tests.e2e.bare_app", "run", environment=environment) as process:
         output, _ = process.communicate(timeout=30)
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert "Boiler(app)" in output
     assert "Traceback" not in output

@@ -33,18 +33,24 @@ def no_other_firestore(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "flask", "boiler", "firestore", *arguments]
+def command(*arguments: str, group: tuple[str, ...] = ("firestore",)) -> list[str]:
+    return [sys.executable, "-m", "flask", "boiler", *group, *arguments]
 
 
-def run(*arguments: str, status: int = 0, environment: dict[str, str] | None = None) -> str:
+def run(
+    *arguments: str,
+    status: int = 0,
+    environment: dict[str, str] | None = None,
+    group: tuple[str, ...] = ("firestore",),
+) -> str:
     """What a command says; it must not fall over."""
     done = subprocess.run(
-        command(*arguments),
+        command(*arguments, group=group),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
         timeout=TIMEOUT_S,
         check=False,
     )
@@ -131,6 +137,8 @@ def test_nothing_is_cleared_that_nobody_confirmed() -> None:
         )
         assert f"projects/{PROJECT}/databases/(default) in {server.host}?" in done.stdout
         assert done.returncode == 1
+        # Nobody is there to be asked.
+        assert "give --yes" in run("clear", "--host", server.host, status=2)
         assert ids(server.host) == ["SF"]
 
 
@@ -157,32 +165,16 @@ def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
     assert "firestore must be one of embedded" in run("start", status=1)
 
 
-def test_an_application_that_cannot_be_loaded_is_not_passed_over(tmp_path: Path) -> None:
-    """What would be cleared is what the file names, and the application may name another."""
-    (tmp_path / "boiler.yaml").write_text("firestore_file: data.db\n")
-    said = run("clear", "--yes", status=2, environment={"FLASK_APP": "citties"})
-    assert "Could not import 'citties'" in said
-    (tmp_path / "app.py").write_text("cities = None\n")
-    assert "Failed to find Flask application or factory in module 'app'" in run(
-        "clear", "--yes", status=2
-    )
-
-
-@pytest.mark.long
-def test_an_application_that_writes_while_it_is_loaded_is_not_in_the_way(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text(
-        "from flask import Flask\n"
-        "from flask_boiler import CTX\n"
-        "from flask_boiler import Boiler\n"
-        "app = Flask(__name__)\n"
-        "app.config['BOILER_FIRESTORE_FILE'] = 'data.db'\n"
-        "boiler = Boiler(app)\n"
-        "with app.app_context():\n"
-        "    CTX.db.document('cities/SF').set({'n': 1})\n"
-    )
-    assert "exported 1 document(s)" in run("export", "all.jsonl")
+def test_no_application_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "boiler.yaml").write_text("firestore_file: data.db\nproject: demo-named\n")
+    (tmp_path / "app.py").write_text("raise SystemExit('it was loaded')\n")
     with started() as host:
-        assert ids(host) == ["SF"]
+        put(host, "cities/SF", project="demo-named")
+        assert (
+            run("wait", group=()) == f"Firestore answers with the data of {tmp_path / 'data.db'}\n"
+        )
+    said = run("clear", "--yes", environment={"FLASK_APP": "citties"})
+    assert said == "deleted 1 document(s) of projects/demo-named/databases/(default)\n"
 
 
 def test_a_file_in_the_home_directory_is_found(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_the_status_knows_of_parked_tasks_and_reads_nothing(
 class TestCommands:
     def test_list_says_what_and_why(self, app: Flask) -> None:
         result = call(app, "list")
-        assert result.exit_code == 0
+        assert result.exit_code == 1
         assert "transfers/t1" in result.output
         assert "ada has only 0" in result.output
         assert result.output.endswith("\n2 tasks parked\n")

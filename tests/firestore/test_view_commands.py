@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,12 +21,12 @@ from flask_boiler.firestore.datastore import FirestoreDatastore
 from flask_boiler.operate.cli import boiler_cli
 from flask_boiler.view.mediation.live import live_views
 from tests.firestore.cities import City, city_views
+from tests.firestore.recorded_views import await_recorded, recorded
 
 SF = "CityView:cities/SF"
 LA = "CityView:cities/LA"
-TIMEOUT_S = 30.0
-#: The module; the package has the command of its name.
-COMMANDS = importlib.import_module("flask_boiler.operate.cli.views")
+#: The module that waits for the workers.
+COMMANDS = importlib.import_module("flask_boiler.operate.cli.retries")
 
 
 class ServiceStore(Store):
@@ -94,28 +94,6 @@ def save(doc_id: str, population: int = 0) -> City:
     city = City.new(doc_id=doc_id, city_name=doc_id, population=population)
     city.save()
     return city
-
-
-def await_recorded(boiler: Boiler, is_so: Callable[[set[str]], bool]) -> None:
-    """Wait until what is recorded is so, hearing of each change from Firestore."""
-    seen = threading.Condition()
-    newest: list[set[str]] = []
-
-    def hear(*_: Any) -> None:
-        with seen:
-            newest[:] = [recorded(boiler)]
-            seen.notify_all()
-
-    listening = boiler.context.db.collection(VIEWS_COLLECTION).on_snapshot(hear)
-    try:
-        with seen:
-            assert seen.wait_for(lambda: bool(newest) and is_so(newest[0]), TIMEOUT_S), newest
-    finally:
-        listening.unsubscribe()
-
-
-def recorded(boiler: Boiler) -> set[str]:
-    return {str(view.key) for view in parked_in(boiler.context.datastore)[0]}
 
 
 def test_nothing_is_parked(app: Flask) -> None:

@@ -1,51 +1,63 @@
-"""``flask boiler firestore``: the embedded Firestore as a process, and what it holds."""
+"""``flask boiler firestore``: the embedded Firestore as a process, and what it holds.
+
+No application is loaded: what is not given as an option, ``boiler.yaml`` and the environment say.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from flask.cli import AppGroup, NoAppException, ScriptInfo
 
 from flask_boiler.context.config import Config
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.ground.addresses import emulator_host, normalized_host
-from flask_boiler.local.embedded.serving.server import EmbeddedFirestore
-from flask_boiler.local.embedded.storage.database import MEMORY
-from flask_boiler.local.embedded_program import run_until_ended
 from flask_boiler.local.joined import served_at
-from flask_boiler.operate.cli.loading import errors_shown, wait_option
-from flask_boiler.operate.cli.stored_data import DataAtRest, DataServed, StoredData
-from flask_boiler.operate.extension import Boiler
+from flask_boiler.operate.cli.loading import Failure, errors_shown
+from flask_boiler.operate.cli.shared_options import wait_option
+from flask_boiler.operate.cli.terminal import progress_told
 
-__all__ = ["firestore_commands"]
+if TYPE_CHECKING:
+    from flask_boiler.operate.cli.stored_data import StoredData
 
-firestore_commands = AppGroup("firestore", help="Run the embedded Firestore, and see to its data.")
-
-#: Where Flask looks for an application that is not named.
-_APP_FILES = ("wsgi.py", "app.py")
+__all__ = ["command"]
 
 _path = click.Path(dir_okay=False, path_type=Path)
 
 
-def _of_data(command: Callable[..., Any]) -> Callable[..., Any]:
+@click.group("firestore")
+def command() -> None:
+    """Run the embedded Firestore, and see to its data.
+
+    Loads no application: what is not given as an option, boiler.yaml and the environment say.
+    """
+
+
+def _of_data(subcommand: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say whose data are meant."""
     for option in (
-        click.option("--host", help="HOST:PORT of an embedded Firestore that runs."),
-        click.option("--file", type=_path, help="The file of one that does not run."),
         wait_option,
+        click.option("--file", type=_path, help="The file of one that does not run."),
+        click.option("--host", metavar="HOST:PORT", help="Where an embedded Firestore runs."),
     ):
-        command = option(command)
-    return command
+        subcommand = option(subcommand)
+    return subcommand
 
 
-@firestore_commands.command("start", with_appcontext=False)
+@command.command("start")
 @click.option("--file", type=_path, help="Where the data are kept.  [default: in memory]")
-@click.option("--address", default="127.0.0.1", show_default=True, help="Where it listens.")
-@click.option("--port", type=click.IntRange(0, 65535), help="At which port.  [default: a free one]")
+@click.option(
+    "--address", default="127.0.0.1", show_default=True, metavar="HOST", help="Where it listens."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="At which port.  [default: a free one]",
+)
 @click.option("--allow-remote", is_flag=True, help="Allow an address that others can reach.")
 @click.option(
     "--trusted-host",
@@ -54,22 +66,28 @@ def _of_data(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="NAME",
     help="A name, besides localhost, under which browsers may ask, and whose pages may.",
 )
-@click.pass_context
 def start(
-    context: click.Context,
     file: Path | None,
     address: str,
     port: int | None,
     allow_remote: bool,
     trusted_hosts: tuple[str, ...],
 ) -> None:
-    """Run an embedded Firestore until Ctrl-C (SIGTERM, SIGHUP), for several processes or a browser.
+    """Run an embedded Firestore until Ctrl-C.
 
-    What is not given here, the application's configuration says (firestore_file, firestore_port,
-    firestore_trusted_hosts).
+    Several processes can use it, and pages in browsers.
+
+    What is not given here, the configuration says (firestore_file, firestore_port,
+    firestore_trusted_hosts): boiler.yaml, or the environment (BOILER_FIRESTORE_FILE ...).
+
+    Exits with 0 when Ctrl-C (SIGINT), SIGTERM or SIGHUP ends it, 1 if it cannot start.
     """
+    from flask_boiler.local.embedded.serving.server import EmbeddedFirestore
+    from flask_boiler.local.embedded.storage.database import MEMORY
+    from flask_boiler.local.embedded_program import run_until_ended
+
     with errors_shown():
-        config = _config(context)
+        config = Config.load()
         # It is told to whoever looks at the terminal.
         logging.getLogger("flask_boiler.local.embedded").setLevel(logging.ERROR)
         server = EmbeddedFirestore(
@@ -82,42 +100,47 @@ def start(
         run_until_ended(server, click.echo)
 
 
-@firestore_commands.command("export", with_appcontext=False)
+@command.command("export")
 @click.argument("target", type=_path)
 @_of_data
-@click.pass_context
-def export(
-    context: click.Context, target: Path, host: str | None, file: Path | None, wait_s: float
-) -> None:
-    """Write all documents of all databases to TARGET, as text: one in each line."""
-    with errors_shown():
-        _data(_config(context), host, file, wait_s).export(target)
+def export(target: Path, host: str | None, file: Path | None, wait_s: float) -> None:
+    """Write all documents of all databases to a file.
+
+    TARGET is text, with a line for each document. It is replaced when all is written, or else left
+    as it was.
+
+    Exits with 0 if it is written, 1 if not.
+    """
+    with errors_shown(), progress_told(f"exporting to {target}"):
+        _data(Config.load(), host, file, wait_s).export(target)
     with target.open(encoding="utf-8") as lines:
         # The first line says what the file is.
         click.echo(f"exported {sum(1 for _ in lines) - 1} document(s) to {target}")
 
 
-@firestore_commands.command("import", with_appcontext=False)
+@command.command("import")
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @_of_data
-@click.pass_context
-def import_(
-    context: click.Context, source: Path, host: str | None, file: Path | None, wait_s: float
-) -> None:
-    """Write the documents of SOURCE, an exported file; others stay as they are."""
-    with errors_shown():
-        count = _data(_config(context), host, file, wait_s).add(source)
+def import_(source: Path, host: str | None, file: Path | None, wait_s: float) -> None:
+    """Write the documents of an exported file.
+
+    Documents that are not in SOURCE stay as they are.
+
+    Exits with 0 if all are written, 1 if none is.
+    """
+    with errors_shown(), progress_told(f"importing {source}"):
+        count = _data(Config.load(), host, file, wait_s).add(source)
     click.echo(f"imported {count} document(s) from {source}")
 
 
-@firestore_commands.command("clear", with_appcontext=False)
+@command.command("clear")
 @_of_data
-@click.option("--project", help="Whose documents are deleted.  [default: the application's]")
-@click.option("--database", help="In which database.  [default: the application's]")
+@click.option(
+    "--project", metavar="NAME", help="Whose documents are deleted.  [default: as configured]"
+)
+@click.option("--database", metavar="NAME", help="In which database.  [default: as configured]")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.pass_context
 def clear(
-    context: click.Context,
     host: str | None,
     file: Path | None,
     wait_s: float,
@@ -125,19 +148,26 @@ def clear(
     database: str | None,
     yes: bool,
 ) -> None:
-    """Delete all documents of one database."""
+    """Delete all documents of one database.
+
+    Asks before, unless --yes is given. The project and the database are those of boiler.yaml and
+    the environment (BOILER_PROJECT ...), unless --project and --database name others.
+
+    Exits with 0 if none is left, 1 if that is not so.
+    """
     for option, name in (("--project", project), ("--database", database)):
         # As a variable that is not set makes it.
         if name == "":
-            raise click.UsageError(f"{option} is empty: leave it out to mean the application's")
+            raise click.UsageError(f"{option} is empty: leave it out to mean the configured one")
     with errors_shown():
-        config = _config(context)
+        config = Config.load()
         data = _data(config, host, file, wait_s)
         project = project or ApplicationContext(config).local_project
         world = f"projects/{project}/databases/{database or config.database}"
         if not yes:
-            click.confirm(f"Delete all documents of {world} in {data}?", abort=True)
-        count = data.clear(world)
+            _ask(f"Delete all documents of {world} in {data}?")
+        with progress_told(f"deleting {world}"):
+            count = data.clear(world)
     if count is None:
         click.echo(f"{data} has deleted what {world} had; it does not say how much that was")
     elif count == 0:
@@ -146,26 +176,25 @@ def clear(
         click.echo(f"deleted {count} document(s) of {world}")
 
 
-def _config(context: click.Context) -> Config:
-    """The application's configuration, or, where there is no application, the file's."""
-    info = context.ensure_object(ScriptInfo)
+def _ask(question: str) -> None:
+    """Go on if somebody says yes.
+
+    :raises ClickException: somebody says no, or nobody is there to be asked.
+    """
     try:
-        app = info.load_app()
-    except NoAppException:
-        # One that is meant and cannot be loaded is configured in ways that nobody knows.
-        if info.app_import_path is not None or any(Path(name).exists() for name in _APP_FILES):
+        confirmed = click.confirm(question)
+    except click.Abort as abort:
+        if isinstance(abort.__context__, KeyboardInterrupt):
             raise
-        return Config.load()
-    boiler = app.extensions.get("boiler")
-    if not isinstance(boiler, Boiler):
-        return Config.load(over=app.config)
-    # What it opened while it was loaded has the file, or the port, that is meant.
-    boiler.close()
-    return boiler.context.config
+        raise click.UsageError("nobody answers the question: give --yes to go on") from abort
+    if not confirmed:
+        raise Failure("nothing was deleted")
 
 
 def _data(config: Config, host: str | None, file: Path | None, wait_s: float) -> StoredData:
-    """Those that are named, or else those that the application works with."""
+    """Those that are named, or else those of the configured Firestore."""
+    from flask_boiler.operate.cli.stored_data import DataAtRest, DataServed
+
     if host is not None and file is not None:
         raise click.UsageError("--host names one that runs, --file one that does not: give one")
     if file is not None:
@@ -178,8 +207,8 @@ def _data(config: Config, host: str | None, file: Path | None, wait_s: float) ->
         running = served_at(configured)
         return DataAtRest(configured) if running is None else DataServed(running, wait_s=wait_s)
     raise click.UsageError(
-        "whose data? Give --host (or FIRESTORE_EMULATOR_HOST) of one that runs, or --file (or the "
-        "configuration key firestore_file) of one that does not"
+        "whose data? Give --host (or FIRESTORE_EMULATOR_HOST) of one that runs, or --file (or "
+        "firestore_file in boiler.yaml, or BOILER_FIRESTORE_FILE) of one that does not"
     )
 
 

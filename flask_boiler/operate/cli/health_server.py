@@ -9,38 +9,22 @@ from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from flask_boiler.ground.addresses import socket_address
 from flask_boiler.ground.json_text import json_text
 from flask_boiler.ground.lifecycle import OwnThread
-from flask_boiler.operate.health import Health
 
-__all__ = ["listening_address", "serving_health"]
+if TYPE_CHECKING:
+    from flask_boiler.operate.health import Health
+
+__all__ = ["serving_health"]
 
 #: A client that says or takes nothing for so long is sent away.
 _PATIENCE_S = 2.0
 #: So many are served at a time, and others sent away: a supervisor is one, or a few.
 _MOST_AT_ONCE = 8
-_PORTS = range(1, 2**16)
-
-
-def listening_address(context: Any, option: Any, value: str | None) -> tuple[str, int] | None:
-    """The callback of an option that is ``HOST:PORT``: the pair of both.
-
-    :raises BadParameter: it is not.
-    """
-    if value is None:
-        return None
-    try:
-        host, port = socket_address(value)
-    except ValueError:
-        host, port = "", 0
-    if not host or port not in _PORTS:
-        raise click.BadParameter(f"{value!r} is not HOST:PORT, as 127.0.0.1:8081 is")
-    return host, port
 
 
 @contextmanager

@@ -1,77 +1,125 @@
-"""The application that a command is about, and waiting for its Firestore."""
+"""The application that a command is about: loading it, and working with its Firestore."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
-from flask import current_app
+from flask import Flask, current_app
+from flask.cli import NoAppException, ScriptInfo
 
-from flask_boiler.context.context import ApplicationContext
-from flask_boiler.firestore.patience import waiting_at_most
-from flask_boiler.firestore.reachability import Reachability
 from flask_boiler.ground.errors import BoilerError, UnavailableError
-from flask_boiler.operate.extension import Boiler
+from flask_boiler.operate.cli.terminal import line_of, tell
+
+if TYPE_CHECKING:
+    from flask_boiler.context.context import ApplicationContext
+    from flask_boiler.firestore.reachability import Reachability
+    from flask_boiler.operate.extension import Boiler
 
 __all__ = [
+    "FOUND",
+    "Failure",
+    "Undetermined",
+    "application",
     "boiler_of_app",
-    "counted",
     "errors_shown",
-    "line_of",
     "opened_boiler",
     "reachability_told",
-    "tell",
-    "wait_option",
 ]
 
-wait_option: Callable[[Any], Any] = click.option(
-    "--wait",
-    "wait_s",
-    type=click.FloatRange(min=0),
-    default=math.inf,
-    metavar="SECONDS",
-    help="How long to wait for a Firestore that does not answer.  [default: for ever]",
-)
+#: The status of a command that found something, or could not do what it was asked for.
+FOUND = 1
+
+#: An exception of click's that ends a command.
+_Kind = type[click.ClickException]
+
+#: A command that is over, or interrupted, waits no longer for what it has opened.
+_END_WITHIN_S = 4.0
+
+
+class Failure(click.ClickException):
+    """What could not be done: it ends a command with a message, and a status of 1."""
+
+    exit_code = 1
+
+
+class Undetermined(click.ClickException):
+    """What could not be found out, or was asked for in a way that makes no sense.
+
+    It ends a command with a message, and a status of 2: 1 would say that something was found.
+    """
+
+    exit_code = 2
+
+
+def application() -> Flask:
+    """The application that the command is about, loaded, with its context in force until the end.
+
+    :raises ClickException: it cannot be loaded, with a status of 2.
+    """
+    context = click.get_current_context()
+    app = _loaded_app(context.ensure_object(ScriptInfo))
+    if not current_app or current_app._get_current_object() is not app:  # type: ignore[attr-defined]
+        context.with_resource(app.app_context())
+    return app
+
+
+def _loaded_app(info: ScriptInfo) -> Flask:
+    """The application that is named, or found in ``wsgi.py`` or ``app.py``."""
+    try:
+        return info.load_app()
+    except NoAppException as error:
+        raise Undetermined(error.format_message()) from error
+    except BoilerError as error:
+        raise Undetermined(f"the application cannot be loaded: {error}") from error
+    except Exception as error:
+        # Whoever wrote the application needs to know where.
+        tell(traceback.format_exc().rstrip())
+        said = line_of(f"{type(error).__name__}: {error}")
+        raise Undetermined(f"the application cannot be loaded: {said}") from error
 
 
 def boiler_of_app() -> Boiler:
-    """The Boiler of the application at work.
+    """The Boiler of the application that the command is about.
 
-    :raises ClickException: there is none, or it has nothing to do.
+    :raises ClickException: there is none, or the application cannot be loaded.
     """
-    boiler = current_app.extensions.get("boiler")
+    app = application()
+    from flask_boiler.operate.extension import Boiler
+
+    boiler = app.extensions.get("boiler")
     if not isinstance(boiler, Boiler):
-        raise click.ClickException(
-            f"the app {current_app.name!r} has no Boiler: create one with Boiler(app), and add "
+        raise Undetermined(
+            f"the app {app.name!r} has no Boiler: create one with Boiler(app), and add "
             "its mediators with boiler.add(...)"
-        )
-    if not boiler.mediators:
-        raise click.ClickException(
-            "there is nothing to run: add mediators with boiler.add(QueryMediator(...))"
         )
     return boiler
 
 
 @contextmanager
-def opened_boiler(wait_s: float) -> Iterator[Boiler]:
+def opened_boiler(wait_s: float, *, failure: _Kind = Failure) -> Iterator[Boiler]:
     """The application's Boiler, for a command that waits no longer than this for its Firestore.
 
+    :param failure: what the command ends with if it cannot be done.
     :raises ClickException: for every error of the framework's own in the block.
     """
+    from flask_boiler.firestore.patience import waiting_at_most
+
     boiler = boiler_of_app()
     try:
         with (
-            errors_shown(wait_s),
+            errors_shown(wait_s, failure=failure),
             reachability_told(boiler.context),
             boiler.context.activated(),
             waiting_at_most(wait_s),
         ):
             yield boiler
     finally:
-        boiler.close()
+        boiler.close(within_s=_END_WITHIN_S)
 
 
 @contextmanager
@@ -86,28 +134,15 @@ def reachability_told(context: ApplicationContext) -> Iterator[Reachability]:
 
 
 @contextmanager
-def errors_shown(wait_s: float = math.inf) -> Iterator[None]:
-    """The framework's own errors as a command shows them, with a status of 1."""
+def errors_shown(wait_s: float = math.inf, *, failure: _Kind = Failure) -> Iterator[None]:
+    """The framework's own errors as a command shows them: a message and a status.
+
+    :param failure: what is raised instead.
+    """
     try:
         yield
     except UnavailableError as error:
         waited = "" if wait_s == math.inf else f"gave up after {wait_s:g} s: "
-        raise click.ClickException(f"{waited}{line_of(str(error))}") from error
+        raise failure(f"{waited}{line_of(str(error))}") from error
     except BoilerError as error:
-        raise click.ClickException(str(error)) from error
-
-
-def tell(text: str) -> None:
-    """Say something beside the results."""
-    click.echo(text, err=True)
-
-
-def line_of(text: str) -> str:
-    """The text in one line, without what a terminal would obey: it may quote what is stored."""
-    line = " ".join(text.split())
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun, as ``3 tasks``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+        raise failure(str(error)) from error

@@ -8,24 +8,28 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
-from flask.cli import with_appcontext
 
-from flask_boiler.firestore.reachability import Reachability
 from flask_boiler.ground.lifecycle import OwnThread
 from flask_boiler.ground.signals import EndRequests
-from flask_boiler.operate.cli.health_server import listening_address, serving_health
+from flask_boiler.operate.cli.health_server import serving_health
 from flask_boiler.operate.cli.loading import (
+    Failure,
+    Undetermined,
     boiler_of_app,
     errors_shown,
     reachability_told,
-    tell,
-    wait_option,
 )
-from flask_boiler.operate.extension import Boiler
+from flask_boiler.operate.cli.shared_options import listening_address, seconds_of, wait_option
+from flask_boiler.operate.cli.terminal import tell
 
-__all__ = ["run"]
+if TYPE_CHECKING:
+    from flask_boiler.firestore.reachability import Reachability
+    from flask_boiler.operate.extension import Boiler
+
+__all__ = ["command"]
 
 _POLL_S = 0.1
 #: What is in hand has so long to be finished, and then all of it to end.
@@ -35,28 +39,36 @@ _END_WITHIN_S = 4.6
 
 @click.command("run")
 @click.option(
-    "--status-every",
-    "status_every_s",
-    default=60.0,
-    show_default=True,
-    help="Seconds between status lines; 0 for none.",
-)
-@wait_option
-@click.option(
     "--http",
     "http_address",
     metavar="HOST:PORT",
     callback=listening_address,
     help="Serve /healthz and /readyz there, for whoever supervises this.",
 )
-@with_appcontext
-def run(status_every_s: float, wait_s: float, http_address: tuple[str, int] | None) -> None:
-    """Run the mediators until SIGINT, SIGTERM or SIGHUP; then finish what is in hand.
+@wait_option
+@click.option(
+    "--status-every",
+    "status_every_s",
+    callback=seconds_of,
+    default="60",
+    show_default=True,
+    metavar="SECONDS",
+    help="Say so often how the mediators fare; 0 for never.",
+)
+def command(status_every_s: float, wait_s: float, http_address: tuple[str, int] | None) -> None:
+    """Run the mediators until Ctrl-C.
 
-    That takes five seconds at most; a second signal has it end at once. What is not finished then
-    is made good at the next start.
+    On Ctrl-C (SIGINT), SIGTERM or SIGHUP it finishes what is in hand, within five seconds; a second
+    signal has it end at once. What is not finished then is made good at the next start.
+
+    Exits with 0 when it was told to end, 1 if it could not go on: Firestore did not answer within
+    --wait SECONDS, or it cannot listen at --http HOST:PORT.
     """
     boiler = boiler_of_app()
+    if not boiler.mediators:
+        raise Undetermined(
+            "there is nothing to run: add mediators with boiler.add(QueryMediator(...))"
+        )
     with (
         EndRequests() as requests,
         errors_shown(wait_s),
@@ -115,7 +127,7 @@ class _Worker:
             if self._requests.wait(None if pause_s == math.inf else max(0.0, pause_s)) is not None:
                 return
             if awaited and self._reachability.silent_s >= wait_s:
-                raise click.ClickException(
+                raise Failure(
                     f"gave up after {wait_s:g} s: no Firestore answers at "
                     f"{self._reachability.where}"
                 )

@@ -9,21 +9,16 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from flask_boiler.firestore.reachability import Reachability
 from flask_boiler.ground.errors import ConfigurationError
-from flask_boiler.local.embedded.serving.web import EXPORT, IMPORT, LINES
-from flask_boiler.local.embedded.storage.refusal import Refusal
-from flask_boiler.local.embedded.storage.storage import Storage
-from flask_boiler.local.embedded.writes.transfer import (
-    clear,
-    export_documents,
-    import_documents,
-    replacing,
-)
-from flask_boiler.operate.cli.loading import tell
+from flask_boiler.local.embedded.writes.export_file import EXPORT, IMPORT, LINES, replacing
+from flask_boiler.operate.cli.terminal import tell
+
+if TYPE_CHECKING:
+    from flask_boiler.local.embedded.storage.storage import Storage
 
 __all__ = ["DataAtRest", "DataServed", "StoredData"]
 
@@ -56,23 +51,32 @@ class StoredData(Protocol):
 
 
 class DataAtRest:
-    """In a file that no server has open; made by what is added, if it is not there."""
+    """In a file that no server has open; made by what is added, if it is not there.
+
+    What stores documents is imported when it is used: who asks a server needs none of it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def export(self, target: Path) -> None:
         """Write them to a file, as of one time."""
+        from flask_boiler.local.embedded.writes.transfer import export_documents
+
         with self._opened() as storage:
             export_documents(storage, target)
 
     def add(self, source: Path) -> int:
         """Write the documents of an exported file; how many there are."""
+        from flask_boiler.local.embedded.writes.transfer import import_documents
+
         with self._opened(or_made=True) as storage:
             return import_documents(storage, source)
 
     def clear(self, world: str) -> int:
         """Delete the documents of a database; how many there were."""
+        from flask_boiler.local.embedded.writes.transfer import clear
+
         with self._opened() as storage:
             return clear(storage, world)
 
@@ -81,6 +85,9 @@ class DataAtRest:
 
     @contextmanager
     def _opened(self, *, or_made: bool = False) -> Iterator[Storage]:
+        from flask_boiler.local.embedded.storage.refusal import Refusal
+        from flask_boiler.local.embedded.storage.storage import Storage
+
         if not (or_made or self._path.exists()):
             raise ConfigurationError(f"there is no file {self._path}")
         storage = Storage(self._path)

@@ -2,148 +2,194 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
-from flask.cli import with_appcontext
 
-from flask_boiler.operate.cli.loading import counted, line_of, opened_boiler, wait_option
-from flask_boiler.view.mediation.inbox import Inbox, ParkedTask
+from flask_boiler.operate.cli.loading import FOUND, Undetermined, opened_boiler
+from flask_boiler.operate.cli.shared_options import (
+    every_option,
+    json_option,
+    mediator_option,
+    outcome_option,
+    wait_option,
+)
+from flask_boiler.operate.cli.terminal import counted, line_of, progress_told, say_json, tell
 
-__all__ = ["tasks"]
+if TYPE_CHECKING:
+    from flask_boiler.operate.cli.parked_records import ParkedCommand, ParkedCommands
+    from flask_boiler.operate.extension import Boiler
+    from flask_boiler.view.mediation.inbox import Inbox
+
+__all__ = ["command"]
+
+_paths = click.argument("paths", nargs=-1, metavar="[PATH]...")
 
 
 @click.group("tasks")
-def tasks() -> None:
-    """See to the tasks that are parked."""
+def command() -> None:
+    """See to parked tasks, forms, patches and handlers' documents."""
 
 
-_mediator_option = click.option(
-    "--mediator", "name", help="Only that mediator's tasks; by default those of all."
-)
-_paths = click.argument("paths", nargs=-1, metavar="[PATH]...")
-_every = click.option("--all", "every", is_flag=True, help="All that are parked.")
-
-
-@tasks.command("list")
-@_mediator_option
+@command.command("list")
+@mediator_option
+@json_option
 @wait_option
-@with_appcontext
-def list_tasks(name: str | None, wait_s: float) -> None:
-    """List the parked tasks, the longest parked first: since when, which, and why.
+def list_tasks(name: str | None, as_json: bool, wait_s: float) -> None:
+    """List what is parked, the longest parked first.
 
-    Those that wait for a parked one of their key are not listed.
+    Tasks, forms, patches, and the documents that handlers were called with: each with since when
+    it is parked, the mediator, the path of its document, and why. Tasks that wait for a parked one
+    of their key are not listed.
+
+    Exits with 0 if none is parked, 1 if any is, 2 if that could not be found out.
     """
-    with _queues_of_app(name, wait_s) as queues:
-        parked = _parked_of(queues)
-    for task in sorted(parked.values(), key=lambda task: task.since):
-        of_key = "" if task.key == task.path else f"{task.key}, "
-        click.echo(
-            f"{task.since:%Y-%m-%d %H:%M:%S} UTC  {task.mediator}  {task.path}  "
-            f"({of_key}{counted(task.attempts, 'attempt')})  {line_of(task.error)}"
-        )
-    click.echo(f"{counted(len(parked), 'task')} parked")
+    with opened_boiler(wait_s, failure=Undetermined) as boiler:
+        from flask_boiler.operate.cli.parked_records import ParkedCommands
+
+        found = ParkedCommands.of(boiler, name)
+    if as_json:
+        say_json(found.as_json())
+    else:
+        _say(found)
+    if found.total:
+        raise click.exceptions.Exit(FOUND)
 
 
-@tasks.command("retry")
+@command.command("retry")
 @_paths
-@_every
-@_mediator_option
-@wait_option
-@with_appcontext
+@every_option
+@mediator_option
+@outcome_option
 def retry_tasks(paths: tuple[str, ...], every: bool, name: str | None, wait_s: float) -> None:
-    """Try parked tasks again, and then those that waited for them.
+    """Try again what is parked, and then what waited for it.
 
-    They are applied by this command, unless a running worker is faster. The status is 1 if any
-    of all these is parked afterwards.
+    PATH is that of a document, as 'list' shows it. Tasks and forms are applied by this command,
+    unless a worker is faster. Patches are applied, and handlers called, by the workers that run
+    ('flask boiler run'); this waits for their answers.
+
+    Exits with 0 if all are done; 1 if one is not, or if one that waited is parked now.
     """
-    with _queues_of_app(name, wait_s) as queues:
-        before = _parked_of(queues)
-        chosen = _chosen(before, paths, every=every)
-        for key in chosen:
-            _queue_of(queues, key).retry(key[1])
-        after = _parked_of(queues)
-    left = [key for key in chosen if key in after]
-    for key in left:
-        tried = after[key].since != before[key].since
-        click.echo(f"{key[1]} is {_parked_again(after[key]) if tried else _NOT_TRIED}")
-    click.echo(f"{len(chosen) - len(left)} of {counted(len(chosen), 'task')} done")
-    _tell_of_others(before, after, failed=bool(left))
+    _require_choice(paths, every=every)
+    with opened_boiler(wait_s) as boiler:
+        from flask_boiler.operate.cli.parked_records import ParkedCommands
+        from flask_boiler.operate.cli.retries import Retrying
+
+        before = ParkedCommands.of(boiler, name)
+        chosen = before.all if every else before.at(paths)
+        tasks = [one for one in chosen if one.record is None]
+        inboxes = _inboxes_in(boiler)
+        for task in _counting("retrying", tasks):
+            if task.mediator in inboxes:
+                inboxes[task.mediator].retry(task.path)
+        asked = [one.record for one in chosen if one.record is not None]
+        counts = before.counts if every else []
+        retrying = Retrying(boiler.context.datastore, asked, counts, well="is done")
+        if asked or counts:
+            retrying.ask()
+            tell(f"asked the workers for {counted(len(asked), 'document')}")
+            retrying.wait(wait_s)
+        after = ParkedCommands.of(boiler, name, known=True)
+    left = [task for task in tasks if task.id in after.by_id]
+    for task in left:
+        said = _outcome_of(task, after.by_id[task.id], known=task.mediator in inboxes)
+        click.echo(f"{line_of(task.path)} is {said}")
+    done = len(tasks) - len(left) + retrying.well
+    click.echo(f"{done} of {counted(len(chosen), 'task')} done")
+    _end(before, after, failed=done < len(chosen) or retrying.failed)
 
 
-@tasks.command("drop")
+@command.command("drop")
 @_paths
-@_every
-@_mediator_option
+@every_option
+@mediator_option
 @wait_option
-@with_appcontext
 def drop_tasks(paths: tuple[str, ...], every: bool, name: str | None, wait_s: float) -> None:
-    """Mark parked tasks as processed without their effect; those that waited go on.
+    """Give up what is parked, without its effect.
 
-    The status is 1 if one that waited is parked afterwards.
+    PATH is that of a document, as 'list' shows it; it is marked as processed. Tasks that waited
+    for it go on. What a handler was called with cannot be dropped.
+
+    Exits with 0 if all are dropped; 1 if one is not, or if one that waited is parked now.
     """
-    with _queues_of_app(name, wait_s) as queues:
-        before = _parked_of(queues)
-        chosen = _chosen(before, paths, every=every)
-        dropped = sum(_queue_of(queues, key).drop(key[1]) for key in chosen)
-        after = _parked_of(queues)
+    _require_choice(paths, every=every)
+    with opened_boiler(wait_s) as boiler:
+        from flask_boiler.operate.cli.parked_records import ParkedCommands
+
+        before = ParkedCommands.of(boiler, name)
+        chosen = before.all if every else before.at(paths)
+        mediators: dict[str, Any] = {getattr(m, "name", ""): m for m in boiler.mediators}
+        kept = [one for one in chosen if one.mediator not in mediators or not one.can_be_dropped]
+        dropped = sum(
+            mediators[one.mediator].drop(one.path)
+            for one in _counting("dropping", [one for one in chosen if one not in kept])
+        )
+        after = ParkedCommands.of(boiler, name, known=True)
+    for one in kept:
+        why = _NO_MEDIATOR if one.can_be_dropped else _NOT_DROPPABLE
+        click.echo(f"{line_of(one.path)} is {why.format(one.mediator)}")
     click.echo(f"{counted(dropped, 'task')} dropped")
-    _tell_of_others(before, after, failed=False)
+    _end(before, after, failed=bool(kept))
 
-
-#: Parked tasks by their mediators' names and their paths.
-_ParkedTasks = dict[tuple[str, str], ParkedTask]
 
 _NOT_TRIED = "still parked, and was not tried: an earlier task of its key is parked, too"
+_NO_MEDIATOR = "still parked: {0!r}, which parked it, is no mediator of this application"
+_NOT_DROPPABLE = (
+    "still parked: what a handler of {0!r} is called with cannot be dropped. It goes with its "
+    "document; or mend the handler, and retry it"
+)
 
 
-def _parked_of(queues: list[Inbox]) -> _ParkedTasks:
-    return {(task.mediator, task.path): task for queue in queues for task in queue.parked_tasks}
+def _inboxes_in(boiler: Boiler) -> dict[str, Inbox]:
+    """By the names of their mediators."""
+    return {inbox.name: inbox for inbox in boiler.inboxes}
 
 
-def _queue_of(queues: list[Inbox], key: tuple[str, str]) -> Inbox:
-    return next(queue for queue in queues if queue.name == key[0])
-
-
-def _parked_again(task: ParkedTask) -> str:
-    return f"parked again: {line_of(task.error)}"
-
-
-def _tell_of_others(before: _ParkedTasks, after: _ParkedTasks, *, failed: bool) -> None:
-    """Say which tasks have been parked that were not before, and end with the status."""
-    others = [task for key, task in after.items() if key not in before]
-    for task in others:
-        click.echo(f"{task.path}, which was not parked before, is now: {line_of(task.error)}")
-    if others or failed:
-        raise click.exceptions.Exit(1)
-
-
-@contextmanager
-def _queues_of_app(name: str | None, wait_s: float) -> Iterator[list[Inbox]]:
-    with opened_boiler(wait_s) as boiler:
-        queues = boiler.inboxes
-        known = ", ".join(queue.name for queue in queues) or "none"
-        if name is not None:
-            queues = [queue for queue in queues if queue.name == name]
-        if not queues:
-            raise click.ClickException(
-                "this application adds no QueryTaskMediator to its Boiler, so it has no tasks"
-                if name is None
-                else f"no QueryTaskMediator is called {name!r}; those of this application: {known}"
-            )
-        yield queues
-
-
-def _chosen(parked: _ParkedTasks, paths: tuple[str, ...], *, every: bool) -> list[tuple[str, str]]:
+def _require_choice(paths: tuple[str, ...], *, every: bool) -> None:
     if every == bool(paths):
-        raise click.UsageError("name the tasks by their paths, or say --all")
-    # As consoles show them, paths begin with a slash.
-    wanted = {path.strip("/") for path in paths}
-    unknown = sorted(wanted.difference(path for _, path in parked))
-    if unknown:
-        raise click.ClickException(
-            f"not parked: {', '.join(unknown)}; 'flask boiler tasks list' says what is. A task "
-            "that waits for a parked one of its key goes on with that"
+        raise click.UsageError("name the tasks by their paths, as 'list' shows them, or say --all")
+
+
+def _counting(doing: str, commands: Sequence[ParkedCommand]) -> Iterator[ParkedCommand]:
+    """The same, with progress for who looks at a terminal."""
+    begun = 0
+    with progress_told(doing, lambda: f"{begun} of {len(commands)}"):
+        for one in commands:
+            begun += 1
+            yield one
+
+
+def _say(found: ParkedCommands) -> None:
+    for one in found.all:
+        click.echo(
+            f"{one.since:%Y-%m-%d %H:%M:%S} UTC  {line_of(one.mediator)}  {line_of(one.path)}  "
+            f"({', '.join(_about(one))})  {line_of(one.error)}"
         )
-    return [key for key in parked if every or key[1] in wanted]
+    for mediator, number in found.unlisted.items():
+        click.echo(f"and {number} more of {line_of(mediator)}, which are counted only")
+    click.echo(f"{counted(found.total, 'task')} parked")
+
+
+def _about(one: ParkedCommand) -> list[str]:
+    about = [] if one.kind.value == "task" else [one.kind.value]
+    about += [] if one.key == one.path else [line_of(one.key)]
+    about += [] if one.attempts is None else [counted(one.attempts, "attempt")]
+    return about
+
+
+def _outcome_of(before: ParkedCommand, after: ParkedCommand, *, known: bool) -> str:
+    """What has become of a task that is parked after it was to be retried."""
+    if not known:
+        return _NO_MEDIATOR.format(before.mediator)
+    return _NOT_TRIED if after.since == before.since else f"parked again: {line_of(after.error)}"
+
+
+def _end(before: ParkedCommands, after: ParkedCommands, *, failed: bool) -> None:
+    """Say which tasks have been parked that were not before, and end with the status."""
+    others = [one for key, one in after.by_id.items() if key not in before.by_id]
+    for one in others:
+        said = f"which was not parked before, is now: {line_of(one.error)}"
+        click.echo(f"{line_of(one.path)}, {said}")
+    if others or failed:
+        raise click.exceptions.Exit(FOUND)

@@ -11,7 +11,7 @@ import pytest
 
 from flask_boiler.engine.phases import Statistics
 from flask_boiler.engine.view_key import Parked, ViewKey
-from flask_boiler.operate.cli.health_server import listening_address
+from flask_boiler.operate.cli.shared_options import listening_address
 from flask_boiler.operate.health import Health
 
 SINCE = datetime.datetime(2024, 5, 6, 7, 8, 9, tzinfo=datetime.UTC)

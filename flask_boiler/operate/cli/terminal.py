@@ -1,0 +1,73 @@
+"""What commands say, and how: results on stdout, all else on stderr, nothing that a pipe minds."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from flask_boiler.ground.lifecycle import OwnThread
+
+__all__ = ["counted", "line_of", "progress_told", "say_json", "tell"]
+
+#: What takes no longer needs no progress.
+_TELL_EVERY_S = 1.0
+
+
+def tell(text: str) -> None:
+    """Say something beside the results."""
+    click.echo(text, err=True)
+
+
+def say_json(value: Any) -> None:
+    """Say a result for machines: one JSON document, whose keys are sorted."""
+    click.echo(json.dumps(value, indent=2, sort_keys=True))
+
+
+def line_of(text: str) -> str:
+    """The text in one line, without what a terminal would obey: it may quote what is stored."""
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, as ``3 tasks``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+@contextmanager
+def progress_told(
+    doing: str, done: Callable[[], str] = str, *, every_s: float = _TELL_EVERY_S
+) -> Iterator[None]:
+    """Show in the block, every second, how far something is; only to who looks at a terminal.
+
+    :param doing: what is done, as ``exporting``.
+    :param done: how much is done, in words.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+    ended = threading.Event()
+    began_s = time.monotonic()
+
+    def show() -> None:
+        while not ended.wait(every_s):
+            seconds = time.monotonic() - began_s
+            # One line, which the next one replaces.
+            text = f"{doing} {done()}".rstrip()
+            click.echo(f"\r\x1b[K{text}, {seconds:.0f} s", err=True, nl=False)
+        click.echo("\r\x1b[K", err=True, nl=False)
+
+    thread = OwnThread(show, name="flask-boiler-progress", stops="no progress is shown")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
