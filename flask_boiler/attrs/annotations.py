@@ -1,4 +1,4 @@
-"""Which attributes a class body declares by annotation."""
+"""The attributes that a class body declares by annotation."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _own_annotations(cls: type) -> Mapping[str, Any]:
 
 
 def local_names(cls: type, sources: Iterable[TypeSource]) -> dict[str, Any]:
-    """What the names in these types mean where the class statement stands in a function."""
+    """The meanings of the names in these types, if the class statement stands in a function."""
     words = {word for source in sources for word in source.words()}
     if not words or "<locals>" not in cls.__qualname__:
         return {}
@@ -89,7 +89,7 @@ def _argument_in_text(annotation: str) -> TypeSource | None:
 
 
 def _evaluated(cls: type, text: str) -> Any:
-    """What an annotation means that does not say ``Attr``: it may be another name for it."""
+    """The value of an annotation that does not say ``Attr``: it may be another name for it."""
     module = sys.modules.get(cls.__module__)
     try:
         return eval(text, dict(vars(module)) if module else {})

@@ -151,7 +151,7 @@ class Attr(DeclaredAttr, Generic[T]):
         return value if value is None or is_transform(value) else self.kind.adopt(value)
 
     def adopt_for(self, instance: Attributed, value: Any) -> Any:
-        """As ``adopt`` does, for an instance whose present value may matter.
+        """A value from outside, as it can be assigned to an instance that has a value already.
 
         :raises Mismatch: nothing can be made of it.
         """
@@ -190,7 +190,7 @@ class Attr(DeclaredAttr, Generic[T]):
         return self.unset_form(instance)
 
     def unset_form(self, instance: Attributed) -> Any:
-        """What is stored while it has no value: null if ``None`` is declared, or else nothing.
+        """The stored form of no value: null if ``None`` is declared, or else nothing.
 
         A query finds null, and an order keeps it; a field that is not there it does not.
         """
@@ -200,7 +200,7 @@ class Attr(DeclaredAttr, Generic[T]):
         return UNSET if removed or instance._exclude_unset else None
 
     def held_by(self, instance: Attributed) -> Any:
-        """What the instance has now, by its getter if there is one; ``UNSET`` if it has nothing.
+        """The value that the instance has now, by the getter if there is one; ``UNSET`` if none.
 
         :raises Mismatch: what is stored is not of the declared type.
         """
@@ -228,7 +228,7 @@ class Attr(DeclaredAttr, Generic[T]):
         return stored
 
     def earlier_fields(self, fields: Mapping[str, Any]) -> list[str]:
-        """Which of its earlier names there are in the fields of a document."""
+        """Those of its earlier names that are among the fields of a document."""
         return [name for name in self.was if name in fields] if self.was else []
 
     def same(self, value: Any, stored: Any) -> bool:
@@ -272,7 +272,7 @@ class Attr(DeclaredAttr, Generic[T]):
         return self._default(state) if value is UNSET else value
 
     def _load_for(self, instance: Attributed, stored: Any) -> Any:
-        """As ``load`` does; of a document, what is wrong is known as stored so, also in parts."""
+        """The Python value of a stored one; in a document, what is wrong is known as stored so."""
         state = instance._model_state
         if not state.is_stored:
             return self.load(stored)

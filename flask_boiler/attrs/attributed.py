@@ -1,4 +1,4 @@
-"""What has attributes, as these and their kinds see it."""
+"""Objects that have attributes, as attributes and their kinds see them."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ __all__ = ["Condition"]
 
 
 class Condition:
-    """What documents have to fulfil; comparing a class's attribute makes one.
+    """A condition that documents have to fulfil; comparing an attribute of a class makes one.
 
     ::
 

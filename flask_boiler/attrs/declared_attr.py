@@ -1,4 +1,4 @@
-"""What is declared of an attribute: its options, its type, its getter and setter, its field."""
+"""The declaration of an attribute: its options, its type, its getter and setter, its field."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROLES = {"_fget": "a getter", "_fset": "a setter", "_fdel": "a deleter", "_fini
 
 @dataclass(frozen=True, slots=True)
 class AttributeOptions:
-    """What an attribute was declared with; see :func:`flask_boiler.attrs.bproperty`."""
+    """The options of an attribute; see :func:`flask_boiler.attrs.bproperty`."""
 
     default: Any = UNSET
     default_factory: Callable[[], Any] | None = None
@@ -56,7 +56,7 @@ class DeclaredAttr(FieldOperators):
     It is a field of documents, so comparing it makes conditions.
 
     :param kind: how values are stored; without it, the type tells.
-    :param type: where the declared type is to be found.
+    :param type: the source of the declared type.
     :param nullable: whether ``None`` is a value, if it is not the type that says so.
     """
 
@@ -114,7 +114,7 @@ class DeclaredAttr(FieldOperators):
 
     @property
     def type_source(self) -> TypeSource | None:
-        """Where its declared type is to be found."""
+        """The source of its declared type, if there is one."""
         return self._type
 
     @property
@@ -163,7 +163,7 @@ class DeclaredAttr(FieldOperators):
 
     @property
     def kind(self) -> Kind:
-        """How its values are stored.
+        """The kind that says how its values are stored.
 
         :raises DeclarationError: the annotation cannot be understood.
         """
@@ -191,7 +191,7 @@ class DeclaredAttr(FieldOperators):
 
     @property
     def input_validators(self) -> tuple[Callable[[Any], Any], ...]:
-        """What input is validated by, beside its type."""
+        """The validators of input, beside its type."""
         return self.options.validators
 
     @property
@@ -262,7 +262,7 @@ class DeclaredAttr(FieldOperators):
 
 
 class Resolved:
-    """What the declared type says."""
+    """The outcome of reading the declared type."""
 
     __slots__ = ("kind", "load", "nullable", "required", "stored_as_null")
 

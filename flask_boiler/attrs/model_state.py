@@ -1,4 +1,4 @@
-"""What an instance of a model holds: the stored document, and what was made of it."""
+"""The state of one instance of a model: the stored document, and what was made of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What compares a stored field with a value: it makes conditions for queries."""
+"""Comparisons of a stored field with a value, which make conditions for queries."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ class F(FieldOperators):
 
 
 def nested(field: FieldOperators, name: str) -> NestedField:
-    """What an attribute access means: ``City.address.street``.
+    """The field that an attribute access means: ``City.address.street``.
 
     :raises AttributeError: the field has no such part.
     """

@@ -1,4 +1,4 @@
-"""Which class an ``obj_type`` or a class name means.
+"""The registry of models: the class that an ``obj_type`` or a class name means.
 
 Classes are held weakly, so those of a test or a reload go away with their last use.
 
@@ -76,7 +76,7 @@ def withdraw(model: type[Attributed]) -> None:
 
 
 def models() -> list[type[Attributed]]:
-    """All registered classes."""
+    """The registered classes."""
     return list(dict.fromkeys(m for name in list(_by_type_name) for m in _alive(name)))
 
 

@@ -60,7 +60,7 @@ class NestingDocument(AttributedDocument):
 
 
 class Related:
-    """What a nested relation reads as, and the references that it was read from.
+    """The value of a nested relation, and the references that it was read from.
 
     A document that is missing is in the references and not in the value. As long as nobody
     changes the value, the references stay as they are stored.
@@ -83,7 +83,7 @@ class Related:
 
     @property
     def references(self) -> Any:
-        """What to store: the references as they were, or the value if it was changed."""
+        """The references to store: those that were read, or the value if it was changed."""
         return self._references if _places(self.value) == self._shown else self.value
 
     def confirm(self) -> None:
@@ -257,7 +257,7 @@ def _links_of(model: NestingDocument) -> Iterator[Link]:
 
 
 def _items(value: Any) -> list[Any]:
-    """What is in a list or a dict, or the value alone."""
+    """The items of a list or a dict, or the value alone."""
     if isinstance(value, Mapping):
         return list(value.values())
     return list(value) if isinstance(value, list | tuple) else [value]

@@ -84,12 +84,12 @@ class ThroughAttr(Attr[T]):
 
     @property
     def input_validators(self) -> tuple[Callable[[Any], Any], ...]:
-        """What input is validated by: that of the slot's attribute, too."""
+        """The validators of input, with those of the slot's attribute."""
         own = super().input_validators
         return (*self.target.input_validators, *own) if self._fset is self._pass_in else own
 
     def adopt_for(self, instance: Attributed, value: Any) -> Any:
-        """As the slot's attribute does.
+        """A value from outside as the slot's attribute takes it.
 
         :raises Mismatch: nothing can be made of it.
         """

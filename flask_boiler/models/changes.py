@@ -1,4 +1,4 @@
-"""What saving a document writes, and what the instance knows afterwards."""
+"""Changes: what saving a document writes, and what the instance knows afterwards."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def whole(model: CollectionModel, precondition: Precondition | None) -> Change:
 def changed(
     model: CollectionModel, baseline: Mapping[str, Any], precondition: Precondition | None
 ) -> Change | None:
-    """What is different from the document; ``None`` if nothing is.
+    """The change that writes what is different from the document; ``None`` if nothing is.
 
     :param baseline: the stored fields of the document, as far as they are known.
     :raises ValidationError: a changed value is not what its attribute declares.
@@ -146,7 +146,7 @@ def _dumped(model: CollectionModel, held: Mapping[str, Any]) -> dict[str, Any]:
 def _renamed(
     model: CollectionModel, dumped: Mapping[str, Any], baseline: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """By field, what is stored under earlier names of the class and of attributes."""
+    """The fields to rewrite because the class or an attribute had another name, with values."""
     moved: dict[str, Any] = {}
     if baseline.get("obj_type") in model.meta("was"):
         moved["obj_type"] = model.type_name()

@@ -1,4 +1,4 @@
-"""Where the documents of a model lie, and what they are called."""
+"""The collection of a model: where its documents lie, and what they are called."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ class CollectionModel(Model, NestingDocument):
 
     @classmethod
     def key_of(cls, path: str) -> str:
-        """What names the document at a path among all of the model: its id, or its path."""
+        """The key that names the document at a path among all of the model: its id, or its path."""
         return path if cls.keyed_by_path() else path.rpartition("/")[2]
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What the class of a model declares: its attributes, its options, its ``obj_type``."""
+"""The declaration of a model: its attributes, its options, its ``obj_type``."""
 
 from __future__ import annotations
 

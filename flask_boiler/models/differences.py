@@ -1,4 +1,4 @@
-"""What an instance has that differs from a stored document."""
+"""Differences between an instance and a stored document."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_unchanged(model: DeclaredModel) -> bool:
 
 
 def differing(model: DeclaredModel, baseline: Mapping[str, Any]) -> dict[str, Any]:
-    """By attribute, the values that are not what the baseline says."""
+    """The values, by attribute, that are not what the baseline says."""
     held = {
         name: attribute.held_by(model)
         for name, attribute in model.attributes().items()
@@ -43,7 +43,7 @@ def differs(model: DeclaredModel, name: str, value: Any, baseline: Mapping[str, 
 
 
 def changed_extra(model: DeclaredModel, baseline: Mapping[str, Any]) -> dict[str, Any]:
-    """By field, the undeclared values that are not what the baseline says; ``UNSET`` if gone."""
+    """The undeclared values, by field, that the baseline does not have; ``UNSET`` if gone."""
     state = model._model_state
     if state.extra is None:
         return {}

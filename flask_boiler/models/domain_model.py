@@ -106,7 +106,7 @@ class DomainModel(CollectionModel):
         parent: Parent | None = None,
         transaction: Transaction | None = None,
     ) -> Self:
-        """As ``get``, but there is such a document.
+        """The document with this id.
 
         :raises DocumentNotFoundError: there is none.
         """
@@ -117,7 +117,7 @@ class DomainModel(CollectionModel):
 
     @classmethod
     def get_query(cls, *, parent: Parent | None = None) -> Query[Self]:
-        """All documents of this class and those below it, as a query.
+        """The query of all documents of this class and those below it.
 
         :param parent: only those below this document.
         """

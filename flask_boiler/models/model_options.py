@@ -1,4 +1,4 @@
-"""What a model's ``class Meta`` says."""
+"""The options of a model, as its ``class Meta`` gives them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ModelOptions:
 
 
 def collect_meta(cls: type, known: frozenset[str]) -> dict[str, Any]:
-    """What ``Meta`` says in the class and in those above it.
+    """The options that ``Meta`` gives in the class and in those above it.
 
     :param known: the options that the class understands.
     :raises DeclarationError: an option is unknown.

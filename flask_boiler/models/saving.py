@@ -81,7 +81,7 @@ def baseline(model: CollectionModel, transaction: Transaction | None) -> Mapping
 def _change(
     model: CollectionModel, transaction: Transaction | None, *, create: bool, force: bool
 ) -> Change | None:
-    """What saving this document alone would write."""
+    """The change that saving this document alone would write."""
     change = _unchecked_change(model, transaction, create=create, force=force)
     _require_referred(model, change, transaction)
     return change
@@ -124,7 +124,7 @@ def _related_changes(
     create: bool,
     force: bool,
 ) -> list[_Saving]:
-    """What saving writes of the models that its nested relations hold."""
+    """The changes that saving writes of the models that its nested relations hold."""
     if not model._nested:
         return []
     savings: list[_Saving] = []

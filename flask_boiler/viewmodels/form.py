@@ -124,7 +124,7 @@ class Form(ViewModel):
 
     @classmethod
     def placeholders_of(cls, path: str) -> dict[str, str]:
-        """What the placeholders of ``Meta.form_path`` stand for.
+        """The values of the placeholders of ``Meta.form_path``.
 
         :raises ConfigurationError: the path is another.
         """
@@ -141,13 +141,13 @@ class Form(ViewModel):
 
     @classmethod
     def form_pattern(cls) -> PathPattern | None:
-        """Where forms lie, if ``Meta.form_path`` says so."""
+        """The pattern of paths that forms lie at, if ``Meta.form_path`` gives one."""
         text: str | None = cls.meta("form_path")
         return None if text is None else PathPattern(text)
 
     @classmethod
     def refusal_path(cls, path: str) -> str:
-        """Where it is written why the form at a path is refused."""
+        """The path where it is written why the form at a path is refused."""
         text: str | None = cls.meta("refusal_path")
         if text is None:
             return path

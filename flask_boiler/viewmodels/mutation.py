@@ -160,7 +160,7 @@ class Mutation(Generic[V]):
 
     @classmethod
     def atomically(cls, function: Callable[[], R]) -> R:
-        """What ``function`` returns that ran in a transaction; after a conflict it runs again.
+        """The result of ``function``, which runs in a transaction, and again after a conflict.
 
         In a transaction that is in force already it joins that, and is committed with it.
 
@@ -215,7 +215,7 @@ class Mutation(Generic[V]):
 def carry_out(
     mutation_cls: type[Mutation[Any]], operation: str, *arguments: Any, **named: Any
 ) -> Any:
-    """What a command returns, which is no coroutine: a decorator can hide that it is one.
+    """The result of a command, which is no coroutine: a decorator can hide that it is one.
 
     :param operation: ``create``, ``put``, ``patch`` or ``delete``.
     :raises ConfigurationError: it is a coroutine, and so nothing is done.
@@ -231,7 +231,7 @@ def _propagate(view: ViewModel) -> None:
 
 
 def _replaceable(view_cls: type[ViewModel]) -> list[str]:
-    """What a ``put`` has to give: write-only attributes are commands, not part of the value."""
+    """The attributes that a ``put`` has to give: all of the value, so no write-only ones."""
     return [
         name
         for name, attribute in view_cls.attributes().items()

@@ -1,4 +1,4 @@
-"""Where the attributes of a view pass through to: the slots of its store, and what these hold."""
+"""The attributes of a store's documents that those of a view pass through to."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class PathTemplate:
 
 
 def _names_of(model: Any) -> Collection[str]:
-    """What can be read of a slot's model: of a view's stored document, its attributes only."""
+    """The names that can be read of a slot's model: of a stored view, its attributes only."""
     if not issubclass(model, CollectionModel):
         return {*model.attributes(), *STORED_NAMES}
     classes = [model, *registry.descendants(model)]

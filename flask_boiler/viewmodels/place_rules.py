@@ -1,4 +1,4 @@
-"""Where views may be kept: not where domain documents lie, and not where the framework's do.
+"""The places where no view may be kept: where domain documents lie, or the framework's.
 
 What ``Meta.path`` says is compared when the view is declared, when a mediator is made for it and
 when that starts, for a model may be declared after the view. What a ``doc_ref`` says in code is
@@ -67,7 +67,7 @@ def require_free(template: str, said: str) -> None:
 
 
 def fault_of_place(place: str) -> str | None:
-    """What is wrong with a place, as the end of a sentence; ``None`` if nothing is."""
+    """The fault of a place, as the end of a sentence; ``None`` if it has none."""
     return _fault(place.split("/"))
 
 

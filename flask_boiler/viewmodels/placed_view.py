@@ -36,7 +36,7 @@ class PlacedView(Model):
 
     @property
     def doc_ref(self) -> Any:
-        """Where the view is kept.
+        """The reference to the document that the view is kept at.
 
         :raises DeclarationError: the class does not say.
         """
@@ -44,7 +44,7 @@ class PlacedView(Model):
 
     @property
     def doc_refs(self) -> Iterable[Any] | Mapping[Any, Any]:
-        """Where the view is kept, if at several places: references or paths."""
+        """The documents that the view is kept at, if there are several: references or paths."""
         if _overrides(type(self), "doc_ref"):
             return [self.doc_ref]
         return [self._path()]
@@ -127,14 +127,14 @@ class PlacedView(Model):
         return bool(cls.meta("adopt"))
 
     def identity(self, place: str) -> dict[str, str]:
-        """What a stored view document carries besides its attributes."""
+        """The fields that a stored view carries besides its attributes."""
         carried = {"obj_type": self.type_name(), "doc_ref": place}
         excluded = self.meta("exclude") or ()
         return {name: value for name, value in carried.items() if name not in excluded}
 
     @classmethod
     def on_delete(cls) -> str | OnDelete:
-        """What happens to the documents when the root is gone, as ``Meta.on_delete`` says.
+        """The choice of ``Meta.on_delete``: what happens to the documents when the root is gone.
 
         :raises DeclarationError: it is none of the choices; raised when the class is created.
         """

@@ -263,7 +263,7 @@ def reference(
 
 
 class Store:
-    """What one computation of a view reads; made anew for each.
+    """The documents that one computation of a view reads; made anew for each.
 
     :param roots: what the roots point to: ids, paths, references, snapshots or models.
     :raises DeclarationError: there is no such root.
@@ -326,7 +326,7 @@ class Store:
         self._held = {k: v for k, v in self._held.items() if k not in self._references}
 
     def models(self) -> list[Any]:
-        """Every model that was read through this store so far."""
+        """The models that were read through this store so far."""
         found: list[Any] = []
         for value in self._held.values():
             found.extend(value.values() if isinstance(value, Mapping) else [value])
@@ -356,7 +356,7 @@ class Store:
         return self._held[slot.name]
 
     def _read(self, slot: Reference[Any]) -> Any:
-        """What a slot points to.
+        """The value of a slot: what it points to.
 
         Whatever else goes wrong is told with the slot's name. An AttributeError in particular must
         not come through: Python would take it for the slot's being missing.
@@ -391,7 +391,7 @@ class Store:
         return slot.source(self)
 
     def _missing_elsewhere(self) -> frozenset[Any]:
-        """What the other slots miss too, so that one round of reads serves them all."""
+        """The targets that the other slots miss too, so that one round of reads serves them all."""
         if self._looking_ahead:
             return frozenset()
         self._looking_ahead = True

@@ -19,7 +19,7 @@ V = TypeVar("V", bound=ViewModel)
 
 
 class ViewRoot(Generic[V]):
-    """How views of one class are built from the document that is their only root.
+    """The root that views of one class have, and from which they are built.
 
     :raises ConfigurationError: the view's store has no such root, or not one domain model.
     """
@@ -70,7 +70,7 @@ class ViewRoot(Generic[V]):
         return self.model.path_of_key(doc_id)
 
     def key_of(self, path: str) -> str:
-        """What names the view in routes, lists and events: the root's id, or its path.
+        """The key that names the view in routes, lists and events: the root's id, or its path.
 
         It is the path if roots lie below other documents, which may have the same ids below them.
         """

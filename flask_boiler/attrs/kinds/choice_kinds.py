@@ -22,7 +22,7 @@ class OptionalKind(Kind):
 
     @property
     def label(self) -> str:  # type: ignore[override]
-        """The inner kind's, and ``None``."""
+        """The label of the inner kind, and ``None``."""
         return f"{self.inner.label} or None"
 
     def load(self, stored: Any) -> Any:
@@ -34,62 +34,62 @@ class OptionalKind(Kind):
         return None if value is None else self.inner.dump(value, bare=bare)
 
     def same(self, value: Any, stored: Any) -> bool:
-        """As the inner kind does."""
+        """Whether both are ``None``, or it holds by the inner kind."""
         if value is None or stored is None:
             return value is stored
         return self.inner.same(value, stored)
 
     def adopt(self, value: Any) -> Any:
-        """As the inner kind does."""
+        """``None``, or the value that the inner kind adopts."""
         return None if value is None else self.inner.adopt(value)
 
     def models_in(self, value: Any) -> Iterable[Any]:
-        """The inner kind's."""
+        """The embedded models by the inner kind."""
         return self.inner.models_in(value)
 
     def required_paths(self, value: Any, name: str = "") -> Iterable[tuple[str, str]]:
-        """The inner kind's."""
+        """The documents by the inner kind."""
         return self.inner.required_paths(value, name)
 
     def item(self) -> Kind:
-        """The inner kind's."""
+        """The kind of elements by the inner kind."""
         return self.inner.item()
 
     def part(self, name: str) -> tuple[str, Kind]:
-        """The inner kind's."""
+        """The part by the inner kind."""
         return self.inner.part(name)
 
     @property
     def part_names(self) -> Collection[str]:
-        """The inner kind's."""
+        """The names by the inner kind."""
         return self.inner.part_names
 
 
 class UnionKind(Kind):
-    """Any of several kinds; the one whose own the value is, or else the first that fits."""
+    """Several kinds: a value is of the one that takes it as it is, or of the first that fits."""
 
     def __init__(self, kinds: Sequence[Kind]) -> None:
         self.kinds = tuple(kinds)
 
     @property
     def label(self) -> str:  # type: ignore[override]
-        """All of them."""
+        """The labels of all of them."""
         return " or ".join(kind.label for kind in self.kinds)
 
     def load(self, stored: Any) -> Any:
-        """By the first kind that can, unless the value is another one's own."""
+        """The value by the first kind that can load it, or as it is if a kind takes it so."""
         if any(type(stored) in kind.taken_as_is for kind in self.kinds):
             return stored
         return self._first(stored, lambda kind: kind.load(stored))
 
     def dump(self, value: Any, *, bare: bool = False) -> Any:
-        """By the first kind that can, unless the value is another one's own."""
+        """The stored form by the first kind that can dump it, or as a kind stores it as it is."""
         if any(type(value) in kind.stored_as_is for kind in self.kinds):
             return value
         return self._first(value, lambda kind: kind.dump(value, bare=bare))
 
     def models_in(self, value: Any) -> Iterable[Any]:
-        """Those of whichever kind it is."""
+        """The embedded models in it, whichever kind it is of."""
         return (model for kind in self.kinds for model in kind.models_in(value))
 
     def _first(self, value: Any, convert: Callable[[Kind], Any]) -> Any:

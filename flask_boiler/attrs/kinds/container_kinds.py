@@ -36,12 +36,12 @@ class ListKind(Kind):
         return collect(list(enumerate(value)), lambda item: self.of.dump(item, bare=bare))
 
     def models_in(self, value: Any) -> Iterable[Any]:
-        """Those of all items."""
+        """The embedded models in all items."""
         items = value if isinstance(value, list | tuple) else ()
         return (model for item in items for model in self.of.models_in(item))
 
     def required_paths(self, value: Any, name: str = "") -> Iterable[tuple[str, str]]:
-        """Those of all items."""
+        """The documents that all items refer to."""
         return _required_in(self.of, value, name)
 
     def same(self, value: Any, stored: Any) -> bool:
@@ -97,12 +97,12 @@ class DictKind(Kind):
         return self._map(value, lambda v: v if is_transform(v) else self.of.dump(v, bare=bare))
 
     def models_in(self, value: Any) -> Iterable[Any]:
-        """Those of all values."""
+        """The embedded models in all values."""
         items = value.values() if isinstance(value, Mapping) else ()
         return (model for item in items for model in self.of.models_in(item))
 
     def required_paths(self, value: Any, name: str = "") -> Iterable[tuple[str, str]]:
-        """Those of all items."""
+        """The documents that all items refer to."""
         return _required_in(self.of, value, name)
 
     def same(self, value: Any, stored: Any) -> bool:
@@ -137,7 +137,7 @@ class ManyKind(Kind):
 
     @property
     def label(self) -> str:  # type: ignore[override]
-        """Both shapes."""
+        """The names of both shapes."""
         return f"a list or a dict of {self.of.label}"
 
     def load(self, stored: Any) -> Any:
@@ -153,15 +153,15 @@ class ManyKind(Kind):
         return (self._dict if isinstance(value, Mapping) else self._list).same(value, stored)
 
     def adopt(self, value: Any) -> Any:
-        """As the inner kind does, one by one."""
+        """The same shape of adopted items."""
         return self._shape(value).adopt(value)
 
     def models_in(self, value: Any) -> Iterable[Any]:
-        """Those of both shapes."""
+        """The embedded models in either shape."""
         return (self._dict if isinstance(value, Mapping) else self._list).models_in(value)
 
     def required_paths(self, value: Any, name: str = "") -> Iterable[tuple[str, str]]:
-        """Those of all items."""
+        """The documents that all items refer to."""
         return _required_in(self.of, value, name)
 
     def declare_owner(self, owner: type) -> None:

@@ -53,7 +53,7 @@ class EmbedKind(ModelKind):
         return [value] if isinstance(value, self.model) else ()
 
     def required_paths(self, value: Any, name: str = "") -> Iterable[tuple[str, str]]:
-        """Those of the model's attributes."""
+        """The documents that the model's attributes refer to."""
         return value._required_paths(name) if isinstance(value, self.model) else ()
 
     def same(self, value: Any, stored: Any) -> bool:

@@ -18,7 +18,7 @@ __all__ = ["FieldKind"]
 
 
 class FieldKind(Kind):
-    """What a marshmallow field makes of values.
+    """A marshmallow field as a kind: its values are what the field makes of them.
 
     :param field: bound to its schema, if it belongs to one.
     """
@@ -33,14 +33,14 @@ class FieldKind(Kind):
         self.label = f"what {type(field).__name__} takes"
 
     def load(self, stored: Any) -> Any:
-        """What the field deserializes; its validators have passed."""
+        """The deserialized value, once the field's validators have passed."""
         try:
             return self.field.deserialize(stored)
         except marshmallow.ValidationError as error:
             raise Mismatch(flattened(error.messages)) from error
 
     def dump(self, value: Any, *, bare: bool = False) -> Any:
-        """What the field serializes, which must be something that it deserializes too."""
+        """The serialized value, which must be something that the field deserializes too."""
         name = self.field.attribute or self.field.name or "value"
         try:
             stored = self.field.serialize(name, {name: value})

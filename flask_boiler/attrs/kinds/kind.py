@@ -12,7 +12,7 @@ __all__ = ["Kind", "dotted"]
 
 
 class Kind:
-    """How the values of one type are stored.
+    """A kind of values, which knows how they are stored.
 
     A value that ``load`` gives shares nothing mutable with the stored one, and neither does
     what ``dump`` gives with the value: so changes in place are seen by comparing.
@@ -37,7 +37,7 @@ class Kind:
         raise NotImplementedError
 
     def dump(self, value: Any, *, bare: bool = False) -> Any:
-        """What to store for a Python value.
+        """The stored form of a Python value.
 
         :param bare: leave out what the framework adds to documents (``obj_type`` …).
         :raises Mismatch: it is not of this kind.

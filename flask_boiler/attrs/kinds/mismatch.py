@@ -29,7 +29,7 @@ class Mismatch(Exception):
         return {f"{name}.{key}" if key else str(name): t for key, t in self.messages.items()}
 
     def error(self, name: object, *, where: str = "") -> ValidationError:
-        """What is told of it to who does not know of kinds.
+        """The same as an error for those who do not know of kinds.
 
         :param name: that of the attribute that has the value.
         """
@@ -45,13 +45,13 @@ class StoredMismatch(Mismatch):
 
 
 def mismatch_of(error: ValidationError) -> Mismatch:
-    """What is wrong with a part, as seen from what has it."""
+    """The mismatch that an error of a part is for what has the part."""
     kind = StoredMismatch if isinstance(error, StoredDataError) else Mismatch
     return kind(error.messages)
 
 
 def collect(items: Sequence[tuple[Any, Any]], convert: Callable[[Any], Any]) -> list[Any]:
-    """Every value converted, or one :class:`Mismatch` that tells all that is wrong.
+    """The converted values, or one :class:`Mismatch` that tells all that is wrong.
 
     Of what is stored wrongly, the first is told.
 

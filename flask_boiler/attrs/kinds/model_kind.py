@@ -1,4 +1,4 @@
-"""What kinds have in common that lead to other models."""
+"""The base of the kinds that lead to other models."""
 
 from __future__ import annotations
 

@@ -74,7 +74,10 @@ class RelationKind(ModelKind):
         return [(name, self.path_of(value))]
 
     def collections(self) -> list[list[str]]:
-        """Where documents of the model lie: segments, ``*`` for any id; empty for anywhere."""
+        """The collections of the model's documents, by segments; empty for anywhere.
+
+        ``*`` stands for any id.
+        """
         return [] if self._open else list(self.model._collections())
 
     def require_collection(self, path: str) -> None:

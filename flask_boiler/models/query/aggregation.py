@@ -28,7 +28,7 @@ _INT64 = range(-(2**63), 2**63)
 
 
 def functions_of(model_cls: Any, aggregations: Mapping[str, Any]) -> Functions:
-    """What the server is asked for, by alias.
+    """The functions that the server is asked for, by alias.
 
     :raises QueryError: there is no such function or attribute.
     """
@@ -50,7 +50,7 @@ def _function(model_cls: Any, alias: str, asked: Any) -> tuple[str, str | None]:
 
 
 def plan(parts: Sequence[QuerySpec], functions: Functions) -> Iterator[tuple[QuerySpec, Functions]]:
-    """What to ask of each part, so that ``from_parts`` can put the answers together.
+    """The questions to each part, so that ``from_parts`` can put the answers together.
 
     Averages cannot be joined, but sums and counts can. The count has to be of numbers alone,
     so it is asked with a filter that only numbers pass.

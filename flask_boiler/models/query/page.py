@@ -37,7 +37,7 @@ class Page(Generic[M]):
 
 
 class Seal(Protocol):
-    """What seals a position, and knows its own again."""
+    """A way to seal positions, which knows its own again."""
 
     def seal(self, content: bytes, *, bound_to: bytes) -> bytes:
         """A content, sealed."""

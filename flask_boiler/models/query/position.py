@@ -1,4 +1,4 @@
-"""Where a page ends: a place in a query's result whose size is bounded, whatever is stored.
+"""The position where a page ends, in a form of bounded size, whatever is stored.
 
 Firestore itself takes no more than 1,500 bytes of a value into its indexes, so that is what a
 position keeps of each. Documents that agree in all that is kept are a *tie*: they are given in the
@@ -96,7 +96,7 @@ class Ties:
         return Cursor((*values, after.path), before=False)
 
     def in_order(self, found: Iterable[Snapshot], after: Position | None) -> list[Snapshot]:
-        """What of a result comes after a position."""
+        """The documents of a result that come after a position."""
         by_place = cmp_to_key(self._compare)
         rows = [(snapshot, self._row(snapshot)) for snapshot in found]
         place = None if after is None else self._row_of(after.values, after.path)
@@ -128,7 +128,7 @@ class Ties:
 
 
 def _cut(value: Any) -> Any:
-    """What is kept of a stored value."""
+    """The part of a stored value that is kept."""
     return _kept(protocol.Value() if value is None else value, _MOST_BYTES)[0]
 
 
@@ -138,7 +138,7 @@ def _is_whole(kept: Any) -> bool:
 
 
 def _kept(value: Any, room: int) -> tuple[Any, int]:
-    """What is kept of a value, and how much room that leaves."""
+    """The part of a value that is kept, and how much room that leaves."""
     match value.WhichOneof("value_type"):
         case "string_value":
             return _kept_text(value, room)

@@ -87,7 +87,7 @@ class Query(Generic[M]):
         return self._spec.all_descendants
 
     def key_of(self, model: Any) -> str:
-        """What tells a result from the others: its id, or its path in a collection group.
+        """The key that tells a result from the others: its id, or its path in a collection group.
 
         It is the same whatever else is found.
         """
@@ -180,7 +180,7 @@ class Query(Generic[M]):
         return models(self._model, self._read(self._spec), self._reader or current_reader())
 
     def get(self, *, transaction: Transaction | None = None) -> list[M]:
-        """All results.
+        """The results, in a list.
 
         :raises MissingIndexError: with the page that creates the index.
         """
@@ -207,7 +207,7 @@ class Query(Generic[M]):
     def snapshot_page(
         self, size: int, token: str | None = None, *, seal: Seal | None = None
     ) -> Page[Snapshot]:
-        """As :meth:`page`, with the documents as they are stored, whether or not they are valid.
+        """A page of documents as they are stored, whether or not they are valid; see :meth:`page`.
 
         :param seal: makes the tokens, of which it is said what clients may see of them.
         """
@@ -245,7 +245,7 @@ class Query(Generic[M]):
             asked *= 2
 
     def pages(self, size: int) -> Iterator[Page[M]]:
-        """All pages of ``size``, each read when it is asked for; at least one, be it empty."""
+        """The pages of ``size``, each read when it is asked for; at least one, be it empty."""
         page = self.page(size)
         yield page
         while page.next_page_token is not None:
@@ -253,7 +253,7 @@ class Query(Generic[M]):
             yield page
 
     def count(self, *, transaction: Transaction | None = None) -> int:
-        """How many results there are; the server counts them."""
+        """The number of results; the server counts them."""
         return int(self._aggregate({"value": "count"}, transaction))
 
     def sum(self, attribute: Any, *, transaction: Transaction | None = None) -> int | float:
@@ -281,7 +281,7 @@ class Query(Generic[M]):
         return aggregate(self._spec, self._parts(self._spec), functions, self._reader)
 
     def targets(self, codec: Codec) -> list[QueryTarget]:
-        """What the server has to be asked, or listened to, to know the whole result."""
+        """The targets that the server is asked, or listened to, to know the whole result."""
         return [compile_query(part, codec) for part in self._parts(self._spec)]
 
     def __eq__(self, other: object) -> bool:

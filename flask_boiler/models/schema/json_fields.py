@@ -253,7 +253,7 @@ class ReferenceField(fields.String):
 
     @property
     def pattern(self) -> str:
-        """What is taken, as a regular expression: a document's path, or its id alone."""
+        """The regular expression of what is taken: a document's path, or its id alone."""
         segment = self._SEGMENT
         known = "|".join(dict.fromkeys(map(self._below, self._kind.collections())))
         path = f"({known})/{segment}" if known else f"{segment}/{segment}(/{segment}/{segment})*"
@@ -420,7 +420,7 @@ def is_foreign(field: fields.Field[Any]) -> bool:
 
 
 def _fault_of(value: Any, levels: int = _MOST_LEVELS) -> str | None:
-    """What keeps Firestore from storing a value of JSON; ``None`` if nothing does."""
+    """The reason why Firestore cannot store a value of JSON; ``None`` if it can."""
     if isinstance(value, int) and not INT64[0] <= value <= INT64[1]:
         return "An integer has at most 64 bits."
     if isinstance(value, float) and not math.isfinite(value):

@@ -65,7 +65,7 @@ def number_form(field: fields.Field[Any], value: Any, attr: str | None) -> Any:
 
 
 def checked_json(field: fields.Field[Any], value: Any, attr: str) -> Any:
-    """What an application's own field made of a value, if it is JSON.
+    """The value that an application's own field made, if it is JSON.
 
     :raises StoredDataError: it is not.
     """

@@ -118,7 +118,7 @@ class ModelSchema(marshmallow.Schema):
         return default if attribute.is_unset(obj) else getattr(obj, attr)
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
-        """What is shown of an object, or of several.
+        """The JSON of an object, or of several.
 
         :raises StoredDataError: a value, by its attribute, that JSON has not.
         """
@@ -153,7 +153,7 @@ class ModelSchema(marshmallow.Schema):
         raise InvalidInputError(error, self.model.__name__) from error
 
     def _explained(self, said: Any) -> Any:
-        """What is said of fields, with the reason why one of them is not taken."""
+        """The messages about fields, with the reason why one of them is not taken."""
         if not isinstance(said, dict):
             return said
         unknown = [self.error_messages["unknown"]]
@@ -328,5 +328,5 @@ def _part_of(kind: Kind, **options: Any) -> fields.Field[Any]:
 
 
 def _parts(options: dict[str, Any]) -> dict[str, Any]:
-    """What concerns the parts of a value, taken out of what concerns the value."""
+    """The options of the parts of a value, taken out of those of the value."""
     return {name: options.pop(name) for name in ("as_string",) if name in options}
