@@ -7,7 +7,6 @@ is lost with a connection is not sent again; a client that comes back is brought
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Hashable
 from contextlib import ExitStack
@@ -27,10 +26,8 @@ from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.mediation.mediator import MediatorBase
 from flask_boiler.view.mediation.problems import Refusal, field_names, problem_details
 from flask_boiler.view.mediation.waiting import waiting_as_requests_do
-from flask_boiler.view.socketio.admission import Admission
 from flask_boiler.view.socketio.arguments import ViewArguments, check_size
 from flask_boiler.view.socketio.async_mode import prefer_threads, require_threads
-from flask_boiler.view.socketio.client import Client
 from flask_boiler.view.socketio.connections import (
     connection_refusal,
     end_connection,
@@ -49,8 +46,8 @@ from flask_boiler.view.socketio.namespace import (
     takes,
 )
 from flask_boiler.view.socketio.options import SubscriptionOptions, WsLimits
-from flask_boiler.view.socketio.shared_view import Message, Room
-from flask_boiler.view.socketio.sharing import Share, Shares
+from flask_boiler.view.socketio.shared_view import Message
+from flask_boiler.view.socketio.subscriptions import Subscriptions
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_root import ViewRoot
@@ -61,9 +58,6 @@ if TYPE_CHECKING:
 __all__ = ["WsMediator", "mounted_mediators"]
 
 logger = logging.getLogger(__name__)
-
-#: How far this process may be behind another that a client was connected to before.
-_CATCH_UP_S = 2.0
 
 #: Under this name a connection's WSGI environment has when it came to a namespace of ours.
 _CONNECTED_AT = "flask_boiler.connected_at"
@@ -139,14 +133,10 @@ class WsMediator(MediatorBase):
         self._limits = limits or self.limits
         #: What names a view.
         self.arguments = ViewArguments(view_model_cls, root)
-        self._admission = Admission(self._limits.admissions_per_s)
         self._departures = Departures(self._limits.max_connection_s, self._send_away)
         self._fields = field_names(view_model_cls)
         self._events = event_names(type(self))
-        self._clients: dict[str, Client] = {}
-        self._lock = threading.Lock()
-        self._shares: tuple[int, Shares] | None = None
-        self._stopping = threading.Event()
+        self._subscriptions = Subscriptions(self.name, self._limits, self)
 
     # --- for subclasses --------------------------------------------------------------------
 
@@ -181,7 +171,7 @@ class WsMediator(MediatorBase):
     def _begin(self, ends: ExitStack) -> None:
         """Take subscriptions again; a mediator that was never stopped takes them anyway."""
         self._departures.start()
-        self._stopping.clear()
+        self._subscriptions.start()
 
     def stop(self) -> None:
         """Release every view and send the clients away; they find another process, or come back.
@@ -189,26 +179,18 @@ class WsMediator(MediatorBase):
         Also if it was not started, for it serves all the same.
         """
         super().stop()
-        self._stopping.set()
-        with self._lock:
-            clients = list(self._clients)
-            shares, self._shares = self._shares, None
-        for sid in clients:
-            self._send_away(sid)
+        self._subscriptions.stop(self._send_away)
         self._departures.stop()
-        if shares is not None and shares[0] == os.getpid():
-            shares[1].stop()
 
     @property
     def clients(self) -> int:
         """How many clients are connected to this process."""
-        return len(self._clients)
+        return self._subscriptions.clients
 
     @property
     def views(self) -> int:
         """How many views this process keeps live for them."""
-        shares = self._shares
-        return len(shares[1]) if shares is not None and shares[0] == os.getpid() else 0
+        return self._subscriptions.views
 
     # --- events ----------------------------------------------------------------------------
 
@@ -243,15 +225,14 @@ class WsMediator(MediatorBase):
         return self._answer(str(event), sid, lambda: self._refuse_event(event))
 
     def _connect(self, sid: str, environ: dict[str, Any], *auth: Any) -> Any:
-        with self._lock:
-            client = self._clients.setdefault(sid, Client())
+        client = self._subscriptions.come(sid)
         answer: Any = False
         try:
             answer = self._admitted(sid, environ, *auth)
             if has_gone(self.server, self.namespace, sid):
                 # It has gone meanwhile, and Socket.IO tells that of nobody who is not let in yet.
                 answer = False
-            elif self._stopping.is_set():
+            elif self._subscriptions.stopping:
                 # Told no, the client would not come again, here or to another process.
                 end_connection(self.server, self.namespace, sid)
                 answer = False
@@ -329,73 +310,21 @@ class WsMediator(MediatorBase):
         asked = SubscriptionOptions.of({} if options is None else options)
         scope = self._access().scope_of(given)
         values = self.arguments.checked(given)
-        client = self._reserve(sid)
-        try:
-            self._admit()
-            shares = self._current_shares()
-            share = shares.acquire(
-                current_context(),
-                self.arguments.canonical(given),
-                scope,
-                lambda: self.arguments.build(values),
-            )
-            linger = False
-            try:
-                message, linger = self._join(sid, client, share, asked)
-            except BaseException:
-                shares.release(share, linger=linger)
-                raise
-        finally:
-            with client.lock:
-                client.coming -= 1
+        message = self._subscriptions.subscribe(
+            sid,
+            current_context(),
+            self.arguments.canonical(given),
+            scope,
+            lambda: self.arguments.build(values),
+            asked,
+            threading.current_thread() if self.server.async_handlers else None,
+        )
         return {**message.meta, "value": message.body}
-
-    def _join(
-        self, sid: str, client: Client, share: Share, options: SubscriptionOptions
-    ) -> tuple[Message, bool]:
-        try:
-            share.view.await_first(self._limits.timeout_s)
-        except TimeoutError:
-            raise Refusal(
-                503, f"The view had no value within {self._limits.timeout_s:g} s: try again."
-            ) from None
-        if options.version is not None and not share.catch_up(
-            options.version, min(self._limits.timeout_s, _CATCH_UP_S)
-        ):
-            raise ValidationError(
-                {"options.version": ["It is later than all that this server knows of."]}
-            )
-        answering = threading.current_thread() if self.server.async_handlers else None
-        with client.turn:
-            room, message = share.view.join(sid, options, answering)
-            with client.lock:
-                gone = client.gone
-                again = client.subscriptions.get(room.id)
-                if not gone:
-                    client.subscriptions[room.id] = share, room
-        if gone:
-            share.view.leave(sid, room)
-            raise Refusal(410, "The client is gone.")
-        if again is not None:
-            # It was subscribed already, and holds the share since then.
-            self._current_shares().release(share)
-        return message, True
 
     def _unsubscribe(self, sid: str, subscription_id: Any = None, *rest: Any) -> dict[str, Any]:
         if isinstance(subscription_id, dict):
             subscription_id = subscription_id.get("subscription_id")
-        client = self._client(sid)
-        with client.turn:
-            with client.lock:
-                found = (
-                    client.subscriptions.pop(subscription_id, None)
-                    if isinstance(subscription_id, str)
-                    else None
-                )
-            if found is not None:
-                self._release(sid, *found)
-        if found is None:
-            raise Refusal(404, "This client has no such subscription.")
+        self._subscriptions.unsubscribe(sid, subscription_id)
         return {"subscription_id": subscription_id}
 
     def _mutate(self, command: Any = None, *rest: Any) -> dict[str, Any]:
@@ -471,7 +400,7 @@ class WsMediator(MediatorBase):
         Updates wait until it reads, but each of its events is answered at once: one that asks on
         and on and reads nothing is sent away.
         """
-        client = self._clients.get(sid)
+        client = self._subscriptions.client(sid)
         if client is None or not client.admitted:
             return False
         unread = unread_by(self.server, self.namespace, sid)
@@ -495,54 +424,9 @@ class WsMediator(MediatorBase):
         parent: Any = super()
         return require_result(parent.trigger_event(event, *args), f"on_{event}")
 
-    def _client(self, sid: str) -> Client:
-        client = self._clients.get(sid)
-        if client is None:
-            raise Refusal(410, "The client is gone.")
-        return client
-
-    def _reserve(self, sid: str) -> Client:
-        client = self._client(sid)
-        with client.lock:
-            if len(client.subscriptions) + client.coming >= self._limits.max_subscriptions:
-                raise Refusal(
-                    429,
-                    f"A client holds at most {self._limits.max_subscriptions} subscriptions: end "
-                    "one first.",
-                )
-            client.coming += 1
-        return client
-
-    def _admit(self) -> None:
-        wait_s = self._admission.wait_s(at_most_s=self._limits.timeout_s)
-        if wait_s is None:
-            raise Refusal(503, "Too many want to subscribe at once: try again a little later.")
-        if self._stopping.wait(wait_s):
-            raise Refusal(503, "The server is about to end: connect again.")
-
-    def _release(self, sid: str, share: Share, room: Room) -> None:
-        share.view.leave(sid, room)
-        shares = self._shares
-        if shares is not None:
-            shares[1].release(share)
-
     def _forget(self, sid: str) -> None:
         self._departures.cancel(sid)
-        with self._lock:
-            client = self._clients.pop(sid, None)
-        if client is None:
-            return
-        with client.lock:
-            client.gone = True
-            held, client.subscriptions = client.subscriptions, {}
-        for share, room in held.values():
-            self._release(sid, share, room)
-
-    def _current_shares(self) -> Shares:
-        with self._lock:
-            if self._shares is None or self._shares[0] != os.getpid():
-                self._shares = os.getpid(), Shares(self.name, self._limits, self)
-            return self._shares[1]
+        self._subscriptions.forget(sid)
 
 
 def mounted_mediators(app: Flask) -> list[WsMediator]:

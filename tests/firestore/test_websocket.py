@@ -26,8 +26,8 @@ from flask_boiler import (
 )
 from flask_boiler.errors import ConfigurationError, PermissionDeniedError
 from flask_boiler.operate.testing.plugin import Settle
-from flask_boiler.view.socketio.admission import Admission
 from flask_boiler.view.socketio.shared_view import SharedView
+from flask_boiler.view.socketio.subscriptions import Admission
 from tests.firestore.towns import TownMutation, TownView, save_a_town
 
 NAMESPACE = "/ponds"
@@ -368,14 +368,16 @@ def test_who_leaves_while_it_subscribes_again_is_told_by_halves_of_neither(
 ) -> None:
     client = world.client()
     subscription_id = client.subscribe("a")["subscription_id"]
-    [sid] = world.mediator._clients
+    [sid] = world.mediator._subscriptions._clients
     join = SharedView.join
     leaving: list[threading.Thread] = []
 
     def join_while_it_leaves(view: SharedView, *given: Any) -> Any:
         joined = join(view, *given)
         # Before it is noted that the client has joined; it has to wait until that is done.
-        leaver = threading.Thread(target=world.mediator._unsubscribe, args=(sid, subscription_id))
+        leaver = threading.Thread(
+            target=world.mediator._subscriptions.unsubscribe, args=(sid, subscription_id)
+        )
         leaver.start()
         leaver.join(0.2)
         leaving.append(leaver)
@@ -387,7 +389,7 @@ def test_who_leaves_while_it_subscribes_again_is_told_by_halves_of_neither(
     [leaver] = leaving
     leaver.join(TIMEOUT_S)
     # It left last, so nothing is left: no subscription that is never told anything.
-    assert world.mediator._clients[sid].subscriptions == {}
+    assert world.mediator._subscriptions._clients[sid].subscriptions == {}
     await_views(world, 0)
     assert "error" not in client.subscribe("a")
     Pond.get_or_raise("a").update(fish=6)
@@ -615,8 +617,8 @@ def test_of_a_herd_as_many_come_in_as_the_rate_allows(
     Pond.new(doc_id="a", title="A", fish=3).save()
     clients = [world.client() for _ in range(HERD)]
     time = ScriptedTime()
-    monkeypatch.setattr(world.mediator, "_admission", Admission(10.0, time.clock))
-    monkeypatch.setattr(world.mediator, "_stopping", time)
+    monkeypatch.setattr(world.mediator._subscriptions, "_admission", Admission(10.0, time.clock))
+    monkeypatch.setattr(world.mediator._subscriptions, "_stopping", time)
     admitted = threading.Semaphore(0)
     answers: list[dict[str, Any]] = []
 
