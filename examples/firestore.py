@@ -1,4 +1,4 @@
-"""The Firestore that a demo runs on."""
+"""The Firestore that a demo uses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["DemoFirestore", "demo_firestore"]
 
 @dataclass(frozen=True, slots=True)
 class DemoFirestore:
-    """Where it is, and how an application is configured to use it."""
+    """The address of the Firestore, and the configuration of an application that uses it."""
 
     host: str
     #: Whose it is, for people.
@@ -25,7 +25,7 @@ class DemoFirestore:
 
 @contextmanager
 def demo_firestore(app_name: str) -> Iterator[DemoFirestore]:
-    """The local Firestore that the environment asks for, by default the embedded one.
+    """The local Firestore that the environment names, by default the embedded one.
 
     :raises ConfigurationError: there is none to be had.
     """

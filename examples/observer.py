@@ -1,4 +1,4 @@
-"""Another client, google's own: it sees only documents."""
+"""Another client, with Google's own library, which only sees documents."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OWN_FIELDS = frozenset({"obj_type", "doc_id", "doc_ref"})
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A change of a document as the observer saw it.
+    """A change of a document that the observer saw.
 
     :param before: the fields as they were seen last; empty for a new document.
     :param at_s: when it was seen, by ``time.perf_counter``.
@@ -39,12 +39,12 @@ class Sighting:
 
     @property
     def sign(self) -> str:
-        """The kind as one character."""
+        """The kind of change as one character."""
         return _SIGNS[self.kind]
 
     @property
     def summary(self) -> str:
-        """What changed, or everything if that is what changed; without the framework's fields."""
+        """The fields that have changed, without those of the framework."""
         if self.kind == "changed":
             return ", ".join(
                 f"{name}: {self.before.get(name)} → {value}"
@@ -61,7 +61,7 @@ def listed(fields: dict[str, Any]) -> str:
 
 
 class Observer:
-    """A client of a local Firestore that watches one collection with google's own listener.
+    """A client of a local Firestore that listens to one collection with Google's own listener.
 
     :param host: ``HOST:PORT``.
     :param group: whether to watch all collections of that name, wherever they lie.
@@ -82,7 +82,7 @@ class Observer:
         self._watch: Any = None
 
     def next(self, *, timeout_s: float | None = None) -> Sighting | None:
-        """The next change in the order in which they were seen; ``None`` if none comes in time."""
+        """The next change that was seen, in order; ``None`` if none comes in time."""
         try:
             return self._sightings.get(timeout=timeout_s)
         except queue.Empty:
@@ -93,12 +93,12 @@ class Observer:
         self._client.document(path).create(fields)
 
     def read(self, path: str) -> dict[str, Any] | None:
-        """A document as it is now."""
+        """The document as it is now."""
         fields: dict[str, Any] | None = self._client.document(path).get().to_dict()
         return fields
 
     def version(self, path: str) -> Any:
-        """When a document was last written; ``None`` if there is none."""
+        """The time when a document was last written; ``None`` if it does not exist."""
         return self._client.document(path).get().update_time
 
     def __enter__(self) -> Self:

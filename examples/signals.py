@@ -1,4 +1,4 @@
-"""Ending in good order."""
+"""Signals: ending a demo cleanly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["ignore_interrupts", "signals_handled"]
 
 @contextmanager
 def signals_handled() -> Iterator[None]:
-    """SIGTERM ends in good order, as Ctrl-C does."""
+    """In the block, SIGTERM ends the program as Ctrl-C does."""
     on_interrupt = signal.getsignal(signal.SIGINT)
     on_terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -22,5 +22,5 @@ def signals_handled() -> Iterator[None]:
 
 
 def ignore_interrupts() -> None:
-    """The end takes a moment, and a second Ctrl-C would leave things lying about."""
+    """Ignore further Ctrl-Cs, because ending takes a moment."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

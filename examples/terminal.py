@@ -1,4 +1,4 @@
-"""Calm output: plain text that reads in 80 columns, with a little colour on a terminal."""
+"""The output of demos: plain text for 80 columns, with a little colour on a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STYLES = {"strong": "1", "quiet": "2", "+": "32", "~": "33", "-": "31", "=": "2
 
 
 class Terminal:
-    """Where the demo writes.
+    """The output of a demo.
 
     :param stream: coloured if it is a terminal and ``NO_COLOR`` is not set.
     """
@@ -29,29 +29,29 @@ class Terminal:
             self._stream.reconfigure(errors="replace")
 
     def line(self, text: str = "") -> None:
-        """A line as it is."""
+        """Print a line as it is."""
         self._stream.write(f"{text}\n")
         self._stream.flush()
 
     def heading(self, text: str) -> None:
-        """What the next lines are about."""
+        """Print a heading."""
         self.line(f"\n  {self._styled(text, 'strong')}\n")
 
     def fact(self, name: str, text: str) -> None:
-        """A name and what it is."""
+        """Print a name and its value."""
         self.line(f"  {self._styled(f'{name:<12}', 'quiet')}{text}")
 
     def answer(self, text: str) -> None:
-        """What came of it, as far as a line shows it."""
+        """Print a result, as far as it fits on a line."""
         self.line(f"{_MARGIN}{_clipped(text, _WIDTH - len(_MARGIN))}")
 
     def code(self, *lines: str) -> None:
-        """Code, as one writes it."""
+        """Print code."""
         for text in lines:
             self.line(f"{_MARGIN}{self._styled(text, 'quiet')}")
 
     def event(self, sign: str, path: str, text: str, *, right: str = "") -> None:
-        """What became of a document; ``right`` stands at the right edge."""
+        """Print what happened to a document; ``right`` is at the right edge."""
         head = f"{_MARGIN}{sign} {path:<13}"
         room = _WIDTH - len(head) - len(right) - 4
         shown = _clipped(text, room)

@@ -1,1 +1,1 @@
-"""Rides with few seats, and many who want one: commands as documents, and no overbooking."""
+"""Rides with few seats, which many riders want: forms as commands, and never too many bookings."""

@@ -1,4 +1,4 @@
-"""What a front end writes: forms to book, and to cancel.
+"""The forms that a front end writes: to book, and to cancel.
 
 A rider creates ``users/<uid>/bookings_POST/<id>``, with an id of their own making. What comes of it
 is there to be read at ``users/<uid>/bookings/<id>``, or else ``users/<uid>/refusals/<id>`` says why
@@ -25,14 +25,14 @@ _RIDE_ID = validate.Regexp(r"[A-Za-z0-9][\w-]{0,127}\Z", error="Expected the id 
 
 
 class NewBooking(Store):
-    """What a form is about: a booking, and the ride that it is for."""
+    """The store of a form: a new booking, and the ride that it is for."""
 
     booking = reference(Booking)
     ride = reference(Ride, source=lambda store: store.booking.ride)
 
 
 class BookingForm(Form):
-    """Books seats on a ride, if there are so many."""
+    """A form that books seats on a ride, if enough are left."""
 
     store: NewBooking
 
@@ -45,13 +45,13 @@ class BookingForm(Form):
 
     @classmethod
     def begin(cls, doc_id: str, **placeholders: str) -> Self:
-        """A booking of the rider below whom the form lies, whatever it contains."""
+        """The form of a new booking for the rider in the form's path."""
         rider = Rider.get_or_raise(placeholders["uid"])
         return cls.new(booking=Booking.new(doc_id=doc_id, rider=rider.doc_ref, seats=1))
 
     @property
     def booking(self) -> Booking:
-        """The booking that is made."""
+        """The booking that the form makes."""
         booking = self.store.booking
         assert booking is not None
         return booking
@@ -77,7 +77,7 @@ class BookingForm(Form):
 
 
 class CancellationForm(Form):
-    """Cancels the rider's booking whose id the form has."""
+    """A form that cancels the rider's booking with the form's id."""
 
     store: NewBooking
 
@@ -87,7 +87,7 @@ class CancellationForm(Form):
 
     @classmethod
     def begin(cls, doc_id: str, **placeholders: str) -> Self:
-        """The booking, if it is the rider's own."""
+        """The form of a booking, if it is the rider's own."""
         booking = Booking.get_or_raise(doc_id)
         if booking.rider_id != placeholders["uid"]:
             # As if there were none: what others have booked is nobody's business.

@@ -1,4 +1,4 @@
-"""Riders, rides and bookings, as the application knows them."""
+"""The domain models: riders, rides and bookings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Booking", "Ride", "Rider"]
 
 
 class Rider(DomainModel):
-    """Somebody who may book, at ``users/<uid>``; what they send lies below."""
+    """A user who may book, at ``users/<uid>``; their forms lie below."""
 
     full_name: Attr[str]
 
@@ -17,7 +17,7 @@ class Rider(DomainModel):
 
 
 class Ride(DomainModel):
-    """A ride, with so many seats."""
+    """A ride with a number of seats."""
 
     destination: Attr[str]
     seats: Attr[int]
@@ -29,7 +29,7 @@ class Ride(DomainModel):
 
     @property
     def free(self) -> int:
-        """How many seats are left."""
+        """The number of seats that are left."""
         return self.seats - self.taken
 
 
@@ -46,6 +46,6 @@ class Booking(DomainModel):
 
     @property
     def rider_id(self) -> str:
-        """Whose booking it is; there is none without a rider."""
+        """The id of the rider; every booking has one."""
         assert self.rider is not None
         return str(self.rider.id)

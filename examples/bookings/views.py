@@ -1,4 +1,4 @@
-"""What front ends read: each rider's bookings, and how many seats rides have left."""
+"""The views that front ends read: each rider's bookings, and the seats that are left."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["BookingStore", "BookingView", "RideStore", "RideView"]
 
 
 class BookingStore(Store):
-    """What the view of a booking is computed from."""
+    """The documents that the view of a booking is computed from."""
 
     booking = reference(Booking)
     ride = reference(Ride, source=lambda store: store.booking.ride)
@@ -22,12 +22,12 @@ class BookingView(ViewModel):
 
     @property
     def doc_ref(self) -> str:
-        """Below the rider, where nobody else may read."""
+        """The place below the rider, where nobody else may read."""
         return f"users/{self.booking.rider_id}/bookings/{self.booking.doc_id}"
 
     @property
     def booking(self) -> Booking:
-        """The view's root; there is no view without it."""
+        """The root of the view; every view has one."""
         booking = self.store.booking
         assert booking is not None
         return booking
@@ -39,12 +39,12 @@ class BookingView(ViewModel):
 
     @attrs.computed
     def state(self) -> str:
-        """``booked`` or ``cancelled``."""
+        """The state of the booking, ``booked`` or ``cancelled``."""
         return "cancelled" if self.booking.cancelled else "booked"
 
 
 class RideStore(Store):
-    """What the view of a ride is computed from."""
+    """The documents that the view of a ride is computed from."""
 
     ride = reference(Ride)
 
@@ -61,6 +61,6 @@ class RideView(ViewModel):
 
     @attrs.computed
     def free(self) -> int:
-        """How many seats are left."""
+        """The number of seats that are left."""
         assert self.store.ride is not None
         return self.store.ride.free

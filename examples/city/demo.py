@@ -1,4 +1,4 @@
-"""The demo: tells the story, and then goes on watching."""
+"""The demo: it runs the steps of the story, and then shows further changes."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _TIMEOUT_S = 15.0
 
 
 class _UnexpectedError(Exception):
-    """What was seen is not what the story says."""
+    """The observer saw something else than the story says."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the demo; its exit status."""
+    """Run the demo, and return its exit status."""
     options = _parse(arguments)
     terminal = Terminal()
     try:
@@ -59,7 +59,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 @contextmanager
 def _world(terminal: Terminal) -> Iterator[tuple[Boiler, Observer]]:
-    """Everything that runs: a Firestore, the application's mediators, another client."""
+    """Start everything: a Firestore, the application's mediators, another client."""
     terminal.heading("flask_boiler: cities, and views that stay true")
     with ExitStack() as stack:
         local = stack.enter_context(demo_firestore("city"))
@@ -101,7 +101,7 @@ def _tell(terminal: Terminal, boiler: Boiler, observer: Observer) -> None:
 
 
 def _take(step: Step, terminal: Terminal, observer: Observer) -> float:
-    """Take a step and wait for the view that it changes; how long that took, in ms."""
+    """Run a step, wait for the view that it changes, and return the time in ms."""
     started_s = time.perf_counter()
     step.act(observer)
     sighting = observer.next(timeout_s=_TIMEOUT_S)

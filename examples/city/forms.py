@@ -1,4 +1,4 @@
-"""What a front end writes: a form document, from which a city is made.
+"""The forms that a front end writes, from which cities are made.
 
 Creating ``users/uid1/cityForms/LA`` makes ``City/LA``, and with that ``cityView/LA``.
 """
@@ -25,7 +25,7 @@ __all__ = ["CityForm", "CityFormMediator", "FilledForm", "NewCityStore", "make_c
 
 
 class FilledForm(DomainModel):
-    """A form document, ``users/<uid>/cityForms/<city>``; front ends write it as they like."""
+    """The document of a form, ``users/<uid>/cityForms/<city>``, as front ends write it."""
 
     class Meta:
         collection_name = "cityForms"
@@ -33,13 +33,13 @@ class FilledForm(DomainModel):
 
 
 class NewCityStore(Store):
-    """What a form is about: a city that is not saved yet."""
+    """The store of a form: a city that is not saved yet."""
 
     city = reference(StandardCity)
 
 
 class CityForm(ViewModel):
-    """A new city as a user fills it in: each field that is set sets the city's."""
+    """A form for a new city: each field that is set sets a field of the city."""
 
     store: NewCityStore
 
@@ -49,7 +49,7 @@ class CityForm(ViewModel):
 
     @property
     def city(self) -> StandardCity:
-        """The new city, with which every form is made."""
+        """The new city of the form; every form has one."""
         city = self.store.city
         assert city is not None
         return city
@@ -68,10 +68,10 @@ class CityForm(ViewModel):
 
 
 class CityFormMediator(QueryMediator):
-    """Makes a city of every form; changing or deleting a form later changes no city."""
+    """A mediator that makes a city of every form; later changes of a form change no city."""
 
     class Protocol(ProtocolBase):
-        """A form is handled when it is there."""
+        """The handler for new forms."""
 
         @staticmethod
         def on_create(snapshot: Snapshot, mediator: QueryMediator) -> None:

@@ -1,4 +1,4 @@
-"""Cities and users, as the application knows them.
+"""The domain models: cities and users.
 
 All kinds of cities lie in the collection ``City``; ``obj_type`` says which kind each is.
 """
@@ -11,7 +11,7 @@ __all__ = ["City", "Municipality", "StandardCity", "User"]
 
 
 class City(DomainModel):
-    """A city; what all kinds of cities have in common."""
+    """A city; the base class of all kinds of cities."""
 
     city_name: Attr[str]
     country: Attr[str]
@@ -22,7 +22,7 @@ class City(DomainModel):
         collection_name = "City"
 
     def full_name(self) -> str:
-        """The name as one writes it on an envelope."""
+        """The name as it is written in an address."""
         return self.city_name
 
 
@@ -38,15 +38,15 @@ class StandardCity(City):
 
 
 class Municipality(City):
-    """A city that is a province by itself, like Beijing."""
+    """A city that is its own province, like Beijing."""
 
     def full_name(self) -> str:
-        """The name with what kind of place it is."""
+        """The name with the kind of place."""
         return f"{self.city_name} Municipality"
 
 
 class User(DomainModel):
-    """Somebody who may ask for cities, at ``users/<uid>``."""
+    """A user who may add cities, at ``users/<uid>``."""
 
     class Meta:
         collection_name = "users"

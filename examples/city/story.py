@@ -1,4 +1,4 @@
-"""The story that the demo tells: each step is a function, shown as it stands here and run."""
+"""The steps of the demo: each is a function, whose code is shown and run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["STORY", "Step"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: what is done, and what another client sees of it.
+    """A step: what is done, and what another client sees.
 
     :param view: the path of the view document that is concerned.
     :param kind: how it changes; ``None`` if it is not written at all.
@@ -32,12 +32,12 @@ class Step:
 
     @property
     def title(self) -> str:
-        """What happens, in a few words."""
+        """The title of the step, in a few words."""
         return inspect.cleandoc(self.act.__doc__ or "").removesuffix(".")
 
     @property
     def code(self) -> list[str]:
-        """The lines that do it."""
+        """The lines of code of the step."""
         lines, _ = inspect.getsourcelines(self.act)
         return textwrap.dedent("".join(lines[2:])).rstrip().splitlines()
 
@@ -58,18 +58,18 @@ def change_what_is_not_shown(client: Observer) -> None:
 
 
 def create_a_form(client: Observer) -> None:
-    """A front end creates a form: a city is made of it, and its view appears."""
+    """A front end writes a form: a city is made from it, and its view appears."""
     form = {"name": "Los Angeles", "state": "CA", "country": "USA"}
     client.create("users/uid1/cityForms/LA", form)
 
 
 def save_a_subclass(client: Observer) -> None:
-    """A city of another class is saved: it has its own way to say its name."""
+    """A city of another class is saved: it has a full name of another kind."""
     Municipality.new(doc_id="BJ", city_name="Beijing", country="China").save()
 
 
 def delete_a_city(client: Observer) -> None:
-    """A city is deleted: its view goes with it."""
+    """A city is deleted: its view is deleted, too."""
     City.get_or_raise("SF").delete()
 
 

@@ -1,4 +1,4 @@
-"""What a front end reads: one document for each city, at ``cityView/<id>``."""
+"""The views that a front end reads: one document for each city, at ``cityView/<id>``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["CityStore", "CityView"]
 
 
 class CityStore(Store):
-    """What the view of a city is computed from."""
+    """The documents that the view of a city is computed from."""
 
     city = reference(City)
 
 
 class CityView(ViewModel):
-    """A city as it is shown. It does not read the population, so that may change unnoticed."""
+    """A city as front ends see it. It does not read the population."""
 
     store: CityStore
 
@@ -24,14 +24,14 @@ class CityView(ViewModel):
 
     @property
     def city(self) -> City:
-        """The view's root; there is no view without it."""
+        """The root of the view; every view has one."""
         city = self.store.city
         assert city is not None
         return city
 
     @attrs.computed
     def name(self) -> str:
-        """The name with what belongs to it; each class of cities has its own way."""
+        """The full name; each class of cities has its own."""
         return self.city.full_name()
 
     country = attrs.through("city.country", import_enabled=False, doc="The country.")

@@ -1,1 +1,1 @@
-"""A meeting room: who attends is seen at once by everybody who takes part."""
+"""A meeting room: when a participant confirms, all others see it at once."""

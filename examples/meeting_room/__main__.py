@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> int:
-    """Run the demo; its exit status."""
+    """Run the demo, and return its exit status."""
     try:
         # Importing takes a second, in which Ctrl-C is to be as quiet as later.
         from examples.meeting_room.demo import run

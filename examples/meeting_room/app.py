@@ -1,4 +1,4 @@
-"""The application: its mediators, its routes, and the page that shows them at work."""
+"""The application: its mediators, its routes, and its page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PAGE = Path(__file__).with_name("page")
 
 
 class MeetingList(ListGet):
-    """The meetings; ``?status=in-session`` gives those that are running."""
+    """The list of meetings; ``?status=in-session`` gives those that are running."""
 
     filters = ("status",)
 

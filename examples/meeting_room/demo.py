@@ -1,4 +1,4 @@
-"""The demo: on a terminal it serves the page until Ctrl-C, otherwise it tells the story."""
+"""The demo: on a terminal it serves the page until Ctrl-C, otherwise it runs the story."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _TIMEOUT_S = 15.0
 
 
 class _UnexpectedError(Exception):
-    """What was seen is not what the story says."""
+    """A participant saw something else than the story says."""
 
 
 @dataclass(frozen=True, slots=True)
 class _World:
-    """What runs while the demo does."""
+    """Everything that runs during the demo."""
 
     terminal: Terminal
     boiler: Boiler
@@ -46,7 +46,7 @@ class _World:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the demo; its exit status."""
+    """Run the demo, and return its exit status."""
     options = _parse(arguments)
     terminal = Terminal()
     try:
@@ -83,7 +83,7 @@ def _port(text: str) -> int:
 
 @contextmanager
 def _world(terminal: Terminal, port: int) -> Iterator[_World]:
-    """Everything that runs: a Firestore, the mediators, the web server, another client."""
+    """Start everything: a Firestore, the mediators, the web server, another client."""
     terminal.heading("flask_boiler: a meeting room")
     with ExitStack() as stack:
         local = stack.enter_context(demo_firestore("meeting-room"))
@@ -144,7 +144,7 @@ def _tell(world: _World) -> None:
 
 
 def _take(world: _World, step: Step) -> Iterator[float]:
-    """Take a step and wait until everybody sees what they should; how long each took, in ms."""
+    """Run a step, wait until all participants see the result, and return the times in ms."""
     started_s = time.perf_counter()
     if isinstance(step.act, Request):
         _send(world, step.act)
@@ -166,7 +166,7 @@ def _take(world: _World, step: Step) -> Iterator[float]:
 
 
 def _show(world: _World, sighting: Sighting, *, right: str) -> None:
-    """What a participant notices: whether the meeting is running, and who attends."""
+    """Print what a participant sees: whether the meeting is running, and who attends."""
     told = "takes part no more"
     if sighting.fields:
         running = "in session" if sighting.fields["inSession"] else "closed"

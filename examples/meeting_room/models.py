@@ -1,4 +1,4 @@
-"""Users, locations, tickets and meetings, as the application knows them."""
+"""The domain models: users, locations, tickets and meetings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Status = Literal["not-started", "in-session", "closed"]
 
 
 class User(DomainModel):
-    """Somebody who takes part in meetings, at ``users/<uid>``."""
+    """A user who takes part in meetings, at ``users/<uid>``."""
 
     first_name: Attr[str]
     last_name: Attr[str]
@@ -24,12 +24,12 @@ class User(DomainModel):
 
     @property
     def display_name(self) -> str:
-        """The name as others see it."""
+        """The name that others see."""
         return f"{self.first_name} {self.last_name}"
 
 
 class Location(DomainModel):
-    """Where people meet."""
+    """A place where people meet."""
 
     latitude: Attr[float]
     longitude: Attr[float]
@@ -40,7 +40,7 @@ class Location(DomainModel):
 
 
 class Ticket(DomainModel):
-    """What a user is in one meeting, and whether they attend it."""
+    """The part of a user in one meeting, and whether they attend it."""
 
     role: Attr[str] = attrs.bproperty(default="Participant")
     user = attrs.relation(User)
@@ -51,7 +51,7 @@ class Ticket(DomainModel):
 
 
 class Meeting(DomainModel):
-    """A meeting: ``users`` are those who take part, ``tickets`` theirs by user id."""
+    """A meeting: ``users`` are its participants, ``tickets`` their tickets by user id."""
 
     location = attrs.relation(Location)
     users = attrs.relation(User, many=True, default_factory=list)

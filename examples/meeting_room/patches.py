@@ -1,4 +1,4 @@
-"""Changes that front ends propose by writing documents, without asking a server.
+"""The changes that front ends ask for by writing documents, without calling a server.
 
 A document in ``users/<uid>/MeetingSession_PATCH``, such as
 ``{"target_meeting_id": "planning", "inSession": false}``, is applied once, if that user takes part
@@ -16,7 +16,7 @@ __all__ = ["session_patches"]
 
 
 def session_patches() -> DocumentMediator:
-    """Applies what participants propose for their meetings."""
+    """The mediator that applies the patches of participants to their meetings."""
     return DocumentMediator(
         MeetingSession,
         mutation_cls=MeetingSessionMutation,
@@ -26,5 +26,5 @@ def session_patches() -> DocumentMediator:
 
 
 def _takes_part(patch: Patch, view: MeetingSession) -> bool:
-    """Whether the one who proposes it takes part; nobody else learns that there is a meeting."""
+    """Whether the user takes part; nobody else learns that the meeting exists."""
     return patch.placeholders["uid"] in {user.id for user in view.meeting.users}

@@ -1,4 +1,4 @@
-"""The application behind HTTP, in this process: for the demo and the tests."""
+"""A web server in this process, for the demo and the tests."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["serving"]
 
 class _Quiet(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:
-        """The demo shows what matters, and a request is not it."""
+        """Print nothing, because the demo prints what matters."""
 
 
 @contextmanager
 def serving(app: Flask, *, port: int = 0) -> Iterator[str]:
-    """Serve an application, and give its address, such as ``http://127.0.0.1:8000``.
+    """Serve an application, and yield its address, such as ``http://127.0.0.1:8000``.
 
     :param port: 0 takes one that is free.
     :raises OSError: the port is taken.

@@ -1,4 +1,4 @@
-"""A meeting, and what its participants do; the demo tells it and the tests begin with it."""
+"""A meeting, and what its participants do; the demo and the tests run it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PARTICIPANTS = ("ada", "bob")
 
 
 def save_a_meeting() -> None:
-    """A meeting that is running, two participants who do not attend yet, and a third person."""
+    """Save a running meeting, two participants who do not attend yet, and a third person."""
     with transaction():
         for uid, (first_name, last_name, organization, hearing_aid) in _PEOPLE.items():
             user = User.new(
@@ -51,7 +51,7 @@ def save_a_meeting() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request, and the status that it is answered with."""
+    """An HTTP request, and the status of its answer."""
 
     method: str
     path: str
@@ -69,7 +69,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What somebody does, and what others see of it.
+    """A step: what somebody does, and what the others see.
 
     :param seen: for each participant, what their copy of the meeting has then.
     """

@@ -1,4 +1,4 @@
-"""What front ends read and change: a meeting as its participants see it, a user, a ticket."""
+"""The views that front ends read and change: a meeting for its participants, a user, a ticket."""
 
 # mypy: disable-error-code="no-redef"
 # A setter is spelled like a property's, which mypy understands of properties alone.
@@ -22,7 +22,7 @@ __all__ = [
 
 
 class MeetingSessionStore(Store):
-    """A meeting with all that its participants see of it."""
+    """The documents that the view of a meeting is computed from."""
 
     meeting = reference(Meeting)
     users = reference(User, many=True, source=lambda store: store.meeting.users)
@@ -31,7 +31,7 @@ class MeetingSessionStore(Store):
 
 
 class MeetingSession(ViewModel):
-    """A meeting as each of its participants has it, at ``users/<uid>/MeetingSession/<meeting>``."""
+    """The view of a meeting, stored at ``users/<uid>/MeetingSession/<meeting>`` for each user."""
 
     store: MeetingSessionStore
 
@@ -40,14 +40,14 @@ class MeetingSession(ViewModel):
 
     @property
     def meeting(self) -> Meeting:
-        """The view's root; there is no view without it."""
+        """The root of the view; every view has one."""
         meeting = self.store.meeting
         assert meeting is not None
         return meeting
 
     @property
     def doc_refs(self) -> list[str]:
-        """One place for each participant; who is removed loses theirs."""
+        """The places of the view: one for each participant."""
         return [
             f"users/{user.id}/MeetingSession/{self.meeting.doc_id}" for user in self.meeting.users
         ]
@@ -75,22 +75,22 @@ class MeetingSession(ViewModel):
 
     @attrs.computed
     def latitude(self) -> float | None:
-        """Where the meeting is, in degrees north."""
+        """The latitude of the meeting, in degrees north."""
         return self.store.location.latitude if self.store.location else None
 
     @attrs.computed
     def longitude(self) -> float | None:
-        """Where the meeting is, in degrees east."""
+        """The longitude of the meeting, in degrees east."""
         return self.store.location.longitude if self.store.location else None
 
     @attrs.computed
     def address(self) -> str | None:
-        """Where the meeting is, in words."""
+        """The address of the meeting."""
         return self.store.location.address if self.store.location else None
 
     @attrs.computed
     def attending(self) -> list[dict[str, Any]]:
-        """Who attends, by user id; nobody before the meeting starts."""
+        """The participants who attend, by user id; none before the meeting starts."""
         return [
             {
                 "name": user.display_name,
@@ -102,12 +102,12 @@ class MeetingSession(ViewModel):
 
     @attrs.computed
     def num_hearing_aid_requested(self) -> int:
-        """How many of those who attend asked for a hearing aid."""
+        """The number of those who attend and asked for a hearing aid."""
         return sum(user.hearing_aid_requested for user in self._attendees())
 
     @add_participant.setter
     def add_participant(self, user_id: str) -> None:
-        """Have a user take part, with a ticket.
+        """Add a participant, with a ticket.
 
         :raises RefusedError: there is no such user, or they take part already.
         """
@@ -129,7 +129,7 @@ class MeetingSession(ViewModel):
 
 
 class UserStore(Store):
-    """A user, and the meetings that they take part in."""
+    """The documents that the view of a user is computed from."""
 
     user = reference(User)
     meetings = reference(
@@ -138,7 +138,7 @@ class UserStore(Store):
 
 
 class UserView(ViewModel):
-    """A user with their meetings, at ``userView/<uid>``."""
+    """The view of a user with their meetings, at ``userView/<uid>``."""
 
     store: UserStore
 
@@ -164,13 +164,13 @@ class UserView(ViewModel):
 
 
 class TicketStore(Store):
-    """A ticket."""
+    """The document that the view of a ticket is computed from."""
 
     ticket = reference(Ticket)
 
 
 class TicketView(ViewModel):
-    """A ticket, read and changed through REST alone."""
+    """The view of a ticket, which is only read and changed through REST."""
 
     store: TicketStore
 
@@ -183,14 +183,14 @@ class TicketView(ViewModel):
 
     @property
     def ticket(self) -> Ticket:
-        """The view's root; there is no view without it."""
+        """The root of the view; every view has one."""
         ticket = self.store.ticket
         assert ticket is not None
         return ticket
 
     @attrs.computed
     def user_id(self) -> str | None:
-        """Whose ticket it is."""
+        """The id of the user whose ticket it is."""
         return self.ticket.user.id if self.ticket.user else None
 
 
@@ -203,12 +203,12 @@ def _find_user(user_id: str) -> User | None:
 
 
 class MeetingSessionMutation(Mutation[MeetingSession]):
-    """Changes of meetings."""
+    """The changes of meetings."""
 
 
 class UserMutation(Mutation[UserView]):
-    """Changes of users."""
+    """The changes of users."""
 
 
 class TicketMutation(Mutation[TicketView]):
-    """Changes of tickets."""
+    """The changes of tickets."""

@@ -1,1 +1,1 @@
-"""A palette: colours and the rainbows that are made of them, over REST and WebSocket."""
+"""A palette: colours, and rainbows made of them, over REST and WebSocket."""

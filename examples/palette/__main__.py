@@ -11,7 +11,7 @@ from examples.signals import signals_handled
 
 
 def main() -> int:
-    """Serve; the exit status."""
+    """Serve the page until Ctrl-C, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m examples.palette", description=__doc__)
     parser.add_argument("--port", type=int, default=5000, help="0 takes one that is free")
     app = create_app()

@@ -1,4 +1,4 @@
-"""A plain Python client: prints a rainbow as JSON, a line for each change, until Ctrl-C.
+"""A client in Python: it prints a rainbow as JSON, one line for each change, until Ctrl-C.
 
 ::
 
@@ -18,7 +18,7 @@ NAMESPACE = "/palette"
 
 
 class Follower:
-    """Prints a rainbow and what becomes of it, over one connection after the other."""
+    """A client that prints a rainbow and its changes; it reconnects by itself."""
 
     def __init__(self, address: str, rainbow: str) -> None:
         self._address = address
@@ -59,7 +59,7 @@ class Follower:
 
 
 def main() -> int:
-    """Follow a rainbow; the exit status."""
+    """Follow a rainbow until Ctrl-C, and return the exit status."""
     address, rainbow = sys.argv[1:]
     follower = Follower(address, rainbow)
     with suppress(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Colours, and rainbows that name some of them in order."""
+"""The domain models: colours, and rainbows, which have a list of colours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Rainbow(DomainModel):
 
 
 def save_a_rainbow() -> None:
-    """Three colours and a rainbow of them."""
+    """Save three colours and a rainbow with them."""
     shades = {"red": "#d62728", "amber": "#ffb000", "violet": "#7b4fb5"}
     for name, shade in shades.items():
         Color.new(doc_id=name, name=name, shade=shade).save()

@@ -1,4 +1,4 @@
-"""What is shown of them: a rainbow with its colours, and each colour by itself."""
+"""The views: a rainbow with its colours, and each colour."""
 
 # A setter below its getter is the same attribute; type checkers take it for another.
 # mypy: disable-error-code="no-redef, union-attr"

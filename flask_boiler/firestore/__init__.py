@@ -1,1 +1,1 @@
-"""Firestore's own formats and calls: the codec, queries, orderings, and the datastore."""
+"""Firestore's formats and calls: the codec, queries, the order of values, and the datastore."""

@@ -1,4 +1,4 @@
-"""Calls that are waited for under the eyes of a :class:`~.reachability.Reachability`."""
+"""Calls to Firestore that a :class:`~.reachability.Reachability` observes while they wait."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _END = object()
 def answered(
     reachability: Reachability, method: Any, request: Any, *, metadata: Any, timeout: float
 ) -> Any:
-    """The answer to a call that has one.
+    """The answer to a call that has one answer.
 
     :raises grpc.RpcError: its status, or CANCELLED when nobody is to wait any more.
     """
@@ -38,7 +38,7 @@ def answered(
 def streamed(
     reachability: Reachability, method: Any, request: Any, *, metadata: Any, timeout: float
 ) -> Iterator[Any]:
-    """The answers to a call that has many, as they come.
+    """The answers to a call that has many, as they arrive.
 
     :raises grpc.RpcError: its status, or CANCELLED when nobody is to wait any more.
     """
@@ -55,7 +55,7 @@ def streamed(
 
 
 class ListenCall:
-    """A Listen stream that tells whether it is answered.
+    """A Listen stream that reports to the reachability whether it is answered.
 
     :param call: gRPC's own.
     """
@@ -97,12 +97,12 @@ class ListenCall:
         return getattr(self._call, name)
 
     def cancel(self) -> None:
-        """End it, from any thread."""
+        """End the stream; this may be called from any thread."""
         self._call.cancel()
 
 
 class _Cancelled(grpc.RpcError):
-    """Nobody is to wait for the answer any more."""
+    """The call was cancelled, and nobody waits for its answer any more."""
 
     @staticmethod
     def code() -> grpc.StatusCode:

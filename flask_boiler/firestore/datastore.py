@@ -37,7 +37,7 @@ _T = TypeVar("_T")
 
 
 class FirestoreDatastore:
-    """The :class:`~flask_boiler.ground.ports.Datastore` of a google client.
+    """A :class:`~flask_boiler.ground.ports.Datastore` on one of Google's clients.
 
     Shares the client's channel, so that a process has one connection. Reads are repeated while
     Firestore is unavailable, for at most a minute, or as long as
@@ -71,15 +71,15 @@ class FirestoreDatastore:
 
     @property
     def decoder(self) -> Codec:
-        """What decodes the documents of this database."""
+        """The codec of the documents in this database."""
         return self.codec
 
     def close(self) -> None:
-        """End what looks at whether Firestore answers; the connection is the client's."""
+        """End the reachability's thread; the connection belongs to the client, and stays open."""
         self.reachability.close()
 
     def _repeated(self, read: Callable[[float], _T], most_s: float | None = None) -> _T:
-        """Read again while Firestore is unavailable; at last, raise what the last attempt raised.
+        """Repeat a read while Firestore is unavailable; at last, raise the last error.
 
         :param read: is told how many seconds it may take.
         """
@@ -108,7 +108,7 @@ class FirestoreDatastore:
         mask: Sequence[str] | None = None,
         patience_s: float | None = None,
     ) -> dict[str, Snapshot]:
-        """A snapshot for each path, missing documents included.
+        """The snapshots by path, also of documents that do not exist.
 
         One request for up to 1,000 documents; more are split. Without ``transaction`` or
         ``read_time_ns``, each request reads at its own time.
@@ -160,7 +160,7 @@ class FirestoreDatastore:
         transaction: bytes | None = None,
         read_time_ns: int | None = None,
     ) -> Iterator[Snapshot]:
-        """The result in its order, streamed as it arrives.
+        """The documents of the result in its order, as they arrive.
 
         ``limit_to_last`` needs the whole result before its first document.
 
@@ -185,7 +185,7 @@ class FirestoreDatastore:
     def _open_query(
         self, target: QueryTarget, request: Any, timeout_s: float
     ) -> tuple[list[Any], Iterator[Any]]:
-        """The first response, if there is one, and the others as they arrive."""
+        """The first response, if there is one, and an iterator of the others."""
         with translated(f"running {target}"):
             responses = iter(self._query(request, metadata=self._metadata, timeout=timeout_s))
             return list(itertools.islice(responses, 1)), responses
@@ -198,7 +198,7 @@ class FirestoreDatastore:
         transaction: bytes | None = None,
         read_time_ns: int | None = None,
     ) -> dict[str, Any]:
-        """Aggregations by alias, each ``("count"|"sum"|"avg", field)``, in one request."""
+        """The results of aggregations by alias, each ``("count"|"sum"|"avg", field)``."""
         request = protocol.RunAggregationQueryRequest(parent=self._parent(target))
         query = request.structured_aggregation_query
         query.structured_query.MergeFromString(target.structured)
@@ -222,7 +222,7 @@ class FirestoreDatastore:
         return values
 
     def commit(self, writes: Sequence[Write], *, transaction: bytes | None = None) -> CommitResult:
-        """Apply all writes or none, once: a lost answer is reported, not repeated.
+        """Apply all writes, or none, once: if the answer is lost, that is reported.
 
         :raises ConflictError: a precondition does not hold, or the transaction lost.
         :raises DocumentNotFoundError: a document that must exist does not.
@@ -246,7 +246,7 @@ class FirestoreDatastore:
         )
 
     def begin(self, *, read_only: bool = False, read_time_ns: int | None = None) -> bytes:
-        """A new transaction's token; for ``read_only``, optionally as of a past time."""
+        """The token of a new transaction; a ``read_only`` one may be of a past time."""
         request = protocol.BeginTransactionRequest(database=self.database)
         if read_only:
             request.options.read_only.SetInParent()
@@ -262,7 +262,7 @@ class FirestoreDatastore:
         return bytes(current_patience().ask(begin).transaction)
 
     def rollback(self, transaction: bytes) -> None:
-        """Give a transaction up, releasing its locks."""
+        """End a transaction without a commit, and release its locks."""
         request = protocol.RollbackRequest(database=self.database, transaction=transaction)
 
         def roll_back(timeout_s: float) -> None:
@@ -276,11 +276,11 @@ class FirestoreDatastore:
         return ListenCall(self._listen(requests, metadata=self._metadata), self.reachability)
 
     def is_faultless(self, call: Any) -> bool:
-        """Whether the server of a stream that it has answered on says that it misses nothing."""
+        """Whether the server of an answered stream promises that it sends every change."""
         return any(name == protocol.FAULTLESS for name, _ in call.initial_metadata() or ())
 
     def refresh_credentials(self) -> None:
-        """Fetch a new access token now; nothing to do where none is used.
+        """Get a new access token now, if tokens are used.
 
         :raises UnavailableError: the token could not be fetched.
         """
@@ -307,7 +307,7 @@ def _serialize(message: Any) -> bytes:
 
 
 def _where(client: Any) -> str:
-    """Which Firestore it is, for people."""
+    """The address and project of a Firestore, for messages."""
     address = client._emulator_host or "firestore.googleapis.com"
     database = "" if client._database == "(default)" else f", database {client._database}"
     return f"{address} (project {client.project}{database})"

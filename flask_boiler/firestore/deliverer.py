@@ -1,4 +1,4 @@
-"""Who delivers an event: the OIDC token that Google signs for a service account.
+"""The check of who delivers an event: by the OIDC token that Google signs for a service account.
 
 Eventarc and Pub/Sub send it as ``Authorization: Bearer``, where the trigger names an account.
 """
@@ -37,7 +37,7 @@ _MAX_AGE = re.compile(r"\bmax-age=([0-9]{1,9})\b")
 
 
 class DelivererCheck:
-    """Lets in whoever proves to be one service account, asking for one audience.
+    """A check that lets in only one service account, with a token for one audience.
 
     Anybody can have Google sign a token for any audience, so that the account has to be named.
 
@@ -98,7 +98,7 @@ class DelivererCheck:
 
 
 class _Certificates:
-    """The certificates by key id, fetched when they are needed, and kept as long as they say."""
+    """Google's certificates by key id, fetched when needed, and kept as long as they are valid."""
 
     def __init__(self, url: str, clock: Callable[[], float]) -> None:
         self._url = url
@@ -110,7 +110,7 @@ class _Certificates:
         self._asked_at: float | None = None
 
     def with_key(self, key_id: str) -> Mapping[str, str]:
-        """The certificates; fetched anew if they are out of date, or there is none of this key.
+        """The certificates; they are fetched again if they are too old, or this key is missing.
 
         :raises UnavailableError: they cannot be fetched.
         """

@@ -1,4 +1,4 @@
-"""Vendor errors become the framework's own, here and nowhere else."""
+"""The translation of the vendor's errors into the framework's own, which happens only here."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _DOCUMENT = re.compile(r"/documents/([^\s\"']+)")
 
 @contextmanager
 def translated(what: str, *, writing: bool = False) -> Iterator[None]:
-    """Raise the framework's error for any gRPC error in the block.
+    """In the block, raise the framework's error for any gRPC error.
 
     :param what: what was tried, for the message.
     :param writing: the call may change data, so a lost answer leaves its outcome unknown.
@@ -58,12 +58,12 @@ def translated(what: str, *, writing: bool = False) -> Iterator[None]:
 
 
 def is_vendors(error: BoilerError) -> bool:
-    """Whether Firestore said so, rather than this package or an application."""
+    """Whether an error comes from Firestore, rather than from this package or an application."""
     return isinstance(error.__cause__, grpc.RpcError)
 
 
 def is_refusal(error: BaseException | None) -> bool:
-    """Whether Firestore said that it does not know who asks, or permits them nothing more.
+    """Whether Firestore refuses the client altogether: it is not known, or has no permissions.
 
     It may be so for everybody at present. A quota that is used up is of the same kind; what an
     application raises of that kind is not.

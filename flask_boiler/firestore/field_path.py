@@ -1,4 +1,4 @@
-"""Field paths in Firestore's own notation, as masks, filters and orders take them."""
+"""Field paths in Firestore's own notation, as in masks, filters and orders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ESCAPE = re.compile(r"\\(.)")
 
 
 def field_path(*names: str) -> str:
-    """The path that leads through these field names; unusual names are quoted.
+    """The path of these field names, one inside the other; unusual names are quoted.
 
     >>> field_path("address", "house number")
     'address.`house number`'
@@ -27,7 +27,7 @@ def field_path(*names: str) -> str:
 
 
 def read_field_path(path: str) -> tuple[str, ...]:
-    """The field names that a path leads through: the inverse of :func:`field_path`.
+    """The field names in a path: the inverse of :func:`field_path`.
 
     A name that is not quoted may have any characters but dots and backticks.
 

@@ -1,4 +1,4 @@
-"""Parts of a query's result, asked for by queries that are made from the whole one."""
+"""Queries for parts of a result, which are made from the query for the whole."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DESCENDING = protocol.StructuredQuery.DESCENDING
 
 
 def require_unbounded(target: QueryTarget) -> None:
-    """Check that a query asks for everything that fulfils its conditions.
+    """Check that a query finds all documents that meet its conditions.
 
     :raises QueryError: it has a limit, an offset or a position.
     """
@@ -42,14 +42,14 @@ def require_unbounded(target: QueryTarget) -> None:
 
 
 def bounded(target: QueryTarget, limit: int) -> QueryTarget:
-    """The first ``limit`` of the result."""
+    """The query for the first ``limit`` documents of the result."""
     structured = _structured(target)
     structured.limit.value = limit
     return _rebuilt(target, structured, f"the first {limit} of {target}")
 
 
 def page_of(target: QueryTarget, size: int) -> QueryTarget:
-    """The first ``size`` documents as the server sorts them, with what :func:`after` needs.
+    """The query for the first ``size`` documents in the server's order, ready for :func:`after`.
 
     Of the documents only what they are sorted by, and their names. A query with a limit has no
     more than that.
@@ -69,7 +69,7 @@ def page_of(target: QueryTarget, size: int) -> QueryTarget:
 
 
 def after(page: QueryTarget, last: Any, size: int) -> QueryTarget:
-    """What follows a page that is made by :func:`page_of`.
+    """The query for what follows a page that was made by :func:`page_of`.
 
     :param last: the page's last document, as it is stored.
     :param size: how many documents there may be at the most.
@@ -90,18 +90,18 @@ def after(page: QueryTarget, last: Any, size: int) -> QueryTarget:
 
 
 def with_document(target: QueryTarget, path: str, codec: Codec) -> QueryTarget:
-    """Of the result, the document at ``path``: it, or nothing."""
+    """The query for the document at ``path``, if it is in the result."""
     value = protocol.Value(reference_value=codec.name(path))
     return _narrowed(target, NAME, value, f"{path} in {target}")
 
 
 def with_value(target: QueryTarget, field: str, value: Any, codec: Codec) -> QueryTarget:
-    """Of the result, the documents with this value of a stored field; in no certain order."""
+    """The query for documents of the result with this value of a stored field, in any order."""
     return _narrowed(target, field, codec.encode_value(value), f"{field} = {value!r} in {target}")
 
 
 def below(target: QueryTarget, path: str) -> QueryTarget:
-    """Of the result, the documents below the one at ``path``; in no certain order.
+    """The query for documents of the result below the one at ``path``, in any order.
 
     For the query of a single collection, this is the whole result.
     """
@@ -114,7 +114,7 @@ def below(target: QueryTarget, path: str) -> QueryTarget:
 
 
 def may_find(target: QueryTarget, path: str) -> bool:
-    """Whether the document lies where the query looks."""
+    """Whether a document is in a collection that the query searches."""
     collection = collection_of(path)
     for source in _structured(target).from_:
         if source.all_descendants:

@@ -1,4 +1,4 @@
-"""Firestore's own value types, as google's client spells them, and how values compare."""
+"""Firestore's own types of values, as in Google's client, and how values are compared."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ _NUMBERS = (bool, int, float)
 
 
 def is_transform(value: Any) -> bool:
-    """Whether the server computes the value: ``Increment``, ``SERVER_TIMESTAMP`` and the like."""
+    """Whether the server computes the value, as for ``Increment`` and ``SERVER_TIMESTAMP``."""
     return isinstance(value, _TRANSFORMS)
 
 
 def contains_transform(value: Any) -> bool:
-    """Whether the server computes the value or a part of it."""
+    """Whether the value, or a part of it, is computed by the server."""
     if isinstance(value, Mapping):
         return any(contains_transform(item) for item in value.values())
     return is_transform(value)
 
 
 def copied(value: Any) -> Any:
-    """The value, with every ``dict`` and ``list`` in it made anew."""
+    """A copy of the value, with new ``dict`` and ``list`` objects."""
     if type(value) is dict:
         return {name: copied(item) for name, item in value.items()}
     if type(value) is list:
@@ -53,7 +53,7 @@ def copied(value: Any) -> Any:
 
 
 def same_value(one: Any, other: Any) -> bool:
-    """Whether Firestore stores both alike: ``1``, ``1.0`` and ``True`` are three values."""
+    """Whether Firestore stores both in the same way: ``1``, ``1.0`` and ``True`` all differ."""
     return _alike(one, other, _same_number)
 
 

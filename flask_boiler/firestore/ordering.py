@@ -37,7 +37,7 @@ Key = tuple[Any, ...]
 
 
 def value_key(value: Any) -> Key:
-    """A key that sorts as Firestore sorts the stored value."""
+    """A key that sorts in Firestore's order of the stored value."""
     return _KEYS[value.WhichOneof("value_type")](value)
 
 
@@ -97,7 +97,7 @@ _KEYS: dict[str | None, Callable[[Any], Key]] = {
 
 @lru_cache(maxsize=1024)
 def _runs_of(target: QueryTarget) -> tuple[tuple[bool, tuple[str, ...]], ...]:
-    """The criteria, joined where they have the same direction: whether it is descending."""
+    """The criteria, joined where they have the same direction, with whether it is descending."""
     orders = effective_orders(protocol.StructuredQuery.FromString(target.structured))
     return tuple(
         (descending, tuple(order.field for order in run))
@@ -106,7 +106,7 @@ def _runs_of(target: QueryTarget) -> tuple[tuple[bool, tuple[str, ...]], ...]:
 
 
 class ResultSorter:
-    """Sorts the results of one query, again and again; cheaply where little has changed.
+    """A sorter for the results of one query, which is quick if little has changed.
 
     May be used by several threads at once: what they remember of each other's results only
     saves work.
@@ -118,7 +118,7 @@ class ResultSorter:
         self._keys: dict[str, tuple[Snapshot, tuple[Key, ...]]] = {}
 
     def sort(self, snapshots: Collection[Snapshot]) -> list[Snapshot]:
-        """The documents of a result in the caller's order."""
+        """The documents of a result, in the order of the query."""
         if len(self._keys) > 2 * len(snapshots) + 100:
             self._keys = {}
         rows = [self._row(snapshot) for snapshot in snapshots]
@@ -140,7 +140,7 @@ class ResultSorter:
 
 
 def sort_snapshots(target: QueryTarget, snapshots: Collection[Snapshot]) -> list[Snapshot]:
-    """The documents of a query's result in the caller's order."""
+    """The documents of a query's result, in the order of the query."""
     return ResultSorter(target).sort(snapshots)
 
 

@@ -1,4 +1,4 @@
-"""How long somebody waits for a Firestore that does not answer.
+"""The limit of how long a caller waits for a Firestore that does not answer.
 
 Whoever works in the background can wait for long; whoever holds a client's request cannot. What
 counts is only the time in which Firestore is asked and gives no answer: it starts again with each
@@ -26,7 +26,7 @@ _COMMIT_SHARE = 0.75
 
 
 class Patience:
-    """What is left of somebody's waiting.
+    """The rest of the time that a caller waits for Firestore.
 
     :param most_s: how long they wait without any answer; ``None`` for the default, at each call.
     """
@@ -38,7 +38,7 @@ class Patience:
         self._silence_to_commits = _Silence()
 
     def ask(self, call: Callable[[float], _T], most_s: float | None = None) -> _T:
-        """What ``call`` gives, which is told how many seconds it may take at most.
+        """The result of ``call``, which gets the number of seconds that it may take.
 
         :param most_s: no longer than this in any case; by default as long as there is patience.
         :raises UnavailableError: there was no answer; or nobody was asked, as nothing is left.
@@ -50,7 +50,7 @@ class Patience:
             return call(left_s if most_s is None else min(most_s, left_s))
 
     def ask_to_commit(self, call: Callable[[float], _T]) -> _T:
-        """As ``ask``, with some time kept back to look what became of it."""
+        """The same for a commit: a part of the time is kept to find out its outcome."""
         if self._most_s is None:
             return call(DEFAULT_PATIENCE_S)
         left_s = _left(self._most_s, self._silence_to_commits)
@@ -59,14 +59,14 @@ class Patience:
 
 
 class _Silence:
-    """For how long somebody was asked since they last answered."""
+    """The time since Firestore last answered, while it was asked."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
     @contextmanager
     def measured(self) -> Iterator[None]:
-        """Ask in the block; what is raised is an answer, too, unless it says that there is none."""
+        """Measure a call in the block; an error is an answer, unless it says there was none."""
         began_s, seconds = time.monotonic(), 0.0
         try:
             yield
@@ -89,13 +89,13 @@ _UNBOUND = Patience()
 
 
 def current_patience() -> Patience:
-    """That of whoever runs here."""
+    """The patience of the code that runs here."""
     return _current.get(_UNBOUND)
 
 
 @contextmanager
 def waiting_at_most(seconds: float) -> Iterator[None]:
-    """Give up in the block when Firestore has not answered for so long: UnavailableError.
+    """In the block, raise UnavailableError when Firestore has not answered for this time.
 
     :param seconds: ``math.inf`` to wait for ever.
     """

@@ -76,12 +76,12 @@ FAULTLESS = "flask-boiler-listen-faultless"
 
 
 def nanoseconds(timestamp: Any) -> int:
-    """A protobuf ``Timestamp`` as nanoseconds since the epoch."""
+    """The nanoseconds since the epoch of a protobuf ``Timestamp``."""
     return int(timestamp.seconds * 1_000_000_000 + timestamp.nanos)
 
 
 def set_timestamp(timestamp: Any, time_ns: int) -> None:
-    """Fill a protobuf ``Timestamp`` from nanoseconds since the epoch."""
+    """Set a protobuf ``Timestamp`` to nanoseconds since the epoch."""
     timestamp.seconds, timestamp.nanos = divmod(time_ns, 1_000_000_000)
 
 
@@ -94,7 +94,7 @@ _ESCAPE = re.compile(r"\\(.)")
 
 @lru_cache(maxsize=4096)
 def field_names(path: str) -> tuple[str, ...]:
-    """The field names that a field path leads through, unquoted.
+    """The field names in a field path, without quotes.
 
     >>> field_names("address.`house number`")
     ('address', 'house number')
@@ -130,14 +130,14 @@ _NAME = "__name__"
 
 
 class Criterion(NamedTuple):
-    """One sort criterion of a query, written out or implied."""
+    """One criterion by which a query sorts, written or implied."""
 
     field: str
     descending: bool
 
 
 def effective_orders(structured: Any) -> list[Criterion]:
-    """All criteria a ``StructuredQuery`` sorts by, with those that Firestore adds itself.
+    """All criteria by which a ``StructuredQuery`` sorts, with those that Firestore adds.
 
     Fields compared by inequality come after the explicit ones, and the document's name comes
     last; both in the direction of the last explicit one.

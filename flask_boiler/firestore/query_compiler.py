@@ -1,4 +1,4 @@
-"""Queries as the server takes them: compiled from a ``QuerySpec``, or taken from google's."""
+"""Queries as the server takes them, compiled from a ``QuerySpec`` or from Google's queries."""
 
 from __future__ import annotations
 
@@ -59,15 +59,15 @@ _LISTS = frozenset({"in", "not-in", "array-contains-any"})
 
 @runtime_checkable
 class HasTargets(Protocol):
-    """A query of the framework's own."""
+    """A query of the framework, which knows its targets."""
 
     def targets(self, codec: Codec) -> list[QueryTarget]:
-        """What the server has to be asked to know the whole result."""
+        """The targets that together find the whole result."""
         ...
 
 
 def targets_of(query: Any, codec: Codec) -> list[QueryTarget]:
-    """What to listen to for a :class:`~flask_boiler.Query`, or for google's own.
+    """The targets of a :class:`~flask_boiler.Query`, or of one of Google's queries.
 
     :raises QueryError: it is neither, or cannot be listened to.
     """
@@ -77,7 +77,7 @@ def targets_of(query: Any, codec: Codec) -> list[QueryTarget]:
 
 
 def target_of(query: Any, codec: Codec) -> QueryTarget:
-    """The target of google's ``Query``, ``CollectionReference`` or ``CollectionGroup``.
+    """The target of Google's ``Query``, ``CollectionReference`` or ``CollectionGroup``.
 
     :raises QueryError: it is none of these, or cannot be listened to, or belongs to another
         database.
@@ -109,13 +109,13 @@ def _relative(parent: str, codec: Codec) -> str:
 
 
 def collection_ids(target: QueryTarget) -> list[str]:
-    """The ids of the collections that a query asks; an empty one stands for any."""
+    """The ids of the collections that a query searches; an empty id means any collection."""
     structured = protocol.StructuredQuery.FromString(target.structured)
     return [selector.collection_id for selector in structured.from_]
 
 
 def compile_query(spec: QuerySpec, codec: DocumentCodec) -> QueryTarget:
-    """The target that asks for exactly what the spec says.
+    """The target of a query spec.
 
     :raises QueryError: Firestore cannot answer it; or it can find nothing, which Firestore is not
         asked for.
@@ -136,13 +136,13 @@ def compile_query(spec: QuerySpec, codec: DocumentCodec) -> QueryTarget:
 
 @dataclass(frozen=True, slots=True)
 class _Name:
-    """A document, for the codec."""
+    """A document reference for the codec."""
 
     path: str
 
 
 class _Compiler:
-    """Fills one ``StructuredQuery``."""
+    """A compiler that fills one ``StructuredQuery``."""
 
     def __init__(self, spec: QuerySpec, codec: DocumentCodec) -> None:
         self._spec = spec
@@ -241,7 +241,7 @@ def _unary_operator(where: FieldFilter) -> Any | None:
 
 
 def _reverse(structured: Any) -> None:
-    """Turn the query around, so that its last results come first."""
+    """Reverse the orders of a query, so that its last results come first."""
     if not structured.order_by:
         raise QueryError("limit_to_last needs an order_by: without an order there is no last")
     for order in structured.order_by:
@@ -268,7 +268,7 @@ def _serialized(structured: Any) -> bytes:
 
 
 def describe(spec: QuerySpec) -> str:
-    """The query in words, for error messages.
+    """The text of a query for error messages.
 
     >>> describe(QuerySpec("City", where=FieldFilter("country", "==", "USA"), limit=3))
     "City where country == 'USA' limit 3"

@@ -1,4 +1,4 @@
-"""What Firestore can be asked: the rules that a query has to keep, checked before it is sent.
+"""The rules that a query has to keep so that Firestore can answer it, checked before it is sent.
 
 They are those that google's protocol documents and its emulator enforces. A *disjunction* is
 one of the alternatives of the filter's disjunctive normal form: ``in`` and
@@ -46,7 +46,7 @@ _INEQUALITIES = frozenset({"<", "<=", ">", ">=", "!=", "not-in"})
 
 
 def check(spec: QuerySpec) -> QuerySpec:
-    """The same query, if Firestore can answer it; empty lists, which it refuses, are resolved.
+    """The same query, if Firestore can answer it, without empty lists, which Firestore refuses.
 
     The filter of a query that can find nothing is :data:`NOTHING`: nobody has to be asked.
 
@@ -63,7 +63,7 @@ def check(spec: QuerySpec) -> QuerySpec:
 
 
 def conjunction(*filters: Filter | None) -> Filter | None:
-    """The filter that holds where all of these do; ``None`` if there are none."""
+    """The filter that holds if all of these hold; ``None`` if there are none."""
     parts: list[Filter] = []
     for part in filters:
         if isinstance(part, CompositeFilter) and part.op == "and":
@@ -74,7 +74,7 @@ def conjunction(*filters: Filter | None) -> Filter | None:
 
 
 def _resolved(where: Filter | None) -> Filter | None:
-    """The same filter without empty lists; ``None`` if it lets everything pass."""
+    """The same filter without empty lists; ``None`` if it always holds."""
     resolved = None if where is None else _without_empty(where)
     return None if resolved == _EVERYTHING else resolved
 
@@ -95,7 +95,7 @@ def _without_empty(where: Filter) -> Filter:
 
 
 def disjunctions(where: Filter | None) -> int:
-    """How many alternatives the filter has in disjunctive normal form."""
+    """The number of alternatives of the filter in disjunctive normal form."""
     if isinstance(where, FieldFilter):
         return len(where.value) if where.op in ("in", "array-contains-any") else 1
     if where is None:
@@ -105,12 +105,12 @@ def disjunctions(where: Filter | None) -> int:
 
 
 def has_not_in(where: Filter | None) -> bool:
-    """Whether a ``not-in`` is there, which allows no alternatives beside it."""
+    """Whether the filter contains a ``not-in``, which allows no alternatives beside it."""
     return any(part.op == "not-in" for part in _leaves(where))
 
 
 def full_orders(spec: QuerySpec) -> tuple[Order, ...]:
-    """The query's orders with those that Firestore adds itself, so that no two documents tie.
+    """The query's orders with those that Firestore adds, so that no two documents are equal.
 
     These are the fields compared by inequality, sorted, and the document's name, all in the
     direction of the last explicit order.
@@ -209,7 +209,7 @@ def _check_unequal_fields(leaves: list[FieldFilter]) -> None:
 
 
 def _array_clauses(where: Filter) -> int:
-    """The most array comparisons that any alternative has."""
+    """The greatest number of array comparisons in any alternative."""
     if isinstance(where, FieldFilter):
         return int(where.op in _ARRAYS)
     counts = [_array_clauses(part) for part in where.filters]

@@ -1,4 +1,4 @@
-"""Whether a Firestore answers, as the calls to it show; and the end of all waiting for it.
+"""The record of whether a Firestore answers, and the way to end all waiting for it.
 
 ::
 
@@ -53,7 +53,7 @@ _UNANSWERED = frozenset(
 
 
 class Reachability:
-    """What the calls to one Firestore show of it, and what can end them.
+    """The record of how the calls to one Firestore are answered, and the way to end them.
 
     :param where: for people: its address, and which database is meant.
     :param host: ``HOST:PORT`` of a local one, which may be knocked at; ``None`` for Google's.
@@ -97,24 +97,24 @@ class Reachability:
 
     @property
     def has_answered(self) -> bool:
-        """Whether there was any answer so far."""
+        """Whether Firestore has answered anything so far."""
         return self._answered_at > -math.inf
 
     @property
     def silent_s(self) -> float:
-        """For how long Firestore has answered nobody; 0 while it answers, or is not asked."""
+        """The seconds since Firestore has not answered; 0 while it answers or is not asked."""
         with self._lock:
             since = self._silent_since()
             return 0.0 if since is None else max(0.0, self._clock() - since)
 
     @property
     def is_silent(self) -> bool:
-        """Whether that is long enough to be told."""
+        """Whether Firestore has been silent long enough to report it."""
         return self.silent_s >= _TELL_AFTER_S
 
     @property
     def stream_silent_s(self) -> float | None:
-        """How long ago the Listen stream said something; ``None`` if none is open."""
+        """The seconds since the Listen stream said something; ``None`` if none is open."""
         heard_at = self._stream_heard_at
         return None if heard_at is None else max(0.0, self._clock() - heard_at)
 
@@ -122,7 +122,7 @@ class Reachability:
 
     @contextmanager
     def waiting(self, cancel: Callable[[], object]) -> Iterator[None]:
-        """Wait in the block for an answer.
+        """In the block, count as waiting for an answer.
 
         :param cancel: has the block end soon, whatever it waits for.
         :raises UnavailableError: no answers are waited for any more.
@@ -141,7 +141,7 @@ class Reachability:
             self.end(number)
 
     def begin(self, cancel: Callable[[], object]) -> int:
-        """Wait from now on; ``end`` is given what this returns.
+        """Begin to wait; pass the result to ``end``.
 
         :raises UnavailableError: no answers are waited for any more.
         """
@@ -153,7 +153,7 @@ class Reachability:
             return self._numbers
 
     def end(self, number: int, error: Any = None) -> None:
-        """There was an answer, or ``error``, which may be one."""
+        """End to wait, with an answer or with ``error``, which may be an answer, too."""
         with self._lock:
             self._waits.pop(number, None)
             if error is None or error.code() not in _UNANSWERED:
@@ -163,25 +163,25 @@ class Reachability:
                 self._note_failure(error.details() or error.code().name)
 
     def failed(self, cause: str) -> None:
-        """A call got no answer that nobody waited for at the time."""
+        """Note a call without an answer for which nobody was waiting."""
         with self._lock:
             if not self._given_up.is_set():
                 self._note_failure(cause)
                 self._watch()
 
     def heard(self) -> None:
-        """A Listen stream said something."""
+        """Note that a Listen stream said something."""
         self._answered_at = self._stream_heard_at = self._clock()
         if self._failing_since is not None:
             with self._lock:
                 self._failing_since = None
 
     def ended(self) -> None:
-        """The Listen stream is over."""
+        """Note that the Listen stream has ended."""
         self._stream_heard_at = None
 
     def pause(self, seconds: float) -> None:
-        """Wait before something is asked again.
+        """Wait before a call is repeated.
 
         :raises UnavailableError: no answers are waited for any more.
         """
@@ -192,7 +192,7 @@ class Reachability:
     # The end.
 
     def give_up(self) -> None:
-        """Cancel every call, and let no other begin until ``resume``."""
+        """Cancel all calls, and allow no new ones until ``resume``."""
         with self._lock:
             self._given_up.set()
             waits = [cancel for _, cancel in self._waits.values()]
@@ -200,13 +200,13 @@ class Reachability:
             cancel()
 
     def resume(self) -> None:
-        """Wait for answers again."""
+        """Allow calls again after ``give_up``."""
         with self._lock:
             self._given_up.clear()
 
     @contextmanager
     def ending(self, within_s: float) -> Iterator[None]:
-        """Finish in the block what is in hand, and give up when that is hopeless.
+        """In the block, finish what has begun, and give up when that is hopeless.
 
         That is when Firestore is silent, or the time is nearly over.
 
@@ -233,7 +233,7 @@ class Reachability:
     # What is made of it, on the thread.
 
     def check(self) -> bool:
-        """Tell what is to be told now, and give up if it is time; whether to look again."""
+        """Report what is due, and give up if it is time; true if it has to look again."""
         with self._lock:
             now = self._clock()
             since = self._silent_since()
@@ -260,13 +260,13 @@ class Reachability:
         return silent or now >= self._ends_at
 
     def _is_recent(self, now: float) -> bool:
-        """Whether something has happened that may have to be told of yet."""
+        """Whether something has happened that may have to be reported."""
         if self._told_silence is not None and self._failing_since is None:
             return True
         return now - max(self._failed_at, self._answered_at) < 2 * _TELL_AFTER_S
 
     def _words(self, now: float, since: float | None) -> tuple[str, float] | None:
-        """What is to be told: of which kind, and for how long there was silence."""
+        """The kind of report that is due, and the length of the silence."""
         if self._given_up.is_set():
             return None
         if since is None or (
@@ -343,7 +343,7 @@ class Reachability:
 
 
 def knock(host: str) -> str | None:
-    """What is wrong with who should listen at ``HOST:PORT``; nothing is asked of them."""
+    """The reason why nobody answers at ``HOST:PORT``, found by connecting, without any request."""
     try:
         with socket.create_connection(socket_address(host), timeout=_KNOCK_WITHIN_S):
             return "what listens there takes connections but does not answer"

@@ -1,4 +1,4 @@
-"""Firestore's events as CloudEvents carry them: which document changed, in which database."""
+"""Firestore's events as CloudEvents: which document has changed, in which database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _AUTHENTICATED = ".withAuthContext"
 
 @dataclass(frozen=True, slots=True)
 class DocumentEvent:
-    """A document was changed.
+    """An event that says that a document has changed.
 
     :param database: as resource name, ``projects/P/databases/D``.
     :param path: the document's.
@@ -35,7 +35,7 @@ class DocumentEvent:
 
 
 def document_event(attributes: Mapping[str, Any], data: Any) -> DocumentEvent:
-    """What a CloudEvent says; what the document contained is not looked at.
+    """The event in a CloudEvent; the content of the document is not used.
 
     :param attributes: the event's, by their lower-case names.
     :param data: the protobuf message or its JSON, as bytes, text or decoded.

@@ -1,4 +1,4 @@
-"""How long to wait before the stream is opened again; pure."""
+"""The waiting times before a stream is opened again; pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Backoff", "BackoffPolicy"]
 
 @dataclass(frozen=True, slots=True)
 class BackoffPolicy:
-    """The bounds of the waiting times.
+    """The shortest and the longest waiting time, and how they grow.
 
     :param jitter: each wait is longer or shorter by up to this share, so that many clients
         that lost a server together do not come back together.
@@ -23,7 +23,7 @@ class BackoffPolicy:
 
 
 class Backoff:
-    """Waiting times that grow until something succeeds.
+    """The waiting times, which grow until something succeeds.
 
     :param rng: gives numbers from 0 (inclusive) to 1, as ``random.random`` does.
     """
@@ -34,15 +34,15 @@ class Backoff:
         self._next_s = policy.initial_s
 
     def reset(self) -> None:
-        """Something succeeded: start over with the shortest wait."""
+        """Start again with the shortest waiting time, because something has succeeded."""
         self._next_s = self._policy.initial_s
 
     def exhaust(self) -> None:
-        """The server asked for relief, or will refuse again: wait the longest next time."""
+        """Use the longest waiting time next: the server asked for it, or will refuse again."""
         self._next_s = self._policy.maximum_s
 
     def next_delay_s(self) -> float:
-        """How long to wait now; the next wait is longer."""
+        """The waiting time in seconds; the next one is longer."""
         policy = self._policy
         delay_s = self._next_s * (1 + policy.jitter * (2 * self._rng() - 1))
         self._next_s = min(self._next_s * policy.factor, policy.maximum_s)

@@ -1,4 +1,4 @@
-"""The bloom filter that an existence filter may carry; pure.
+"""The bloom filter in an existence filter; pure.
 
 It holds the resource names of the documents that did not change since the resume token.
 Each name sets ``hash_count`` bits, found by double hashing: with the two halves of the
@@ -17,7 +17,7 @@ _MASK_64 = (1 << 64) - 1
 
 
 class BloomFilter:
-    """Tells for sure that a name is not in a set, or that it probably is.
+    """A set of names that can say for certain that a name is not in it.
 
     :param bits: the bitmap, the lowest bit of each byte first.
     :param padding: how many bits of the last byte are not used.
@@ -36,7 +36,7 @@ class BloomFilter:
 
     @classmethod
     def of(cls, message: Any) -> BloomFilter | None:
-        """The filter in a protobuf ``BloomFilter``; ``None`` if it holds none that is usable."""
+        """The filter in a protobuf ``BloomFilter``; ``None`` if that is not usable."""
         try:
             found = cls(message.bits.bitmap, message.bits.padding, message.hash_count)
         except ValueError:

@@ -1,4 +1,4 @@
-"""Delivers changes to one receiver, at its own pace."""
+"""The delivery of changes to one receiver, as fast as it takes them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ChangeDelivery:
         self.last_error: BaseException | None = None
 
     def start(self) -> None:
-        """Begin to deliver."""
+        """Start the thread that delivers."""
         name = f"flask-boiler-delivery-{getattr(self._on_change, '__qualname__', 'callback')}"
         self._thread = OwnThread(
             self._run,
@@ -63,7 +63,7 @@ class ChangeDelivery:
         rejected: Mapping[Target, TargetRejectedError] | None = None,
         held: Iterable[Target] = (),
     ) -> None:
-        """Deliver this, together with what is not delivered yet.
+        """Deliver a change, joined with those that are not delivered yet.
 
         :param held: targets that are newly held, so no longer rejected.
         """
@@ -83,12 +83,12 @@ class ChangeDelivery:
             change.rejected.update(rejected or {})
 
     def close(self) -> None:
-        """Deliver nothing any more; may be called from inside the callback."""
+        """Deliver no more changes; this may be called inside the callback."""
         self.end()
         self._on_close(self)
 
     def end(self) -> None:
-        """Deliver nothing any more, without telling anybody."""
+        """Deliver no more changes, and do not call ``on_close``."""
         with self._condition:
             self._closed = True
             self._waiting = None
@@ -96,11 +96,11 @@ class ChangeDelivery:
 
     @property
     def alive(self) -> bool:
-        """Whether its thread has not ended yet."""
+        """Whether the thread has not ended yet."""
         return self._thread is not None and self._thread.is_alive()
 
     def join(self) -> None:
-        """Wait until the thread is gone, unless this is it."""
+        """Wait for the thread to end, unless this is it."""
         if self._thread is not None:
             join(self._thread)
 

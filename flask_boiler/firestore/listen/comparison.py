@@ -1,4 +1,4 @@
-"""Compares what is known of targets with what is stored, a bounded part at a time.
+"""The comparison of what is known about targets with what is stored, in parts of limited size.
 
 A result of many documents is read page by page, each at a time of its own, while the target goes
 on changing. So a document is suspicious only if it is stored otherwise than it is known *and* is
@@ -35,20 +35,20 @@ class Comparison(Protocol):
         ...
 
     def begin(self, known: Known) -> None:
-        """Remember what is known before anything is read."""
+        """Note what is known, before anything is read."""
         ...
 
     def read(self, connection: Connection) -> bool:
-        """Read the next part; whether it was the last. May be repeated when it fails."""
+        """Read the next part; true if it was the last. After an error it may be repeated."""
         ...
 
     def suspects(self, known: Known) -> Suspects:
-        """The documents that are stored otherwise than they are known, once all is read."""
+        """The documents that differ from what is known, when all parts are read."""
         ...
 
 
 class Documents:
-    """Compares single documents, which are read together."""
+    """A comparison of single documents, which are read together."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self._paths = paths
@@ -81,7 +81,7 @@ class Documents:
 
 
 class Result:
-    """Compares the result of a query, which is read page by page.
+    """A comparison of a query's result, which is read page by page.
 
     :param page_size: in documents.
     """
@@ -128,7 +128,7 @@ class Result:
 
 
 def missed(suspects: Suspects, known: Known) -> list[Target]:
-    """The targets of which some suspect is still known as it was."""
+    """The targets in which some suspect is still known as it was."""
     found = []
     for target, before in suspects.items():
         now = known(target)
@@ -140,7 +140,7 @@ def missed(suspects: Suspects, known: Known) -> list[Target]:
 def _deviating(
     stored: UpdateTimes, before: UpdateTimes | None, now: UpdateTimes | None
 ) -> dict[str, int | None]:
-    """The documents that are stored otherwise than they are known, and how they are known.
+    """The documents that differ from what is known, with what is known of them.
 
     A target that is not current is no contradiction. One that was not current before is compared
     all the same: what is under way is looked at again.

@@ -1,4 +1,4 @@
-"""Cuts: all listened state at one read time, sharing what did not change.
+"""Cuts: the state of everything that is listened to, at one read time; they share what is equal.
 
 There is one copy of the newest state, in plain dictionaries. Each older version keeps an
 *undo*: the values that the next version replaced, and a link to that next version::
@@ -31,7 +31,7 @@ __all__ = ["CutLog", "ListenCut"]
 
 
 class _Members:
-    """The newest members of one query, for as long as it is held without interruption."""
+    """The newest members of one query, as long as it is held without interruption."""
 
     __slots__ = ("edition", "ordered", "snapshots", "sorter")
 
@@ -44,7 +44,7 @@ class _Members:
 
 
 class _Latest:
-    """The newest state; written by the log's owner alone."""
+    """The newest state; only the owner of the log writes it."""
 
     __slots__ = ("documents", "queries")
 
@@ -54,7 +54,7 @@ class _Latest:
 
 
 class _Undo:
-    """What one version replaced; ``None`` stands for what was not there.
+    """The state that one version replaced; ``None`` stands for what was not there.
 
     :param held: queries that were not held before, or by other members from here on.
     """
@@ -74,7 +74,7 @@ class _Undo:
 
 
 class _Version:
-    """A position in the log; ``undo`` is set once, when it stops being the newest."""
+    """A position in the log; ``undo`` is set once, when the version is replaced."""
 
     __slots__ = ("undo",)
 
@@ -89,7 +89,7 @@ class _Version:
 
 
 class ListenCut:
-    """The :class:`~flask_boiler.ground.ports.Cut` of the Listen client.
+    """A :class:`~flask_boiler.ground.ports.Cut` of the Listen client.
 
     Holding an old one also holds the values that were replaced since.
     """
@@ -102,7 +102,7 @@ class ListenCut:
         self._version = version
 
     def holds(self, target: Target) -> bool:
-        """Whether a document or a query is held; costs no more for a large result."""
+        """Whether the cut has a document or query; the size of the result does not matter."""
         if isinstance(target, str):
             return self.document(target) is not None
         held = target in self._latest.queries
@@ -112,7 +112,7 @@ class ListenCut:
         return held
 
     def document(self, path: str) -> Snapshot | None:
-        """A listened document, also one that does not exist; ``None`` if it is not held."""
+        """The snapshot of a document, also of one that does not exist; ``None`` if not held."""
         snapshot = self._latest.documents.get(path)
         for undo in self._version.undos():
             if path in undo.documents:
@@ -120,7 +120,7 @@ class ListenCut:
         return snapshot
 
     def member(self, target: QueryTarget, path: str) -> Snapshot | None:
-        """One document of a listened query's result; ``None`` if it is not in it."""
+        """The snapshot of one document of a query's result; ``None`` if it is not in the result."""
         snapshot = _member(self._latest.queries.get(target), path)
         for undo in self._version.undos():
             replaced = undo.members.get(target)
@@ -132,7 +132,7 @@ class ListenCut:
         return snapshot
 
     def query(self, target: QueryTarget) -> list[Snapshot] | None:
-        """A listened query's result in its order; ``None`` if it is not held."""
+        """The documents of a query's result, in its order; ``None`` if the query is not held."""
         members = self._latest.queries.get(target)
         edition = 0 if members is None else members.edition
         snapshots = None if members is None else members.snapshots.copy()
@@ -181,7 +181,7 @@ def _ordered(members: _Members, edition: int, snapshots: dict[str, Snapshot]) ->
 
 
 class CutLog:
-    """Makes cuts; has one owner at a time, while readers of its cuts need not care."""
+    """The maker of cuts; it has one owner at a time, and cuts can be read by anybody."""
 
     def __init__(self) -> None:
         self._latest = _Latest()

@@ -1,4 +1,4 @@
-"""Shares one stream between everything that listens, and hands out its cuts.
+"""The hub: it shares one stream among all listeners, and delivers its cuts.
 
 ::
 
@@ -53,7 +53,7 @@ _JOINING = ("joining",)
 
 @dataclass(frozen=True, slots=True)
 class HubStatistics:
-    """What the hub has done and holds.
+    """The numbers of what the hub has done and holds.
 
     :param streams_opened: streams so far; more than one means reconnects or idle closes.
     :param messages: responses received.
@@ -78,7 +78,7 @@ class HubStatistics:
 
 
 class Hub:
-    """The :class:`~flask_boiler.ground.ports.Feed` of a Firestore database.
+    """A :class:`~flask_boiler.ground.ports.Feed` of a Firestore database.
 
     One stream and two threads, plus one thread for each subscription, whatever is listened to.
     What the server refuses is reported once and tried again: when somebody else listens to
@@ -145,7 +145,7 @@ class Hub:
         return self._log.cut
 
     def listen(self, targets: Iterable[Target]) -> None:
-        """Hold these targets from a coming cut on; counted: each call needs its release.
+        """Hold these targets in coming cuts; each call needs its own ``release``.
 
         A target that is held already is not announced again.
         """
@@ -167,7 +167,7 @@ class Hub:
             self._update_demand()
 
     def release(self, targets: Iterable[Target]) -> None:
-        """Undo one ``listen`` for each target; the last one makes the server forget it.
+        """Undo one ``listen`` for each target; after the last one the server forgets the target.
 
         :raises ValueError: a target is released more often than it was listened to.
         """
@@ -192,7 +192,7 @@ class Hub:
             return self._verifier is not None and self._verifier.doubtful
 
     def refresh(self) -> None:
-        """Have the server raise a cut with a newer read time, even if nothing changes."""
+        """Have the server send a newer read time, even if nothing changes."""
         self._check_process()
         with self._lock:
             self._refreshes += 1
@@ -200,7 +200,7 @@ class Hub:
             self._update_demand()
 
     def subscribe(self, on_change: Callable[[CutChange], None]) -> ChangeDelivery:
-        """Call back on every new cut, on a thread of the subscription's own, one at a time.
+        """Call ``on_change`` for every new cut, one at a time, on the subscription's own thread.
 
         A receiver that is slow gets several cuts as one change, with the newest cut. What it
         raises is logged and counted against it alone.
@@ -233,7 +233,7 @@ class Hub:
         self._stream.start()
 
     def stop(self) -> None:
-        """End the stream and every delivery; returns when its threads are gone.
+        """End the stream and all deliveries, and return when their threads have ended.
 
         From inside a callback, it returns when all threads but the callback's own are gone.
         """
@@ -251,7 +251,7 @@ class Hub:
             delivery.join()
 
     def statistics(self) -> HubStatistics:
-        """What the hub has done and holds."""
+        """The numbers of what the hub has done and holds."""
         with self._lock:
             return HubStatistics(
                 streams_opened=self._streams_opened,
@@ -274,7 +274,7 @@ class Hub:
             )
 
     def _count_down(self, target: Target) -> bool:
-        """Take one listener off the count; whether it was the last."""
+        """Count one listener less; true if it was the last."""
         count = self._counts.get(target, 0)
         if not count:
             raise ValueError(f"{target} is released more often than it was listened to")
@@ -305,7 +305,7 @@ class Hub:
             self._outbox.put(requests)
 
     def _join(self, targets: Sequence[Target]) -> None:
-        """Ask for new targets, now or in a while."""
+        """Ask for new targets, now or a little later."""
         if self._outbox is None:
             for target in targets:
                 self._watch.listen(target)
@@ -336,7 +336,7 @@ class Hub:
     # What the stream calls: its listener.
 
     def opening(self, outbox: Outbox) -> None:
-        """A new stream begins: say what is listened to."""
+        """Begin a new stream: send what is listened to."""
         with self._lock:
             self._streams_opened += 1
             self._outbox = outbox
@@ -349,23 +349,23 @@ class Hub:
                 self._send_probe()
 
     def opened(self) -> None:
-        """The stream is under way: have it checked."""
+        """Have the stream checked from now on."""
         self._timekeeper.wake_by(self._clock())
 
     def greeted(self, *, faultless: bool) -> None:
-        """The server has answered, and said whether it misses nothing."""
+        """Note the server's first answer, and whether it promises to send every change."""
         with self._lock:
             self._is_faultless = faultless
 
     def received(self, response: Any) -> None:
-        """Take in what the server said."""
+        """Take in a message of the server."""
         with self._lock:
             self._messages += 1
             for event in self._watch.receive(response):
                 self._handle(event)
 
     def closed(self) -> None:
-        """Say nothing until a new stream begins."""
+        """Send nothing until a new stream begins."""
         with self._lock:
             self._outbox = None
             self._watch.close()
@@ -373,12 +373,12 @@ class Hub:
                 self._watch.listen(target)
 
     def refused(self, cause: str) -> None:
-        """Nothing can be listened to: report all targets as rejected."""
+        """Report all targets as rejected, because nothing can be listened to."""
         with self._lock:
             self._reject({target: cause for target in self._watch.forget()})
 
     def probe(self) -> None:
-        """Say something that the server must respond to."""
+        """Send something that the server must answer."""
         with self._lock:
             self._send_probe()
 
@@ -423,7 +423,7 @@ class Hub:
             self._agenda.cancel(target)
 
     def _lose_patience(self) -> None:
-        """Let those go that keep all others waiting for too long."""
+        """Stop holding the targets that keep all others waiting for too long."""
         now = self._clock()
         if self._behind_since is None:
             self._behind_since = now
@@ -467,11 +467,11 @@ class Hub:
 
     @property
     def refused_s(self) -> float:
-        """For how long the server has let nobody listen; 0 while it does."""
+        """The time in seconds since the server refuses all listening; 0 while it does not."""
         return self._stream.refused_s
 
     def broken(self, error: BaseException) -> None:
-        """A thread has ended by a fault of the framework's."""
+        """Note that a thread has ended by a mistake in the framework."""
         self.on_fault(error)
 
     # What is done later, on the timekeeper's thread.
@@ -495,7 +495,7 @@ class Hub:
             return min(checked_at, self._agenda.next_at())
 
     def do_later(self, name: object, after_s: float, task: Callable[[], None]) -> None:
-        """Do this once, in place of what was planned under the same name."""
+        """Do this once at a later time, in place of what was planned under the same name."""
         at = self._clock() + after_s
         self._agenda.schedule(name, at, task)
         self._timekeeper.wake_by(at)
@@ -515,6 +515,6 @@ class Hub:
         return self._watch.update_times(target)
 
     def listen_again(self, target: Target) -> None:
-        """What is known of the target is wrong."""
+        """Listen to the target again, because what is known about it is wrong."""
         self._mismatches += 1
         self._send(self._watch.relisten(target))

@@ -1,4 +1,4 @@
-"""When new targets may join a stream: not while it has yet to deal with many that came before.
+"""The rule when new targets are asked for: not before the server has answered many earlier ones.
 
 A server says a marker when it has dealt with what it was asked. Whoever asks for more and more
 before that has it say none, or say what is long past, and everybody who listens waits for the
@@ -23,7 +23,7 @@ _SOON_S = 0.1
 
 
 class Joining:
-    """Which targets wait to be asked for; not thread-safe.
+    """The targets that wait to be asked for; not thread-safe.
 
     :param unanswered: how many targets the server was asked for, and has yet to tell or to remove.
     :param within_s: how long a target waits at the most.
@@ -39,34 +39,34 @@ class Joining:
         self._owing_since = math.inf
 
     def ask(self, targets: Sequence[Target], now: float) -> list[Target]:
-        """The targets to ask for now; the others wait."""
+        """The targets to ask for now, of these new ones; the others wait."""
         if targets and not self._waiting:
             self._waiting_since = now
         self._waiting.update(dict.fromkeys(targets))
         return self._take(now) if self._is_open(now) else []
 
     def leave(self, target: Target) -> None:
-        """Have a target wait no more: nobody wants it."""
+        """Remove a target from those that wait, because nobody needs it any more."""
         self._waiting.pop(target, None)
 
     def marked(self, now: float) -> list[Target]:
-        """The targets to ask for now that a marker came."""
+        """The targets to ask for after a marker has come."""
         self._owing_since = math.inf
         return self._take(now) if self._is_open(now) else []
 
     def restart(self) -> list[Target]:
-        """The targets that waited; a new stream begins, on which all are asked for."""
+        """The targets that were waiting: a new stream asks for all of them."""
         taken = self._take(math.inf)
         self._owing_since = math.inf
         return taken
 
     @property
     def due_at(self) -> float:
-        """When those that wait have waited for long enough; infinite if none waits."""
+        """The time at which the waiting targets have waited long enough; infinite if none waits."""
         return self._waiting_since + self._within_s if self._waiting else math.inf
 
     def due(self, now: float) -> list[Target]:
-        """The targets that have waited for long enough: ask for them now."""
+        """The targets that have waited long enough, and are to be asked for now."""
         return self._take(now) if now >= self.due_at else []
 
     def _is_open(self, now: float) -> bool:

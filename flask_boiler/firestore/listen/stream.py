@@ -1,4 +1,4 @@
-"""The one Listen stream of a process and database: all the input and output there is.
+"""The Listen stream of a process and database: all input and output is here.
 
 ::
 
@@ -74,7 +74,7 @@ _REFUSALS = frozenset(
 
 
 class Connection(Protocol):
-    """What the Listen client needs of a Firestore database."""
+    """The part of a Firestore database that the Listen client uses."""
 
     @property
     def database(self) -> str:
@@ -83,7 +83,7 @@ class Connection(Protocol):
 
     @property
     def decoder(self) -> Decoder:
-        """What decodes the documents of this database."""
+        """The codec of the documents in this database."""
         ...
 
     def listen(self, requests: Iterator[Any]) -> Any:
@@ -91,7 +91,7 @@ class Connection(Protocol):
         ...
 
     def is_faultless(self, call: Any) -> bool:
-        """Whether the server of a stream that it has answered on says that it misses nothing."""
+        """Whether the server of an answered stream promises that it sends every change."""
         ...
 
     def refresh_credentials(self) -> None:
@@ -99,7 +99,7 @@ class Connection(Protocol):
         ...
 
     def get(self, paths: Iterable[str], *, mask: tuple[str, ...]) -> dict[str, Snapshot]:
-        """Read documents, of their fields only ``mask``."""
+        """Read documents, only the fields in ``mask``."""
         ...
 
     def run_query(self, target: QueryTarget) -> Iterator[Snapshot]:
@@ -108,51 +108,51 @@ class Connection(Protocol):
 
 
 class StreamListener(Protocol):
-    """The listener that a stream is for. Called on the stream's thread, except for ``probe``."""
+    """The listener of a stream. Its methods run on the stream's thread, except for ``probe``."""
 
     def opening(self, outbox: Outbox) -> None:
-        """A new stream begins: put what it shall say first, and later what else there is."""
+        """Begin a new stream: put the requests that it sends first into the outbox."""
         ...
 
     def opened(self) -> None:
-        """The stream is under way, and wants to be checked."""
+        """Have the stream checked from now on."""
         ...
 
     def greeted(self, *, faultless: bool) -> None:
-        """The server has answered for the first time; what it says of itself.
+        """Note the server's first answer, and what it says about itself.
 
         :param faultless: no commit is ever missed by a target, however they race.
         """
         ...
 
     def received(self, response: Any) -> None:
-        """The server said something."""
+        """Take in a message of the server."""
         ...
 
     def closed(self) -> None:
-        """The stream has ended; its outbox reaches nobody any more."""
+        """Put nothing more into the outbox, because the stream has ended."""
         ...
 
     def refused(self, cause: str) -> None:
-        """The server does not want to speak with us at all."""
+        """Note that the server refuses the stream altogether."""
         ...
 
     def broken(self, error: BaseException) -> None:
-        """A thread has ended by a fault of the framework's."""
+        """Note that a thread has ended by a mistake in the framework."""
         ...
 
     def probe(self) -> None:
-        """Say something that the server must respond to."""
+        """Send something that the server must answer."""
         ...
 
     def awaits_answer(self) -> bool:
-        """Whether the server has yet to say what it was asked."""
+        """Whether the server has not answered everything that it was asked."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class StreamPolicy:
-    """When the stream is opened, closed and doubted.
+    """The times after which a stream is opened, closed and probed.
 
     :param healthy_after_s: a stream that was open for this long is opened again at once.
     :param idle_after_s: how long a stream that nobody needs is kept.
@@ -178,18 +178,18 @@ class StreamPolicy:
 
 
 class Outbox:
-    """What a stream has yet to say, in order; iterating waits for more until it is closed."""
+    """The requests that a stream has yet to send; iterating waits for more until it is closed."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[Any] = SimpleQueue()
 
     def put(self, requests: Iterable[Any]) -> None:
-        """Say this, after what was put before."""
+        """Add a request, after those that were added before."""
         for request in requests:
             self._queue.put(request)
 
     def close(self) -> None:
-        """There is nothing more to say."""
+        """Say that no more requests will come."""
         self._queue.put(None)
 
     def __iter__(self) -> Iterator[Any]:
@@ -197,7 +197,7 @@ class Outbox:
 
 
 class Stream:
-    """Keeps one Listen stream open while there is demand for it, whatever happens to it."""
+    """A Listen stream that stays open while it is needed, and is opened again when it breaks."""
 
     def __init__(
         self,
@@ -228,12 +228,12 @@ class Stream:
 
     @property
     def refused_s(self) -> float:
-        """For how long the server has not let us in; 0 while it does."""
+        """The time in seconds since the server refuses the stream; 0 while it does not."""
         since = self._refused_since
         return 0.0 if since is None else self._clock() - since
 
     def start(self) -> None:
-        """Open a stream as soon as there is demand."""
+        """Open a stream as soon as one is needed."""
         self._thread = OwnThread(
             self._run,
             name="flask-boiler-listen",
@@ -243,7 +243,7 @@ class Stream:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the stream; returns when its thread is gone, unless it is called on it."""
+        """End the stream, and return when its thread has ended, unless this is it."""
         with self._condition:
             self._stopping = True
             self._cancel()
@@ -252,7 +252,7 @@ class Stream:
             join(self._thread)
 
     def demand(self, demanded: bool) -> None:
-        """Tell whether anybody needs the stream."""
+        """Say whether anybody needs the stream."""
         with self._condition:
             if self._demanded and not demanded:
                 self._idle_since = self._clock()
@@ -260,12 +260,12 @@ class Stream:
             self._condition.notify_all()
 
     def restart(self) -> None:
-        """Give up the present stream for a new one."""
+        """Replace the present stream by a new one."""
         with self._condition:
             self._cancel()
 
     def check(self, now: float) -> float:
-        """Close the stream if it is idle, probe or restart it if it is silent.
+        """Close the stream if it is idle; probe or restart it if it is silent.
 
         :returns: when to check again.
         """
@@ -286,7 +286,7 @@ class Stream:
         return min(idle_at, due)
 
     def _check_silence(self, now: float) -> float | None:
-        """When to look again; ``None`` if it is time for a probe."""
+        """The time of the next check; ``None`` if a probe is due."""
         if self._probed_at is not None and self._heard_at > self._probed_at:
             self._probed_at = None
         if self._probed_at is None:
@@ -303,7 +303,7 @@ class Stream:
         return math.inf
 
     def _silent_at(self) -> float:
-        """When silence will have lasted for too long."""
+        """The time at which the silence will have lasted too long."""
         silent_at = self._heard_at + self._policy.silent_after_s
         if self._owing_since is None:
             return silent_at
@@ -336,7 +336,7 @@ class Stream:
                 self._condition.wait(left_s)
 
     def _converse(self) -> _Ending:
-        """Open a stream and listen to it until it ends."""
+        """Open a stream, and listen to it until it ends."""
         outbox = Outbox()
         try:
             self._listener.opening(outbox)
@@ -399,7 +399,7 @@ class Stream:
             _logger.info("the Listen stream ended and is opened again: %s", ending)
 
     def _is_refused_for_good(self, ending: _Ending) -> bool:
-        """Whether the listener is to be told, rather than to wait for better times."""
+        """Whether the listener must be told, because waiting will not help."""
         lasts = self.refused_s >= self._policy.refused_after_s
         # Who was never let in may be set up wrongly.
         return lasts or (ending.is_final and not self._was_let_in)
@@ -414,7 +414,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
-    """Why a stream ended."""
+    """The reason why a stream ended."""
 
     code: grpc.StatusCode
     details: str
@@ -425,7 +425,7 @@ class _Ending:
 
     @property
     def is_final(self) -> bool:
-        """Whether trying again soon is pointless."""
+        """Whether another attempt soon would be useless."""
         return self.code not in _RETRIED
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Finds targets that went wrong while they were added; for Google's emulator only.
+"""The search for targets that went wrong while they were added; for Google's emulator only.
 
 A commit that races the adding of a target may be missed there: the target becomes current
 with the old value and stays silent. So what is stored is read once after a target became
@@ -54,10 +54,10 @@ _TURN_S = 0.2
 
 
 class Listeners(Protocol):
-    """What the verifier needs of the hub; all of it is called with the lock held."""
+    """The part of the hub that the verifier uses; all of it is called with the lock held."""
 
     def is_listened_to(self, target: Target) -> bool:
-        """Whether anybody still cares."""
+        """Whether anybody still listens to the target."""
         ...
 
     def known_update_times(self, target: Target) -> UpdateTimes | None:
@@ -65,7 +65,7 @@ class Listeners(Protocol):
         ...
 
     def listen_again(self, target: Target) -> None:
-        """What is known of the target is wrong."""
+        """Listen to the target again, because what is known about it is wrong."""
         ...
 
     def do_later(self, name: object, after_s: float, task: Callable[[], None]) -> None:
@@ -74,7 +74,7 @@ class Listeners(Protocol):
 
 
 class Verifier:
-    """Compares targets that have caught up with what is stored, a little later.
+    """A comparison of targets that have caught up with what is stored, a little later.
 
     Its methods are called with the lock held; its own work takes the lock when it needs it.
     """
@@ -100,25 +100,25 @@ class Verifier:
 
     @property
     def doubtful(self) -> bool:
-        """Whether any target is still to be compared, or to be mended."""
+        """Whether any target is still to be compared or corrected."""
         return bool(self._waiting or self._comparisons or self._doubts or self._missed)
 
     def note_caught_up(self, targets: Sequence[Target]) -> None:
-        """These targets have caught up: compare them soon."""
+        """Plan to compare these targets soon, because they have caught up."""
         self._missed.difference_update(targets)
         if not self._waiting and not self._comparisons:
             self._compare_after(_COMPARE_AFTER_S)
         self._waiting.update(dict.fromkeys(targets))
 
     def forget(self, targets: Collection[Target]) -> None:
-        """Nobody waits for these targets any more."""
+        """Do not compare these targets, because nobody needs them any more."""
         self._missed.difference_update(targets)
 
     def _compare_after(self, after_s: float) -> None:
         self._listeners.do_later(_COMPARING, after_s, self._compare)
 
     def _compare(self) -> None:
-        """Compare for a while, and have the rest compared after a pause."""
+        """Compare for a while, and plan the rest for after a pause."""
         began_s = self._clock()
         pause_s = _COMPARE_AGAIN_AFTER_S
         try:
@@ -134,7 +134,7 @@ class Verifier:
                     self._compare_after(pause_s)
 
     def _next(self) -> Comparison | None:
-        """The next comparison of which a part is to be read."""
+        """The next comparison of which a part has to be read."""
         with self._lock:
             self._begin_those_that_wait()
             while self._comparisons:
@@ -164,7 +164,7 @@ class Verifier:
         self._comparisons.extend(made)
 
     def _read_part(self, comparison: Comparison) -> bool:
-        """Read a part, and look at what differs after the last; whether there was an answer."""
+        """Read a part, and after the last one look at what differs; true if there was an answer."""
         is_over = True
         is_read = False
         try:

@@ -1,4 +1,4 @@
-"""What the messages of a Listen stream mean: a pure state machine.
+"""The meaning of the messages of a Listen stream, as a pure state machine.
 
 Messages go in; what they come to goes out: changes that are consistent at one read time,
 targets that the server refused, targets to listen to anew. No I/O, no threads, no clock.
@@ -66,7 +66,7 @@ _ANSWERS = (protocol.TargetChange.CURRENT, protocol.TargetChange.REMOVE)
 
 
 class Watch:
-    """All targets of one database, and what the stream has said about them.
+    """All targets of one database, with what the stream has said about them.
 
     :param database: the resource name, ``projects/P/databases/D``.
     :param decoder: what the snapshots decode their documents with.
@@ -110,12 +110,12 @@ class Watch:
     # Requests: what to send, and for which targets the answers are ours.
 
     def listen(self, target: Target) -> Any:
-        """Begin to listen; the request to send."""
+        """The request to send to begin to listen to a target."""
         watched = self._targets[target] = WatchedTarget(target)
         return self._request(watched, b"")
 
     def release(self, target: Target) -> Any | None:
-        """Forget a target; the request to send, or ``None`` if the server knows nothing of it."""
+        """The request to send to forget a target; ``None`` if the server does not know it."""
         watched = self._targets.pop(target, None)
         if watched is None:
             return None
@@ -124,7 +124,7 @@ class Watch:
         return self._removal(watched)
 
     def relisten(self, target: Target) -> list[Any]:
-        """Listen again under a fresh id, without a token; the requests to send.
+        """The requests to send to listen again under a new id, without a token.
 
         A target that was held stays so: what it has now is compared with what it had.
         """
@@ -136,23 +136,23 @@ class Watch:
         return [addition] if removal is None else [removal, addition]
 
     def probe(self) -> Any:
-        """Ask for a sign of life and a newer marker; the request to send."""
+        """The request to send to get an answer and a newer marker."""
         return self._request(WatchedTarget(PROBE_PATH, probe=True), b"")
 
     def restart(self) -> list[Any]:
-        """A new stream begins: what was not raised is void; the requests that open it."""
+        """The requests that open a new stream; what was not raised before is dropped."""
         self._by_id.clear()
         self._unanswered.clear()
         self._ripe.clear()
         return [self._resume(watched) for watched in self._targets.values()]
 
     def close(self) -> None:
-        """The stream is gone: messages that may still be under way mean nothing."""
+        """Ignore all messages that may still arrive, because the stream has ended."""
         self._by_id.clear()
         self._unanswered.clear()
 
     def forget(self) -> list[Target]:
-        """Nothing is held any more; what was wanted, held or not."""
+        """The targets that were listened to; none of them is held any more."""
         self._by_id.clear()
         self._ripe.clear()
         self._behind.clear()
@@ -161,7 +161,7 @@ class Watch:
         return list(self._targets)
 
     def update_times(self, target: Target) -> dict[str, int] | None:
-        """When the documents of a target last changed, with what is pending.
+        """The update times of a target's documents, with what is pending.
 
         :returns: ``None`` if the target has not caught up.
         """
@@ -172,7 +172,7 @@ class Watch:
 
     @property
     def unanswered(self) -> int:
-        """How many targets the server has yet to deal with, also those that went since."""
+        """The number of targets that the server has not answered, also of released ones."""
         return len(self._unanswered)
 
     def is_behind(self) -> bool:
@@ -180,7 +180,7 @@ class Watch:
         return any(not watched.current for watched in self._by_id.values())
 
     def leave_behind(self) -> list[Target]:
-        """Hold those no more that have not caught up again, so that the others can be raised."""
+        """The targets that have not caught up; they are held no more, and block no others."""
         left = list(self._behind)
         self._behind.clear()
         for watched in left:
@@ -197,7 +197,7 @@ class Watch:
         return self._request(watched, token)
 
     def _abandon(self, watched: WatchedTarget) -> Any | None:
-        """Believe nothing that was said of the target, and no token for it, until it is held."""
+        """Drop what is not raised of the target, and its token; the request that removes it."""
         watched.presume_gone()
         watched.token, watched.token_turn = b"", self._turn + 1
         self._ripe.discard(watched)
@@ -239,7 +239,7 @@ class Watch:
     # Messages: what the server says.
 
     def receive(self, response: Any) -> Sequence[Event]:
-        """Take in one ``ListenResponse``; what it comes to, mostly nothing."""
+        """The events that follow from one ``ListenResponse``; mostly there are none."""
         kind = response.WhichOneof("response_type")
         handler = self._handlers.get(kind)
         # A kind of message that does not exist yet can only be meant for newer clients.
@@ -312,7 +312,7 @@ class Watch:
         return self._mismatched(watched)
 
     def _dropped_strangers(self, watched: WatchedTarget, found: Any) -> bool:
-        """Drop what the bloom filter does not know; whether that explains the count."""
+        """Drop the documents that the bloom filter lacks, if the count is right then."""
         if not found.HasField("unchanged_names"):
             return False
         bloom = BloomFilter.of(found.unchanged_names)

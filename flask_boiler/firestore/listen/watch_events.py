@@ -1,4 +1,4 @@
-"""What the messages of a Listen stream come to."""
+"""The events that follow from the messages of a Listen stream."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Answered", "Event", "HeldBack", "Mismatched", "Raised", "Refused"]
 
 @dataclass(slots=True)
 class Raised:
-    """Everything held is consistent at a read time, and this is what differs from before.
+    """The changes since the last raise; everything that is held is consistent at its read time.
 
     :param documents: documents that changed, or are newly held.
     :param queries: by query, the members that changed, entered, or (``None``) left; a query
@@ -32,7 +32,7 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The server does not serve this target; it is not held any more."""
+    """The server does not serve this target, so it is held no more."""
 
     target: Target
     cause: str
@@ -40,7 +40,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Mismatched:
-    """What is known of this target is not what the server has: listen to it again.
+    """The server has other documents for this target than are known: listen to it again.
 
     :param times: how often in a row, without a raise in between.
     :param removal: the request that ends the listening that went wrong, unless it has ended.
@@ -53,14 +53,14 @@ class Mismatched:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The server responded to a probe, so it is there; send the request to end the probe."""
+    """The server has answered a probe: send the request that ends the probe."""
 
     request: Any
 
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """Nothing was raised, because a target that was held before has not caught up again."""
+    """Nothing was raised, because a target that was held has not caught up again."""
 
 
 Event: TypeAlias = Raised | Refused | Mismatched | Answered | HeldBack

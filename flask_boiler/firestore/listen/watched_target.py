@@ -1,4 +1,4 @@
-"""One target of the stream, and which documents it has."""
+"""A target of the stream, and the documents that it has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["WatchedTarget"]
 
 
 class WatchedTarget:
-    """What is known about one target.
+    """One target of the stream, with what is known about it.
 
     :ivar known: the documents as of the last raise.
     :ivar former: the documents as of the last raise before it was held no more; who has slept
@@ -56,7 +56,7 @@ class WatchedTarget:
         self.with_token = False
 
     def upsert(self, path: str, snapshot: Snapshot) -> None:
-        """The document is part of the target, in this state."""
+        """Note that the target has the document, in this state."""
         known = self.known.get(path)
         if known is not None and known.update_time_ns == snapshot.update_time_ns:
             self.confirm(path)
@@ -66,13 +66,13 @@ class WatchedTarget:
             self.resent.discard(path)
 
     def confirm(self, path: str) -> None:
-        """A known document is part of the target, unchanged."""
+        """Note that the target still has a known document, unchanged."""
         self.pending.pop(path, None)
         if self.resent is not None:
             self.resent.add(path)
 
     def remove(self, path: str) -> None:
-        """The document is not part of the target."""
+        """Note that the target does not have the document."""
         if self.resent is not None:
             self.resent.discard(path)
             self.pending.pop(path, None)
@@ -82,7 +82,7 @@ class WatchedTarget:
             self.pending.pop(path, None)
 
     def presume_gone(self) -> None:
-        """Only what is sent from now on is part of the target."""
+        """Presume that all documents are gone until they are sent again."""
         self.pending.clear()
         self.next_token = b""
         self.current = False
@@ -90,14 +90,14 @@ class WatchedTarget:
         self.resent = set() if self.known else None
 
     def forget(self) -> None:
-        """Nothing is known any more."""
+        """Forget all documents."""
         self.former.update(self.known)
         self.known.clear()
         self.presume_gone()
         self.release_hold()
 
     def release_hold(self) -> None:
-        """Nobody has seen any of the documents: once they are raised, all of them are news."""
+        """Hold the target no more: when it is raised again, all its documents are changes."""
         self.former.update(self.known)
         kept = self.known if self.resent is None else {p: self.known[p] for p in self.resent}
         documents = {**kept, **self.pending}
@@ -108,7 +108,7 @@ class WatchedTarget:
         self.token, self.token_turn = b"", 0
 
     def effective_count(self) -> int:
-        """How many documents the target has, with what is pending."""
+        """The number of documents that the target has, with what is pending."""
         if self.resent is not None:
             return len(self.resent) + len(self.pending)
         known = self.known
@@ -117,14 +117,14 @@ class WatchedTarget:
         )
 
     def effective_paths(self) -> list[str]:
-        """Which documents the target has, with what is pending."""
+        """The paths of the documents that the target has, with what is pending."""
         kept = self.known if self.resent is None else self.resent
         paths = [path for path in kept if path not in self.pending]
         paths.extend(path for path, snapshot in self.pending.items() if snapshot is not None)
         return paths
 
     def effective_update_times(self) -> dict[str, int]:
-        """When each document that the target has last changed, with what is pending."""
+        """The update times of the target's documents by path, with what is pending."""
         times = {path: self.known[path].update_time_ns for path in self.known}
         if self.resent is not None:
             times = {path: times[path] for path in self.resent}
@@ -136,7 +136,7 @@ class WatchedTarget:
         return times
 
     def settle(self) -> dict[str, Snapshot | None]:
-        """Make what is pending known, and tell what that changes."""
+        """The changes that are pending; from now on they are known."""
         changes = self.pending
         if self.resent is not None:
             for path in self.known.keys() - self.resent - changes.keys():
