@@ -1,21 +1,51 @@
-"""``python -m flask_boiler.embedded``: an embedded Firestore in a process of its own."""
+"""The embedded Firestore as a program: its command line, and what a process does that runs it.
+
+Whoever starts the program in another process needs nothing of the server, so that is imported where
+it is run.
+"""
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.lifecycle import OwnThread
 from flask_boiler.ground.signals import EndRequests
-from flask_boiler.local.embedded.serving.server import EmbeddedFirestore
-from flask_boiler.local.embedded.storage.database import MEMORY
 
-__all__ = ["main", "run_until_ended"]
+if TYPE_CHECKING:
+    from flask_boiler.local.embedded.serving.server import EmbeddedFirestore
+
+__all__ = ["EmbeddedProgram", "main", "run_until_ended"]
 
 _STOP_WITHIN_S = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedProgram:
+    """The embedded Firestore as a program.
+
+    :param file: where it keeps its data; without it, in memory.
+    :param trusted_hosts: as ``EmbeddedFirestore`` takes them.
+    """
+
+    file: str | None = None
+    trusted_hosts: tuple[str, ...] = ()
+
+    def command(self, *, address: str, port: int) -> list[str]:
+        """The command line that serves Firestore at ``address:port``."""
+        command = [sys.executable, "-m", "flask_boiler.embedded"]
+        if self.file is not None:
+            # It runs in a directory of its own.
+            command += ["--file", os.path.abspath(self.file)]
+        for name in self.trusted_hosts:
+            command += ["--trusted-host", name]
+        return [*command, "--address", address, "--port", str(port)]
 
 
 def run_until_ended(server: EmbeddedFirestore, say: Callable[[str], None]) -> None:
@@ -44,12 +74,15 @@ def run_until_ended(server: EmbeddedFirestore, say: Callable[[str], None]) -> No
 
 def main() -> int:
     """Serve until it is ended; the exit status."""
+    from flask_boiler.local.embedded.serving.server import EmbeddedFirestore
+    from flask_boiler.local.embedded.storage.database import MEMORY
+
     arguments = _arguments()
     # It is told below, to whoever looks at the output.
     logging.getLogger("flask_boiler.embedded").setLevel(logging.ERROR)
     try:
         server = EmbeddedFirestore(
-            arguments.file,
+            arguments.file or MEMORY,
             address=arguments.address,
             port=arguments.port,
             allow_remote=arguments.allow_remote,
@@ -63,8 +96,11 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m flask_boiler.embedded", description=__doc__)
-    parser.add_argument("--file", default=MEMORY, help="where its data are kept (in memory)")
+    parser = argparse.ArgumentParser(
+        prog="python -m flask_boiler.embedded",
+        description="Run an embedded Firestore in a process of its own.",
+    )
+    parser.add_argument("--file", help="where its data are kept (in memory)")
     parser.add_argument("--address", default="127.0.0.1", help="where it listens (127.0.0.1)")
     parser.add_argument("--port", type=int, default=0, help="at which port (a free one)")
     parser.add_argument(

@@ -6,7 +6,6 @@ Which one that is, its configuration says; see ``docs/configuration.md``.
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,14 +18,14 @@ from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.lifecycle import Stoppable
 from flask_boiler.ground.ports import LocalFirestore
 from flask_boiler.local.attached import AttachedFirestore
+from flask_boiler.local.embedded_program import EmbeddedProgram
 from flask_boiler.local.google.installation import find_installation
 from flask_boiler.local.google.launcher import FirestoreProcess
 from flask_boiler.local.joined import joined
 
-__all__ = ["EmbeddedProgram", "start_local_firestore"]
+__all__ = ["start_local_firestore"]
 
 _ADDRESS = "127.0.0.1"
-_MEMORY = ":memory:"
 
 
 def start_local_firestore(config: Config) -> LocalFirestore:
@@ -45,28 +44,6 @@ def start_local_firestore(config: Config) -> LocalFirestore:
     if host := emulator_host():
         return AttachedFirestore(host)
     return _Lease(_running, _Wanted.of(config))
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddedProgram:
-    """The embedded Firestore as a program.
-
-    :param file: where it keeps its data; without it, in memory.
-    :param trusted_hosts: as ``EmbeddedFirestore`` takes them.
-    """
-
-    file: str | None = None
-    trusted_hosts: tuple[str, ...] = ()
-
-    def command(self, *, address: str, port: int) -> list[str]:
-        """The command line that serves Firestore at ``address:port``."""
-        command = [sys.executable, "-m", "flask_boiler.embedded"]
-        if self.file is not None:
-            # It runs in a directory of its own.
-            command += ["--file", os.path.abspath(self.file)]
-        for name in self.trusted_hosts:
-            command += ["--trusted-host", name]
-        return [*command, "--address", address, "--port", str(port)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +106,10 @@ class _Wanted:
             return FirestoreProcess(EmbeddedProgram(self.file, self.trusted_hosts), host=host)
         # It is what most applications never need in production.
         from flask_boiler.local.embedded.serving.server import EmbeddedFirestore
+        from flask_boiler.local.embedded.storage.database import MEMORY
 
         return EmbeddedFirestore(
-            self.file or _MEMORY, port=self.port, trusted_hosts=self.trusted_hosts
+            self.file or MEMORY, port=self.port, trusted_hosts=self.trusted_hosts
         )
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from flask_boiler import CTX, Boiler, Config
 from flask_boiler.ground.ports import LocalFirestore
+from flask_boiler.local.embedded_program import EmbeddedProgram
 from flask_boiler.local.google.installation import Installation
 from flask_boiler.local.google.launcher import FirestoreProcess
-from flask_boiler.local.local_firestore import EmbeddedProgram
 from flask_boiler.operate.testing.plugin import Settle
 from tests.firestore.cities import City, city_views
 from tests.firestores import FIRESTORES

@@ -17,8 +17,8 @@ from flask_boiler.context.clients import close_client, local_client
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.local.attached import AttachedFirestore, refusal_of
+from flask_boiler.local.embedded_program import EmbeddedProgram
 from flask_boiler.local.google.launcher import FirestoreProcess
-from flask_boiler.local.local_firestore import EmbeddedProgram
 from tests.ports import ClosedPort
 
 EMBEDDED = Config(testing=True)
