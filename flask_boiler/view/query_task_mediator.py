@@ -24,9 +24,8 @@ from flask_boiler.view.inbox.delivery import answer_of, deliver
 from flask_boiler.view.inbox.effects import OnTask, effect_of
 from flask_boiler.view.inbox.forms import FormEffect, FormQuery
 from flask_boiler.view.inbox.marks import MarkOption, mark_of
-from flask_boiler.view.inbox.queue import TaskQueue, key_of
+from flask_boiler.view.inbox.queue import TaskQueue, key_of, task_class
 from flask_boiler.view.inbox.records import TaskRecords
-from flask_boiler.view.inbox.task_fields import task_class
 from flask_boiler.view.inbox.task_processor import Memory, TaskProcessor
 from flask_boiler.view.inbox.worker import Worker
 from flask_boiler.view.mediation.inbox import CommandKind, Inbox, ParkedTask, Result

@@ -32,7 +32,7 @@ from flask_boiler import (
 from flask_boiler.errors import ConfigurationError, UnavailableError
 from flask_boiler.ground.ports import LocalFirestore
 from flask_boiler.operate.testing.plugin import Settle
-from flask_boiler.view.inbox import patch_sink as sink
+from flask_boiler.view.inbox import setbacks
 from flask_boiler.view.inbox.patch_processor import PatchProcessor
 from tests.firestore.places import recorded_places
 from tests.firestore.salons import PATTERN, Salon, SalonMutation, SalonView, salon_patches
@@ -409,7 +409,7 @@ def _failing(monkeypatch: pytest.MonkeyPatch, times: int | None) -> None:
         return apply(self, path)
 
     monkeypatch.setattr(PatchProcessor, "apply", fail)
-    monkeypatch.setattr(sink, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(setbacks, "_FIRST_PAUSE_S", 0.001)
 
 
 def test_while_firestore_cannot_be_reached_a_patch_waits(

@@ -25,7 +25,7 @@ from flask_boiler.errors import ConfigurationError, UnavailableError
 from flask_boiler.firestore.datastore import FirestoreDatastore
 from flask_boiler.ground.values import Write
 from flask_boiler.operate.testing.plugin import Settle
-from flask_boiler.view.inbox import worker
+from flask_boiler.view.inbox import setbacks
 from flask_boiler.view.inbox.task_processor import TaskProcessor
 from tests.firestore.ledgers import Transfer, account, open_accounts, order, transfers
 
@@ -111,7 +111,7 @@ def test_a_task_that_alone_cannot_be_committed_is_parked_and_holds_up_no_other(
     boiler: Boiler, settle: Settle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_accounts(ada=100, ben=0, cy=0)
-    monkeypatch.setattr(worker, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(setbacks, "_FIRST_PAUSE_S", 0.001)
     real = FirestoreDatastore.commit
 
     def commit(datastore: Any, writes: Any, **options: Any) -> Any:

@@ -15,7 +15,7 @@ from flask_boiler import CTX, Boiler, QueryTaskMediator, Transaction
 from flask_boiler.errors import UnavailableError
 from flask_boiler.firestore.datastore import FirestoreDatastore
 from flask_boiler.ground.values import Write
-from flask_boiler.view.inbox.task_processor import PATIENCE
+from flask_boiler.view.inbox.setbacks import PATIENCE
 from tests.firestore import task_events
 from tests.firestore.ledgers import Transfer, account, open_accounts, order, transfers
 

@@ -19,8 +19,8 @@ from flask_boiler.ground.errors import (
 from flask_boiler.ground.values import Precondition, Snapshot, Write
 from flask_boiler.models.model import Model
 from flask_boiler.transactions.transaction import Transaction
+from flask_boiler.view.inbox.queue import task_field
 from flask_boiler.view.inbox.records import TaskRecords, is_done
-from flask_boiler.view.inbox.task_fields import task_field
 
 __all__ = ["DeleteMark", "FieldMark", "Ledger", "Mark", "MarkOption", "mark_of"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -20,16 +19,12 @@ from flask_boiler.ground.ports import Feed
 from flask_boiler.view.inbox.lanes import Lanes
 from flask_boiler.view.inbox.patch_processor import PatchProcessor
 from flask_boiler.view.inbox.patches import PatchCollection, Proposal
+from flask_boiler.view.inbox.setbacks import Suspects, pause_s
 from flask_boiler.view.mediation.keeping import Run
 
 __all__ = ["PatchSink"]
 
 logger = logging.getLogger(__name__)
-
-_FIRST_PAUSE_S = 0.05
-_LONGEST_PAUSE_S = 5.0
-# After so many failures a patch is suspected to be the cause of them.
-_PATIENCE = 6
 
 
 class PatchSink(WithoutPlaces):
@@ -108,6 +103,7 @@ class PatchSink(WithoutPlaces):
 
     def _apply(self, path: str, done: Callable[[PublishOutcome], None]) -> None:
         failures = 0
+        suspects = Suspects()
         while not self._stopping.is_set() and not self._is_over(path):
             try:
                 written = self._processor.apply(path)
@@ -115,7 +111,7 @@ class PatchSink(WithoutPlaces):
                 failures += 1
                 if is_refusal(error):
                     self._acceptance.refused(error)
-                if failures >= _PATIENCE and takes_commits(self._run.context.datastore):
+                if suspects.is_the_cause(path, self._takes_commits):
                     done(PublishOutcome(error=error))
                     return
                 self._pause(path, failures, error)
@@ -139,6 +135,8 @@ class PatchSink(WithoutPlaces):
         return snapshot is not None and self._collection.proposal(snapshot) is None
 
     def _pause(self, path: str, failures: int, error: Exception) -> None:
-        longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**failures)
         logger.warning("the patch %s waits: %s", path, error)
-        self._stopping.wait(longest * random.uniform(0.5, 1.0))
+        self._stopping.wait(pause_s(failures))
+
+    def _takes_commits(self) -> bool:
+        return takes_commits(self._run.context.datastore)

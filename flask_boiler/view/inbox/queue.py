@@ -1,4 +1,7 @@
-"""The tasks of a query: all of them, a window of them, one of them, those of one key."""
+"""The tasks of a query: all of them, a window of them, one of them, those of one key.
+
+And what options name of them: attributes of their class, or stored fields.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,12 @@ from flask_boiler.firestore.query_compiler import targets_of
 from flask_boiler.ground.errors import ConfigurationError, QueryError
 from flask_boiler.ground.path_pattern import PathPattern
 from flask_boiler.ground.values import HasPath, QueryTarget, Snapshot
-from flask_boiler.view.inbox.task_fields import task_class, task_field
+from flask_boiler.models.model import Model
+from flask_boiler.models.query.fields import named_field
+from flask_boiler.models.query.query import Query
+from flask_boiler.view.inbox.forms import FormQuery
 
-__all__ = ["TaskKey", "TaskQueue", "key_of"]
+__all__ = ["TaskKey", "TaskQueue", "key_of", "task_class", "task_field"]
 
 
 class TaskQueue:
@@ -170,3 +176,22 @@ def key_of(option: Any, query: Any) -> TaskKey:
     raise ConfigurationError(
         f"key={option!r} makes no key: expected a field, or a path such as 'users/{{uid}}'"
     )
+
+
+def task_class(query: Any) -> type[Model] | None:
+    """The class of the tasks that a query finds; ``None`` for google's own, which names none."""
+    if isinstance(query, Query):
+        found: type[Model] = query.model_cls
+        return found
+    return query.form_cls if isinstance(query, FormQuery) else None
+
+
+def task_field(model_cls: type[Model] | None, named: Any) -> FieldOperators:
+    """The field that an option names.
+
+    :param model_cls: as ``task_class`` gives it.
+    :raises QueryError: the class has no such attribute; the nearest name is told.
+    """
+    if model_cls is None and isinstance(named, FieldOperators):
+        return named
+    return named_field(model_cls, named).field

@@ -25,15 +25,13 @@ from flask_boiler.view.inbox.attempt import Attempts, Handling, written_anew
 from flask_boiler.view.inbox.backlog import Backlogs, Waiting, in_order
 from flask_boiler.view.inbox.effects import Refuse
 from flask_boiler.view.inbox.records import is_parked, says_parked
-from flask_boiler.view.inbox.suspects import Suspects
+from flask_boiler.view.inbox.setbacks import Suspects
 from flask_boiler.view.mediation.inbox import Result, TaskState
 
-__all__ = ["PATIENCE", "Memory", "TaskProcessor"]
+__all__ = ["Memory", "TaskProcessor"]
 
 logger = logging.getLogger(__name__)
 
-#: After so many failures in a row a task is suspected to be the cause of them.
-PATIENCE = 6
 # How long a task waits for another thread that works its key off.
 _TURN_TIMEOUT_S = 60.0
 
@@ -274,7 +272,7 @@ class TaskProcessor:
                     locking=self._locking,
                 )
             except UnavailableError as error:
-                if not self._is_the_cause(path):
+                if not self._suspects.is_the_cause(path, self._takes_commits):
                     raise
                 result = self._give_up(attempt, error)
             except BaseException as error:
@@ -285,17 +283,10 @@ class TaskProcessor:
         return self._concluded(result, attempt)
 
     def _is_refused_to_all(self, error: BaseException) -> bool:
-        return is_refusal(error) and not takes_commits(self._context.datastore)
+        return is_refusal(error) and not self._takes_commits()
 
-    def _is_the_cause(self, path: str) -> bool:
-        """Whether it is for the task that Firestore fails, having failed at it once more."""
-        if self._suspects.failures(path) < PATIENCE:
-            return False
-        if takes_commits(self._context.datastore):
-            return True
-        # It is away, so what has failed before says nothing of the task.
-        self._suspects.acquit(path)
-        return False
+    def _takes_commits(self) -> bool:
+        return takes_commits(self._context.datastore)
 
     def _give_up(self, attempt: Attempts, error: Exception) -> Result:
         """Refuse a task whose commit was refused, or set it aside, unless it has changed since."""

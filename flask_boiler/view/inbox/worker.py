@@ -32,6 +32,7 @@ from flask_boiler.view.inbox.records import (
     says_parked,
     task_of,
 )
+from flask_boiler.view.inbox.setbacks import pause_s
 from flask_boiler.view.inbox.task_processor import TaskProcessor
 from flask_boiler.view.mediation.inbox import ParkedTask, Result, TaskState
 
@@ -39,8 +40,6 @@ __all__ = ["Worker"]
 
 logger = logging.getLogger(__name__)
 
-_FIRST_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = 10.0
 _FINISH_WITHIN_S = 30.0
 _LOOK_AGAIN_S = 0.05
 
@@ -336,8 +335,8 @@ class Worker(WithoutPlaces):
         with self._condition:
             self._in_hand.discard(self._queue.key.name(task))
             self._pauses += 1
-            longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**self._pauses)
-        self._stopped.wait(longest * random.uniform(0.5, 1.0))
+            failures = self._pauses
+        self._stopped.wait(pause_s(failures))
 
     def _outcome(self) -> PublishOutcome:
         written, self._written = self._written, False

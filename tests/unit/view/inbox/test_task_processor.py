@@ -24,7 +24,8 @@ from flask_boiler.view.inbox.effects import Effect
 from flask_boiler.view.inbox.marks import Ledger, MarkOption, mark_of
 from flask_boiler.view.inbox.queue import TaskQueue, key_of
 from flask_boiler.view.inbox.records import TaskRecords
-from flask_boiler.view.inbox.task_processor import PATIENCE, TaskProcessor
+from flask_boiler.view.inbox.setbacks import PATIENCE
+from flask_boiler.view.inbox.task_processor import TaskProcessor
 from flask_boiler.view.mediation.inbox import TaskState
 from tests.unit.memory_firestore import (
     MemoryDatastore,
