@@ -183,6 +183,36 @@ def test_commands_for_tasks_say_what_they_wait_for(port: int, command: tuple[str
 
 
 @pytest.mark.long
+def test_a_firestore_that_comes_late_is_waited_for(port: int) -> None:
+    with process("flask", "boiler", "wait", "--host", f"127.0.0.1:{port}") as waiting:
+        assert f"at 127.0.0.1:{port}: " in until(waiting, "does not answer")
+        with firestore(port):
+            rest, _ = waiting.communicate(timeout=TIMEOUT_S)
+            assert waiting.returncode == 0, rest
+    assert rest.endswith(f"Firestore answers at 127.0.0.1:{port}\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("views", "list"),
+        pytest.param(("tasks", "retry", "--all"), marks=pytest.mark.long),
+        pytest.param(("wait",), marks=pytest.mark.long),
+        pytest.param(("firestore", "export"), marks=pytest.mark.long),
+    ],
+)
+def test_ctrl_c_ends_what_waits_in_one_line(
+    black_hole: int, command: tuple[str, ...], tmp_path: Path
+) -> None:
+    target = [str(tmp_path / "all.jsonl")] if command[-1] == "export" else []
+    with boiler(black_hole, *command, *target, app="served_tasks_app") as running:
+        until(running, "does not answer")
+        running.send_signal(signal.SIGINT)
+        rest, _ = running.communicate(timeout=END_WITHIN_S)
+        assert running.returncode == 130, rest
+    assert rest.endswith("interrupted\n") and "Traceback" not in rest
+
+
 @pytest.mark.parametrize(
     "command", [("export", "all.jsonl"), ("import", "all.jsonl"), ("clear", "--yes")]
 )

@@ -110,7 +110,7 @@ def test_a_patch_is_given_up_and_whoever_sent_it_is_told(worker: Boiler, app: Fl
     assert recorded(worker) == {"Doorbell:salons/s1"}
     result = call(app, "tasks", "drop", "--all")
     assert result.exit_code == 1
-    assert "a handler of 'Doorbell' is called with cannot be dropped" in result.output
+    assert "that a handler of 'Doorbell' failed on cannot be dropped" in result.output
     assert result.output.endswith("0 tasks dropped\n")
 
 

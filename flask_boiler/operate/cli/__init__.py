@@ -14,10 +14,10 @@ boiler_cli = CommandSet(
     "boiler",
     package=__name__,
     names=("firestore", "generate", "run", "tasks", "views", "wait"),
-    help="""Run the mediators of flask_boiler, and see to what they do.
+    help="""Commands for the mediators of flask_boiler and for their Firestore.
 
-    Every command exits with 0 if all is well, 1 if something was found or could not be done, 2 if
-    it was called in a way that makes no sense, or could not find out what it was asked. Ctrl-C ends
-    a command with 130, and 'run' and 'firestore start' with 0, as they are meant to be ended so.
+    Exit status of every command: 0 if all is well, 1 if something was found or could not be done,
+    2 if the call is wrong or the answer could not be found out. After Ctrl-C it is 130; for 'run'
+    and 'firestore start', which are meant to be ended so, it is 0.
     """,
 )

@@ -30,9 +30,9 @@ _path = click.Path(dir_okay=False, path_type=Path)
 
 @click.group("firestore")
 def command() -> None:
-    """Run the embedded Firestore, and see to its data.
+    """Run the embedded Firestore; export, import and clear its data.
 
-    Loads no application: what is not given as an option, boiler.yaml and the environment say.
+    These commands load no application. They read boiler.yaml and the environment.
     """
 
 
@@ -40,23 +40,27 @@ def _of_data(subcommand: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say whose data are meant."""
     for option in (
         wait_option,
-        click.option("--file", type=_path, help="The file of one that does not run."),
-        click.option("--host", metavar="HOST:PORT", help="Where an embedded Firestore runs."),
+        click.option("--file", type=_path, help="The file of a Firestore that does not run."),
+        click.option("--host", metavar="HOST:PORT", help="The address of a Firestore that runs."),
     ):
         subcommand = option(subcommand)
     return subcommand
 
 
 @command.command("start")
-@click.option("--file", type=_path, help="Where the data are kept.  [default: in memory]")
+@click.option("--file", type=_path, help="The file for the data.  [default: in memory]")
 @click.option(
-    "--address", default="127.0.0.1", show_default=True, metavar="HOST", help="Where it listens."
+    "--address",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="HOST",
+    help="The address to listen at.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     metavar="PORT",
-    help="At which port.  [default: a free one]",
+    help="The port.  [default: a free one]",
 )
 @click.option("--allow-remote", is_flag=True, help="Allow an address that others can reach.")
 @click.option(
@@ -75,12 +79,11 @@ def start(
 ) -> None:
     """Run an embedded Firestore until Ctrl-C.
 
-    Several processes can use it, and pages in browsers.
+    Several processes can use it, and pages in browsers. Options that are not given are read from
+    boiler.yaml (firestore_file, firestore_port, firestore_trusted_hosts) or from the environment
+    (BOILER_FIRESTORE_FILE ...).
 
-    What is not given here, the configuration says (firestore_file, firestore_port,
-    firestore_trusted_hosts): boiler.yaml, or the environment (BOILER_FIRESTORE_FILE ...).
-
-    Exits with 0 when Ctrl-C (SIGINT), SIGTERM or SIGHUP ends it, 1 if it cannot start.
+    Exits with 0 after Ctrl-C (SIGINT), SIGTERM or SIGHUP, 1 if it cannot start.
     """
     from flask_boiler.local.embedded.serving.server import EmbeddedFirestore
     from flask_boiler.local.embedded.storage.database import MEMORY
@@ -106,10 +109,10 @@ def start(
 def export(target: Path, host: str | None, file: Path | None, wait_s: float) -> None:
     """Write all documents of all databases to a file.
 
-    TARGET is text, with a line for each document. It is replaced when all is written, or else left
-    as it was.
+    TARGET is a text file with one document on each line. If the export fails, TARGET stays as it
+    was.
 
-    Exits with 0 if it is written, 1 if not.
+    Exits with 0 if all documents are written, 1 if not.
     """
     with errors_shown(), progress_told(f"exporting to {target}"):
         _data(Config.load(), host, file, wait_s).export(target)
@@ -126,7 +129,7 @@ def import_(source: Path, host: str | None, file: Path | None, wait_s: float) ->
 
     Documents that are not in SOURCE stay as they are.
 
-    Exits with 0 if all are written, 1 if none is.
+    Exits with 0 if all documents are written, 1 if not.
     """
     with errors_shown(), progress_told(f"importing {source}"):
         count = _data(Config.load(), host, file, wait_s).add(source)
@@ -135,10 +138,8 @@ def import_(source: Path, host: str | None, file: Path | None, wait_s: float) ->
 
 @command.command("clear")
 @_of_data
-@click.option(
-    "--project", metavar="NAME", help="Whose documents are deleted.  [default: as configured]"
-)
-@click.option("--database", metavar="NAME", help="In which database.  [default: as configured]")
+@click.option("--project", metavar="NAME", help="The project.  [default: as configured]")
+@click.option("--database", metavar="NAME", help="The database.  [default: as configured]")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clear(
     host: str | None,
@@ -150,10 +151,10 @@ def clear(
 ) -> None:
     """Delete all documents of one database.
 
-    Asks before, unless --yes is given. The project and the database are those of boiler.yaml and
-    the environment (BOILER_PROJECT ...), unless --project and --database name others.
+    It asks first, unless --yes is given. The project and the database are read from boiler.yaml or
+    the environment (BOILER_PROJECT ...), unless they are given.
 
-    Exits with 0 if none is left, 1 if that is not so.
+    Exits with 0 if no document is left, 1 if not.
     """
     for option, name in (("--project", project), ("--database", database)):
         # As a variable that is not set makes it.

@@ -24,19 +24,19 @@ _STDOUT = Path("-")
 
 @click.group("generate")
 def command() -> None:
-    """Write what follows from the application, or check it."""
+    """Generate files from the application, or check them."""
 
 
 def _as_file(generate: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say where it is written, or compared."""
     for option in (
-        click.option("--check", is_flag=True, help="Say whether F is up to date."),
+        click.option("--check", is_flag=True, help="Only check whether F is up to date."),
         click.option(
             "--out",
             type=click.Path(dir_okay=False, path_type=Path),
             default=_STDOUT,
             metavar="F",
-            help="The file; '-' is standard output.  [default: -]",
+            help="The file to write; - is standard output.  [default: -]",
         ),
     ):
         generate = option(generate)
@@ -48,10 +48,10 @@ def _as_file(generate: Callable[..., Any]) -> Callable[..., Any]:
 def generate_openapi(out: Path, check: bool) -> None:
     """Write the OpenAPI document of the REST routes.
 
-    It is JSON. With --check nothing is written, but F compared with what would be.
+    The document is JSON. With --check nothing is written; F is compared with the document.
 
-    Exits with 0 if it is written, or F is up to date; 1 if F is not, or cannot be written; 2 if
-    that could not be found out.
+    Exits with 0 if it is written or F is up to date, 1 if F is out of date or cannot be written, 2
+    if the document could not be made or F not be read.
     """
     from flask_boiler.contracts.openapi.documents import openapi_document
 
@@ -63,10 +63,10 @@ def generate_openapi(out: Path, check: bool) -> None:
 def generate_asyncapi(out: Path, check: bool) -> None:
     """Write the AsyncAPI document of the Socket.IO namespaces.
 
-    It is JSON. With --check nothing is written, but F compared with what would be.
+    The document is JSON. With --check nothing is written; F is compared with the document.
 
-    Exits with 0 if it is written, or F is up to date; 1 if F is not, or cannot be written; 2 if
-    that could not be found out.
+    Exits with 0 if it is written or F is up to date, 1 if F is out of date or cannot be written, 2
+    if the document could not be made or F not be read.
     """
     from flask_boiler.contracts.openapi.documents import asyncapi_document
 
@@ -101,5 +101,5 @@ def _compare(text: str, file: Path) -> None:
     found = file.read_bytes().replace(b"\r\n", b"\n") if file.exists() else None
     if found != text.encode():
         said = "is missing" if found is None else "is out of date"
-        raise Failure(f"{file} {said}: without --check it is written")
+        raise Failure(f"{file} {said}: run this without --check")
     click.echo(f"{file} is up to date")

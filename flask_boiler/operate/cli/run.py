@@ -43,7 +43,7 @@ _END_WITHIN_S = 4.6
     "http_address",
     metavar="HOST:PORT",
     callback=listening_address,
-    help="Serve /healthz and /readyz there, for whoever supervises this.",
+    help="Serve /healthz and /readyz at this address.",
 )
 @wait_option
 @click.option(
@@ -53,16 +53,16 @@ _END_WITHIN_S = 4.6
     default="60",
     show_default=True,
     metavar="SECONDS",
-    help="Say so often how the mediators fare; 0 for never.",
+    help="How often to print a status line; 0 for never.",
 )
 def command(status_every_s: float, wait_s: float, http_address: tuple[str, int] | None) -> None:
     """Run the mediators until Ctrl-C.
 
-    On Ctrl-C (SIGINT), SIGTERM or SIGHUP it finishes what is in hand, within five seconds; a second
-    signal has it end at once. What is not finished then is made good at the next start.
+    After Ctrl-C (SIGINT), SIGTERM or SIGHUP it finishes what it has begun, within five seconds; a
+    second signal ends it at once. The next start does what was not finished.
 
-    Exits with 0 when it was told to end, 1 if it could not go on: Firestore did not answer within
-    --wait SECONDS, or it cannot listen at --http HOST:PORT.
+    Exits with 0 after such a signal, 1 if Firestore does not answer within --wait SECONDS or if it
+    cannot listen at --http HOST:PORT.
     """
     boiler = boiler_of_app()
     if not boiler.mediators:

@@ -46,7 +46,7 @@ wait_option: _Decorator = click.option(
     callback=seconds_of,
     default="inf",
     metavar="SECONDS",
-    help="How long to wait for a Firestore that does not answer.  [default: for ever]",
+    help="How long to wait if Firestore does not answer.  [default: for ever]",
 )
 
 outcome_option: _Decorator = click.option(
@@ -55,15 +55,15 @@ outcome_option: _Decorator = click.option(
     callback=seconds_of,
     default="inf",
     metavar="SECONDS",
-    help="How long to wait for Firestore, and for the outcome.  [default: for ever]",
+    help="How long to wait for Firestore and for the workers.  [default: for ever]",
 )
 
 json_option: _Decorator = click.option(
-    "--json", "as_json", is_flag=True, help="Say it as one JSON document, for machines."
+    "--json", "as_json", is_flag=True, help="Print one JSON object, for scripts."
 )
 
 mediator_option: _Decorator = click.option(
-    "--mediator", "name", metavar="NAME", help="Only what this one has parked.  [default: all]"
+    "--mediator", "name", metavar="NAME", help="Only those of this mediator.  [default: all]"
 )
 
 every_option: _Decorator = click.option("--all", "every", is_flag=True, help="All that are parked.")

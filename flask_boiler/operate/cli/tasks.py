@@ -29,7 +29,7 @@ _paths = click.argument("paths", nargs=-1, metavar="[PATH]...")
 
 @click.group("tasks")
 def command() -> None:
-    """See to parked tasks, forms, patches and handlers' documents."""
+    """List, retry and drop parked tasks, forms and patches."""
 
 
 @command.command("list")
@@ -39,11 +39,11 @@ def command() -> None:
 def list_tasks(name: str | None, as_json: bool, wait_s: float) -> None:
     """List what is parked, the longest parked first.
 
-    Tasks, forms, patches, and the documents that handlers were called with: each with since when
-    it is parked, the mediator, the path of its document, and why. Tasks that wait for a parked one
-    of their key are not listed.
+    Lists tasks, forms, patches, and the documents that a handler failed on. Each line says since
+    when it is parked, the mediator, the path of the document, and the error. Tasks that wait for a
+    parked task of their key are not listed.
 
-    Exits with 0 if none is parked, 1 if any is, 2 if that could not be found out.
+    Exits with 0 if nothing is parked, 1 if something is, 2 if that could not be found out.
     """
     with opened_boiler(wait_s, failure=Undetermined) as boiler:
         from flask_boiler.operate.cli.parked_records import ParkedCommands
@@ -63,13 +63,13 @@ def list_tasks(name: str | None, as_json: bool, wait_s: float) -> None:
 @mediator_option
 @outcome_option
 def retry_tasks(paths: tuple[str, ...], every: bool, name: str | None, wait_s: float) -> None:
-    """Try again what is parked, and then what waited for it.
+    """Try parked tasks again, and then what waited for them.
 
-    PATH is that of a document, as 'list' shows it. Tasks and forms are applied by this command,
-    unless a worker is faster. Patches are applied, and handlers called, by the workers that run
-    ('flask boiler run'); this waits for their answers.
+    PATH is the path of a document, as 'list' shows it. This command applies tasks and forms itself,
+    unless a worker is faster. Patches are applied and handlers are called by a running worker
+    ('flask boiler run'); the command waits for its answer.
 
-    Exits with 0 if all are done; 1 if one is not, or if one that waited is parked now.
+    Exits with 0 if all are done, 1 if one is not, or if a task that waited is parked now.
     """
     _require_choice(paths, every=every)
     with opened_boiler(wait_s) as boiler:
@@ -106,12 +106,12 @@ def retry_tasks(paths: tuple[str, ...], every: bool, name: str | None, wait_s: f
 @mediator_option
 @wait_option
 def drop_tasks(paths: tuple[str, ...], every: bool, name: str | None, wait_s: float) -> None:
-    """Give up what is parked, without its effect.
+    """Mark parked tasks as processed without applying them.
 
-    PATH is that of a document, as 'list' shows it; it is marked as processed. Tasks that waited
-    for it go on. What a handler was called with cannot be dropped.
+    PATH is the path of a document, as 'list' shows it. A patch is marked as refused. Tasks that
+    waited for a dropped one are applied. A document that a handler failed on cannot be dropped.
 
-    Exits with 0 if all are dropped; 1 if one is not, or if one that waited is parked now.
+    Exits with 0 if all are dropped, 1 if one is not, or if a task that waited is parked now.
     """
     _require_choice(paths, every=every)
     with opened_boiler(wait_s) as boiler:
@@ -136,8 +136,8 @@ def drop_tasks(paths: tuple[str, ...], every: bool, name: str | None, wait_s: fl
 _NOT_TRIED = "still parked, and was not tried: an earlier task of its key is parked, too"
 _NO_MEDIATOR = "still parked: {0!r}, which parked it, is no mediator of this application"
 _NOT_DROPPABLE = (
-    "still parked: what a handler of {0!r} is called with cannot be dropped. It goes with its "
-    "document; or mend the handler, and retry it"
+    "still parked: a document that a handler of {0!r} failed on cannot be dropped. Delete "
+    "it, or mend the handler and retry"
 )
 
 

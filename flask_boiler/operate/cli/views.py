@@ -24,7 +24,7 @@ __all__ = ["command"]
 
 @click.group("views")
 def command() -> None:
-    """See to parked views, of whichever process."""
+    """List and retry parked views, of all workers."""
 
 
 @command.command("list")
@@ -34,10 +34,10 @@ def command() -> None:
 def list_views(name: str | None, as_json: bool, wait_s: float) -> None:
     """List the parked views, the longest parked first.
 
-    Each with since when it is parked, its key, the process that said so last, and why. Patches and
-    handlers' documents are listed by 'flask boiler tasks list'.
+    Each line says since when the view is parked, its key, the process that reported it, and the
+    error. Parked patches and documents of handlers are listed by 'flask boiler tasks list'.
 
-    Exits with 0 if none is parked, 1 if any is, 2 if that could not be found out.
+    Exits with 0 if nothing is parked, 1 if something is, 2 if that could not be found out.
     """
     with opened_boiler(wait_s, failure=Undetermined) as boiler:
         from flask_boiler.operate.cli.parked_records import ParkedViews
@@ -57,12 +57,13 @@ def list_views(name: str | None, as_json: bool, wait_s: float) -> None:
 @mediator_option
 @outcome_option
 def retry_views(keys: tuple[str, ...], every: bool, name: str | None, wait_s: float) -> None:
-    """Have parked views computed again by the workers.
+    """Ask the workers to compute parked views again.
 
-    KEY is as 'list' shows it. This waits for the answers of the workers that keep the views. A
-    request without an answer stays: the next worker to start computes the view.
+    KEY is the key of a view, as 'list' shows it. The command waits for the answers of the workers
+    that keep the views. A request that no worker answers is kept: the next worker that starts
+    computes the view.
 
-    Exits with 0 if all are well again; 1 if one is not, or had no answer.
+    Exits with 0 if all are well again, 1 if one is not, or if no worker answers.
     """
     if every == bool(keys):
         raise click.UsageError("name the views by their keys, as 'list' shows them, or say --all")

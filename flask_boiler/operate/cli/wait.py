@@ -31,20 +31,22 @@ _Ask = Callable[[float], str | None]
 
 
 @click.command("wait")
-@click.option("--host", metavar="HOST:PORT", help="Where it is.  [default: as configured]")
+@click.option("--host", metavar="HOST:PORT", help="The address.  [default: as configured]")
 @wait_option
 def command(host: str | None, wait_s: float) -> None:
     """Wait until the configured Firestore answers.
 
-    Loads no application: boiler.yaml and the environment (FIRESTORE_EMULATOR_HOST, BOILER_...) say
-    which Firestore is meant. Google's own is not asked: there is nothing to be started.
+    This command loads no application. It reads boiler.yaml and the environment
+    (FIRESTORE_EMULATOR_HOST, BOILER_...). If Firestore is Google's own, it does not wait: there is
+    nothing to be started.
 
-    Exits with 0 when it answers, 1 if it does not within --wait SECONDS, 2 if none is named.
+    Exits with 0 when Firestore answers, 1 if it does not within --wait SECONDS, 2 if the
+    configuration names none.
     """
     with errors_shown(failure=Undetermined):
         wanted = _wanted(host)
     if wanted is None:
-        click.echo("the configured Firestore is Google's own, which is not asked")
+        click.echo("the configured Firestore is Google's own: it was not asked")
         return
     _wait(*wanted, wait_s)
     click.echo(f"Firestore answers {wanted[0]}")

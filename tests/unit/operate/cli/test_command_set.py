@@ -186,7 +186,7 @@ def test_nothing_is_waited_for_that_nobody_would_start(
     assert "there is none to wait for" in result.output
     monkeypatch.setenv("BOILER_PROJECT", "cities")
     result = call("wait")
-    assert (result.exit_code, "is not asked" in result.output) == (0, True)
+    assert (result.exit_code, "was not asked" in result.output) == (0, True)
     (tmp_path / "boiler.yaml").write_text("firestore_file: data.db\n")
     result = call("wait", "--wait", "0")
     assert result.exit_code == 1
