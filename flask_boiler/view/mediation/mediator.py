@@ -12,6 +12,8 @@ Whoever runs mediators asks each of them, and never what class it is of.
 from __future__ import annotations
 
 import enum
+import logging
+import math
 import os
 import threading
 from abc import abstractmethod
@@ -22,11 +24,13 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from flask_boiler.context.context import ApplicationContext, current_context
 from flask_boiler.ground.callbacks import require_plain_members
 from flask_boiler.ground.errors import ConfigurationError
-from flask_boiler.ground.lifecycle import Startable
+from flask_boiler.ground.lifecycle import Startable, time_to_end_s
 from flask_boiler.view.mediation.inbox import CommandKind, Inbox
 from flask_boiler.viewmodels.view_model import ViewModel
 
 __all__ = ["Mediator", "MediatorBase", "MediatorState", "mediator_of"]
+
+logger = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -72,7 +76,8 @@ class MediatorBase(Startable):
     def __init__(self, name: str) -> None:
         self.name = name
         self._context: Callable[[], ApplicationContext] = current_context
-        self._life_lock = threading.Lock()
+        # An application's own mediator may end everything in its start, say.
+        self._life_lock = threading.RLock()
         self._running: _Running | None = None
         self._stopped = False
 
@@ -130,11 +135,20 @@ class MediatorBase(Startable):
     def stop(self) -> None:
         """Finish what is in hand, and mediate no longer; does nothing if it does not run.
 
-        What it has written stays as it is.
+        What it has written stays as it is. A start that is still going on is waited for as long
+        as the end may take, and is left then.
         """
-        with self._life_lock:
+        left_s = time_to_end_s()
+        if not self._life_lock.acquire(timeout=-1 if left_s == math.inf else left_s):
+            logger.warning(
+                "the mediator %r is left: its start takes longer than the end may", self.name
+            )
+            return
+        try:
             running, self._running = self._running, None
             self._stopped = True
+        finally:
+            self._life_lock.release()
         if running is not None and running.process_id == os.getpid():
             running.ends.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from flask_boiler.context.context import CTX, current_context
 from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.operate.extension import Boiler
 from tests.sources import package_sources
+
+TIMEOUT_S = 20.0
 
 
 class Noting:
@@ -105,6 +108,43 @@ def test_a_stop_that_fails_stops_the_others_all_the_same(boiler: Boiler) -> None
         boiler.close()
     assert calls[-1] == "stop a"
     boiler.close()
+
+
+def test_a_mediator_may_end_everything_in_its_start(boiler: Boiler) -> None:
+    class Ending:
+        def start(self) -> None:
+            boiler.stop()
+
+        def stop(self) -> None: ...
+
+    boiler.add(Ending())
+    boiler.start()
+    boiler.stop()
+
+
+def test_a_start_that_takes_long_is_waited_for_as_long_as_the_end_may_take(
+    boiler: Boiler, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, going_on = threading.Event(), threading.Event()
+    calls: list[str] = []
+
+    class Slow(Noting):
+        def start(self) -> None:
+            begun.set()
+            going_on.wait(TIMEOUT_S)
+
+    boiler.add(Noting("a", calls))
+    boiler.add(Slow("slow", calls))
+    starting = threading.Thread(target=boiler.start)
+    starting.start()
+    assert begun.wait(TIMEOUT_S)
+    boiler.stop(within_s=0.0)
+    assert calls == ["start a", "stop a"]
+    assert "'slow' is left: its start takes longer than the end may" in caplog.text
+    going_on.set()
+    starting.join()
+    boiler.stop()
+    assert calls[-1] == "stop slow"
 
 
 def test_a_forked_child_starts_and_stops_for_itself(
