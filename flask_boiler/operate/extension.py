@@ -140,7 +140,7 @@ class Boiler(Startable):
 
     @property
     def inboxes(self) -> list[Inbox]:
-        """What the mediators have of documents that are commands: their tasks."""
+        """The inboxes of the mediators that have tasks."""
         return [m.inbox for m in self._mediators if m.inbox is not None]
 
     def add(self, mediator: M) -> M:

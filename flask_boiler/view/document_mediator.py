@@ -1,4 +1,4 @@
-"""The Document mediator.
+"""The Document mediator: one document has its view, or a collection has patches of views.
 
 Read: Document -> Document. Write: Document -> Document. At least once: the view of one document
 is kept as those of a query's are; a patch is handled on its own change, and its effect and its

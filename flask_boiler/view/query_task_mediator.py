@@ -1,4 +1,4 @@
-"""The Query+Task mediator.
+"""The Query+Task mediator: every document of a query's result is a task, applied once.
 
 Read: Document -> Document. Write: Document -> Document. Exactly once: the effect of a task and
 its mark are one commit, which goes through only if the task is still as it was read.

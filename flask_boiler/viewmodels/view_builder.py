@@ -155,14 +155,14 @@ def _by_own_new(
 
 
 def _taken(name: str, view_cls: type[ViewModel], snapshot: Snapshot) -> Any:
-    """What a parameter of ``new`` gets of the document."""
+    """The argument of ``new`` that is taken from the document."""
     if name == "snapshot":
         return snapshot
     return _key(view_cls, snapshot) if name == "doc_id" else snapshot.reference
 
 
 def _key(view_cls: type[ViewModel], snapshot: Snapshot) -> str:
-    """What names a root for who looks it up by id: its path, if it lies below other documents."""
+    """The name of a root for who looks it up by id: its path, if it lies below other documents."""
     store_cls = store_class(view_cls)
     roots = store_cls.roots()
     model: Any = store_cls.references()[roots[0]].model if len(roots) == 1 else None

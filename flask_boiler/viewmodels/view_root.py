@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -75,6 +76,28 @@ class ViewRoot(Generic[V]):
         It is the path if roots lie below other documents, which may have the same ids below them.
         """
         return self.model.key_of(path)
+
+    def stored_place(self, doc_id: str) -> str | None:
+        """The path of the view's document; ``None`` if that takes more than the id to tell.
+
+        It follows from a ``Meta.path`` whose only fields are the root's ``doc_id``. What
+        ``doc_ref`` or ``doc_refs`` say in code may depend on anything.
+        """
+        template: str | None = self.view_cls.meta("path")
+        in_code = any(
+            getattr(self.view_cls, name) is not getattr(ViewModel, name)
+            for name in ("doc_ref", "doc_refs")
+        )
+        if template is None or in_code or self.model.keyed_by_path():
+            # Of two roots with one id, the place is the one's or the other's.
+            return None
+        parts = list(string.Formatter().parse(template))
+        fields = [(field, spec, how) for _, field, spec, how in parts if field is not None]
+        if any(field != (f"{self.name}.doc_id", "", None) for field in fields):
+            return None
+        return "".join(
+            literal + (doc_id if field is not None else "") for literal, field, _, _ in parts
+        )
 
     def exists(self, doc_id: str) -> bool:
         """Whether the root with this id is there, read through what is in force."""

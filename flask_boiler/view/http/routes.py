@@ -44,7 +44,6 @@ from flask_boiler.view.mediation.representation import (
     named_tag,
 )
 from flask_boiler.view.mediation.secret_keys import RouteSeal, require_secret_key
-from flask_boiler.view.mediation.stored_place import stored_place
 from flask_boiler.view.mediation.waiting import waiting_as_requests_do
 from flask_boiler.viewmodels.view_root import ViewRoot
 
@@ -238,7 +237,7 @@ class InstanceGet(RestView):
         return shown.response().make_conditional(conditions)  # type: ignore[return-value]
 
     def _stored(self, doc_id: str) -> Representation | None:
-        place = stored_place(self.root, doc_id)
+        place = self.root.stored_place(doc_id)
         if place is None:
             return None
         snapshot = current_context().datastore.get([place])[place]

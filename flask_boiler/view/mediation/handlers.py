@@ -39,7 +39,7 @@ def collecting() -> list[ViewModel] | None:
 
 
 class ProtocolBase:
-    """What to do when a document enters a query's result, changes, or leaves it.
+    """The handlers of a mediator, for documents that enter a query's result, change, or leave it.
 
     Handlers run one at a time for each document, on the newest state: changes that come while
     one is running are handled once. A handler that raises parks its document, and runs again

@@ -24,7 +24,7 @@ class CommandKind(enum.StrEnum):
 
 
 class TaskState(enum.Enum):
-    """What became of a task."""
+    """The state of a task that somebody wanted applied."""
 
     #: It is done by the commit that was made here.
     DONE = "done"
@@ -38,7 +38,7 @@ class TaskState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a task.
+    """The result of wanting a task applied.
 
     :param error: why it is parked.
     :param known_at_ns: a cut of this time or later shows it.
@@ -52,7 +52,7 @@ class Result:
 
 
 class ParkedTaskError(BoilerError):
-    """Why a task was set aside, as it is stored: the failure may have been in another process."""
+    """The failure of a parked task, as it is stored: it may have been in another process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class ParkedTask:
 
 
 class Inbox(Protocol):
-    """What is asked of a mediator that applies documents as tasks."""
+    """The inbox of a mediator that applies documents as tasks."""
 
     @property
     def name(self) -> str:

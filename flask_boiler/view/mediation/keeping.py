@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a mediator works with between start and stop."""
+    """The context, the sink and the population of a mediator that runs."""
 
     context: ApplicationContext
     publisher: DocumentSink
@@ -37,7 +37,7 @@ class Keeping(Protocol):
     """Makes what the engine keeps for each document of a mediator."""
 
     def live_view(self, key: ViewKey, run: Run) -> AnyView:
-        """What keeps the view, or views, of the document ``key.root``."""
+        """The live view that keeps the views of the document ``key.root``."""
         ...
 
 

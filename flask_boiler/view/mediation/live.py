@@ -65,7 +65,7 @@ class LiveViews:
 
     @property
     def recorder(self) -> Recorder:
-        """What records the parked views of mediators, with the running engine."""
+        """The recorder of the parked views of mediators, which runs with the engine."""
         engine = self.engine
         with self._lock:
             if self._recorder is None or self._engine is not engine:

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 @runtime_checkable
 class Mediator(Protocol):
-    """What ``boiler.add`` takes: all mediators are such, and so may be an application's own."""
+    """A mediator as ``boiler.add`` takes it: it can start and stop. You may write your own."""
 
     def start(self) -> None:
         """Begin to mediate."""
@@ -47,7 +47,7 @@ class Mediator(Protocol):
 
 
 class MediatorState(enum.Enum):
-    """Where a mediator stands in its life, in this process."""
+    """The state of a mediator in this process."""
 
     DECLARED = "declared"
     RUNNING = "running"
@@ -61,7 +61,7 @@ class _Running(NamedTuple):
 
 
 class MediatorBase(Startable):
-    """What all mediators are: they are declared, run between start and stop, and say how they fare.
+    """A mediator with its life: it is declared, runs between start and stop, and says how it fares.
 
     :param name: what the mediator is called, and remembered by from one run to the next.
     """
@@ -87,7 +87,7 @@ class MediatorBase(Startable):
 
     @property
     def state(self) -> MediatorState:
-        """Whether it is declared, running or stopped in this process."""
+        """The state of the mediator in this process: declared, running or stopped."""
         running = self._running
         if running is not None and running.process_id == os.getpid():
             return MediatorState.RUNNING
@@ -105,7 +105,7 @@ class MediatorBase(Startable):
 
     @property
     def view_classes(self) -> list[type[ViewModel]]:
-        """The views that it computes."""
+        """The classes of the views that it computes."""
         return [] if self.view_model_cls is None else [self.view_model_cls]
 
     @property

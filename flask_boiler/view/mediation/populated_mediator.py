@@ -1,4 +1,4 @@
-"""What mediators have in common that keep something for each document of a population."""
+"""The mediator of a population: it keeps something for each document of some queries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Opened", "PopulatedMediator", "keeping_of", "kept_in_documents"]
 
 
 class Opened(NamedTuple):
-    """What works for a mediator between start and stop.
+    """The work of a mediator between start and stop.
 
     :param make: makes what the engine keeps for a document of the population.
     :param sink: publishes what is computed of them.

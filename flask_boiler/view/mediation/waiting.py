@@ -1,4 +1,4 @@
-"""For how long a client's request waits for Firestore."""
+"""The time for which a client's request waits for Firestore."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Client:
 
 
 class Admission:
-    """Gives each who asks a time of its own, so that no more than so many start in a second.
+    """A queue at the door: each who asks gets a time, so that only so many start in a second.
 
     :param per_s: how many; ``None`` lets everybody in at once.
     """
@@ -67,7 +67,7 @@ class Admission:
 
 
 class Subscriptions:
-    """What the clients of one mediator are subscribed to, and the live views that they share.
+    """The subscriptions of one mediator's clients, and the live views that they share.
 
     :param name: the name of the mediator.
     :param post: how messages reach its clients.
