@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
@@ -196,7 +199,32 @@ def test_what_checks_nothing_is_seen(body: str, checks: bool) -> None:
     assert is_checking(function) == checks
 
 
-def test_the_tiers_of_the_makefile_are_all_there_is() -> None:
+@pytest.mark.long
+def test_every_test_is_in_one_tier() -> None:
+    """As the Makefile chooses them, in some files of all kinds."""
     said = (ROOT / "Makefile").read_text(encoding="utf-8")
-    tiers = re.findall(r'^(QUICK|LONG) := -m "?([^"\n]*)"?$', said, re.MULTILINE)
-    assert dict(tiers) == {"QUICK": "not long", "LONG": "long"}
+    quick, long = (
+        collected(*shlex.split(value))
+        for value in re.findall(r"^(?:QUICK|LONG) := (.*)$", said, re.MULTILINE)
+    )
+    assert quick and long and quick.isdisjoint(long)
+    assert quick | long == collected()
+    assert {one for one in quick | long if "google" in one or "histories" in one} <= long
+    assert {one for one in quick | long if "embedded-" in one or "unit/" in one} <= quick
+
+
+def collected(*options: str) -> set[str]:
+    files = [
+        "tests/firestore/test_ordering_agrees.py",
+        "tests/firestore/test_transaction.py",
+        "tests/histories",
+        "tests/unit/ground/test_naming.py",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", *options, *files],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return {line for line in done.stdout.splitlines() if "::" in line}
