@@ -1,6 +1,7 @@
 """What holds for the whole session: no process is left, slowness is no failure; a Firestore."""
 
 import contextlib
+import gc
 import os
 import signal
 import time
@@ -67,6 +68,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long, lest one worker be left alone with it at the end."""
     items.sort(key=lambda item: item.path.name not in _FIRST)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector of garbage, which some tests call, what lasts as long as the session."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,15 +41,11 @@ class Source:
                 yield from ((f"{start}.{alias.name}", node.lineno) for alias in node.names)
 
 
-@cache
-def package_sources() -> tuple[Source, ...]:
-    """All files of the package; each is read and parsed once."""
-    return tuple(Source(path) for path in sorted(PACKAGE.rglob("*.py")))
+def package_sources() -> list[Source]:
+    """All files of the package."""
+    return [Source(path) for path in sorted(PACKAGE.rglob("*.py"))]
 
 
-@cache
-def sources_below(*folders: str) -> tuple[Source, ...]:
+def sources_below(*folders: str) -> list[Source]:
     """All Python files below these folders of the project, as far as they exist."""
-    return tuple(
-        Source(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))
-    )
+    return [Source(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]

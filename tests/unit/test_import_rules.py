@@ -13,9 +13,6 @@ import pytest
 
 from tests.sources import Source, package_sources
 
-# Those that look at all the code share what they have read of it.
-pytestmark = pytest.mark.xdist_group("code")
-
 # From below to above; what stands in one row does not see its neighbours. The part of a name that
 # is most precise counts: view.http stands below the rest of view.
 FLOORS = [

@@ -6,12 +6,7 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterator
 
-import pytest
-
 from tests.sources import PACKAGE, ROOT, Source, package_sources, sources_below
-
-# Those that look at all the code share what they have read of it.
-pytestmark = pytest.mark.xdist_group("code")
 
 NOT_USED_AS_MODULE = {"util", "utils", "helper", "helpers", "common", "misc", "base", "manager"}
 NOT_USED_IN_NAMES = {"util", "utils", "helper", "helpers", "misc", "dav", "dm", "vm", "struct"}

@@ -7,17 +7,15 @@ import re
 import shlex
 import subprocess
 import sys
-from collections import defaultdict
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.sources import PACKAGE, ROOT, sources_below
+from tests.sources import PACKAGE, ROOT, Source, sources_below
 
-# Those that look at all the code share what they have read of it.
-pytestmark = pytest.mark.xdist_group("code")
+# What is parsed is parsed once.
+pytestmark = pytest.mark.xdist_group("rules of tests")
 
 UNIT = ROOT / "tests" / "unit"
 
@@ -56,33 +54,40 @@ def test_the_unit_tests_mirror_the_package() -> None:
     assert {path.name for path in files if path.parent == Path()} == OF_THE_WHOLE
 
 
-def test_tests_wait_for_conditions_and_never_sleep() -> None:
+@pytest.fixture(scope="module")
+def sources() -> list[Source]:
+    """All of tests, parsed; not for longer than needed, as it is much for the garbage collector."""
+    return sources_below("tests")
+
+
+def test_tests_wait_for_conditions_and_never_sleep(sources: list[Source]) -> None:
     assert [
         f"{source.module}:{node.lineno}"
-        for source in sources_below("tests")
+        for source in sources
         for node in ast.walk(source.tree)
         if (isinstance(node, ast.Attribute) and node.attr == "sleep")
         or (isinstance(node, ast.alias) and node.name == "sleep")
     ] == []
 
 
-def test_no_test_asserts_how_long_something_took() -> None:
+def test_no_test_asserts_how_long_something_took(sources: list[Source]) -> None:
     assert [
         f"{source.module}:{line}"
-        for source in sources_below("tests")
+        for source in sources
         for function in functions(source.tree)
         for line in timed_assertions(function)
     ] == []
 
 
-def test_every_test_checks_something() -> None:
+def test_every_test_checks_something(sources: list[Source]) -> None:
+    helpers = checking_functions(sources)
     assert [
         f"{source.module}:{function.lineno}: {function.name}"
-        for source in sources_below("tests")
+        for source in sources
         if source.path.name.startswith("test_")
         for function in functions(source.tree)
         if function.name.startswith("test_") and function.name not in CHECKED_ELSEWHERE
-        if not is_checking(function)
+        if not is_checking(function, helpers)
     ] == []
 
 
@@ -117,12 +122,11 @@ def reads_a_clock(node: ast.AST) -> bool:
     )
 
 
-def is_checking(function: Function) -> bool:
+def is_checking(function: Function, helpers: set[str]) -> bool:
     """Whether it may fail for what it finds, by itself or in a function of the tests."""
-    return asserts(function) or not called(function).isdisjoint(checking_functions())
+    return asserts(function) or not called(function).isdisjoint(helpers)
 
 
-@cache
 def asserts(function: Function) -> bool:
     nodes = list(ast.walk(function))
     return (
@@ -137,7 +141,6 @@ def asserts(function: Function) -> bool:
     )
 
 
-@cache
 def called(function: Function) -> set[str]:
     """The names of all functions and methods that it calls, but for those of subprocess."""
     calls = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
@@ -148,24 +151,21 @@ def called(function: Function) -> set[str]:
     }
 
 
-@cache
-def checking_functions() -> set[str]:
+def checking_functions(sources: Iterable[Source]) -> set[str]:
     """The names of the tests' own functions that check something, directly or not."""
-    own: dict[str, list[Function]] = defaultdict(list)
-    for source in sources_below("tests"):
-        for function in functions(source.tree):
-            if function.name not in COMMON and not function.name.startswith("test_"):
-                own[function.name].append(function)
     found: set[str] = set()
-    while True:
-        more = {
-            name
-            for name, named in own.items()
-            if name not in found and any(asserts(f) or called(f) & found for f in named)
-        }
-        if not more:
-            return found
+    others: list[tuple[str, set[str]]] = []
+    for source in sources:
+        for function in functions(source.tree):
+            if function.name in COMMON or function.name.startswith("test_"):
+                continue
+            if asserts(function):
+                found.add(function.name)
+            else:
+                others.append((function.name, called(function)))
+    while more := {name for name, calls in others if name not in found and calls & found}:
         found |= more
+    return found
 
 
 @pytest.mark.parametrize(
@@ -190,13 +190,12 @@ def test_an_assertion_on_time_is_seen(body: str, is_timed: bool) -> None:
         ("with pytest.raises(ValueError):\n        create_app()", True),
         ("subprocess.run(['true'], check=True)", True),
         ("subprocess.run(['true'], check=False)", False),
-        ("is_checking(function)", False),
         ("listener.wait_for(lambda: True)", True),
     ],
 )
 def test_what_checks_nothing_is_seen(body: str, checks: bool) -> None:
     (function,) = functions(ast.parse(f"def test_it():\n    {body}"))
-    assert is_checking(function) == checks
+    assert is_checking(function, {"wait_for"}) == checks
 
 
 @pytest.mark.long
