@@ -42,6 +42,7 @@ from flask_boiler.view.mediation.representation import (
     computed,
     each_by_itself,
     named_tag,
+    stored,
 )
 from flask_boiler.view.mediation.secret_keys import RouteSeal, require_secret_key
 from flask_boiler.view.mediation.waiting import waiting_as_requests_do
@@ -221,7 +222,7 @@ class InstanceGet(RestView):
     def answer(self, *, doc_id: str, **arguments: Any) -> Response:
         """200, or 304 if what the client has is still what there is."""
         strong = read_time_of(request) is not None
-        shown = (None if strong else self._stored(doc_id)) or self.compute(doc_id)
+        shown = (None if strong else stored(self.root, doc_id)) or self.compute(doc_id)
         tags = shown.etags
         if not is_matched(request, tags):
             raise Refusal(412, "The view is another one by now.")
@@ -235,22 +236,6 @@ class InstanceGet(RestView):
             left_out.add("HTTP_IF_MODIFIED_SINCE")
         conditions = {name: v for name, v in request.environ.items() if name not in left_out}
         return shown.response().make_conditional(conditions)  # type: ignore[return-value]
-
-    def _stored(self, doc_id: str) -> Representation | None:
-        place = self.root.stored_place(doc_id)
-        if place is None:
-            return None
-        snapshot = current_context().datastore.get([place])[place]
-        view_cls = self.mediator.view_model_cls
-        kind = snapshot.get("obj_type") if snapshot.exists else None
-        if not snapshot.exists or kind not in (None, view_cls.type_name()):
-            return None
-        try:
-            root = self.root.path_of(doc_id)
-            return Representation.of_snapshot(view_cls, snapshot, root=root)
-        except ValidationError:
-            # Stored by an older declaration, say: what it is now can be computed.
-            return None
 
 
 class ListGet(RestView):

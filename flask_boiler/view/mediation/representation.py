@@ -41,6 +41,7 @@ __all__ = [
     "computed",
     "each_by_itself",
     "named_tag",
+    "stored",
 ]
 
 #: A view changes at any time: a client may keep it, and asks each time if it still holds.
@@ -191,6 +192,22 @@ def computed(root: ViewRoot[Any], doc_id: str) -> Representation:
 
     with _as_views_own(path):
         return compute_once(represent, datastore)
+
+
+def stored(root: ViewRoot[Any], doc_id: str) -> Representation | None:
+    """That of a view as it is stored; ``None`` if it is not, or if its id does not tell where."""
+    place = root.stored_place(doc_id)
+    if place is None:
+        return None
+    snapshot = current_context().datastore.get([place])[place]
+    kind = snapshot.get("obj_type") if snapshot.exists else None
+    if not snapshot.exists or kind not in (None, root.view_cls.type_name()):
+        return None
+    try:
+        return Representation.of_snapshot(root.view_cls, snapshot, root=root.path_of(doc_id))
+    except ValidationError:
+        # Stored by an older declaration, say: what it is now can be computed.
+        return None
 
 
 @contextmanager
