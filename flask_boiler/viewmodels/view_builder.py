@@ -74,8 +74,8 @@ def only_root(view_cls: type[ViewModel]) -> str:
     roots = store_cls.roots()
     if not store_cls.references():
         raise ConfigurationError(
-            f"{view_cls.__name__} has 0 roots, as it has no store to be computed from: annotate "
-            "it, as in 'store: CityStore', or define new(snapshot)"
+            f"{view_cls.__name__} has no store to be computed from, and so 0 roots: annotate "
+            "one, as in 'store: CityStore', or define new(snapshot)"
         )
     if len(roots) != 1:
         raise ConfigurationError(

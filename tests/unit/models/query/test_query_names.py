@@ -20,6 +20,7 @@ from flask_boiler.view.inbox.marks import FieldMark, mark_of
 from flask_boiler.view.inbox.queue import FieldKey, key_of
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.viewmodels.form import Form
+from flask_boiler.viewmodels.store import Store, reference
 from tests.unit.memory_firestore import MemoryDatastore, memory_context
 
 
@@ -65,7 +66,12 @@ class Job(DomainModel):
     address = attrs.embed(Address)
 
 
+class SlipStore(Store):
+    job = reference(Job)
+
+
 class Slip(Form):
+    store: SlipStore
     weight_kg: Attr[int]
 
     class Meta:
