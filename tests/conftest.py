@@ -15,7 +15,7 @@ import pytest
 from flask_boiler.ground.ports import LocalFirestore
 from flask_boiler.local.google.installation import Installation
 from tests.firestores import found_google_installation, running
-from tests.processes import is_gone, with_environment
+from tests.processes import WITHOUT_SLOW_PLUGINS, is_gone, with_environment
 
 _MARK = "FLASK_BOILER_TEST_SESSION"
 _TIME_TO_END_S = 10.0
@@ -74,6 +74,13 @@ def pytest_collection_finish() -> None:
     """Spare the collector of garbage, which some tests call, what lasts as long as the session."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Pytest's own, whose sessions load no plugin that takes seconds and is of no use to them."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(WITHOUT_SLOW_PLUGINS))
+    return pytester
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,9 @@ import os
 import select
 from pathlib import Path
 
+#: Options of a pytest in a process of its own, to which these plugins, seconds to load, are no use.
+WITHOUT_SLOW_PLUGINS = ["-p", "no:schemathesis", "-p", "no:hypothesispytest"]
+
 
 def is_gone(pid: int, *, timeout_s: float) -> bool:
     """Whether a process has ended, or does so in time."""

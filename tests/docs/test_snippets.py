@@ -24,6 +24,7 @@ from flask_boiler import CTX, Boiler, Config
 from flask_boiler.ground import errors
 from flask_boiler.ground.ports import LocalFirestore
 from tests.docs.snippets import ROOT, Snippet, documents, snippets
+from tests.processes import WITHOUT_SLOW_PLUGINS
 
 _TIMEOUT_S = 300.0
 _LANGUAGES = {"python", "sh", "text", "yaml", "toml"}
@@ -48,6 +49,7 @@ class World:
             self.printed = self._run_by(snippet, [sys.executable], self.alone)
         elif snippet.mark == "pytest":
             command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+            command += WITHOUT_SLOW_PLUGINS
             self._run_by(snippet, command, dict(os.environ))
         elif snippet.mark == "output":
             _compare(snippet, self.printed)
