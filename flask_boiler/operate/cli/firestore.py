@@ -37,7 +37,7 @@ def command() -> None:
 
 
 def _of_data(subcommand: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say whose data are meant."""
+    """Add the options that say whose data are meant."""
     for option in (
         wait_option,
         click.option("--file", type=_path, help="The file of a Firestore that does not run."),
@@ -193,7 +193,7 @@ def _ask(question: str) -> None:
 
 
 def _data(config: Config, host: str | None, file: Path | None, wait_s: float) -> StoredData:
-    """Those that are named, or else those of the configured Firestore."""
+    """The data that the options name, or else those of the configured Firestore."""
     from flask_boiler.operate.cli.stored_data import DataAtRest, DataServed
 
     if host is not None and file is not None:

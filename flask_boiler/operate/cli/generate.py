@@ -1,4 +1,4 @@
-"""``flask boiler generate``: what is derived from an application, as files."""
+"""``flask boiler generate``: documents that are made from an application."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def command() -> None:
 
 
 def _as_file(generate: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say where it is written, or compared."""
+    """Add the options that say which file is written, or checked."""
     for option in (
         click.option("--check", is_flag=True, help="Only check whether F is up to date."),
         click.option(

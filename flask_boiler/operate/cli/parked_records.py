@@ -40,7 +40,7 @@ class ParkedViews:
 
     @classmethod
     def of(cls, boiler: Boiler, mediator: str | None) -> ParkedViews:
-        """Those of one mediator, or of all, also of those that the application has no more.
+        """The parked views of one mediator, or of all that have records.
 
         :raises UsageError: there is no such mediator, and nothing is recorded of it.
         """
@@ -76,7 +76,7 @@ class ParkedViews:
         return [by_key[key] for key in dict.fromkeys(keys)]
 
     def as_json(self) -> dict[str, Any]:
-        """The same for machines."""
+        """The object that ``--json`` prints."""
         return {
             "count": self.total,
             "counted_only": self.unlisted,
@@ -121,11 +121,11 @@ class ParkedCommand:
 
     @property
     def id(self) -> tuple[str, str]:
-        """What tells it from all others: its mediator, and its document."""
+        """The mediator and the document, which no two commands have in common."""
         return self.mediator, self.path
 
     def as_json(self) -> dict[str, Any]:
-        """The same for machines."""
+        """The object that ``--json`` prints."""
         return {
             "attempts": self.attempts,
             "error": self.error,
@@ -153,7 +153,7 @@ class ParkedCommands:
 
     @classmethod
     def of(cls, boiler: Boiler, mediator: str | None, *, known: bool = False) -> ParkedCommands:
-        """Those of one mediator, or of all; tasks also of those that the application has no more.
+        """The parked commands of one mediator, or of all that have records.
 
         :param known: whether it was found before that there is such a mediator.
         :raises UsageError: there is no such mediator, and nothing is recorded of it.
@@ -183,11 +183,11 @@ class ParkedCommands:
 
     @property
     def by_id(self) -> dict[tuple[str, str], ParkedCommand]:
-        """Each by its mediator and the path of its document."""
+        """The commands by their mediators and the paths of their documents."""
         return {command.id: command for command in self.all}
 
     def at(self, paths: Iterable[str]) -> list[ParkedCommand]:
-        """Those whose documents are at these paths.
+        """The commands whose documents are at these paths.
 
         :raises ClickException: there is none at one of them.
         """
@@ -202,7 +202,7 @@ class ParkedCommands:
         return [command for command in self.all if command.path in wanted]
 
     def as_json(self) -> dict[str, Any]:
-        """The same for machines."""
+        """The object that ``--json`` prints."""
         return {
             "count": self.total,
             "counted_only": self.unlisted,

@@ -29,7 +29,7 @@ class StoredData(Protocol):
     """All documents of all databases."""
 
     def export(self, target: Path) -> None:
-        """Write them to a file.
+        """Write all documents to a file.
 
         :raises ConfigurationError: they cannot be read or written.
         """
@@ -51,7 +51,7 @@ class StoredData(Protocol):
 
 
 class DataAtRest:
-    """In a file that no server has open; made by what is added, if it is not there.
+    """The documents in a file that no server has open; ``add`` makes the file if it is missing.
 
     What stores documents is imported when it is used: who asks a server needs none of it.
     """
@@ -60,7 +60,7 @@ class DataAtRest:
         self._path = path
 
     def export(self, target: Path) -> None:
-        """Write them to a file, as of one time."""
+        """Write all documents to a file, as of one time."""
         from flask_boiler.local.embedded.writes.transfer import export_documents
 
         with self._opened() as storage:
@@ -100,7 +100,7 @@ class DataAtRest:
 
 
 class DataServed:
-    """With a server that runs, in memory or in a file.
+    """The documents of a server that runs, which has them in memory or in a file.
 
     :param host: its ``HOST:PORT``.
     :param wait_s: for how long it is waited for when it does not answer.
@@ -112,7 +112,7 @@ class DataServed:
         self._reachability = Reachability(host, host, tell=tell)
 
     def export(self, target: Path) -> None:
-        """Write them to a file, as of one time."""
+        """Write all documents to a file, as of one time."""
         with self._answer("GET", EXPORT) as answer, replacing(target) as file:
             for piece in self._pieces(answer):
                 file.buffer.write(piece)

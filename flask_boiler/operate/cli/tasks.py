@@ -142,7 +142,7 @@ _NOT_DROPPABLE = (
 
 
 def _inboxes_in(boiler: Boiler) -> dict[str, Inbox]:
-    """By the names of their mediators."""
+    """The inboxes of an application by the names of their mediators."""
     return {inbox.name: inbox for inbox in boiler.inboxes}
 
 
@@ -152,7 +152,7 @@ def _require_choice(paths: tuple[str, ...], *, every: bool) -> None:
 
 
 def _counting(doing: str, commands: Sequence[ParkedCommand]) -> Iterator[ParkedCommand]:
-    """The same, with progress for who looks at a terminal."""
+    """The commands one by one, with progress on a terminal."""
     begun = 0
     with progress_told(doing, lambda: f"{begun} of {len(commands)}"):
         for one in commands:
