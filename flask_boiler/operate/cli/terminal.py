@@ -59,10 +59,10 @@ def progress_told(
     def show() -> None:
         while not ended.wait(every_s):
             seconds = time.monotonic() - began_s
-            # One line, which the next one replaces.
+            # One line, which whatever is said next replaces.
             text = f"{doing} {done()}".rstrip()
-            click.echo(f"\r\x1b[K{text}, {seconds:.0f} s", err=True, nl=False)
-        click.echo("\r\x1b[K", err=True, nl=False)
+            click.echo(f"\x1b[K{text}, {seconds:.0f} s\r", err=True, nl=False)
+        click.echo("\x1b[K", err=True, nl=False)
 
     thread = OwnThread(show, name="flask-boiler-progress", stops="no progress is shown")
     thread.start()

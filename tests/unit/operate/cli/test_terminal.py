@@ -31,7 +31,7 @@ def test_progress_is_shown_on_a_terminal_and_gone_at_the_end(
         assert asked.wait(30)
     said = terminal.getvalue()
     assert "retrying 3 of 5, 0 s" in said
-    assert said.endswith("\r\x1b[K")
+    assert said.endswith("s\r\x1b[K")
     assert "\n" not in said
 
 
