@@ -51,7 +51,7 @@ class Model(DeclaredModel):
     instance made from a document costs next to nothing, and a document of a foreign shape
     fails where the wrong field is read, naming it.
 
-    ``class Meta`` takes the options of :class:`~flask_boiler.models.model_options.ModelOptions`.
+    ``class Meta`` takes the options that ``META_OPTIONS`` names.
 
     :param fields: values by attribute name. An undeclared one is refused if any attribute has a
         declared type, and goes to ``extra`` otherwise; ``Meta.extra``, be it ``"forbid"`` or
@@ -99,15 +99,9 @@ class Model(DeclaredModel):
         """
         return cls.Schema(**options)
 
-    if TYPE_CHECKING:
-        # Models and views below have a `new` of their own, whatever it takes.
-        @classmethod
-        def new(cls, *args: Any, **kwargs: Any) -> Self:
-            """A new object with these values: ``new(**fields)``."""
-            ...
-
-    else:
-
+    if not TYPE_CHECKING:
+        # Hidden from type checkers: models and views below have a `new` of their own, which may
+        # take whatever it likes.
         @classmethod
         def new(cls, **fields: Any) -> Self:
             """A new object with these values, and initial ones for the rest.

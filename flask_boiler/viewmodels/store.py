@@ -2,7 +2,7 @@
 
 A reference with a ``source`` is computed from what the store already holds; one
 without is a *root*, handed in by whoever builds the view. Nothing is read before it
-is asked for, and everything is read through :mod:`flask_boiler.ground.readers`, so one
+is asked for, and everything is read through the reader that is in force, so one
 declaration serves requests, transactions and live views.
 """
 
