@@ -15,7 +15,14 @@ from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.query import Query
 from flask_boiler.viewmodels.view_model import ViewModel, store_class
 
-__all__ = ["TAKEN_FROM_DOCUMENT", "ViewBuilder", "only_root", "own_parameters", "require_root_of"]
+__all__ = [
+    "TAKEN_FROM_DOCUMENT",
+    "ViewBuilder",
+    "has_own_new",
+    "only_root",
+    "own_parameters",
+    "require_root_of",
+]
 
 V = TypeVar("V", bound=ViewModel)
 
@@ -43,15 +50,21 @@ class ViewBuilder(Generic[V]):
         )
 
 
+def has_own_new(view_cls: type[ViewModel]) -> bool:
+    """Whether the ``new`` of a class is another than the one that all views inherit."""
+    inherited: Any = ViewModel.new
+    return getattr(view_cls.new, "__func__", None) is not inherited.__func__
+
+
 def own_parameters(view_cls: type[ViewModel]) -> Mapping[str, inspect.Parameter] | None:
     """The parameters of the class's own ``new``, by name; ``None`` if it has the inherited one.
 
     :raises ConfigurationError: it cannot be called on the class, or not by names.
     """
     store_class(view_cls)
-    new: Any = view_cls.new
-    if getattr(new, "__func__", None) is ViewModel.new.__func__:  # type: ignore[attr-defined]
+    if not has_own_new(view_cls):
         return None
+    new: Any = view_cls.new
     where = f"{view_cls.__name__}.new"
     if not isinstance(inspect.getattr_static(view_cls, "new"), classmethod | staticmethod):
         raise ConfigurationError(f"{where} is no class method: write @classmethod above it")
@@ -93,7 +106,7 @@ def require_root_of(view_cls: type[ViewModel], query: Any) -> None:
 
     :raises ConfigurationError: it is of another model, which lies elsewhere.
     """
-    if not isinstance(query, Query) or own_parameters(view_cls) is not None:
+    if not isinstance(query, Query) or has_own_new(view_cls):
         return
     store_cls = store_class(view_cls)
     name = only_root(view_cls)

@@ -11,7 +11,7 @@ from flask_boiler.ground.errors import ConfigurationError, DocumentNotFoundError
 from flask_boiler.ground.readers import DirectReader, current_reader
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.viewmodels.view_builder import ViewBuilder, only_root, own_parameters
+from flask_boiler.viewmodels.view_builder import ViewBuilder, has_own_new, only_root
 from flask_boiler.viewmodels.view_model import ViewModel, store_class
 
 __all__ = ["ViewRoot"]
@@ -27,7 +27,7 @@ class ViewRoot(Generic[V]):
 
     def __init__(self, view_cls: type[V]) -> None:
         self.view_cls = view_cls
-        self._own_new = own_parameters(view_cls) is not None
+        self._own_new = has_own_new(view_cls)
         roots = store_class(view_cls).roots() if self._own_new else [only_root(view_cls)]
         if len(roots) != 1:
             raise ConfigurationError(
