@@ -69,7 +69,7 @@ def filterable(
 
 
 def _passed_through(attribute: Attr[Any], root: ViewRoot[Any]) -> Attr[Any] | None:
-    """The root's attribute that one of the view shows as it is stored, if it does."""
+    """The attribute of the root that one of the view shows as it is stored, if there is one."""
     if not (isinstance(attribute, ThroughAttr) and attribute.is_unchanged):
         return None
     target = attribute.target
@@ -129,7 +129,7 @@ def is_textual(field: marshmallow.fields.Field[Any]) -> bool:
 
 
 class ListQuery:
-    """A list request, understood.
+    """The query that the parameters of a list ask.
 
     :raises Refusal: naming each parameter that is unknown or wrong.
     """
@@ -224,7 +224,7 @@ def takes_null(field: marshmallow.fields.Field[Any]) -> bool:
 
 
 def _value(field: marshmallow.fields.Field[Any], text: str) -> Any:
-    """What a parameter means: the text itself, or what it says as JSON.
+    """The value that a parameter says: the text itself, or what it is as JSON.
 
     A field without a type takes what is a JSON number, ``true``, ``false``, ``null`` or a
     quoted text as that.

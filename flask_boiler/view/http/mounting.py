@@ -137,7 +137,7 @@ def _refuse_unrouted() -> Response | None:
 
 
 def _as_problem(response: Response) -> Response:
-    """An error that was not the route's own to answer, as the clients of the route expect it.
+    """The response that clients of a route expect where the error was not its own to answer.
 
     That is Flask's page for an exception that nobody caught, or for an ``abort`` of a function
     that runs before each request.
@@ -182,7 +182,7 @@ def _is_below_a_route() -> bool:
 
 
 def _grounds() -> list[re.Pattern[str]]:
-    """What paths below each of the routes look like; found once, as routes cannot be added."""
+    """The patterns of paths below each route; found once, as routes cannot be added."""
     app: Any = current_app
     grounds: list[re.Pattern[str]] | None = app.extensions[_EXTENSION]
     if grounds is None:
@@ -192,7 +192,7 @@ def _grounds() -> list[re.Pattern[str]]:
 
 
 def _ground(rule: Rule) -> str | None:
-    """The paths that begin as the rule does, up to its last segment without an argument.
+    """The pattern of paths that begin as the rule does, up to its last fixed segment.
 
     ``None`` if it has none: then everything in the application would be below it.
     """

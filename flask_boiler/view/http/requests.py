@@ -1,4 +1,4 @@
-"""What requests say: their bodies, read no further than they may be long, and their read time."""
+"""The parts of requests: bodies, read no further than they may be long, and read times."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ class RestView(View):
         read: Callable[[], Mapping[str, Any]] = dict,
         condition: Condition | None = None,
     ) -> Any:
-        """What the mutation returns that carries out a command.
+        """The value that the mutation returns which carries out a command.
 
         :param read: gives the values by attribute name, such as :meth:`input`.
         :param condition: does the write, if something else holds, too.
@@ -213,7 +213,7 @@ class RestView(View):
 
 
 class InstanceGet(RestView):
-    """One view: the stored document if the route tells its place, else computed.
+    """The route of one view: the stored document, if its id tells where, or else computed.
 
     A request with a ``Boiler-Read-Time`` is always answered by strong reads: a stored document
     does not say how far it is.
@@ -239,7 +239,7 @@ class InstanceGet(RestView):
 
 
 class ListGet(RestView):
-    """The views of the roots that fulfil the filters, page by page.
+    """The route of the views whose roots fulfil the filters, page by page.
 
     All of a page is of one time, and read in one batch for each level of references. A view that
     cannot be shown keeps none of the others from being shown: its problem stands in its place.
@@ -312,7 +312,7 @@ class _Views(NamedTuple):
 
 
 class ListPost(RestView):
-    """A new view."""
+    """The route that makes a new view."""
 
     writes = True
 
@@ -335,7 +335,7 @@ class ListPost(RestView):
 
 
 class _InstanceWrite(RestView):
-    """A write to one view, on condition of its tag: ``If-Match``, ``If-None-Match``."""
+    """A route that writes one view, on condition of its tag (``If-Match``, ``If-None-Match``)."""
 
     writes = True
 
@@ -347,7 +347,7 @@ class _InstanceWrite(RestView):
 
 
 class InstancePut(_InstanceWrite):
-    """All writable attributes of a view; on condition that there is none, a new view."""
+    """The route that sets all that can be written of a view, or makes one if there is none."""
 
     def answer(self, *, doc_id: str, **arguments: Any) -> Response:
         """200, with the view as it now stands; 201 if it is new, with where it is."""
@@ -371,7 +371,7 @@ class InstancePut(_InstanceWrite):
 
 
 class InstancePatch(_InstanceWrite):
-    """Some attributes of a view."""
+    """The route that sets some attributes of a view."""
 
     def answer(self, *, doc_id: str, **arguments: Any) -> Response:
         """200, with the view as it now stands."""
@@ -380,7 +380,7 @@ class InstancePatch(_InstanceWrite):
 
 
 class InstanceDelete(_InstanceWrite):
-    """No view any more."""
+    """The route that deletes a view's root."""
 
     def answer(self, *, doc_id: str, **arguments: Any) -> Response:
         """204."""
@@ -392,7 +392,7 @@ class InstanceDelete(_InstanceWrite):
 
 
 def _unless_held(response: Response, tags: Sequence[str]) -> Response:
-    """The response, or that the client holds what it would show."""
+    """The response, or a 304 if the client holds what it would show."""
     held = named_tag(request.if_none_match, tags, weak=True)
     if held is not None:
         # Of an older key it may be; by another tag, the client would not find what it holds.

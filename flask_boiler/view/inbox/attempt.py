@@ -22,7 +22,7 @@ __all__ = ["Attempts", "Handling", "Statistics", "written_anew"]
 
 @dataclass(slots=True)
 class Statistics:
-    """What was done for tasks in this process.
+    """Counts of what was done for tasks in this process.
 
     :param attempts: transactions that were begun.
     :param done: tasks that were done by a commit of this process.
@@ -44,7 +44,7 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Handling:
-    """What is done with the tasks of one mediator.
+    """The parts of a mediator that handle its tasks.
 
     :param refuse: what else is done with tasks whose commit is refused than to set them aside.
     """
@@ -161,6 +161,6 @@ class Attempts:
 
 
 def written_anew(path: str) -> UnavailableError:
-    """A task cannot be set aside, as there is another version of it."""
+    """The error that a task cannot be set aside, as there is another version of it."""
     # Neither done nor parked: the later tasks of its key still have to wait for it.
     return UnavailableError(f"{path} was written anew while it was to be set aside: try it again")

@@ -1,4 +1,4 @@
-"""Who waits behind whom: the tasks of each key in their order, as they were last read.
+"""The backlog of each key: its tasks in their order, as they were last read.
 
 Firestore cannot be asked for the first task of a key, as no query sorts by creation time: all of
 the key have to be read. So what was read is kept, for as many tasks as it holds. All that come
@@ -64,7 +64,7 @@ class Backlogs:
         return first if first is not None and in_order(first) < in_order(task) else None
 
     def replace(self, key: str, tasks: Iterable[Waiting]) -> None:
-        """Take these for all tasks of the key that wait."""
+        """Note all tasks of a key that wait, in place of those that were known."""
         backlog = OrderedDict((task.path, task) for task in sorted(tasks, key=in_order))
         with self._lock:
             self._forget(key)
@@ -75,7 +75,7 @@ class Backlogs:
                 self._forget(next(iter(self._by_key)))
 
     def discard(self, task: Waiting) -> None:
-        """A task does not wait any more."""
+        """Forget a task, which does not wait any more."""
         with self._lock:
             backlog = self._by_key.get(task.key)
             if backlog is not None and backlog.get(task.path) == task:
@@ -89,5 +89,5 @@ class Backlogs:
 
 
 def in_order(task: Snapshot | Waiting) -> tuple[int, list[str]]:
-    """What sorts tasks of one key: by creation time, then by path."""
+    """The sort key of tasks that wait for each other: creation time, then path."""
     return task.create_time_ns, task.path.split("/")

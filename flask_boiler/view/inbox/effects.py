@@ -1,4 +1,4 @@
-"""What a task does: the application's own function, or a view that is built and stored."""
+"""The effects that tasks have: the application's function, a view that is stored, a form."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ __all__ = ["FormEffect", "FormQuery", "Submission"]
 
 
 class FormQuery:
-    """All documents where the forms of a class lie; the query of a mediator that is given none.
+    """The query of a mediator of forms that is given none: all documents where they lie.
 
     :raises ConfigurationError: the class does not say where.
     """
@@ -49,7 +49,7 @@ class FormQuery:
         self._everywhere = "{" in above
 
     def targets(self, codec: Codec) -> list[QueryTarget]:
-        """What the server has to be asked."""
+        """The queries as the server is asked them."""
         spec = QuerySpec(self._collection, self._parent, all_descendants=self._everywhere)
         return [compile_query(spec, codec)]
 
@@ -67,7 +67,7 @@ class Submission:
 
     @property
     def operation(self) -> str:
-        """What is done with forms."""
+        """The operation that there is on forms."""
         return "submit"
 
     @property

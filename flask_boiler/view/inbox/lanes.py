@@ -1,4 +1,4 @@
-"""Work in order: within a lane one after the other, different lanes side by side."""
+"""Lanes: work in one is done in order, and in different ones side by side."""
 
 from __future__ import annotations
 
@@ -94,13 +94,13 @@ class Lanes:
                 heapq.heappush(self._earliest, (order, name))
 
     def dismiss(self, name: str) -> None:
-        """There is no work of this name, after all."""
+        """Expect work of this name no longer."""
         with self._lock:
             if self._expected.pop(name, None) is not None:
                 self._advance()
 
     def put(self, name: str, order: Order, lane: str, work: Callable[[], None]) -> None:
-        """Have this done in its lane; ``work`` must not raise."""
+        """Have ``work`` done in a lane; it must not raise."""
         with self._lock:
             self._expected.pop(name, None)
             if not self._stopped:

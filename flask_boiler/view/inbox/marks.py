@@ -1,4 +1,4 @@
-"""How a task is marked as processed, in the commit that has its effect."""
+"""The marks that say that a task is processed, written in the commit that has its effect."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DEFAULT_KEEPING = datetime.timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Mark tasks in a ledger of the framework's own, and leave their documents alone.
+    """A mark in a ledger of the framework's own, which leaves the task's document alone.
 
     An entry is of one version of a document: a task that is written anew is applied anew. The
     entries, in ``_boiler_tasks``, have a timestamp ``expires_at``, for a TTL policy; a task whose
@@ -64,12 +64,12 @@ class Mark(Protocol):
 
 
 class DeleteMark:
-    """A task that is processed is deleted."""
+    """The mark that the task is deleted."""
 
     in_record = False
 
     def is_marked(self, task: Snapshot, record: Snapshot | None) -> bool:
-        """A task that is there is not processed."""
+        """False: a task that is there is not processed."""
         return False
 
     def write(self, task: Snapshot, transaction: Transaction, records: TaskRecords) -> None:
@@ -79,7 +79,7 @@ class DeleteMark:
 
 
 class FieldMark:
-    """A task that is processed has these values, so the query should not find it any more.
+    """The mark that fields have some values, with which the query should not find the task.
 
     :param fields: by the names that lead to each stored field; a value that the server computes
         marks by being there, and ``DELETE_FIELD`` by the field's being gone.
@@ -116,7 +116,7 @@ class FieldMark:
 
 
 def _nested(fields: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
-    """The same values as they lie in maps."""
+    """The values as a document has them, in maps."""
     document: dict[str, Any] = {}
     for (*above, name), value in fields.items():
         inner = document
@@ -154,7 +154,7 @@ def _has(fields: Mapping[str, Any], names: tuple[str, ...], value: Any) -> bool:
 
 
 class LedgerMark:
-    """A task that is processed has an entry in the ledger."""
+    """The mark that the ledger has an entry of the task."""
 
     in_record = True
 

@@ -1,4 +1,4 @@
-"""Applying one patch: its effect and its mark in one commit, or the reason why not."""
+"""The processor of patches: effect and mark in one commit, or the reason why not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the engine to the patches and back: what is computed is whether there is one to apply."""
+"""The sink of patches: to the engine a patch is a view, and publishing it is applying it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class PatchSink(WithoutPlaces):
         self._lanes.stop()
 
     def make(self, key: ViewKey) -> LiveView[Proposal]:
-        """What the engine keeps for a document of the collection."""
+        """The view that a document of the collection is to the engine."""
         snapshot = self._run.population.found(key.root, self._feed.cut)
         if snapshot is not None:
             # All of one cut are expected before any is looked at, and so applied in order.
@@ -80,7 +80,7 @@ class PatchSink(WithoutPlaces):
         computed: Computed[Proposal],
         done: Callable[[PublishOutcome], None],
     ) -> None:
-        """Apply what was proposed, if anything was, in its turn."""
+        """Apply the patch in its turn, if there is one."""
         proposal = computed.payload
         if proposal is None:
             done(PublishOutcome())

@@ -75,7 +75,7 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A document that waits for being applied, not looked into yet.
+    """A patch that nobody has looked into yet: where it lies, what it is for, and its fields.
 
     :param target: what should be the id of the view's root; ``None`` if it is missing.
     :param fields: the values by field name.
@@ -88,7 +88,7 @@ class Proposal:
 
     @property
     def lane(self) -> str:
-        """What it has in common with those that it must not overtake."""
+        """The name of the lane that it is applied in: the id of its target, or its own path."""
         # A path has a slash, and an id none.
         return self.target if isinstance(self.target, str) else self.snapshot.path
 
@@ -120,11 +120,11 @@ class PatchCollection:
 
     @property
     def name(self) -> str:
-        """The last segment of the path."""
+        """The name of the collection: the last segment of its path."""
         return self._patches.collection.rpartition("/")[2]
 
     def query(self, codec: DocumentCodec) -> QueryTarget:
-        """What to listen to."""
+        """The query that finds the patches."""
         pending = self._patches.pending
         return compile_query(
             QuerySpec(
@@ -137,7 +137,7 @@ class PatchCollection:
         )
 
     def proposal(self, snapshot: Snapshot) -> Proposal | None:
-        """What a document proposes; ``None`` if it is missing, marked or at another place."""
+        """The proposal that a document is; ``None`` if it is missing, marked or elsewhere."""
         placeholders = self._pattern.match(snapshot.path.rpartition("/")[0])
         if placeholders is None:
             return None
@@ -178,7 +178,7 @@ class PatchCollection:
         return self._mark(snapshot, {ERROR: dict(problem)})
 
     def bare(self, refusal: Write) -> Write:
-        """A refusal that leaves nothing else in a document that has no room for it."""
+        """The same refusal as all that is left of its document, which has no room for it."""
         return Write("set", refusal.path, refusal.fields)
 
     def _mark(self, snapshot: Snapshot, fields: dict[str, Any]) -> Write:
@@ -198,5 +198,5 @@ class PatchCollection:
 
 
 def _time(snapshot: Snapshot) -> datetime.datetime:
-    """When a document was read, by the server's clock."""
+    """The time at which a document was read, by the server's clock."""
     return _EPOCH + datetime.timedelta(microseconds=snapshot.read_time_ns // 1000)

@@ -45,7 +45,7 @@ class TaskQueue:
                 ) from error
 
     def window(self, limit: int) -> list[QueryTarget]:
-        """What to listen to, to see about ``limit`` tasks."""
+        """The queries to listen to, to see about ``limit`` tasks."""
         return [narrowing.bounded(target, limit) for target in self._targets]
 
     def may_hold(self, path: str) -> bool:
@@ -71,7 +71,7 @@ class TaskQueue:
 
 
 class TaskKey:
-    """By default, every document is a key of its own: nothing waits for anything else."""
+    """The key of tasks, by which they wait for each other; here each has one of its own."""
 
     def alone(self, task: Snapshot) -> bool:
         """Whether no other task can have the same key."""
@@ -87,7 +87,7 @@ class TaskKey:
 
 
 class FieldKey(TaskKey):
-    """The value of a field is the key; tasks that do not have the field are each alone."""
+    """The key that is the value of a field; tasks that do not have it are each alone."""
 
     def __init__(self, field: str) -> None:
         self._field = field
@@ -102,7 +102,7 @@ class FieldKey(TaskKey):
         return task.path if self.alone(task) else f"{self._field}={_spelled(self._value(task))}"
 
     def narrowed(self, target: QueryTarget, task: Snapshot, codec: Codec) -> Sequence[QueryTarget]:
-        """Those with the same value."""
+        """The queries that find those with the same value."""
         return [narrowing.with_value(target, self._field, self._value(task), codec)]
 
     def _value(self, task: Snapshot) -> Any:
@@ -113,7 +113,7 @@ class FieldKey(TaskKey):
 
 
 def _spelled(value: Any) -> str:
-    """The same for equal values, which ``repr`` is not for references, maps and points."""
+    """A text that is the same for equal values, as ``repr`` is not for references and maps."""
     match value:
         case HasPath():
             return value.path
@@ -132,7 +132,7 @@ def _spelled(value: Any) -> str:
 
 
 class PathKey(TaskKey):
-    """The beginning of the path is the key; tasks that lie elsewhere are each alone."""
+    """The key that is the beginning of the path; tasks that lie elsewhere are each alone."""
 
     def __init__(self, pattern: PathPattern) -> None:
         if not pattern.names_document:
@@ -151,7 +151,7 @@ class PathKey(TaskKey):
         return self._pattern.beginning(task.path) or task.path
 
     def narrowed(self, target: QueryTarget, task: Snapshot, codec: Codec) -> Sequence[QueryTarget]:
-        """Those below the same document."""
+        """The query that finds those below the same document."""
         return [narrowing.below(target, self.name(task))]
 
 

@@ -1,4 +1,4 @@
-"""What is stored about tasks apart from the tasks: which are parked, which are done.
+"""The records of tasks, stored apart from them: which are parked, which are done.
 
 One document for each such task, in a collection of the framework's own. It belongs to one
 version of the task's document, the one that was seen: a task that is written anew is a new one.
@@ -38,11 +38,11 @@ class TaskRecords:
         self.target: QueryTarget = compile_query(spec, codec)
 
     def path_of(self, task: str) -> str:
-        """Where the record of a task lies."""
+        """The path of the record of a task."""
         return f"{TASKS_COLLECTION}/{record_id(f'{self.mediator}:{task}')}"
 
     def parking(self, task: Snapshot, key: str, error: Exception, attempts: int) -> Write:
-        """What sets a task aside as it was seen."""
+        """The write that sets a task aside as it was seen."""
         said = f"{type(error).__name__}: {error}"
         return self._record(
             task,
@@ -54,11 +54,11 @@ class TaskRecords:
         )
 
     def ending(self, task: Snapshot, expires_at: datetime.datetime) -> Write:
-        """What says that a task is done as it was seen."""
+        """The write that says that a task is done as it was seen."""
         return self._record(task, state=_DONE, expires_at=expires_at)
 
     def forgetting(self, task: str) -> Write:
-        """What removes the record, if there is one."""
+        """The write that removes the record, if there is one."""
         return Write("delete", self.path_of(task))
 
     def _record(self, task: Snapshot, **fields: Any) -> Write:
@@ -90,7 +90,7 @@ def _still_parked(datastore: Datastore, found: Iterable[Snapshot]) -> Iterator[P
 
 
 def as_parked_task(record: Snapshot) -> ParkedTask:
-    """What the record of a parked task says."""
+    """The parked task that a record is about."""
     fields = record.fields
     return ParkedTask(
         mediator=fields["mediator"],

@@ -1,4 +1,4 @@
-"""Applying one task: its effect and its mark in one commit, or its parking."""
+"""The processor of tasks: effect and mark in one commit, or the record that one is parked."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _turns = Turns()
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a process comes to know of the tasks of one mediator in one database."""
+    """The memory of a process: what it knows of the tasks of one mediator in one database."""
 
     backlogs: Backlogs = field(default_factory=Backlogs)
     suspects: Suspects = field(default_factory=Suspects)

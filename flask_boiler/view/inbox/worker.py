@@ -1,4 +1,4 @@
-"""Working off a queue: threads that pick tasks from a window of it, at random.
+"""The worker of a queue: threads that pick tasks from a window of it, at random.
 
 The engine treats the queue as one view. It is *computed* when its window, or what is parked of
 it, has changed; it is *published* when every task that can be applied has been. Meanwhile the
@@ -46,7 +46,7 @@ _LOOK_AGAIN_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What a cut says of a queue."""
+    """The state of a queue in one cut."""
 
     tasks: dict[str, Snapshot]
     records: dict[str, Snapshot]

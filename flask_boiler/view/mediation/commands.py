@@ -118,7 +118,7 @@ class MutationCommand:
             self.root.path_of(self.doc_id)
 
     def write(self) -> Any:
-        """What the mutation returns: the view as it was changed, or nothing if it is deleted.
+        """The value that the mutation returns: the view as it was changed, none if it is deleted.
 
         :raises BoilerError: it is refused, or fails; nothing is written.
         """
@@ -133,7 +133,7 @@ class MutationCommand:
 
 
 def perform(command: Command, access: Access, condition: Condition | None = None) -> Any:
-    """Carry out a command, if whoever wants that may; what its ``write`` returns.
+    """Carry out a command, if whoever sends it may; the value that its ``write`` returns.
 
     :param condition: does the write, if something else holds, too.
     :raises BoilerError: it is refused, or fails; nothing is written.

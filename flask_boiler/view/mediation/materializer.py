@@ -1,4 +1,4 @@
-"""From a view object to the documents that hold it."""
+"""The documents that hold a view, made from the view object."""
 
 from __future__ import annotations
 

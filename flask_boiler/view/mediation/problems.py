@@ -1,8 +1,8 @@
-"""Problems: what who asked is told of an error, be it by an answer, an event or a document.
+"""Problems: what a client is told of an error, by an answer, an event or a document.
 
-They are those of RFC 9457, ``application/problem+json``. Errors of who asked have a status below
-500, and are told with what was wrong. All others are the server's: what went wrong is for the log,
-and a document that caused one is not marked, but tried again or set aside.
+They are those of RFC 9457, ``application/problem+json``. What the client did wrong has a status
+below 500, and is told. All else is a failure of the server's: its cause is for the log, and a
+document that met with one is not marked, but tried again or set aside.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def problem_of(error: BoilerError | HTTPException, fields: Mapping[str, str]) ->
 def problem_details(
     error: BoilerError | HTTPException, fields: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What a client is told of an error, for ``json_text``.
+    """The problem that a client is told of an error, for ``json_text``.
 
     :param fields: the names of fields by attribute name: the client knows no others.
     """
@@ -121,7 +121,7 @@ def problem_details(
 
 
 def stored_problem(error: BoilerError | HTTPException, fields: Mapping[str, str]) -> dict[str, Any]:
-    """What a document says of an error, which has a size that is bounded.
+    """The problem that a document says, which has a bounded size.
 
     :param fields: the names of fields by attribute name: the client knows no others.
     """
@@ -141,9 +141,9 @@ def field_names(view_cls: type[ViewModel]) -> dict[str, str]:
 
 
 def is_askers(error: BoilerError | HTTPException) -> bool:
-    """Whether an error is about what was asked for, rather than about how things are run.
+    """Whether an error is about what a client asked for, and not about how things are run.
 
-    Not so an error after which it is to be tried again.
+    It is not, if the same may succeed when it is tried again.
     """
     if isinstance(error, HTTPException):
         return 400 <= (error.code or 0) < 500
@@ -155,9 +155,9 @@ def is_askers(error: BoilerError | HTTPException) -> bool:
 
 
 def refused_commit(error: BaseException) -> BoilerError | None:
-    """What who sent a document is told if its commit is refused for good; ``None`` if nothing.
+    """The error that the sender of a document is told whose commit is refused for good.
 
-    The server's own words are not for them.
+    It has none of the server's own words. ``None`` if it is not for the sender to know.
     """
     if isinstance(error, ConflictError):
         return RefusedError(_CONTESTED)

@@ -1,4 +1,4 @@
-"""A view as HTTP shows it: its JSON, its entity tag, and when it last changed.
+"""The representation of a view: its JSON, its entity tag, and when it last changed.
 
 The tag is of the content and its root, keyed with the application's key: who does not see a view
 cannot tell what its tag is, and so learns nothing from one that is refused. A stored view and the
@@ -49,7 +49,7 @@ REVALIDATE = "no-cache"
 
 
 class Representation:
-    """What is shown of one view.
+    """The representation of one view.
 
     :param view_cls: its class, whose schema says what JSON looks like.
     :param fields: its stored form.
@@ -82,7 +82,7 @@ class Representation:
     def of_snapshot(
         cls, view_cls: type[ViewModel], snapshot: Snapshot, *, root: str = ""
     ) -> Representation:
-        """That of a stored view document."""
+        """The representation of a stored view document."""
         newest_ns = snapshot.update_time_ns
         return cls(view_cls, snapshot.fields, root=root, newest_ns=newest_ns, dated=True)
 
@@ -90,7 +90,7 @@ class Representation:
     def of_view(
         cls, view: ViewModel, reader: DatedReader | None = None, *, root: str = ""
     ) -> Representation:
-        """That of a computed view.
+        """The representation of a computed view.
 
         :param reader: what it was read through.
         """
@@ -102,7 +102,7 @@ class Representation:
 
     @property
     def etag(self) -> str:
-        """The same for equal content of one root, whoever computed it and when."""
+        """The entity tag, the same for equal content of one root, whoever computed it and when."""
         return self.etags[0]
 
     @property
@@ -125,7 +125,7 @@ class Representation:
 
 
 class DatedReader:
-    """Reads through another reader, and notes the newest update time.
+    """A reader that reads through another, and notes the newest update time.
 
     A document that is missing, and one that left a query's result, has none: then the time is
     not :attr:`complete`.
@@ -177,7 +177,7 @@ def named_tag(condition: ETags, tags: Sequence[str], *, weak: bool) -> str | Non
 
 
 def computed(root: ViewRoot[Any], doc_id: str) -> Representation:
-    """That of a view as it is now: strong reads of one time, one batch for each level.
+    """The representation of a view as it is now: strong reads of one time, a batch a level.
 
     :raises DocumentNotFoundError: there is no such root.
     :raises MaterializationError: it cannot be shown.
@@ -195,7 +195,7 @@ def computed(root: ViewRoot[Any], doc_id: str) -> Representation:
 
 
 def stored(root: ViewRoot[Any], doc_id: str) -> Representation | None:
-    """That of a view as it is stored; ``None`` if it is not, or if its id does not tell where."""
+    """The representation of a view as it is stored; ``None`` if its id does not tell where."""
     place = root.stored_place(doc_id)
     if place is None:
         return None
@@ -227,7 +227,7 @@ def _as_views_own(path: str) -> Iterator[None]:
 
 
 def _not_shown(path: str, error: Exception) -> MaterializationError:
-    """The failure of a view.
+    """The error that a view cannot be shown.
 
     :param path: of its root.
     """
