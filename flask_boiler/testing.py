@@ -1,3 +1,19 @@
 """What the tests of an application may use beside the fixtures of the pytest plugin."""
 
-__all__: list[str] = []
+from flask_boiler.operate.testing.memory_datastore import (
+    MemoryDatastore,
+    Mishap,
+    answer_lost,
+    memory_context,
+    request_lost,
+)
+from flask_boiler.operate.testing.settle import Settle
+
+__all__ = [
+    "MemoryDatastore",
+    "Mishap",
+    "Settle",
+    "answer_lost",
+    "memory_context",
+    "request_lost",
+]

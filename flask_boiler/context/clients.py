@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import google.auth
@@ -15,7 +16,7 @@ from google.oauth2 import service_account
 from flask_boiler.ground.addresses import is_on_this_machine
 from flask_boiler.ground.errors import ConfigurationError
 
-__all__ = ["close_client", "google_client", "local_client"]
+__all__ = ["client_over", "close_client", "google_client", "local_client"]
 
 
 #: A local server that was restarted is to be found again at once: left alone, gRPC waits longer
@@ -49,6 +50,17 @@ class _LocalClient(firestore.Client):
 def local_client(host: str, *, project: str, database: str) -> firestore.Client:
     """Google's client of a local Firestore; as the owner, it passes every security rule."""
     return _LocalClient(host, project=project, database=database)
+
+
+def client_over(channel: Any, *, project: str, database: str) -> firestore.Client:
+    """A client of which only references can be used, and the channel by who knows it."""
+    client = firestore.Client(
+        project=project, credentials=AnonymousCredentials(), database=database
+    )
+    client._emulator_host = None
+    transport = SimpleNamespace(grpc_channel=channel, close=channel.close)
+    client._firestore_api_internal = SimpleNamespace(transport=transport)
+    return client
 
 
 def close_client(client: firestore.Client) -> None:

@@ -90,11 +90,16 @@ class ApplicationContext:
 
     A process that is forked opens its own; a local Firestore that the parent had started is
     shared, and ends with the parent.
+
+    :param datastore: the database, in place of the one that the configuration names; closed with
+        this context.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, datastore: FirestoreDatastore | None = None) -> None:
         self.config = config
         self._connections = _Connections()
+        if datastore is not None:
+            self._connections.datastore, self._connections.client = datastore, datastore.client
         _contexts.add(self)
 
     @property

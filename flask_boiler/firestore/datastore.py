@@ -74,6 +74,11 @@ class FirestoreDatastore:
         """The codec of the documents in this database."""
         return self.codec
 
+    @property
+    def client(self) -> Any:
+        """Google's client, whose connection this uses."""
+        return self._client
+
     def close(self) -> None:
         """End the reachability's thread; the connection belongs to the client, and stays open."""
         self.reachability.close()

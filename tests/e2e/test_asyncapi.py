@@ -14,7 +14,7 @@ from jsonschema import Draft7Validator, ValidationError
 
 from flask_boiler import Attr, Boiler, Store, ViewModel, WsMediator, attrs
 from flask_boiler.openapi import asyncapi_document
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 from tests.e2e.node import node_packages
 from tests.firestore.towns import Town, TownMutation, TownView, save_a_town
 

@@ -15,7 +15,7 @@ from pytest_mock import MockerFixture
 
 from examples.meeting_room.story import save_a_meeting
 from flask_boiler import CTX, Boiler, QueryMediator
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 from tests.docs.snippets import snippets
 
 SAVE_DATA, DECLARE_VIEW_MODEL, WEBSOCKET_VIEW, CREATE_FLASK_VIEW = snippets(

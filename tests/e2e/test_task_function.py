@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from flask_boiler import Boiler
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 from tests.firestore import task_events
 from tests.firestore.ledgers import Transfer, account, open_accounts, order, transfers
 

@@ -25,7 +25,7 @@ from flask_boiler import (
     attrs,
     reference,
 )
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 
 
 class Door(DomainModel):

@@ -21,7 +21,7 @@ from flask_boiler import (
     attrs,
     reference,
 )
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 
 ONE, OTHER = "Stall/a/opinions/r1", "Stall/b/opinions/r1"
 

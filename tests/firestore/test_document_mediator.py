@@ -31,7 +31,7 @@ from flask_boiler import (
 )
 from flask_boiler.errors import ConfigurationError, UnavailableError
 from flask_boiler.ground.ports import LocalFirestore
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 from flask_boiler.view.inbox import setbacks
 from flask_boiler.view.inbox.patch_processor import PatchProcessor
 from tests.firestore.places import recorded_places

@@ -21,7 +21,7 @@ from flask_boiler import (
     reference,
 )
 from flask_boiler.errors import ConfigurationError
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 
 
 class Lamp(DomainModel):

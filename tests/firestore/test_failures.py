@@ -16,7 +16,7 @@ from flask_boiler.ground.ports import LocalFirestore
 from flask_boiler.local.embedded_program import EmbeddedProgram
 from flask_boiler.local.google.installation import Installation
 from flask_boiler.local.google.launcher import FirestoreProcess
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 from tests.firestore.cities import City, city_views
 from tests.firestores import FIRESTORES
 

@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from flask_boiler import Attr, Boiler, DomainModel, Mutation, Store, ViewModel, attrs, reference
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 
 
 class Gauge(DomainModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask_boiler import CTX, Boiler, QueryMediator, ViewModel, attrs
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 from tests.firestore.cities import City, CityStore
 
 

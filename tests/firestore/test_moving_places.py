@@ -13,7 +13,7 @@ import pytest
 from flask_boiler import CTX, Boiler, Config, QueryMediator
 from flask_boiler.engine.publishing import publisher
 from flask_boiler.ground.ports import LocalFirestore
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 from tests.firestore.places import recorded_places
 from tests.firestore.seating import (
     Guest,

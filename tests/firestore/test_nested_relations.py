@@ -24,7 +24,7 @@ from flask_boiler import (
 )
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.errors import ConflictError
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 from tests.firestore.wire import Call, Wire
 
 TIMEOUT_S = 30.0

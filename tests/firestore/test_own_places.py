@@ -16,7 +16,7 @@ from flask_boiler import (
     QueryTaskMediator,
 )
 from flask_boiler.errors import MaterializationError
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 from tests.firestore.cities import City, CityView
 from tests.firestore.places import recorded_places
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flask_boiler import Attr, Boiler, Condition, DomainModel, Query, attrs, current_context
+from flask_boiler import CTX, Attr, Boiler, Condition, DomainModel, Query, attrs, current_context
 from flask_boiler.errors import QueryError
 from flask_boiler.firestore import query_compiler as compiler
 from flask_boiler.firestore.query_compiler import compile_query, target_of
@@ -142,6 +142,9 @@ def test_aggregations() -> None:
         again="count",
     ) == {"n": 5, "total": 150, "mean": 30.0, "nothing": 0, "no_mean": None, "again": 5}
     assert Harbour.all().sum("population") == 30
+    # A document that lacks what is added up counts all the same.
+    CTX.db.document("places/bare").set({"obj_type": "Place"})
+    assert Place.all().aggregate(n="count", total=("sum", "population")) == {"n": 6, "total": 150}
     assert Place.where(country="??").avg("population") is None
 
 

@@ -20,7 +20,7 @@ from flask_boiler import (
     reference,
 )
 from flask_boiler.errors import ConfigurationError, CyclicViewError, MaterializationError
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 from tests.firestore.cities import City, CityStore, CityView, Mayor, city_views
 from tests.firestore.places import recorded_places
 

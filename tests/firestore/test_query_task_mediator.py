@@ -24,7 +24,7 @@ from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.errors import ConfigurationError, UnavailableError
 from flask_boiler.firestore.datastore import FirestoreDatastore
 from flask_boiler.ground.values import Write
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 from flask_boiler.view.inbox import setbacks
 from flask_boiler.view.inbox.task_processor import TaskProcessor
 from tests.firestore.ledgers import Transfer, account, open_accounts, order, transfers

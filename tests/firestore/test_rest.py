@@ -38,7 +38,7 @@ from flask_boiler.errors import (
     UnavailableError,
 )
 from flask_boiler.ground.values import QueryTarget
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 from flask_boiler.view.http.requests import READ_TIME_HEADER
 from flask_boiler.view.http.routes import RestView
 from tests.firestore.towns import (

@@ -26,7 +26,7 @@ from flask_boiler import (
     reference,
 )
 from flask_boiler.errors import DocumentNotFoundError, MaterializationError, RefusedError
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 from flask_boiler.view.http.requests import READ_TIME_HEADER
 from tests.firestore.wire import Call, Wire
 

@@ -9,7 +9,7 @@ import pytest
 
 from flask_boiler import CTX, Boiler, QueryTaskMediator, Transaction
 from flask_boiler.ground.values import Write
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 from tests.firestore.ledgers import Transfer
 from tests.firestore.wire import Wire
 

@@ -25,7 +25,7 @@ from flask_boiler import (
     reference,
 )
 from flask_boiler.errors import ConfigurationError, PermissionDeniedError
-from flask_boiler.operate.testing.plugin import Settle
+from flask_boiler.testing import Settle
 from flask_boiler.view.socketio.shared_view import SharedView
 from flask_boiler.view.socketio.subscriptions import Admission
 from tests.firestore.towns import TownMutation, TownView, save_a_town

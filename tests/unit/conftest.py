@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.memory import MemoryContext, MemoryDatastore
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
+from tests.unit.memory import memory_context
 
 
 @pytest.fixture
 def memory() -> Iterator[MemoryDatastore]:
     """The database of this test, in memory."""
-    context = MemoryContext()
+    context, datastore = memory_context()
     with context.activated():
-        yield context.memory
+        yield datastore

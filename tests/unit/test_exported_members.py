@@ -124,7 +124,10 @@ MODULES = {
     ],
     "openapi": ["asyncapi_document", "openapi_document"],
     "store": ["ManyReference", "Reference", "SingleReference", "Store", "reference"],
-    "testing": [],
+    "testing": [
+        *("MemoryDatastore", "Mishap", "Settle"),
+        *("answer_lost", "memory_context", "request_lost"),
+    ],
     "view": [
         *("InstanceDelete", "InstanceGet", "InstancePatch", "InstancePut"),
         *("ListGet", "ListPost", "RestView"),

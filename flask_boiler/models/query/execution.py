@@ -127,6 +127,9 @@ def _ask(
 
 
 def _batches(part: QuerySpec, functions: Functions) -> Iterator[tuple[QuerySpec, Functions]]:
-    items = list(functions.items())
-    for start in range(0, len(items), _MAX_AGGREGATIONS):
-        yield part, dict(items[start : start + _MAX_AGGREGATIONS])
+    # Firestore looks only at the documents that have each field of a request: a sum must not keep
+    # others from being counted.
+    for field in dict.fromkeys(field for _, field in functions.values()):
+        items = [(alias, asked) for alias, asked in functions.items() if asked[1] == field]
+        for start in range(0, len(items), _MAX_AGGREGATIONS):
+            yield part, dict(items[start : start + _MAX_AGGREGATIONS])

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from flask_boiler.ground.ports import LocalFirestore
     from flask_boiler.local.embedded.serving.server import EmbeddedFirestore
     from flask_boiler.operate.extension import Boiler
+    from flask_boiler.operate.testing.settle import Settle
 
 __all__ = [
-    "Settle",
     "boiler",
     "boiler_app",
     "boiler_config",
@@ -43,17 +43,6 @@ __all__ = [
 ]
 
 _REQUIRE_ALL = "FLASK_BOILER_REQUIRE_ALL"
-
-
-class Settle(Protocol):
-    """Waits until everything that was committed is published, and what that caused too."""
-
-    def __call__(self, timeout_s: float = 30.0) -> None:
-        """Wait at most so long.
-
-        :raises TimeoutError: naming what is still busy.
-        """
-        ...
 
 
 def is_all_required() -> bool:

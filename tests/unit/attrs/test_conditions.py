@@ -17,7 +17,7 @@ from flask_boiler.ground.errors import QueryError
 from flask_boiler.ground.values import FieldFilter
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
-from tests.unit.memory import MemoryDatastore
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 
 
 class Size(enum.Enum):

@@ -24,7 +24,7 @@ from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.path_template import PathTemplate
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
-from tests.unit.memory_firestore import memory_context
+from tests.unit.memory import memory_context
 
 
 class Street(Model):

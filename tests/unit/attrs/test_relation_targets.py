@@ -16,13 +16,14 @@ from flask_boiler.attrs.kinds.relation_kind import google_reference
 from flask_boiler.ground.errors import ConflictError, QueryError, ValidationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.transactions import running
 from flask_boiler.transactions.running import transaction
 from flask_boiler.view.rest_mediator import RestMediator
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
-from tests.unit.memory_firestore import MemoryDatastore, memory_context
+from tests.unit.memory import memory_context
 
 
 class Team(DomainModel):
@@ -75,7 +76,7 @@ def datastore(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryDatastore]:
         datastore.put("Team/reds", obj_type="Team", name="Reds")
         datastore.put("Player/ann", obj_type="Player", name="Ann")
         datastore.put("Match/m", obj_type="Match", title="Final")
-        datastore.read.clear()
+        datastore.reads.clear()
         yield datastore
 
 
@@ -104,14 +105,14 @@ class TestFromOutside:
         with pytest.raises(ValidationError) as refused:
             Match.schema(partial=True).load(given)
         assert refused.value.messages == {place: ["Team/reds is no Player."]}
-        assert datastore.read == []
+        assert datastore.reads == []
 
     def test_values_of_attributes(self, place: str, datastore: MemoryDatastore) -> None:
         given = {place.partition(".")[0]: PLACES[place](WRONG)}
         with pytest.raises(ValidationError) as refused:
             Match.new("n").update_vals(with_dict=given)
         assert refused.value.messages == {place: ["Team/reds is no Player."]}
-        assert datastore.read == []
+        assert datastore.reads == []
 
     def test_documents_that_front_ends_write(self, place: str, datastore: MemoryDatastore) -> None:
         given = raw(place, google_reference(WRONG))
@@ -119,7 +120,7 @@ class TestFromOutside:
             with pytest.raises(ValidationError) as refused:
                 take(given)
             assert refused.value.messages == {place: ["Team/reds is no Player."]}
-        assert datastore.read == []
+        assert datastore.reads == []
 
     def test_what_is_assigned(self, place: str, datastore: MemoryDatastore) -> None:
         link = google_reference(WRONG)
@@ -249,7 +250,7 @@ def test_a_request_is_refused_before_anything_is_read(
     answer = app.test_client().open(url, method=method, json={"best": WRONG})
     assert answer.status_code == 422
     assert answer.get_json()["errors"] == {"best": ["Team/reds is no Player."]}
-    assert (datastore.read, datastore.commits) == ([], [])
+    assert (datastore.reads, datastore.commits) == ([], [])
 
 
 class TestMustExist:
@@ -286,13 +287,13 @@ class TestMustExist:
     def test_what_is_there_is_taken_and_read_once(self, datastore: MemoryDatastore) -> None:
         match = Match.get_or_raise("m")
         match.sure, match.all_sure = "ann", {"a": "ann"}
-        datastore.read.clear()
+        datastore.reads.clear()
         match.save()
-        assert datastore.read.count("Player/ann") == 2
+        assert datastore.reads.count("Player/ann") == 2
         match.title = "x"
-        datastore.read.clear()
+        datastore.reads.clear()
         match.save()
-        assert datastore.read == []
+        assert datastore.reads == []
 
     def test_in_a_transaction_it_still_is_when_that_is_committed(
         self, datastore: MemoryDatastore
@@ -300,9 +301,9 @@ class TestMustExist:
         with pytest.raises(ConflictError), transaction():
             match = Match.get_or_raise("m")
             match.sure = match.guest_sure = "ann"
-            datastore.read.clear()
+            datastore.reads.clear()
             match.save()
-            assert datastore.read == ["Player/ann"]
+            assert datastore.reads == ["Player/ann"]
             datastore.drop("Player/ann")
         assert "sure" not in (datastore.fields("Match/m") or {})
 
@@ -312,7 +313,7 @@ class TestMustExist:
             match = Match.get_or_raise("m")
             match.sure, match.guest_sure = "new", Player.new("other")
             match.save()
-        assert datastore.fields("Player/other") is not None
+        assert datastore.exists("Player/other")
         assert (datastore.fields("Match/m") or {})["sure"].path == "Player/new"
 
     def test_without_it_what_is_missing_may_come(self, datastore: MemoryDatastore) -> None:

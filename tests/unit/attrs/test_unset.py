@@ -13,10 +13,11 @@ from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.transactions.running import transaction
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
-from tests.unit.memory_firestore import MemoryDatastore, memory_context
+from tests.unit.memory import memory_context
 
 
 class Phone(Model):

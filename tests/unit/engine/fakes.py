@@ -1,12 +1,10 @@
-"""A feed and a datastore in memory, driven by the test, for the engine's own logic."""
+"""A feed and a datastore that the test drives, for the engine's own logic."""
 
 from __future__ import annotations
 
-import itertools
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.publishing.publisher import Publisher
@@ -15,13 +13,13 @@ from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.query_compiler import compile_query
 from flask_boiler.ground.errors import (
-    BoilerError,
     ConflictError,
     TargetRejectedError,
     UnavailableError,
 )
-from flask_boiler.ground.ports import CutChange, Datastore
+from flask_boiler.ground.ports import CutChange
 from flask_boiler.ground.values import CommitResult, QuerySpec, QueryTarget, Snapshot, Target, Write
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 
 CODEC = Codec(None, "projects/p/databases/(default)")
 
@@ -38,15 +36,11 @@ def publisher_of(engine: Engine) -> Publisher:
     return engine.publisher
 
 
-class MemoryDatastore:
-    """One commit at a time; keeps documents, update times, and what was committed."""
-
-    database = "projects/p/databases/(default)"
+class ScriptedDatastore(MemoryDatastore):
+    """A datastore whose commits wait, fail and are refused as the test says."""
 
     def __init__(self) -> None:
-        self.codec = CODEC
-        self.documents: dict[str, Snapshot] = {}
-        self.commits: list[list[Write]] = []
+        super().__init__(project="p")
         #: How many commits a precondition refused.
         self.refused = 0
         #: Raised by the next commits, one each: before or after they take effect.
@@ -55,105 +49,45 @@ class MemoryDatastore:
         self.poisoned: set[str] = set()
         self.credentials = 1
         #: Whom Firestore refuses: every commit for which this gives an error.
-        self.refusal: Callable[[Sequence[Write]], BoilerError | None] = lambda writes: None
-        self._clock = itertools.count(1_000, 10)
-        self._lock = threading.Lock()
+        self.refusal: Callable[[Sequence[Write]], Exception | None] = lambda writes: None
+        #: Raises for a write that Firestore would not store.
+        self.check: Callable[[Write], None] = lambda write: None
+        #: Commits wait for it.
         self.hold = threading.Event()
         self.hold.set()
+        #: Released by each commit that begins.
         self.entered = threading.Semaphore(0)
-
-    def now(self) -> int:
-        return next(self._clock)
-
-    def put(self, path: str, fields: Mapping[str, Any]) -> Snapshot:
-        """Somebody else's write."""
-        with self._lock:
-            return self._put(path, CODEC.encode(fields), self.now())
-
-    def drop(self, path: str) -> None:
-        with self._lock:
-            self.documents.pop(path, None)
-
-    def fields(self, path: str) -> dict[str, Any] | None:
-        snapshot = self.documents.get(path)
-        return None if snapshot is None else snapshot.to_dict()
+        self._one_at_a_time = threading.Lock()
 
     def recorded_owner(self, place: str) -> ViewKey | None:
         """The view that the ledger says has a place."""
-        ledger = StoredLedger(cast(Datastore, self))
-        return ledger.look([place])[place][1].owner
-
-    def advance(self, time_ns: int) -> None:
-        """Let so much time pass."""
-        with self._lock:
-            self._clock = itertools.count(self.now() + time_ns, 10)
-
-    def get(self, paths: Iterable[str], **options: Any) -> dict[str, Snapshot]:
-        at_ns = self.now()
-        return {p: self.documents.get(p) or CODEC.missing(p, read_time_ns=at_ns) for p in paths}
+        return StoredLedger(self).look([place])[place][1].owner
 
     def refresh_credentials(self) -> None:
         self.credentials += 1
 
-    def begin(self, **options: Any) -> bytes:
-        return b"token"
-
-    def run_query(self, target: QueryTarget, **options: Any) -> Iterator[Snapshot]:
-        # The only query that the engine runs by itself is for its ledger.
-        return iter([s for p, s in self.documents.items() if p.startswith("_boiler_places/")])
-
-    def commit(self, writes: Sequence[Write], **options: Any) -> CommitResult:
+    def commit(self, writes: Sequence[Write], *, transaction: bytes | None = None) -> CommitResult:
         self.entered.release()
         self.hold.wait(60)
-        with self._lock:
+        with self._one_at_a_time:
             if not self.poisoned.isdisjoint(write.path for write in writes):
                 raise UnavailableError("internal error", outcome_unknown=True)
             refusal = self.refusal(writes)
             if refusal is not None:
                 raise refusal
-            failure = self.failures.pop(0) if self.failures else None
-            if failure is not None and failure[0] == "before":
-                raise failure[1]
-            result = self._apply(writes)
-            if failure is not None:
-                raise failure[1]
-            return result
-
-    def _apply(self, writes: Sequence[Write]) -> CommitResult:
-        try:
+            when, failure = self.failures.pop(0) if self.failures else ("never", None)
+            if failure is not None and when == "before":
+                raise failure
             for write in writes:
-                self._check(write)
-        except ConflictError:
-            self.refused += 1
-            raise
-        self.commits.append(list(writes))
-        now = self.now()
-        for write in writes:
-            if write.kind == "delete":
-                self.documents.pop(write.path, None)
-            else:
-                raw = write.fields
-                if isinstance(raw, Mapping):
-                    raw = CODEC.encode(raw)
-                self._put(write.path, raw, now)
-        return CommitResult(now, tuple(now for _ in writes))
-
-    def _check(self, write: Write) -> None:
-        condition = write.precondition
-        if condition is None:
-            return
-        stored = self.documents.get(write.path)
-        if condition.exists is False and stored is not None:
-            raise ConflictError(f"{write.path} is there", path=write.path)
-        if condition.update_time_ns is not None and (
-            stored is None or stored.update_time_ns != condition.update_time_ns
-        ):
-            raise ConflictError(f"{write.path} changed", path=write.path)
-
-    def _put(self, path: str, raw: Any, now: int) -> Snapshot:
-        snapshot = Snapshot(path, raw, CODEC, create_time_ns=now, update_time_ns=now)
-        self.documents[path] = snapshot
-        return snapshot
+                self.check(write)
+            try:
+                result = super().commit(writes, transaction=transaction)
+            except ConflictError:
+                self.refused += 1
+                raise
+            if failure is not None:
+                raise failure
+            return result
 
 
 class MemoryCut:
@@ -197,7 +131,7 @@ class MemoryFeed:
     refused_s = 0.0
     on_fault: Callable[[BaseException], object]
 
-    def __init__(self, datastore: MemoryDatastore) -> None:
+    def __init__(self, datastore: ScriptedDatastore) -> None:
         self.datastore = datastore
         self.wanted: dict[Target, int] = {}
         self.listened: queue.SimpleQueue[Target] = queue.SimpleQueue()
@@ -255,7 +189,7 @@ class MemoryFeed:
             for path in paths:
                 self._queries[target].pop(path, None)
             queries.setdefault(target, set()).update(paths)
-        self.cut = MemoryCut(self.datastore.now(), self._documents, self._queries)
+        self.cut = MemoryCut(self.datastore.now_ns(), self._documents, self._queries)
         errors = {t: TargetRejectedError(t, why) for t, why in (rejected or {}).items()}
         for receiver in list(self.receivers):
             receiver.callback(CutChange(self.cut, set(documents), queries, errors))

@@ -14,7 +14,7 @@ from flask_boiler.engine.publishing.stored_ledger import ledger_path
 from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.values import Snapshot
-from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed, all_of
+from tests.unit.engine.fakes import CODEC, MemoryFeed, ScriptedDatastore, all_of
 
 __all__ = ["GUESTS", "Hall", "at", "seats"]
 
@@ -30,8 +30,8 @@ def at(field: str) -> Callable[[Snapshot], list[str]]:
 class Hall:
     """One process: an engine, and mediators over ``guests``."""
 
-    def __init__(self, datastore: MemoryDatastore | None = None, *, workers: int = 2) -> None:
-        self.datastore = datastore or MemoryDatastore()
+    def __init__(self, datastore: ScriptedDatastore | None = None, *, workers: int = 2) -> None:
+        self.datastore = datastore or ScriptedDatastore()
         self.feed = MemoryFeed(self.datastore)
         role: Any = self.datastore
         self.engine = document_engine(self.feed, role, workers=workers)
@@ -100,7 +100,7 @@ class Hall:
         return {str(parked.key): str(parked.error) for parked in self.engine.parked}
 
 
-def seats(datastore: MemoryDatastore) -> dict[str, str]:
+def seats(datastore: ScriptedDatastore) -> dict[str, str]:
     """Whose views lie at the seats, and that the ledger says the same."""
     found = {}
     for path, snapshot in datastore.documents.items():

@@ -15,7 +15,7 @@ from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import CyclicViewError
 from flask_boiler.ground.values import Target
-from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed, all_of
+from tests.unit.engine.fakes import CODEC, MemoryFeed, ScriptedDatastore, all_of
 
 TIMEOUT_S = 60.0
 _MOST_ROUNDS = 10
@@ -29,7 +29,7 @@ class World:
     """
 
     def __init__(self) -> None:
-        self.datastore = MemoryDatastore()
+        self.datastore = ScriptedDatastore()
         self.feed = MemoryFeed(self.datastore)
         datastore: Any = self.datastore
         self.engine = document_engine(self.feed, datastore, workers=1)

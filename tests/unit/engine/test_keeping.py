@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from flask_boiler import attrs
+from flask_boiler.context.config import Config
+from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.document_engine import document_engine
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.publishing.stored_ledger import ledger_path
 from flask_boiler.engine.publishing.tombstones import KEPT_FOR_NS
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.firestore.codec import Codec
 from flask_boiler.ground.errors import MaterializationError, TargetRejectedError, ValidationError
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
@@ -22,8 +23,7 @@ from flask_boiler.view.mediation.keeping import Run
 from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
-from tests.unit.engine.fakes import MemoryDatastore, MemoryFeed, all_of
-from tests.unit.memory import MemoryContext
+from tests.unit.engine.fakes import MemoryFeed, ScriptedDatastore, all_of
 
 TIMEOUT_S = 60.0
 TOWNS = all_of("towns")
@@ -51,31 +51,15 @@ class TownView(ViewModel):
         return self.store.town.title  # type: ignore[union-attr]
 
 
-class _Context(MemoryContext):
-    """The declare floor's context over the engine's datastore."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = MemoryDatastore()
-        self.written.codec = Codec(self.client, MemoryDatastore.database)
-
-    @property
-    def datastore(self) -> Any:
-        return self.written
-
-    @property
-    def decoder(self) -> Codec:
-        return self.written.codec
-
-
 class Keeping:
     """A mediator at work on ``towns/a``."""
 
     key = ViewKey("Watching", "towns/a")
 
     def __init__(self) -> None:
-        self.context = _Context()
-        self.datastore = self.context.written
+        self.datastore = ScriptedDatastore()
+        config = Config(testing=True, project="p")
+        self.context = ApplicationContext(config, datastore=self.datastore)
         self.feed = MemoryFeed(self.datastore)
         datastore: Any = self.datastore
         self.engine = document_engine(self.feed, datastore, workers=2)
@@ -145,11 +129,11 @@ def test_what_a_handler_published_in_vain_is_asked_of_it_again(keeping: Keeping)
     assert keeping.engine.retry(keeping.key)
     keeping.quiet()
     assert calls == ["create", "create"]
-    assert keeping.datastore.fields("townView/a")["title"] == "A"  # type: ignore[index]
+    assert keeping.datastore.fields("townView/a")["title"] == "A"
     keeping.show(title="B")
     keeping.leave()
     assert calls[2:] == ["update", "delete"]
-    assert keeping.datastore.fields("townView/a") is None
+    assert not keeping.datastore.exists("townView/a")
 
 
 def test_a_place_that_is_empty_leaves_nothing_behind(keeping: Keeping) -> None:
@@ -167,7 +151,7 @@ def test_a_place_that_is_empty_leaves_nothing_behind(keeping: Keeping) -> None:
     keeping.datastore.drop("remembered/a")
     keeping.leave()
     assert keeping.errors == []
-    assert keeping.datastore.fields("remembered/a") is None
+    assert not keeping.datastore.exists("remembered/a")
 
 
 def test_what_another_process_left_of_a_view_is_left_alone(keeping: Keeping) -> None:
@@ -201,7 +185,7 @@ def test_what_is_kept_is_nobody_s_any_more(keeping: Keeping) -> None:
     keeping.show(title="A")
     assert keeping.datastore.recorded_owner("kept/a") == keeping.key
     keeping.leave()
-    assert keeping.datastore.fields("kept/a")["title"] == "A"  # type: ignore[index]
+    assert keeping.datastore.fields("kept/a")["title"] == "A"
     assert keeping.datastore.recorded_owner("kept/a") is None
 
 
@@ -221,20 +205,20 @@ def test_a_view_whose_getter_fails_leaves_the_place_that_it_does_not_want(
 ) -> None:
     keeping.keep(QueryMediator(Signpost, query=None))
     keeping.show(title="A", at="north", people=1)
-    assert keeping.datastore.fields("signposts/north") is not None
+    assert keeping.datastore.exists("signposts/north")
     keeping.show(title="B", at="north", people=0)
     # Where it is to stay, the last good document stays.
-    assert keeping.datastore.fields("signposts/north")["title"] == "A"  # type: ignore[index]
+    assert keeping.datastore.fields("signposts/north")["title"] == "A"
     keeping.show(title="B", at="south", people=0)
     [error] = keeping.errors
     assert isinstance(error, MaterializationError)
     assert error.attribute == "share"
     assert error.key == keeping.key
-    assert keeping.datastore.fields("signposts/north") is None
-    assert keeping.datastore.fields("signposts/south") is None
+    assert not keeping.datastore.exists("signposts/north")
+    assert not keeping.datastore.exists("signposts/south")
     keeping.show(title="B", at="south", people=2)
     assert keeping.errors == []
-    assert keeping.datastore.fields("signposts/south")["share"] == 0.5  # type: ignore[index]
+    assert keeping.datastore.fields("signposts/south")["share"] == 0.5
 
 
 def test_a_view_that_cannot_tell_its_place_leaves_none(keeping: Keeping) -> None:
@@ -244,7 +228,7 @@ def test_a_view_that_cannot_tell_its_place_leaves_none(keeping: Keeping) -> None
     [error] = keeping.errors
     assert isinstance(error, MaterializationError)
     assert error.attribute == "share"
-    assert keeping.datastore.fields("signposts/north")["title"] == "A"  # type: ignore[index]
+    assert keeping.datastore.fields("signposts/north")["title"] == "A"
 
 
 SOMEBODYS = {"title": "somebody's"}
@@ -274,7 +258,7 @@ def test_it_heals_when_the_document_is_removed(keeping: Keeping) -> None:
     assert keeping.engine.retry(keeping.key)
     keeping.quiet()
     assert keeping.errors == []
-    assert keeping.datastore.fields("townView/a")["title"] == "A"  # type: ignore[index]
+    assert keeping.datastore.fields("townView/a")["title"] == "A"
 
 
 def test_one_that_adopts_takes_over_what_is_there(keeping: Keeping) -> None:
@@ -287,7 +271,7 @@ def test_one_that_adopts_takes_over_what_is_there(keeping: Keeping) -> None:
     keeping.keep(QueryMediator(Adopting, query=None))
     keeping.show(title="A")
     assert keeping.errors == []
-    assert keeping.datastore.fields("adopted/a")["title"] == "A"  # type: ignore[index]
+    assert keeping.datastore.fields("adopted/a")["title"] == "A"
     assert keeping.datastore.recorded_owner("adopted/a") == keeping.key
 
 
@@ -315,7 +299,7 @@ def test_a_view_whose_record_was_lost_is_known_by_its_obj_type(keeping: Keeping)
     keeping.keep(QueryMediator(TownView, query=None))
     keeping.show(title="A")
     assert keeping.errors == []
-    assert keeping.datastore.fields("townView/a")["title"] == "A"  # type: ignore[index]
+    assert keeping.datastore.fields("townView/a")["title"] == "A"
     assert keeping.datastore.recorded_owner("townView/a") == keeping.key
 
 
@@ -351,7 +335,7 @@ def test_what_a_root_left_behind_is_its_own_when_it_comes_back(keeping: Keeping)
     keeping.datastore.advance(2 * KEPT_FOR_NS)
     keeping.show(title="B")
     assert keeping.errors == []
-    assert keeping.datastore.fields("remembered/a")["title"] == "B"  # type: ignore[index]
+    assert keeping.datastore.fields("remembered/a")["title"] == "B"
 
 
 def test_handlers_overwrite_nobodys_documents_either(keeping: Keeping) -> None:
@@ -374,13 +358,13 @@ def test_a_place_among_domain_documents_parks_its_view_which_leaves_the_old_one(
     keeping.keep(QueryMediator(Anywhere, query=None))
     for bad in ("towns/b", "_boiler_places/x"):
         keeping.show(title="A", at="anywhere/1")
-        assert keeping.datastore.fields("anywhere/1") is not None
+        assert keeping.datastore.exists("anywhere/1")
         keeping.show(title="A", at=bad)
         [error] = keeping.errors
         assert isinstance(error, MaterializationError)
         assert bad in str(error)
-        assert keeping.datastore.fields(bad) is None
-        assert keeping.datastore.fields("anywhere/1") is None
+        assert not keeping.datastore.exists(bad)
+        assert not keeping.datastore.exists("anywhere/1")
 
 
 class TwinnedStore(Store):
@@ -403,7 +387,7 @@ class Twinned(ViewModel):
 def test_a_view_that_is_refused_what_it_reads_leaves_its_old_place(keeping: Keeping) -> None:
     keeping.keep(QueryMediator(Twinned, query=None))
     keeping.show(at="north")
-    assert keeping.datastore.fields("twinned/north") is not None
+    assert keeping.datastore.exists("twinned/north")
     keeping.datastore.put("towns/a", {"at": "south", "twin": "towns/b"})
     keeping.feed.deliver(members={TOWNS: ["towns/a"]})
     while keeping.feed.listened.get(timeout=TIMEOUT_S) != "towns/b":
@@ -412,10 +396,10 @@ def test_a_view_that_is_refused_what_it_reads_leaves_its_old_place(keeping: Keep
     keeping.quiet()
     [error] = keeping.errors
     assert isinstance(error, TargetRejectedError)
-    assert keeping.datastore.fields("twinned/north") is None
+    assert not keeping.datastore.exists("twinned/north")
     assert keeping.datastore.recorded_owner("twinned/north") is None
     keeping.datastore.put("towns/b", {"title": "B"})
     keeping.feed.deliver("towns/b")
     keeping.quiet()
     assert keeping.errors == []
-    assert keeping.datastore.fields("twinned/south")["twin"] == "B"  # type: ignore[index]
+    assert keeping.datastore.fields("twinned/south")["twin"] == "B"

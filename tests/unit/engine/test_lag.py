@@ -13,7 +13,7 @@ from flask_boiler.engine.document_engine import document_engine
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
-from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed
+from tests.unit.engine.fakes import CODEC, MemoryFeed, ScriptedDatastore
 
 TIMEOUT_S = 60.0
 
@@ -23,7 +23,7 @@ class World:
 
     def __init__(self) -> None:
         self.now_s = 0.0
-        self.datastore = MemoryDatastore()
+        self.datastore = ScriptedDatastore()
         self.feed = MemoryFeed(self.datastore)
         datastore: Any = self.datastore
         self.engine = document_engine(self.feed, datastore, workers=1, clock=lambda: self.now_s)

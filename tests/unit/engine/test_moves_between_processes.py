@@ -12,7 +12,7 @@ from flask_boiler.engine.publishing.stored_ledger import ledger_path
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import UnavailableError, ValidationError
 from flask_boiler.ground.values import CommitResult, Write
-from tests.unit.engine.fakes import MemoryDatastore, publisher_of
+from tests.unit.engine.fakes import ScriptedDatastore, publisher_of
 from tests.unit.engine.hall import TIMEOUT_S, Hall, at, seats
 
 
@@ -20,7 +20,7 @@ class Halls:
     """A process for each, over one datastore."""
 
     def __init__(self) -> None:
-        self.datastore = MemoryDatastore()
+        self.datastore = ScriptedDatastore()
         self.all: list[Hall] = []
 
     def open(self, *mediators: str, patience_s: float = 0.02) -> Hall:
@@ -210,7 +210,7 @@ def test_a_process_that_ends_between_leaving_and_claiming_is_made_good(halls: Ha
     publisher_of(first.engine).patience_s = 60.0
     first.store(r={"staff": ["2"], "guests": ["1"]})
     first.hear("r")
-    while halls.datastore.fields("seats/1") or halls.datastore.fields("seats/2"):
+    while {"seats/1", "seats/2"} & halls.datastore.documents.keys():
         assert left.acquire(timeout=TIMEOUT_S)
     first.stop()
     assert seats(halls.datastore) == {}

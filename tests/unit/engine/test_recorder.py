@@ -23,8 +23,8 @@ from flask_boiler.engine.view_key import Parked, ViewKey
 from flask_boiler.ground.errors import PermissionDeniedError, UnavailableError
 from flask_boiler.ground.ports import CutChange
 from flask_boiler.ground.values import Target
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from tests.unit.engine.fakes import MemoryCut
-from tests.unit.memory_firestore import MemoryDatastore
 
 SINCE = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
 LATER = SINCE + datetime.timedelta(hours=1)
@@ -94,8 +94,8 @@ class World:
 
     @property
     def total(self) -> int | None:
-        fields = self.datastore.fields(summary_path("V"))
-        return None if fields is None else fields["total"]
+        stored = self.datastore.documents.get(summary_path("V"))
+        return None if stored is None else int(stored.get("total"))
 
 
 def key(number: int) -> ViewKey:
@@ -141,7 +141,7 @@ def test_what_heals_before_it_was_written_leaves_nothing(world: World) -> None:
     world.park(key(1))
     world.recorder.released(key(1))
     world.write()
-    assert world.datastore.fields(view_path(key(1))) is None
+    assert not world.datastore.exists(view_path(key(1)))
 
 
 def test_of_a_burst_some_are_recorded_and_all_are_counted(world: World) -> None:
@@ -375,7 +375,7 @@ class TestThread:
         recorder.parked(Parked(key(1), ValueError("no"), SINCE))
         assert written.wait(TIMEOUT_S)
         recorder.stop()
-        assert datastore.fields(view_path(key(1))) is not None
+        assert datastore.exists(view_path(key(1)))
 
     def test_the_end_writes_what_is_left(
         self, recorder: Recorder, datastore: MemoryDatastore

@@ -76,12 +76,15 @@ class Refusing(World):
         for _ in range(count):
             assert self.refused.acquire(timeout=TIMEOUT_S)
 
+    def is_stored(self, place: str, fields: dict[str, Any]) -> bool:
+        return self.datastore.exists(place) and self.datastore.fields(place) == fields
+
     def await_value(self, place: str, fields: dict[str, Any]) -> None:
         """Wait until this is stored, and for the end of what stored it."""
         deadline = time.monotonic() + TIMEOUT_S
-        while self.datastore.fields(place) != fields:
+        while not self.is_stored(place, fields):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{place} is {self.datastore.fields(place)}")
+                raise TimeoutError(f"{place} is {self.datastore.documents.get(place)}")
             self.datastore.entered.acquire(timeout=0.1)
         self.quiet()
 

@@ -14,7 +14,7 @@ from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import UnavailableError
 from flask_boiler.ground.values import Target
-from tests.unit.engine.fakes import MemoryDatastore, MemoryFeed
+from tests.unit.engine.fakes import MemoryFeed, ScriptedDatastore
 
 TIMEOUT_S = 60.0
 CANARY = "_boiler_canaries/1"
@@ -34,7 +34,7 @@ class World:
     """An engine, and one view that may do something while it is computed."""
 
     def __init__(self) -> None:
-        self.datastore = MemoryDatastore()
+        self.datastore = ScriptedDatastore()
         self.feed = PromptFeed(self.datastore)
         datastore: Any = self.datastore
         self.engine = document_engine(self.feed, datastore, workers=1)

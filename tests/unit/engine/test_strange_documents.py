@@ -34,7 +34,7 @@ def test_what_another_would_have_taken_over_is_deleted_by_who_left_it(hall: Hall
     hall.show(a={"at": ["2"]}, b={"at": ["1", "3"]})
     hall.quiet()
     assert hall.parked.keys() == {"view:guests/b"}
-    assert hall.datastore.fields("seats/1") is None
+    assert not hall.datastore.exists("seats/1")
     assert hall.datastore.recorded_owner("seats/1") is None
     assert hall.datastore.recorded_owner("seats/2") == key("a")
     assert hall.datastore.fields("seats/3") == STRANGE

@@ -19,7 +19,7 @@ from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.patience import current_patience
 from flask_boiler.ground.errors import ConflictError, UnavailableError
-from tests.unit.engine.fakes import CODEC, MemoryDatastore, MemoryFeed, all_of
+from tests.unit.engine.fakes import CODEC, MemoryFeed, ScriptedDatastore, all_of
 
 TIMEOUT_S = 60.0
 CITIES = all_of("City")
@@ -28,7 +28,7 @@ CITIES = all_of("City")
 class Process:
     """One of several processes in which the same mediator keeps copies of cities."""
 
-    def __init__(self, datastore: MemoryDatastore) -> None:
+    def __init__(self, datastore: ScriptedDatastore) -> None:
         self.feed = MemoryFeed(datastore)
         role: Any = datastore
         self._engine: Engine | None = document_engine(self.feed, role, workers=1)
@@ -75,7 +75,7 @@ class World:
     """A process that is up to date, and one that lags behind it."""
 
     def __init__(self) -> None:
-        self.datastore = MemoryDatastore()
+        self.datastore = ScriptedDatastore()
         self.prompt = Process(self.datastore)
         self.lagging = Process(self.datastore)
 
@@ -116,7 +116,8 @@ class World:
 
     @property
     def view(self) -> dict[str, Any] | None:
-        return self.datastore.fields("views/SF")
+        stored = self.datastore.documents.get("views/SF")
+        return None if stored is None else stored.to_dict()
 
 
 @pytest.fixture
@@ -230,11 +231,11 @@ def test_a_tombstone_is_pruned_when_nobody_can_be_so_far_behind(world: World) ->
     world.publish(1)
     world.delete()
     world.publish(1, place="views/other")
-    assert world.datastore.fields(ledger_path("views/SF")) is not None
+    assert world.datastore.exists(ledger_path("views/SF"))
     world.datastore.advance(KEPT_FOR_NS)
     world.publish(2, place="views/other")
     world.prompt.stop()
-    assert world.datastore.fields(ledger_path("views/SF")) is None
+    assert not world.datastore.exists(ledger_path("views/SF"))
     assert world.datastore.recorded_owner("views/other") == ViewKey("city", "City/SF")
 
 
@@ -248,7 +249,7 @@ def test_a_tombstone_that_was_found_at_the_start_is_pruned_too(world: World) -> 
     world.store(1, place="views/other")
     world.lagging.hear("City/SF")
     world.lagging.stop()
-    assert world.datastore.fields(ledger_path("views/SF")) is None
+    assert not world.datastore.exists(ledger_path("views/SF"))
 
 
 def test_a_place_that_is_taken_again_is_not_pruned(world: World) -> None:
@@ -260,7 +261,7 @@ def test_a_place_that_is_taken_again_is_not_pruned(world: World) -> None:
     world.publish(3)
     world.prompt.stop()
     assert world.datastore.recorded_owner("views/SF") == ViewKey("city", "City/SF")
-    assert world.datastore.fields(ledger_path("views/other")) is None
+    assert not world.datastore.exists(ledger_path("views/other"))
 
 
 def test_a_failure_to_prune_harms_nobody(world: World) -> None:
@@ -328,5 +329,5 @@ def test_what_is_written_once_more_for_want_of_a_tombstone_goes_when_it_is_heard
     assert world.view == {"value": 1}
     world.lagging.hear(gone="City/SF")
     world.lagging.quiet()
-    assert world.datastore.fields("views/SF") is None
+    assert not world.datastore.exists("views/SF")
     assert world.datastore.recorded_owner("views/SF") is None

@@ -16,8 +16,9 @@ from flask_boiler.ground.errors import QueryError
 from flask_boiler.ground.values import FieldFilter
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.query import Query
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.viewmodels.store import Store, reference
-from tests.unit.memory_firestore import MemoryDatastore, memory_context
+from tests.unit.memory import memory_context
 
 
 class Home(DomainModel):
@@ -60,7 +61,7 @@ def datastore() -> Iterator[MemoryDatastore]:
         for number in range(3):
             home = f"h{number % 2}"
             Person.new(f"p{number}", name=f"p{number}", home=home, homes=[home]).save()
-        made.asked.clear()
+        made.queries.clear()
         yield made
 
 
@@ -110,7 +111,7 @@ def test_nothing_is_asked_for_nothing(datastore: MemoryDatastore) -> None:
     assert query.page(2).next_page_token is None
     assert query.limit_to_last(1).get() == []
     assert query.spec.where == NOTHING
-    assert datastore.asked == []
+    assert datastore.queries == []
     assert "nothing is found" in repr(query)
 
 

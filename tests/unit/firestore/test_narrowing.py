@@ -10,7 +10,7 @@ from flask_boiler.firestore import narrowing
 from flask_boiler.firestore.query_compiler import compile_query
 from flask_boiler.ground.errors import QueryError
 from flask_boiler.ground.values import Cursor, FieldFilter, Order, QuerySpec, QueryTarget
-from tests.unit.memory_firestore import MemoryDatastore
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from flask_boiler.ground.lifecycle import DaemonPool
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.transactions.running import execute_transaction, run_transaction, transaction
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.document_mediator import DocumentMediator
@@ -38,7 +39,7 @@ from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_root import ViewRoot
-from tests.unit.memory_firestore import MemoryDatastore, memory_context
+from tests.unit.memory import memory_context
 
 
 async def coroutine(*args: Any, **options: Any) -> Any:
@@ -315,7 +316,7 @@ class TestHidden:
         City.new("b").save()
         with pytest.raises(ConfigurationError, match="nothing awaits it"):
             make()
-        assert datastore.fields("City/a") is None
+        assert not datastore.exists("City/a")
 
     def test_as_a_setter(self, datastore: MemoryDatastore) -> None:
         async def put(self: Any, value: Any) -> None:
@@ -391,7 +392,7 @@ class TestHidden:
             ChangedMutation.mutate_patch("SF", {})
         with pytest.raises(ConfigurationError, match=r"Changed\.propagate_change"):
             ChangedMutation.mutate_create("LA", {})
-        assert datastore.fields("City/LA") is None
+        assert not datastore.exists("City/LA")
 
     @pytest.mark.parametrize("function", [coroutine, generator])
     def test_as_what_lets_websocket_clients_in(self, function: Any) -> None:

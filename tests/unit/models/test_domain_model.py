@@ -23,8 +23,8 @@ from flask_boiler.ground.errors import (
 from flask_boiler.ground.values import Precondition, QuerySpec
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.transactions.running import transaction
-from tests.unit.memory import MemoryDatastore
 
 
 class Place(Model):
@@ -106,7 +106,7 @@ class TestReading:
         with pytest.raises(DocumentNotFoundError, match="City/SF"):
             City.get_or_raise("SF")
         with pytest.raises(DocumentNotFoundError, match="City/SF"):
-            City.from_snapshot(memory.snapshot("City/SF"))
+            City.from_snapshot(memory.get(["City/SF"])["City/SF"])
 
     def test_the_class_comes_from_the_document(self, memory: MemoryDatastore) -> None:
         memory.put("City/T", obj_type="Town")
@@ -184,7 +184,7 @@ class TestSavingALoadedOne:
         self, memory: MemoryDatastore
     ) -> None:
         city = stored_city(memory, other=1)
-        time_ns = memory.documents["City/SF"][1]
+        time_ns = memory.documents["City/SF"].update_time_ns
         city.city_name = "Frisco"
         city.save()
         (write,) = memory.writes
@@ -351,7 +351,7 @@ class TestServerValues:
     def test_a_document_that_went_meanwhile(self, memory: MemoryDatastore) -> None:
         city = stored_city(memory)
         city.update(population=Increment(1))
-        memory.documents.clear()
+        memory.drop("City/SF")
         with pytest.raises(DocumentNotFoundError, match="City/SF"):
             _ = city.population
 

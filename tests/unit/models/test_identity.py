@@ -20,13 +20,14 @@ from flask_boiler.ground.errors import ConflictError, RefusedError
 from flask_boiler.ground.values import Write
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.query import Query
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.transactions import running
 from flask_boiler.transactions.running import run_transaction, transaction
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
-from tests.unit.memory_firestore import MemoryDatastore, memory_context
+from tests.unit.memory import memory_context
 
 
 class Vessel(DomainModel):
@@ -56,7 +57,7 @@ def datastore(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryDatastore]:
 
 
 def crew(datastore: MemoryDatastore) -> Any:
-    return (datastore.fields("Vessel/v") or {}).get("crew")
+    return datastore.fields("Vessel/v").get("crew") if datastore.exists("Vessel/v") else None
 
 
 def by_id(tx: Transaction) -> Any:
@@ -143,7 +144,7 @@ def test_it_shows_what_was_changed_and_what_was_saved(datastore: MemoryDatastore
         made.delete()
         assert Vessel.get("w") is None
     assert crew(datastore) == 5
-    assert datastore.fields("Vessel/w") is None
+    assert not datastore.exists("Vessel/w")
 
 
 def test_nothing_keeps_an_object_that_nobody_holds() -> None:

@@ -17,7 +17,7 @@ from flask_boiler.ground.errors import DeclarationError, DuplicateModelError, Un
 from flask_boiler.ground.errors import ValidationError as InvalidError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
-from tests.unit.memory import MemoryDatastore
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 
 
 class Vehicle(DomainModel):

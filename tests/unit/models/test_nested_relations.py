@@ -24,11 +24,11 @@ from flask_boiler.ground.readers import reading_through
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.models.schema.schema import InvalidInputError
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.transactions.running import transaction
 from flask_boiler.transactions.snapshot_cut import SnapshotCut, compute_once
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
-from tests.unit.memory import MemoryDatastore
 
 
 class Country(DomainModel):

@@ -18,7 +18,7 @@ from flask_boiler.transactions import running
 from flask_boiler.transactions.running import execute_transaction
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.transactions.turns import Turns
-from tests.unit.memory_firestore import memory_context
+from tests.unit.memory import memory_context
 
 PATIENCE_S = 30.0
 A, B = ("database", "City/a"), ("database", "City/b")

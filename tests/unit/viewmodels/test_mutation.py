@@ -19,12 +19,13 @@ from flask_boiler.ground.errors import (
     ValidationError,
 )
 from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.transactions import running
 from flask_boiler.transactions.running import transaction
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
-from tests.unit.memory_firestore import MemoryDatastore, memory_context
+from tests.unit.memory import memory_context
 
 
 class Mayor(DomainModel):
@@ -186,7 +187,7 @@ def test_create_makes_a_new_root(datastore: MemoryDatastore) -> None:
 
 def test_create_chooses_an_id(datastore: MemoryDatastore) -> None:
     view = CityMutation.mutate_create(data={"name": "x"})
-    assert datastore.fields(f"City/{view.store.city.doc_id}") is not None
+    assert datastore.exists(f"City/{view.store.city.doc_id}")
 
 
 def test_create_of_what_is_there_is_a_conflict_at_once(datastore: MemoryDatastore) -> None:
@@ -207,7 +208,7 @@ def test_create_refuses_wrong_input_and_ids(datastore: MemoryDatastore) -> None:
 def test_delete_deletes_the_root_alone(datastore: MemoryDatastore) -> None:
     CityMutation.mutate_delete("SF")
     assert written(datastore) == [("delete", "City/SF", ())]
-    assert datastore.fields("Mayor/m1") is not None
+    assert datastore.exists("Mayor/m1")
 
 
 def test_a_lost_race_is_run_again_on_the_new_state(datastore: MemoryDatastore) -> None:
@@ -218,7 +219,7 @@ def test_a_lost_race_is_run_again_on_the_new_state(datastore: MemoryDatastore) -
     datastore.mishaps.append(overtaken)
     view = CityMutation.mutate_patch("SF", {"name": "Frisco"})
     assert (view.name, view.population) == ("Frisco", 7)
-    assert len(datastore.commits) == 2
+    assert len(datastore.attempts) == 2
 
 
 def test_a_race_that_is_always_lost_is_a_conflict(datastore: MemoryDatastore) -> None:

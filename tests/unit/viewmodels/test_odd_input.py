@@ -16,11 +16,12 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.ground.errors import ConfigurationError, UnavailableError, ValidationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.view.socketio.mutate_event import apply_command
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
-from tests.unit.memory_firestore import MemoryDatastore, memory_context
+from tests.unit.memory import memory_context
 
 ODD = [5, 1.5, "x", True, [], {}, [1], ["b"], [{}], [None], {"a": 1}]
 #: Validators by name, each with what of the above it takes.

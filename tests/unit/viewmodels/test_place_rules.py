@@ -9,13 +9,13 @@ import pytest
 from flask_boiler import attrs
 from flask_boiler.ground.errors import DeclarationError, MaterializationError
 from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore, memory_context
 from flask_boiler.view.document_mediator import DocumentMediator
 from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.viewmodels.form import Form
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
-from tests.unit.memory import MemoryContext, MemoryDatastore
 
 
 class Player(DomainModel):
@@ -173,7 +173,7 @@ def test_nor_to_those_of_a_model_that_is_declared_later() -> None:
     ):
         QueryTaskMediator(Leaving)
     with (
-        MemoryContext().activated(),
+        memory_context(),
         pytest.raises(DeclarationError, match="where the documents of Refugee lie"),
     ):
         made.start()
@@ -188,7 +188,7 @@ def test_a_view_of_tasks_is_seen_as_well() -> None:
             collection_name = "stragglers"
 
     with (
-        MemoryContext().activated(),
+        memory_context(),
         pytest.raises(DeclarationError, match="where the documents of Straggler lie"),
     ):
         made.start()
@@ -221,7 +221,7 @@ def test_a_model_that_is_declared_after_the_view_is_seen(started: bool) -> None:
 
     with pytest.raises(DeclarationError, match="where the documents of Latecomer lie"):
         make()
-    with MemoryContext().activated():
+    with memory_context():
         for mediator in mediators:
             with pytest.raises(DeclarationError, match="where the documents of Latecomer lie"):
                 mediator.start()
@@ -246,9 +246,8 @@ class Adopting(Pinned):
 
 @pytest.fixture
 def datastore() -> Any:
-    context = MemoryContext()
-    with context.activated():
-        yield context.datastore
+    with memory_context() as datastore:
+        yield datastore
 
 
 def pinned(at: str, cls: type[ViewModel] = Pinned) -> ViewModel:

@@ -30,7 +30,7 @@ from flask_boiler.local.embedded.storage.database import MEMORY, refusal_of
 from flask_boiler.local.embedded.storage.refusal import Refusal
 from flask_boiler.local.embedded.storage.storage import RETENTION_S, Storage
 
-__all__ = ["EmbeddedFirestore", "Handler", "streaming", "unary"]
+__all__ = ["EmbeddedFirestore", "Handler", "handlers_of", "streaming", "unary"]
 
 _log = logging.getLogger("flask_boiler.embedded")
 
@@ -88,7 +88,8 @@ def _bytes_of(message: Any) -> bytes:
     return message if isinstance(message, bytes) else bytes(message.SerializeToString())
 
 
-def _handlers(service: Service, streams: Streams) -> dict[str, Handler]:
+def handlers_of(service: Service, streams: Streams) -> dict[str, Handler]:
+    """How each call is answered, by its name."""
     path = service.storage.path
     one = {
         "GetDocument": (service.get_document, protocol.GetDocumentRequest),
@@ -272,7 +273,7 @@ class EmbeddedFirestore(Startable):
         streams = Streams(service, self._faults or Faults(), self._listen_policy)
         # Streams have faults of their own.
         answering = service if self._faults is None else self._faults.on_calls_of(service)
-        handlers = _handlers(answering, streams)
+        handlers = handlers_of(answering, streams)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
         # Behind the gateway, and for clients in this process that want the shorter way.
         grpc_port = server.add_insecure_port(f"{_INSIDE}:0")

@@ -27,7 +27,7 @@ from flask_boiler.local.embedded.serving.write_stream import WriteStream
 from flask_boiler.local.embedded.storage.database import refusal_of
 from flask_boiler.local.embedded.storage.refusal import Refusal
 
-__all__ = ["Streams"]
+__all__ = ["GREETING", "Streams"]
 
 _log = logging.getLogger("flask_boiler.embedded")
 
@@ -83,13 +83,13 @@ class Streams:
         }
 
     def _begin_to_listen(self, context: Any) -> None:
-        self._begin(self.listen_stream(), context, protocol.ListenRequest, _GREETING)
+        self._begin(self.listen_stream(), context, protocol.ListenRequest, GREETING)
 
     def _begin_to_write(self, context: Any) -> None:
         self._begin(self.write_stream(), context, protocol.WriteRequest)
 
     def _listen_with_threads(self, requests: Iterator[Any], context: Any) -> Iterator[bytes]:
-        context.send_initial_metadata(_GREETING)
+        context.send_initial_metadata(GREETING)
         yield from self._with_threads(self.listen_stream(), requests, context)
 
     def _write_with_threads(self, requests: Iterator[Any], context: Any) -> Iterator[bytes]:
@@ -185,4 +185,4 @@ def _conversing(begin: Callable[[Any], None]) -> grpc.RpcMethodHandler[Any, Any]
 
 
 #: What clients of our own need not verify; see ``protocol.FAULTLESS``.
-_GREETING = ((protocol.FAULTLESS, "1"),)
+GREETING = ((protocol.FAULTLESS, "1"),)

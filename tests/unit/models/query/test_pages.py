@@ -15,7 +15,8 @@ from flask_boiler.firestore.ordering import value_key
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query import position
 from flask_boiler.models.query.query import Query
-from tests.unit.memory_firestore import MemoryDatastore, memory_context
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
+from tests.unit.memory import memory_context
 
 
 class Page(DomainModel):
@@ -106,14 +107,14 @@ def test_a_page_of_short_values_is_read_at_once(datastore: MemoryDatastore) -> N
     first = query.page(4)
     second = query.page(4, first.next_page_token)
     assert [page.doc_id for page in second.results] == ["p4", "p5", "p6", "p7"]
-    assert len(datastore.asked) == 2
+    assert len(datastore.queries) == 2
 
 
 def test_what_is_sorted_by_name_first_has_pages(datastore: MemoryDatastore) -> None:
     for number in range(5):
         put(datastore, f"p{number}", "x" * 3000)
-    query = Page.where(Page.text > "a").order_by("-doc_id")
-    assert all_pages(query, datastore, drop=True, size=2) == ["p4", "p3", "p2", "p1", "p0"]
+    query = Page.all().order_by("doc_id")
+    assert all_pages(query, datastore, drop=True, size=2) == ["p0", "p1", "p2", "p3", "p4"]
 
 
 def stored(value: Any) -> Any:

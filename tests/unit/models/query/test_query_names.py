@@ -16,12 +16,13 @@ from flask_boiler.ground.values import FieldFilter, Order
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.models.query.query import Query
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.view.inbox.marks import FieldMark, mark_of
 from flask_boiler.view.inbox.queue import FieldKey, key_of
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.viewmodels.form import Form
 from flask_boiler.viewmodels.store import Store, reference
-from tests.unit.memory_firestore import MemoryDatastore, memory_context
+from tests.unit.memory import memory_context
 
 
 class Address(Model):

@@ -18,7 +18,7 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.ground.errors import ValidationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
-from tests.unit.memory import MemoryDatastore
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 
 
 class Size(enum.Enum):

@@ -22,11 +22,12 @@ from flask_boiler.ground.errors import (
 )
 from flask_boiler.ground.values import CommitResult
 from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.view.mediation.secret_keys import Keys
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
-from tests.unit.memory_firestore import MemoryDatastore, memory_context
+from tests.unit.memory import memory_context
 
 
 class Diary(DomainModel):
@@ -231,9 +232,9 @@ def test_a_stored_view_has_the_tag_of_the_computed_one(
 ) -> None:
     computed = client.get("/diaries/d")
     datastore.put("diaryView/d", obj_type="DiaryView", text="secret")
-    datastore.read.clear()
+    datastore.reads.clear()
     stored = client.get("/diaries/d")
-    assert datastore.read == ["diaryView/d"]
+    assert datastore.reads == ["diaryView/d"]
     assert stored.headers["ETag"] == computed.headers["ETag"]
 
 
@@ -281,7 +282,7 @@ def test_a_put_on_condition_that_there_is_none_makes_a_view(
     assert (
         change(client, "PUT", "/diaries/none", {**ANN, **NEW, "If-Match": "*"}).status_code == 404
     )
-    assert datastore.fields("Diary/none") is None
+    assert not datastore.exists("Diary/none")
 
 
 def test_a_new_view_needs_what_the_mutation_says(
@@ -303,7 +304,7 @@ def test_of_two_who_make_one_view_the_second_is_told_so(
     assert change(client, "PUT", "/diaries/new", {**ANN, **NEW}).status_code == 412
     assert (datastore.fields("Diary/new") or {})["text"] == "first"
     # Once as it was not there yet, and not again when it was.
-    assert len(datastore.commits) == 1
+    assert len(datastore.attempts) == 1
 
 
 def test_a_mutation_that_would_overwrite_is_held_to_the_condition(
@@ -378,4 +379,4 @@ def test_who_may_not_put_makes_nothing_by_putting(datastore: MemoryDatastore) ->
     assert (
         client.put("/diaries/new", json={"text": "x"}, headers=BOB).get_data() == answer.get_data()
     )
-    assert datastore.fields("Diary/new") is None
+    assert not datastore.exists("Diary/new")

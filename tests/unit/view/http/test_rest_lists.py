@@ -20,9 +20,10 @@ from flask_boiler.contracts.openapi.documents import openapi_document
 from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
-from tests.unit.memory_firestore import MemoryDatastore, memory_context
+from tests.unit.memory import memory_context
 
 
 class Account(DomainModel):

@@ -24,13 +24,14 @@ from flask_boiler.ground.errors import (
     ValidationError,
 )
 from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.transactions import running
 from flask_boiler.view.inbox.forms import FormQuery
 from flask_boiler.view.mediation.inbox import TaskState
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.viewmodels.form import Form
 from flask_boiler.viewmodels.store import Store, reference
-from tests.unit.memory_firestore import MemoryDatastore, memory_context
+from tests.unit.memory import memory_context
 
 
 class Parcel(DomainModel):
@@ -124,8 +125,8 @@ def test_a_form_makes_its_model_and_is_gone(datastore: MemoryDatastore) -> None:
     assert apply() is TaskState.DONE
     parcel = Parcel.get_or_raise("p1")
     assert (parcel.sender, parcel.weight_kg, parcel.label) == ("ada", 3, "books")
-    assert datastore.fields(FORM) is None
-    assert datastore.fields(REFUSAL) is None
+    assert not datastore.exists(FORM)
+    assert not datastore.exists(REFUSAL)
 
 
 @pytest.mark.parametrize(
@@ -149,8 +150,8 @@ def test_a_refused_form_changes_nothing_and_its_sender_is_told(
     assert told["form"] == fields
     assert told["problem"]["status"] == status
     assert said in (set(told["problem"].get("errors", ())), told["problem"]["detail"])
-    assert datastore.fields(FORM) is None
-    assert datastore.fields("parcels/p1") is None
+    assert not datastore.exists(FORM)
+    assert not datastore.exists("parcels/p1")
 
 
 @pytest.mark.parametrize(
@@ -163,8 +164,8 @@ def test_what_is_no_fault_of_the_senders_is_parked_and_no_refusal(
     datastore.put("parcels/old", **stored)
     send(datastore, weightKg=3, label=label)
     assert apply() is TaskState.PARKED
-    assert datastore.fields(REFUSAL) is None
-    assert datastore.fields(FORM) is not None
+    assert not datastore.exists(REFUSAL)
+    assert datastore.exists(FORM)
 
 
 def test_nobody_is_refused_for_what_was_not_so(
@@ -182,7 +183,7 @@ def test_nobody_is_refused_for_what_was_not_so(
 
     monkeypatch.setattr(Form, "submit", submit_as_the_older_one_goes)
     assert apply() is TaskState.DONE
-    assert datastore.fields(REFUSAL) is None
+    assert not datastore.exists(REFUSAL)
     assert Parcel.get_or_raise("p1").label == "books"
 
 
@@ -191,7 +192,7 @@ def test_what_is_there_already_is_not_replaced(datastore: MemoryDatastore) -> No
     send(datastore, weightKg=3, label="books")
     assert apply() is TaskState.DONE
     assert datastore.fields("parcels/p1") == {"label": "an older one"}
-    assert datastore.fields(REFUSAL)["problem"]["status"] == 409  # type: ignore[index]
+    assert datastore.fields(REFUSAL)["problem"]["status"] == 409
 
 
 def test_a_form_that_is_kept_says_itself_why_it_is_refused(datastore: MemoryDatastore) -> None:

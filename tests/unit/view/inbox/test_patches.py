@@ -13,6 +13,7 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.firestore import protocol
 from flask_boiler.ground.errors import ConfigurationError, ValidationError
 from flask_boiler.ground.values import Snapshot, Write
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.view.document_mediator import DocumentMediator
 from flask_boiler.view.inbox.patches import PatchCollection, Patches
 from flask_boiler.view.mediation.handlers import ProtocolBase
@@ -20,7 +21,7 @@ from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_root import ViewRoot
 from tests.firestore.salons import PATTERN, SalonMutation, SalonStore, SalonView
-from tests.unit.memory_firestore import MemoryDatastore, memory_context
+from tests.unit.memory import memory_context
 
 PATH = "users/ada/SalonView_PATCH/p1"
 

@@ -17,6 +17,7 @@ from flask_boiler.context.context import ApplicationContext
 from flask_boiler.ground.errors import UnavailableError, ValidationError
 from flask_boiler.ground.lifecycle import DaemonPool
 from flask_boiler.ground.values import CommitResult, QuerySpec, QueryTarget, Snapshot, Write
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore, answer_lost, request_lost
 from flask_boiler.transactions import running
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.inbox.attempt import Handling, Statistics
@@ -27,12 +28,7 @@ from flask_boiler.view.inbox.records import TaskRecords
 from flask_boiler.view.inbox.setbacks import PATIENCE
 from flask_boiler.view.inbox.task_processor import TaskProcessor
 from flask_boiler.view.mediation.inbox import TaskState
-from tests.unit.memory_firestore import (
-    MemoryDatastore,
-    answer_lost,
-    memory_context,
-    request_lost,
-)
+from tests.unit.memory import memory_context
 
 
 class Jobs:
@@ -199,7 +195,7 @@ def test_whoever_always_loses_parks(
 ) -> None:
     def add_in_a_crowd(task: Snapshot, transaction: Transaction) -> None:
         add(task, transaction)
-        datastore.put("sums/all", total=datastore.fields("sums/all")["total"] + 1)  # type: ignore[index]
+        datastore.put("sums/all", total=datastore.fields("sums/all")["total"] + 1)
 
     applying = processor(context, add_in_a_crowd, max_retries=3)
     result = applying.apply("jobs/j")
@@ -239,7 +235,7 @@ class WrongClock(datetime.datetime):
 def test_a_wrong_clock_neither_ends_what_is_remembered_nor_misdates_it(
     context: ApplicationContext, datastore: MemoryDatastore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    created = datastore.put("jobs/k", add="poison")
+    created = datastore.put("jobs/k", add="poison").update_time_ns
     monkeypatch.setattr(datetime, "datetime", WrongClock)
     ledger = Ledger(keep_for=datetime.timedelta(days=7))
     applying = processor(context, mark=ledger)
@@ -322,7 +318,7 @@ def test_a_success_removes_what_said_that_it_is_parked(
     datastore.put("jobs/j", add=2)
     assert processor(context).apply("jobs/j", consult=consult).state is TaskState.DONE
     record = TaskRecords("adding", datastore.codec).path_of("jobs/j")
-    assert datastore.fields(record) is None
+    assert not datastore.exists(record)
 
 
 @pytest.mark.parametrize("mark", MARKS)
@@ -346,7 +342,7 @@ def test_a_task_that_the_query_finds_no_more_is_parked_no_more_after_a_retry(
     monkeypatch.setattr(TaskQueue, "find", lambda *args: None)
     assert processor(context).retry("jobs/j")
     assert list(TaskRecords("adding", datastore.codec).parked(datastore)) == []
-    assert datastore.fields("jobs/j") is not None
+    assert datastore.exists("jobs/j")
 
 
 def test_a_task_that_changes_while_it_is_set_aside_is_to_be_tried_again(
@@ -464,7 +460,7 @@ class TestBacklog:
             datastore.put(f"jobs/{name}", who="ada")
 
     def asked_for_the_key(self, datastore: MemoryDatastore) -> int:
-        return sum(str(target).startswith("who = ") for target in datastore.asked)
+        return sum(str(target).startswith("who = ") for target in datastore.queries)
 
     def test_it_is_read_once_however_many_tasks_it_holds(
         self, datastore: MemoryDatastore, noting: TaskProcessor, done: list[str]

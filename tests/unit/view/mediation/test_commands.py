@@ -15,6 +15,7 @@ from flask_boiler import Form, RestMediator, attrs
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.ground.errors import PermissionDeniedError, ValidationError
 from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.view.http.routes import InstancePatch
 from flask_boiler.view.inbox.forms import Submission
 from flask_boiler.view.mediation.access import Anybody, Change
@@ -24,7 +25,7 @@ from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_root import ViewRoot
-from tests.unit.memory_firestore import MemoryDatastore, memory_context
+from tests.unit.memory import memory_context
 
 
 class Lamp(DomainModel):
@@ -100,13 +101,13 @@ def test_who_may_not_has_nothing_read_and_nothing_loaded(datastore: MemoryDatast
     with pytest.raises(PermissionDeniedError):
         perform(asked, access)
     assert access.asked == [(LampView, "patch", "a")]
-    assert (datastore.read, datastore.commits) == ([], [])
+    assert (datastore.reads, datastore.commits) == ([], [])
 
 
 def test_what_is_not_understood_has_nothing_loaded(datastore: MemoryDatastore) -> None:
     with pytest.raises(ValidationError):
         perform(command("a//b", level=2), Anybody())
-    assert (datastore.read, datastore.commits) == ([], [])
+    assert (datastore.reads, datastore.commits) == ([], [])
 
 
 def test_a_condition_does_the_write_or_does_not(datastore: MemoryDatastore) -> None:
@@ -143,7 +144,7 @@ def test_a_route_asks_its_access(datastore: MemoryDatastore) -> None:
     RestMediator(LampView, LampMutation, app=app).add_instance_patch("/lamps/<doc_id>", Guarded)
     answer = app.test_client().patch("/lamps/a", data="no JSON")
     assert (answer.status_code, access.asked) == (403, [(LampView, "patch", "a")])
-    assert datastore.read == []
+    assert datastore.reads == []
 
 
 def test_a_client_is_asked_for_with_what_it_sent(datastore: MemoryDatastore) -> None:
@@ -158,7 +159,7 @@ def test_a_client_is_asked_for_with_what_it_sent(datastore: MemoryDatastore) -> 
     with pytest.raises(PermissionDeniedError):
         apply_command(LampView, LampMutation, "patch", "a", sent, access)
     assert asked == [("patch", "a", sent)]
-    assert datastore.read == []
+    assert datastore.reads == []
     assert access.scope_of({"user": "ada"}) == "ada"
 
 

@@ -34,6 +34,7 @@ from flask_boiler.ground.errors import (
 )
 from flask_boiler.ground.values import CommitResult
 from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.transactions import running
 from flask_boiler.view.inbox.patch_processor import PatchProcessor
 from flask_boiler.view.inbox.patches import PatchCollection, Patches
@@ -44,7 +45,7 @@ from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_root import ViewRoot
-from tests.unit.memory_firestore import MemoryDatastore, memory_context
+from tests.unit.memory import memory_context
 
 ATTEMPTS = 3
 
@@ -178,7 +179,8 @@ def by_a_form(
     mediator = QueryTaskMediator(DoorForm, max_retries=ATTEMPTS - 1)
     if mediator.apply(path).state is TaskState.PARKED:
         raise Parked
-    return (datastore.fields(f"users/ada/refusals/{doc_id}") or {}).get("problem")
+    stored = datastore.documents.get(f"users/ada/refusals/{doc_id}")
+    return None if stored is None else stored.get("problem")
 
 
 class Parked(Exception):
@@ -332,7 +334,7 @@ def test_what_is_the_servers_is_told_to_nobody_and_marks_nothing(
         with pytest.raises((type(error), BoilerError, Parked)):
             way(datastore, context, "d", {"widthCm": 90})
         assert "error" not in (datastore.fields("patches/p") or {})
-        assert datastore.fields("users/ada/refusals/d") is None
+        assert not datastore.exists("users/ada/refusals/d")
     assert (datastore.fields("Door/d") or {})["width"] == 80
 
 

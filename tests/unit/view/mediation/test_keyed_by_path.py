@@ -22,6 +22,7 @@ from flask_boiler.ground.errors import (
     ValidationError,
 )
 from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.view.exposure import mount
 from flask_boiler.view.inbox.patches import PatchCollection, Patches
 from flask_boiler.view.socketio.arguments import ViewArguments
@@ -31,7 +32,7 @@ from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_builder import ViewBuilder
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_root import ViewRoot
-from tests.unit.memory_firestore import MemoryDatastore, memory_context
+from tests.unit.memory import memory_context
 
 ONE, OTHER, THIRD = "Shop/a/reviews/r1", "Shop/b/reviews/r1", "Shop/b/reviews/r2"
 
@@ -220,7 +221,7 @@ class TestRest:
         refused = client.put(f"/reviews/{path}", json={"stars": 3}, headers={"If-None-Match": "*"})
         assert refused.status_code == 422
         assert "expected Shop/<id>/reviews/<id>" in refused.text
-        assert datastore.fields(path) is None
+        assert not datastore.exists(path)
 
     def test_the_stored_view_of_the_one_is_not_taken_for_the_other_s(
         self, client: FlaskClient, datastore: MemoryDatastore
