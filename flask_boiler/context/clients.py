@@ -90,8 +90,8 @@ def _from_certificate(path: Path) -> tuple[service_account.Credentials, str]:
         credentials = service_account.Credentials.from_service_account_file(str(path))
     except OSError as error:
         raise ConfigurationError(
-            f"the certificate {path} cannot be read ({error.strerror}): correct "
-            "certificate_path or certificate_filename"
+            f"the certificate {path} cannot be read ({error.strerror}): correct certificate_path "
+            "or certificate_filename"
         ) from error
     except ValueError as error:
         raise ConfigurationError(

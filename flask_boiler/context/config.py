@@ -62,44 +62,59 @@ class Config:
     :raises ConfigurationError: a key does not exist, or a value has the wrong type.
     """
 
-    app_name: str = _key("boiler", "names the application; a local project is 'demo-' and this")
-    runtime: Runtime = _key("development", "chooses the configuration file's section")  # noqa: RUF009
+    app_name: str = _key(
+        "boiler", "the name of the application; a local project is called 'demo-' and this name"
+    )
+    runtime: Runtime = _key("development", "which section of the file is used")  # noqa: RUF009
     project: str | None = _key(None, "the Google Cloud project")
     database: str = _key("(default)", "the Firestore database in the project")
-    debug: bool = _key(False, "more checks, at the price of speed")
-    testing: bool = _key(False, "the application is under test")
+    debug: bool = _key(False, "more checks, which cost speed")
+    testing: bool = _key(False, "the application is being tested")
     certificate_path: str | None = _key(None, "the service account's key file")
     certificate_filename: str | None = _key(
-        None, "the same, by its name beside the configuration file or in the working directory"
+        None,
+        (
+            "the name of that file, if it is beside the configuration file or in the working "
+            "directory"
+        ),
     )
     web_api_key: str | None = _key(
-        None, "the key by which pages reach a project in Google's cloud; it is no secret"
+        None, "the key with which pages reach a project in Google's cloud; it is not secret"
     )
     storage_bucket_name: str | None = _key(None, "the bucket of Firebase Storage")
-    firestore: FirestoreKind | None = _key(None, "which Firestore; else it follows from the rest")  # noqa: RUF009
+    firestore: FirestoreKind | None = _key(None, "which Firestore; else the other keys decide")  # noqa: RUF009
     firestore_file: str | None = _key(
         None, "the file in which the embedded Firestore keeps its data, instead of in memory"
     )
     firestore_port: int = _key(0, "the local Firestore's port; 0 for a free one")
     firestore_trusted_hosts: str | None = _key(
-        None, "names under which browsers may ask the embedded Firestore, and whose pages may"
+        None,
+        (
+            "host names under which browsers may reach the embedded Firestore, and whose pages "
+            "may use it"
+        ),
     )
     firestore_own_process: bool = _key(
         False, "whether the embedded Firestore gets a process of its own"
     )
-    emulator_host: str | None = _key(None, "HOST:PORT of a Firestore emulator that runs already")
-    emulator_jar: str | None = _key(None, "the emulator to start, if it is not found by itself")
-    compute_threads: int = _key(2, "how many threads run getters; one that blocks keeps one")
+    emulator_host: str | None = _key(
+        None, "HOST:PORT of a Firestore emulator that is already running"
+    )
+    emulator_jar: str | None = _key(None, "the file of the emulator, if it is not found")
+    compute_threads: int = _key(
+        2, "how many threads run getters; a getter that blocks occupies one"
+    )
     request_timeout_s: float = _key(
         10.0, "how long an HTTP request waits for a Firestore that does not answer, in seconds"
     )
 
     trigger_audience: str | None = _key(
-        None, "the audience of the OIDC tokens that triggers come with; none is asked for without"
+        None, "the audience of the OIDC tokens of triggers; if it is not set, no token is required"
     )
-    trigger_email: str | None = _key(None, "the service account whose tokens they are")
+    trigger_email: str | None = _key(None, "the service account of these tokens")
     trigger_certs_url: str = _key(
-        "https://www.googleapis.com/oauth2/v1/certs", "where the certificates of tokens are"
+        "https://www.googleapis.com/oauth2/v1/certs",
+        "the address of the certificates for these tokens",
     )
 
     def __new__(cls, **values: Any) -> Self:
@@ -113,26 +128,26 @@ class Config:
             _checked(name, value, f"Config({name}={value!r})")
         if self.compute_threads < 1:
             raise ConfigurationError(
-                f"compute_threads is {self.compute_threads}: at least one is needed to compute "
-                "any view"
+                f"compute_threads is {self.compute_threads}: at least one thread is needed to "
+                "compute views"
             )
         if not 0 < self.request_timeout_s < math.inf:
             raise ConfigurationError(
-                f"request_timeout_s is {self.request_timeout_s}: a request waits for a number of "
-                "seconds greater than 0"
+                f"request_timeout_s is {self.request_timeout_s}: it must be a number of seconds "
+                "greater than 0"
             )
         if self.certificate_path is not None and self.certificate_filename is not None:
             raise ConfigurationError(
-                "certificate_path and certificate_filename are both set, and name one and the "
-                "same thing: keep one of them"
+                "certificate_path and certificate_filename are both set, and mean the same file: "
+                "remove one of them"
             )
         if self.emulator_host is not None:
             host = normalized_host(self.emulator_host, named_by="emulator_host")
             object.__setattr__(self, "emulator_host", host)
         if (self.trigger_audience is None) != (self.trigger_email is None):
             raise ConfigurationError(
-                "trigger_audience and trigger_email go together: anybody can have a token signed "
-                "for an audience, so the account has to be named, too"
+                "trigger_audience and trigger_email must be set together: anybody can get a token "
+                "for any audience, so the account must be checked, too"
             )
         self._check_firestore()
 
@@ -143,14 +158,14 @@ class Config:
             )
         if self.firestore_file is not None and Path(self.firestore_file).name in _NO_FILES:
             raise ConfigurationError(
-                f"firestore_file is {self.firestore_file!r}, which is no file: name one, or remove "
-                "firestore_file to have the data in memory alone"
+                f"firestore_file is {self.firestore_file!r}, which is not a file: name a file, or "
+                "remove firestore_file to keep the data in memory"
             )
         if self.firestore_file is not None and self.chosen_firestore != "embedded":
             raise ConfigurationError(
                 f"firestore_file is set, and firestore is {self.chosen_firestore}: only the "
-                "embedded one keeps its data in a file of yours. Set firestore to embedded, or "
-                "remove firestore_file"
+                "embedded Firestore uses this file. Set firestore to embedded, or remove "
+                "firestore_file"
             )
         if self.firestore == "cloud" and self.emulator_host is not None:
             raise ConfigurationError(
@@ -279,7 +294,7 @@ class _Settings:
             self.put(name, value, where)
             return
         if not isinstance(value, Mapping):
-            raise ConfigurationError(f"{where}: the section {name!r} must hold keys and values")
+            raise ConfigurationError(f"{where}: the section {name!r} must contain keys and values")
         self.take_section(name, [(key, item, f"{where}[{key!r}]") for key, item in value.items()])
 
     def take_section(self, runtime: str, entries: list[tuple[str, Any, str]]) -> None:
@@ -287,7 +302,7 @@ class _Settings:
         for name, value, where in entries:
             if name == "runtime":
                 raise ConfigurationError(
-                    f"{where}: 'runtime' chooses the section, so it cannot stand inside one"
+                    f"{where}: 'runtime' chooses the section, so it cannot be inside a section"
                 )
             section.put(name, value, where)
         self.sections[runtime] = section.values
@@ -423,8 +438,8 @@ def _read_file(path: Path) -> _Settings:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(
-            f"the configuration file {path} cannot be read ({error.strerror}): create it, or "
-            f"name another in {_FILE_VARIABLE}"
+            f"the configuration file {path} cannot be read ({error.strerror}): create it, or set "
+            f"{_FILE_VARIABLE} to another file"
         ) from error
     loader = yaml.SafeLoader(text)
     try:
@@ -477,12 +492,14 @@ def _refuse_duplicates(node: Any, path: Path) -> None:
     first: dict[str, Any] = {}
     for key, _ in node.value:
         if key.id != "scalar":
-            raise ConfigurationError(f"{_place(key, path)}: a key is one word, as in 'project: x'")
+            raise ConfigurationError(
+                f"{_place(key, path)}: a key is one word, like 'project' in 'project: x'"
+            )
         name = key.value
         if name in first:
             raise ConfigurationError(
-                f"{_place(key, path)}: {name!r} is there already, in line "
-                f"{first[name].start_mark.line + 1}: keep one of them"
+                f"{_place(key, path)}: {name!r} is already in line "
+                f"{first[name].start_mark.line + 1}: remove one of them"
             )
         first[name] = key
 

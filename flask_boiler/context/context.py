@@ -172,7 +172,7 @@ class ApplicationContext:
         if host is None:
             if self.config.web_api_key is None:
                 raise ConfigurationError(
-                    f"a page reaches the project {self.project} by its key, which is not "
+                    f"a page needs a key to reach the project {self.project}, and none is "
                     "configured: set web_api_key (BOILER_WEB_API_KEY) to the Web API key that the "
                     "Firebase console shows with the project's settings"
                 )
@@ -321,8 +321,8 @@ def _lead_to(client: Client, firebase_app: Any) -> None:
 def _unnamed(config: Config) -> str:
     why = "in production" if config.firestore is None else "where firestore is cloud"
     return (
-        f"{why} the database must be named: set project (BOILER_PROJECT, where Google's default "
-        "credentials are at hand) or certificate_path (BOILER_CERTIFICATE_PATH)"
+        f"{why} the database must be named: set project (BOILER_PROJECT, if Google's default "
+        "credentials are available) or certificate_path (BOILER_CERTIFICATE_PATH)"
     )
 
 

@@ -52,4 +52,6 @@ def _give_up() -> None:
             step()
         except Exception:
             # The child is to start whatever this leaves behind, and tells what it lacks.
-            logger.exception("the process that watches files kept something that its child needs")
+            logger.exception(
+                "the process that watches files could not release something that its child needs"
+            )

@@ -78,7 +78,7 @@ class ListenCall:
         except grpc.RpcError as ended:
             error = ended
             if number is None and ended.code() is grpc.StatusCode.UNAVAILABLE:
-                self._reachability.failed(ended.details() or "the stream was broken off")
+                self._reachability.failed(ended.details() or "the stream was interrupted")
             raise
         finally:
             self._reachability.ended()

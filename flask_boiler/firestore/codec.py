@@ -245,7 +245,7 @@ class _Encoder:
 
     def _int(self, slot: Any, value: int, trail: tuple[str, ...]) -> None:
         if not _LEAST_INT <= value <= _GREATEST_INT:
-            raise self._refusal(trail, f"{value} does not fit into 64 bits")
+            raise self._refusal(trail, f"{value} has more than 64 bits")
         slot.integer_value = value
 
     def _float(self, slot: Any, value: float, trail: tuple[str, ...]) -> None:
@@ -289,7 +289,8 @@ class _Encoder:
         for index, item in enumerate(value):
             if isinstance(item, list | tuple):
                 raise self._refusal(
-                    (*trail, str(index)), "an array directly inside an array; put a map between"
+                    (*trail, str(index)),
+                    ("an array is directly inside another array: put a map between them"),
                 )
             self.fill(add(), item, (*trail, str(index)))
 

@@ -70,14 +70,14 @@ class DelivererCheck:
         token = token.strip()
         if kind.lower() != "bearer" or not token or len(token) > _LONGEST_TOKEN:
             raise UnauthenticatedError(
-                "Expected the deliverer's OIDC token: Authorization: Bearer."
+                "Expected the OIDC token of whoever delivers the event: Authorization: Bearer."
             )
         claims = self._claims(token)
         if claims.get("iss") not in _ISSUERS:
-            raise UnauthenticatedError("The token is not of Google's.")
+            raise UnauthenticatedError("The token was not signed by Google.")
         if claims.get("email") != self._email or claims.get("email_verified") is not True:
             logger.warning("an event came with the token of %.200r", claims.get("email"))
-            raise PermissionDeniedError("The token is of another account than the deliverer's.")
+            raise PermissionDeniedError("The token belongs to another account.")
 
     def _claims(self, token: str) -> Mapping[str, Any]:
         from google.auth import jwt
@@ -93,7 +93,9 @@ class DelivererCheck:
         except Exception as error:
             # Whatever a forged token leads to in what reads it, it is no valid one.
             logger.warning("an event came with a token that is not valid: %.300s", error)
-            raise UnauthenticatedError("The token is not valid here and now.") from None
+            raise UnauthenticatedError(
+                "The token is not valid, or not for this audience, or has expired."
+            ) from None
         return claims
 
 

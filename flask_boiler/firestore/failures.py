@@ -93,8 +93,8 @@ def _translate(error: Any, what: str, writing: bool) -> BoilerError:
 
 def _too_large(text: str, writing: bool) -> BoilerError:
     if writing:
-        return UnstorableError({"commit": [f"{text} (write less at once)"]})
-    return DatastoreError(f"{text} (read less at once)")
+        return UnstorableError({"commit": [f"{text} (write less in one commit)"]})
+    return DatastoreError(f"{text} (read less in one request)")
 
 
 def _refused_commit(code: grpc.StatusCode, text: str, details: str) -> BoilerError:
@@ -120,7 +120,7 @@ def _refused_read(code: grpc.StatusCode, text: str, details: str) -> BoilerError
         case grpc.StatusCode.FAILED_PRECONDITION if "index" in details:
             url = _URL.search(details)
             return MissingIndexError(
-                f"{text} (create the index, then ask again)",
+                f"{text} (create the index, then try again)",
                 create_url=url.group(0) if url else None,
             )
         case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.FAILED_PRECONDITION:

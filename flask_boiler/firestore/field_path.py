@@ -37,7 +37,7 @@ def read_field_path(path: str) -> tuple[str, ...]:
     :raises ValueError: it is no path.
     """
     if not _PATH.fullmatch(path):
-        raise ValueError(f'{path!r:.80} is no field path, as in "address.street"')
+        raise ValueError(f'{path!r:.80} is not a field path such as "address.street"')
     return tuple(
         _ESCAPE.sub(r"\1", part[1:-1]) if part.startswith("`") else part
         for part in _PARTS.findall(path)

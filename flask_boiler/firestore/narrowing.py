@@ -38,7 +38,9 @@ def require_unbounded(target: QueryTarget) -> None:
     if structured.offset:
         bounds.append("offset")
     if bounds:
-        raise QueryError(f"{target} has a {', '.join(bounds)}: ask for the whole result here")
+        raise QueryError(
+            f"{target} has a {', '.join(bounds)}: only a query without these is possible here"
+        )
 
 
 def bounded(target: QueryTarget, limit: int) -> QueryTarget:

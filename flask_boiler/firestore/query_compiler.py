@@ -83,11 +83,13 @@ def target_of(query: Any, codec: Codec) -> QueryTarget:
         database.
     """
     if isinstance(query, BaseAggregationQuery | BaseVectorQuery):
-        raise QueryError(f"a {type(query).__name__} cannot be listened to: use a plain query")
+        raise QueryError(
+            f"a {type(query).__name__} cannot be listened to: use a query of documents"
+        )
     if isinstance(query, BaseCollectionReference):
         query = query._query()
     if not isinstance(query, BaseQuery):
-        raise QueryError(f"{query!r:.80} is no query: expected a Query, or one of google's")
+        raise QueryError(f"{query!r:.80} is not a query: expected a Query, or one of Google's")
     structured = protocol.StructuredQuery()
     structured.CopyFrom(query._to_protobuf()._pb)
     if query._limit_to_last:
@@ -122,7 +124,7 @@ def compile_query(spec: QuerySpec, codec: DocumentCodec) -> QueryTarget:
     """
     spec = check(spec)
     if spec.where == NOTHING:
-        raise QueryError(f"{describe(spec)}: there is nothing to ask Firestore for")
+        raise QueryError(f"{describe(spec)}: the query finds nothing, so there is nothing to ask")
     structured = _Compiler(spec, codec).structured()
     if spec.limit_to_last:
         _reverse(structured)
@@ -226,8 +228,8 @@ class _Compiler:
 def _document_path(path: str) -> str:
     if len(path.split("/")) % 2:
         raise QueryError(
-            f"{path!r} does not name a document: in a collection group, and below other "
-            "documents, give the whole path"
+            f"{path!r} does not name a document: for a collection group, or a collection below a "
+            "document, give the whole path"
         )
     return path
 
@@ -243,7 +245,9 @@ def _unary_operator(where: FieldFilter) -> Any | None:
 def _reverse(structured: Any) -> None:
     """Reverse the orders of a query, so that its last results come first."""
     if not structured.order_by:
-        raise QueryError("limit_to_last needs an order_by: without an order there is no last")
+        raise QueryError(
+            "limit_to_last needs an order_by, because without an order no result is the last"
+        )
     for order in structured.order_by:
         order.direction = _ASCENDING if order.direction == _DESCENDING else _DESCENDING
     ends = {"end_at": _turned(structured, "start_at"), "start_at": _turned(structured, "end_at")}

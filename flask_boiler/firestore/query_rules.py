@@ -138,14 +138,15 @@ def _check_filter(where: Filter) -> None:
     _check_unequal_fields(leaves)
     if _array_clauses(where) > 1:
         raise QueryError(
-            "two array comparisons (contains, contains_any) cannot hold at once: Firestore "
-            "allows one in each alternative; compare the other one in Python, or join them by |"
+            "two array comparisons (contains, contains_any) cannot be joined by 'and': Firestore "
+            "allows one of them in each alternative. Compare the other one in Python, or join "
+            "them by |"
         )
     count = disjunctions(where)
     if count > MAX_DISJUNCTIONS:
         raise QueryError(
-            f"the filter has {count} alternatives once 'in', 'contains_any' and '|' are "
-            f"multiplied out, and Firestore takes {MAX_DISJUNCTIONS}: ask several queries"
+            f"the filter has {count} alternatives when all values of 'in', 'contains_any' and '|' "
+            f"are combined, and Firestore takes at most {MAX_DISJUNCTIONS}: use several queries"
         )
 
 
@@ -154,7 +155,7 @@ def _check_leaf(leaf: FieldFilter) -> None:
     if leaf.op in _LISTS:
         _check_list(leaf, shown)
     elif _is_special(leaf.value) and leaf.op not in ("==", "!="):
-        raise QueryError(f"{shown} {leaf.value}: None and NaN can only be compared by == and !=")
+        raise QueryError(f"{shown} {leaf.value}: None and NaN can only be compared with == and !=")
     if leaf.field == NAME and leaf.op in _ARRAYS:
         raise QueryError(f"{shown}: a document's name is not an array")
 
@@ -163,12 +164,13 @@ def _check_list(leaf: FieldFilter, shown: str) -> None:
     limit = _MAX_NOT_IN if leaf.op == "not-in" else MAX_DISJUNCTIONS
     if len(leaf.value) > limit:
         raise QueryError(
-            f"{shown}: {len(leaf.value)} values, and Firestore takes {limit}: ask several queries"
+            f"{shown}: {len(leaf.value)} values, and Firestore takes at most {limit}: use several "
+            "queries"
         )
     if any(_is_special(value) for value in leaf.value):
         raise QueryError(
-            f"{shown}: None and NaN are never found in a list; compare them by == or != and join "
-            "the conditions with | or &"
+            f"{shown}: None and NaN are never found by a list: compare them with == or !=, and "
+            "join the conditions by | or &"
         )
 
 
@@ -180,8 +182,8 @@ def _check_negations(where: Filter, leaves: list[FieldFilter]) -> None:
     negations = [f"{leaf.field} {leaf.op}" for leaf in leaves if leaf.op in _NEGATIONS]
     if len(negations) > 1:
         raise QueryError(
-            f"{' and '.join(negations)}: Firestore takes one != or not_in in a query; use one "
-            "not_in with all the values of a field, and compare the others in Python"
+            f"{' and '.join(negations)}: Firestore takes only one != or not_in in a query. Use one "
+            "not_in with all the values of one field, and compare the others in Python"
         )
     if has_not_in(where) and (_has_or(where) or any(_branches(leaf) for leaf in leaves)):
         raise QueryError(
@@ -203,7 +205,7 @@ def _check_unequal_fields(leaves: list[FieldFilter]) -> None:
     fields = {leaf.field for leaf in leaves if leaf.op in _INEQUALITIES}
     if len(fields) > _MAX_UNEQUAL_FIELDS:
         raise QueryError(
-            f"{len(fields)} fields are compared by inequality, and Firestore takes "
+            f"{len(fields)} fields are compared by inequality, and Firestore takes at most "
             f"{_MAX_UNEQUAL_FIELDS}: {', '.join(sorted(fields))}"
         )
 
@@ -222,9 +224,13 @@ def _check_orders(spec: QuerySpec) -> None:
     if twice:
         raise QueryError(f"ordered by {', '.join(sorted(twice))} twice")
     if NAME in fields[:-1]:
-        raise QueryError("nothing can be ordered further after the document's name")
+        raise QueryError(
+            "nothing can follow the document's name in an order, because names are unique"
+        )
     if spec.limit_to_last and not fields:
-        raise QueryError("limit_to_last needs an order_by: without an order there is no last")
+        raise QueryError(
+            "limit_to_last needs an order_by, because without an order no result is the last"
+        )
 
 
 def _check_range(spec: QuerySpec) -> None:

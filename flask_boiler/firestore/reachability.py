@@ -297,7 +297,7 @@ class Reachability:
             "gone": "answers no more",
             "still": f"has not answered for {silent_s:.0f} s",
         }[kind]
-        self.tell(f"Firestore {says} at {self.where}: {self._reason()}. It is waited for")
+        self.tell(f"Firestore {says} at {self.where}: {self._reason()}. Waiting for it")
 
     def _reason(self) -> str:
         seen = None if self._host is None else self._look(self._host)
@@ -312,7 +312,8 @@ class Reachability:
     def _require_patience(self) -> None:
         if self._given_up.is_set():
             raise UnavailableError(
-                f"Firestore at {self.where} is not waited for any more, as this is to end"
+                f"the wait for Firestore at {self.where} was ended, because the process or "
+                "mediator stops"
             )
 
     def _forget(self, number: int) -> None:
@@ -324,7 +325,7 @@ class Reachability:
             self._thread = OwnThread(
                 self._run,
                 name="firestore-reachability",
-                stops="nobody is told any more that Firestore is silent",
+                stops="nothing says any more that Firestore does not answer",
             )
             self._thread.start()
 
@@ -333,7 +334,7 @@ class Reachability:
             try:
                 again = self.check()
             except BaseException:
-                _logger.exception("what is known of Firestore could not be told")
+                _logger.exception("what is known about Firestore could not be reported")
                 again = True
             if not again:
                 with self._lock:
@@ -350,7 +351,7 @@ def knock(host: str) -> str | None:
     except ConnectionRefusedError:
         return "nothing listens there (connection refused)"
     except TimeoutError:
-        return "no connection comes about"
+        return "no connection could be made"
     # A port that is none is a ValueError, a name that is none a UnicodeError.
     except (OSError, ValueError) as error:
         return f"it cannot be reached ({error})"

@@ -47,7 +47,7 @@ def document_event(attributes: Mapping[str, Any], data: Any) -> DocumentEvent:
     name = message.value.name or message.old_value.name
     database, found, path = name.partition("/documents/")
     if not found or not _is_document(path):
-        raise _malformed("data", f"{name!r:.200} is no document's name")
+        raise _malformed("data", f"{name!r:.200} is not the name of a document")
     claimed = attributes.get("document")
     # In an HTTP header it is percent-encoded, and not every library that takes events decodes it.
     if claimed is not None and path not in (claimed, unquote(str(claimed))):

@@ -49,7 +49,7 @@ def normalized_host(text: str, *, named_by: str) -> str:
     """
     bare = text.strip()
     if bare.lower().startswith("https://"):
-        raise _refused(text, named_by, "a local Firestore speaks no TLS")
+        raise _refused(text, named_by, "a local Firestore does not use TLS")
     if bare.lower().startswith("http://"):
         bare = bare[len("http://") :]
     bare = bare.removesuffix("/")
@@ -61,13 +61,13 @@ def normalized_host(text: str, *, named_by: str) -> str:
     except ValueError as error:
         raise _refused(text, named_by, str(error)) from error
     if not bare.isprintable() or " " in bare or parts.netloc != bare or "@" in bare:
-        raise _refused(text, named_by, "there is more to it")
+        raise _refused(text, named_by, "it is more than a host and a port")
     if not port:
-        raise _refused(text, named_by, "it names no port")
+        raise _refused(text, named_by, "the port is missing, or 0")
     if host is None:
         host = _LOOPBACK
     elif ":" in host and not bare.startswith("["):
-        raise _refused(text, named_by, f"write [{host}]:{port} for an address of IPv6")
+        raise _refused(text, named_by, f"write an IPv6 address as [{host}]:{port}")
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -118,5 +118,5 @@ def is_on_this_machine(address: str) -> bool:
 
 def _refused(text: str, named_by: str, why: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{named_by} is {text!r}, which is not HOST:PORT ({why}): write it as in 127.0.0.1:8080"
+        f"{named_by} is {text!r}, which is not HOST:PORT ({why}): write it like 127.0.0.1:8080"
     )

@@ -32,12 +32,12 @@ __all__ = [
 T = TypeVar("T")
 
 _AWAITED = (
-    "{what} is {kind}, and nothing awaits it: it would never run. Make it a plain function (def); "
-    "it may call asyncio.run(...) for what is asynchronous"
+    "{what} is {kind}, which would never run, because nothing awaits it. Make it a plain function "
+    "(def), and call asynchronous code by asyncio.run(...)"
 )
 _ITERATED = (
-    "{what} is {kind}, so that calling it runs nothing of it: return a value instead of yielding, "
-    "a list say"
+    "{what} is {kind}, so calling it does not run its body: return a value, such as a list, "
+    "instead of yielding"
 )
 
 
@@ -116,7 +116,7 @@ def misfit(function: Any, *arguments: str) -> str | None:
     Nothing is known of functions that do not show their signature: they are taken to fit.
     """
     if not callable(function):
-        return f"{function!r:.80} is no function"
+        return f"{function!r:.80} is not a function"
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):

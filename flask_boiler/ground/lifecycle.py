@@ -99,9 +99,7 @@ def join(thread: threading.Thread) -> bool:
     left_s = time_to_end_s()
     thread.join(None if left_s == math.inf else left_s)
     if thread.is_alive():
-        _logger.warning(
-            "the thread %s is left: what it is doing takes longer than the end may", thread.name
-        )
+        _logger.warning("the thread %s has not ended in time, and is left alone", thread.name)
     return not thread.is_alive()
 
 
@@ -136,8 +134,8 @@ class OwnThread(threading.Thread):
             self._work()
         except BaseException as error:
             _logger.critical(
-                "the thread %s has ended by an error that is none of the application's: %s. "
-                "Start the process again, and report this",
+                "the thread %s has ended by a mistake in flask_boiler: %s. Start the process "
+                "again, and report this",
                 self.name,
                 self._stops,
                 exc_info=error,
@@ -185,7 +183,7 @@ class DaemonPool(Executor):
 
         with self._lock:
             if self._is_shut:
-                raise RuntimeError("no calls are taken after the shutdown")
+                raise RuntimeError("the pool is shut down and takes no calls")
             self._calls.put(call)
             if self._idle > 0:
                 self._idle -= 1
@@ -215,13 +213,15 @@ class DaemonPool(Executor):
         except BaseException:
             # Nobody asks what became of it.
             _logger.critical(
-                "a call on %s failed, and nobody else says so", self._name, exc_info=True
+                "a call on the thread %s failed, and nobody waits for its result",
+                self._name,
+                exc_info=True,
             )
 
     def _add_thread(self) -> None:
         name = f"{self._name}_{len(self._threads)}"
         thread = OwnThread(
-            self._work, name=name, stops=f"calls of {self._name} wait for a thread less"
+            self._work, name=name, stops=f"there is one thread less for the calls of {self._name}"
         )
         self._threads.append(thread)
         thread.start()

@@ -91,14 +91,15 @@ def id_fault(doc_id: str) -> str | None:
     """The reason why Firestore does not take this document id, or ``None`` if it does."""
     if not doc_id or "/" in doc_id or doc_id in (".", ".."):
         return (
-            f"{doc_id!r:.60} names no document: an id is not empty, '.' or '..', and has no slash"
+            f"{doc_id!r:.60} is not a document id: an id is not empty, not '.' or '..', and "
+            "contains no slash"
         )
     if _RESERVED.fullmatch(doc_id):
         return f"{doc_id!r:.60} is reserved by Firestore"
     try:
         length = len(doc_id.encode())
     except UnicodeEncodeError:
-        return f"{doc_id!r:.60} is no Unicode text"
+        return f"{doc_id!r:.60} is not a Unicode text"
     return f"longer than {_MAX_ID_BYTES} bytes" if length > _MAX_ID_BYTES else None
 
 

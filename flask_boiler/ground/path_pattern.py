@@ -28,7 +28,7 @@ class PathPattern:
                 f"{text!r} is no path pattern: its segments are names or {{placeholders}}"
             )
         if len(set(names)) < len(names):
-            raise ConfigurationError(f"{text!r} has a placeholder twice")
+            raise ConfigurationError(f"{text!r} contains a placeholder twice")
 
     @property
     def names(self) -> list[str]:

@@ -320,8 +320,9 @@ def provided(role: str) -> Any:
         found = sorted(metadata.entry_points(group=f"flask_boiler.{role}"), key=lambda e: e.name)
         if not found:
             raise ConfigurationError(
-                f"nothing provides {role!r}: install flask-boiler as a package (its entry points "
-                f"name the default), or call flask_boiler.ground.ports.provide({role!r}, ...)"
+                f"nothing is registered for {role!r}: install flask-boiler as a package, so that "
+                f"its entry points are found, or call flask_boiler.ground.ports.provide({role!r}, "
+                "...)"
             )
         _provided[role] = found[0].load()
     return _provided[role]

@@ -64,7 +64,7 @@ class Timekeeper:
         self._thread = OwnThread(
             self._run,
             name=name,
-            stops="nothing that is to be done later, or again, is done any more",
+            stops="nothing that is due later is done any more",
             on_failure=on_failure,
         )
 

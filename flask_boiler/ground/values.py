@@ -55,7 +55,7 @@ def document_path(reference: str | HasPath) -> str:
     segments = path.split("/")
     if len(segments) % 2 or not all(segments):
         raise ValueError(
-            f"{path!r} does not name a document: expected 'collection/id', or the same below "
+            f"{path!r} does not name a document: expected 'collection/id', or such a path below "
             "another document"
         )
     if not _is_plain(path):

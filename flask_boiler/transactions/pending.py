@@ -106,7 +106,7 @@ def _encoded(write: Write, codec: Codec) -> Any:
         if value is not DELETE_FIELD:
             raise ServerComputedError(
                 f"{write.path}: {'.'.join(trail)} is computed by the server when the transaction "
-                "commits, so the document cannot be read again before that"
+                "commits, so the document cannot be read again before the commit"
             )
 
     return codec.encode(write.fields, where=write.path, on_transform=refuse)

@@ -215,8 +215,8 @@ def _parameters(function: Callable[..., Any]) -> Any:
 def _refuse_nesting() -> None:
     if current_transaction() is not None:
         raise DatastoreError(
-            "a transaction is in force here already, and Firestore has no nested ones: do this in "
-            "the outer transaction (joined_transaction() gives it), or after it"
+            "there is already a transaction here, and Firestore has no nested transactions: do "
+            "this in the outer one (joined_transaction() returns it), or after it"
         )
 
 

@@ -192,9 +192,9 @@ class Transaction:
         """
         if self._is_written(path) and not self.is_current(path, fields, None):
             raise ConflictError(
-                f"{path} was written in this transaction through another object, which this one "
-                "knows nothing of: load it inside the transaction, where get() gives everybody "
-                "the same object",
+                f"{path} was written in this transaction through another object, and this object "
+                "does not have the change: load it inside the transaction, where get() always "
+                "returns the same object",
                 path=path,
             )
 
@@ -377,15 +377,15 @@ class Transaction:
         for path in self._pending:
             if may_find(target, path):
                 raise QueryError(
-                    f"{target} cannot be asked after {path} was written in the same transaction: "
-                    "the answer would not know of it. Ask before writing, or read the documents "
-                    "one by one."
+                    f"{target} cannot be run after {path} was written in the same transaction, "
+                    "because the result would not include this write. Run the query before "
+                    "writing, or read the documents one by one."
                 )
 
     def _require_open(self) -> None:
         if self._over:
             raise DatastoreError(
-                f"this transaction {self._over}: begin another one with transaction() or "
+                f"this transaction {self._over}: begin a new one with transaction() or "
                 "run_transaction"
             )
 

@@ -50,7 +50,7 @@ class ChangeDelivery:
         self._thread = OwnThread(
             self._run,
             name=name,
-            stops="who subscribed hears of no change any more",
+            stops="a subscriber gets no more changes",
             on_failure=self._on_failure,
         )
         self._thread.start()
@@ -115,7 +115,7 @@ class ChangeDelivery:
                 self.last_error = error
                 self._on_error()
                 _logger.exception(
-                    "a receiver of changes raised; it gets the next change all the same"
+                    "a receiver of changes raised an error; it still gets the next change"
                 )
 
     def _take(self) -> CutChange | None:

@@ -225,7 +225,9 @@ class Hub:
         """
         with self._lock:
             if self._process_id is not None:
-                raise ListenError("this hub was started before; make a new one to listen again")
+                raise ListenError(
+                    "this hub was started before, and cannot be started again: make a new one"
+                )
             self._process_id = os.getpid()
             for delivery in self._deliveries:
                 delivery.start()
@@ -268,16 +270,15 @@ class Hub:
     def _check_process(self) -> None:
         if self._process_id not in (None, os.getpid()):
             raise ListenError(
-                f"this hub was started in process {self._process_id} and does not work in "
-                f"process {os.getpid()}, which was forked from it: make and start a hub after "
-                "the fork"
+                f"this hub was started in process {self._process_id}, and does not work in process "
+                f"{os.getpid()}, which was forked from that: make and start a hub after the fork"
             )
 
     def _count_down(self, target: Target) -> bool:
         """Count one listener less; true if it was the last."""
         count = self._counts.get(target, 0)
         if not count:
-            raise ValueError(f"{target} is released more often than it was listened to")
+            raise ValueError(f"{target} was released more often than it was listened to")
         if count > 1:
             self._counts[target] = count - 1
             return False

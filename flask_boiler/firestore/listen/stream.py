@@ -237,7 +237,7 @@ class Stream:
         self._thread = OwnThread(
             self._run,
             name="flask-boiler-listen",
-            stops="no change is heard any more",
+            stops="no change arrives any more",
             on_failure=self._listener.broken,
         )
         self._thread.start()
@@ -298,7 +298,7 @@ class Stream:
         dead_at = self._probed_at + self._policy.answer_within_s
         if now < dead_at:
             return dead_at
-        _logger.warning("the Listen stream is dead: a probe was not answered; opening a new one")
+        _logger.warning("the Listen stream did not answer a probe; a new one is opened")
         self._cancel()
         return math.inf
 
@@ -349,7 +349,7 @@ class Stream:
             return _Ending.of(error)
         except BaseException as error:
             # Credentials, for one, are made by an application's code.
-            _logger.exception("the Listen stream failed; opening a new one")
+            _logger.exception("the Listen stream failed; a new one is opened")
             return _Ending(grpc.StatusCode.UNKNOWN, str(error))
         finally:
             self._close(outbox)
@@ -390,9 +390,9 @@ class Stream:
         if ending.code == grpc.StatusCode.RESOURCE_EXHAUSTED:
             self._backoff.exhaust()
         elif ending.code in _REFUSALS and not self._is_refused_for_good(ending):
-            _logger.error("the server does not let us listen, and is asked again: %s", ending)
+            _logger.error("the server refuses the Listen stream, and is asked again: %s", ending)
         elif ending.is_final or ending.code in _REFUSALS:
-            _logger.error("the server refuses to be listened to: %s", ending)
+            _logger.error("the server refuses the Listen stream: %s", ending)
             self._backoff.exhaust()
             self._listener.refused(str(ending))
         else:

@@ -171,7 +171,7 @@ class Verifier:
             with waiting_at_most(_PATIENCE_S):
                 is_over = is_read = comparison.read(self._connection)
         except UnavailableError as error:
-            _logger.info("%d targets are verified later: %s", len(comparison.targets), error)
+            _logger.info("%d targets will be verified later: %s", len(comparison.targets), error)
             is_over = False
             return False
         except BoilerError:

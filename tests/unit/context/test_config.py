@@ -63,7 +63,7 @@ def test_a_wrong_type_is_refused(values: dict[str, Any], expected: str) -> None:
 
 
 def test_both_spellings_of_the_certificate_are_one_too_many() -> None:
-    with pytest.raises(ConfigurationError, match="keep one of them"):
+    with pytest.raises(ConfigurationError, match="remove one of them"):
         Config(certificate_path="a", certificate_filename="b")
 
 
@@ -132,10 +132,11 @@ def test_a_key_that_is_a_section_as_well_says_so(tmp_path: Path) -> None:
 
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
     message = refusal(tmp_path, "project: one\ndebug: true\nproject: two\n")
-    assert "boiler.yaml, line 3: 'project' is there already, in line 1: keep one" in message
+    assert "boiler.yaml, line 3: 'project' is already in line 1: remove one" in message
     message = refusal(tmp_path, "production:\n  project: one\n  project: two\n")
-    assert "boiler.yaml, line 3: 'project' is there already, in line 2" in message
-    assert "line 2: 'testing' is there" in refusal(tmp_path, "testing: true\ntesting: {debug: on}")
+    assert "boiler.yaml, line 3: 'project' is already in line 2" in message
+    message = refusal(tmp_path, "testing: true\ntesting: {debug: on}")
+    assert "line 2: 'testing' is already in line 1" in message
 
 
 def test_a_key_is_a_word(tmp_path: Path) -> None:
@@ -292,7 +293,7 @@ def test_the_environment_wins_over_a_mapping() -> None:
     [
         ({"BOILER_PROJET": "x"}, r"app\.config\['BOILER_PROJET'\].*did you mean 'project'"),
         ({"BOILER_DEBUG": "1"}, r"app\.config\['BOILER_DEBUG'\]: debug must be true or false"),
-        ({"BOILER_PRODUCTION": 3}, "'production' must hold keys and values"),
+        ({"BOILER_PRODUCTION": 3}, "'production' must contain keys and values"),
         ({"BOILER_PRODUCTION": {"debug": 3}}, r"\['debug'\]: debug must be"),
     ],
 )
@@ -338,8 +339,11 @@ def test_which_firestore_it_is(values: dict[str, Any], chosen: str) -> None:
         ({"firestore": "mongo"}, "must be one of embedded, google-emulator, cloud, not 'mongo'"),
         ({"firestore_port": 70_000}, "a port is a number from 0 to 65535"),
         ({"firestore_file": "a.db", "firestore": "cloud"}, "firestore is cloud: only the embedded"),
-        ({"firestore_file": "", "runtime": "production"}, "firestore_file is '', which is no file"),
-        ({"firestore_file": ":memory:"}, "firestore_file is ':memory:', which is no file"),
+        (
+            {"firestore_file": "", "runtime": "production"},
+            "firestore_file is '', which is not a file",
+        ),
+        ({"firestore_file": ":memory:"}, "firestore_file is ':memory:', which is not a file"),
         ({"firestore": "cloud", "emulator_host": "h:1"}, "emulator_host is h:1: remove one"),
         ({"firestore": "embedded", "runtime": "production"}, "would lose its data"),
         ({"firestore": "google-emulator", "runtime": "production"}, "would lose its data"),

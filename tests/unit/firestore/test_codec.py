@@ -96,7 +96,7 @@ def test_kin_of_known_types_are_stored_as_those() -> None:
     [
         (object(), "cannot store a object"),
         (2**63, "64 bits"),
-        ([[1]], "array directly inside an array"),
+        ([[1]], "array is directly inside another array"),
         ({"": 1}, "not empty"),
         ({1: 1}, "must be a string"),
         ("\ud800", "not a Unicode text"),

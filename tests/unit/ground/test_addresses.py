@@ -36,19 +36,19 @@ def test_what_people_write_is_one_address(text: str, host: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("localhost", "it names no port"),
-        ("127.0.0.1:", "it names no port"),
-        ("127.0.0.1:0", "it names no port"),
+        ("localhost", "the port is missing"),
+        ("127.0.0.1:", "the port is missing"),
+        ("127.0.0.1:0", "the port is missing"),
         ("127.0.0.1:http", "Port could not be cast"),
         ("127.0.0.1:70000", "Port out of range"),
         ("99999", "Port out of range"),
-        ("https://127.0.0.1:8080", "speaks no TLS"),
-        ("http://127.0.0.1:8080/v1", "there is more to it"),
-        ("me@localhost:8080", "there is more to it"),
-        ("local host:8080", "there is more to it"),
+        ("https://127.0.0.1:8080", "does not use TLS"),
+        ("http://127.0.0.1:8080/v1", "it is more than a host and a port"),
+        ("me@localhost:8080", "it is more than a host and a port"),
+        ("local host:8080", "it is more than a host and a port"),
         ("localhost:8080,localhost:8081", "Port could not be cast"),
         ("[::1:8080", "Invalid IPv6 URL"),
-        ("", "it names no port"),
+        ("", "the port is missing"),
     ],
 )
 def test_what_is_no_address_is_told(text: str, why: str) -> None:

@@ -93,7 +93,7 @@ def test_what_would_never_run_is_refused(function: Any) -> None:
 
 @pytest.mark.parametrize("function", NOTHING_RUN)
 def test_what_would_run_only_if_it_was_iterated_is_refused(function: Any) -> None:
-    with pytest.raises(DeclarationError, match=r"this is a generator function .* a list say"):
+    with pytest.raises(DeclarationError, match=r"this is a generator function .* such as a list"):
         require_plain(function, "this", error=DeclarationError)
     require_plain(function, "this", may_yield=True)
 

@@ -564,7 +564,7 @@ class TestForce:
                 transaction(),
             ):
                 pass
-            with pytest.raises(DatastoreError, match="in force here already"):
+            with pytest.raises(DatastoreError, match="already a transaction here"):
                 execute_transaction(lambda: None)
 
     def test_one_may_be_joined(self, datastore: MemoryDatastore) -> None:

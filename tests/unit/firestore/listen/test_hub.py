@@ -89,7 +89,7 @@ def test_listening_again_uses_a_fresh_id(spec: HubSpec) -> None:
 
 
 def test_releasing_what_nobody_listens_to_is_an_error(spec: HubSpec) -> None:
-    with pytest.raises(ValueError, match="City/SF is released more often"):
+    with pytest.raises(ValueError, match="City/SF was released more often"):
         spec.hub.release(["City/SF"])
 
 

@@ -166,9 +166,11 @@ class TestWhere:
 
 def test_firestores_rules() -> None:
     refused: dict[str, Callable[[], object]] = {
-        "Firestore takes 30": lambda: Town.where(Town.population.in_(range(31))),
-        "Firestore takes 10": lambda: Town.where(Town.population.not_in(range(11))),
-        "takes one != or not_in": lambda: Town.where(Town.population != 1, Town.country != "x"),
+        "Firestore takes at most 30": lambda: Town.where(Town.population.in_(range(31))),
+        "Firestore takes at most 10": lambda: Town.where(Town.population.not_in(range(11))),
+        "takes only one != or not_in": lambda: Town.where(
+            Town.population != 1, Town.country != "x"
+        ),
         "one not_in with all": lambda: Town.where(Town.population.not_in([1]), Town.country != "x"),
         "beside not_in": lambda: Town.where(Town.population.not_in([1]), Town.country.in_(["x"])),
         "'|' beside not_in": lambda: Town.where(
@@ -178,8 +180,8 @@ def test_firestores_rules() -> None:
             Town.regions.contains("a"), Town.regions.contains("b")
         ),
         "None and NaN are never": lambda: Town.where(Town.country.in_(["x", None])),
-        "only be compared by == and !=": lambda: Town.where(Town.regions.contains(None)),
-        "never found in a list": lambda: Town.where(Town.score.in_([math.nan])),
+        "only be compared with == and !=": lambda: Town.where(Town.regions.contains(None)),
+        "never found by a list": lambda: Town.where(Town.score.in_([math.nan])),
         "score < nan": lambda: Town.where(Condition(FieldFilter("score", "<", math.nan))),
         "36 alternatives": lambda: Town.where(
             Town.population.in_(range(6)), Town.country.in_(["abcdef"] * 6)
@@ -191,7 +193,7 @@ def test_firestores_rules() -> None:
             *(Condition(FieldFilter(f"f{n}", ">", 1)) for n in range(11))
         ),
         "by population twice": lambda: Town.all().order_by("population", "-population"),
-        "after the document's name": lambda: Town.all().order_by("doc_id", "population"),
+        "can follow the document's name": lambda: Town.all().order_by("doc_id", "population"),
         "limit_to_last needs": lambda: Town.all().limit_to_last(3),
         r"limit\(-1\)": lambda: Town.all().limit(-1),
         r"limit\(True\)": lambda: Town.all().limit(True),
@@ -717,7 +719,7 @@ class TestGooglesQueries:
         codec = current_context().decoder
         with pytest.raises(QueryError, match="AggregationQuery cannot be listened to"):
             target_of(client.collection("towns").count(), codec)
-        with pytest.raises(QueryError, match="'towns' is no query"):
+        with pytest.raises(QueryError, match="'towns' is not a query"):
             targets_of("towns", codec)
 
     def test_another_database_is_refused(self) -> None:
