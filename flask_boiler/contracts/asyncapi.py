@@ -149,7 +149,7 @@ def _forms(view: JsonSchema) -> dict[str, JsonSchema]:
 
 
 def _meta(updates: str) -> dict[str, JsonSchema]:
-    """What is said of a value; each of it always."""
+    """The properties that are said of a value; each of them always."""
     form: JsonSchema = {"type": "string", "enum": [updates], "description": _UPDATES}
     based = {"previous_version": _VERSION} if updates.endswith("patch") else {}
     return {**_META, "updates": form, **based}

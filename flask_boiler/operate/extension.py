@@ -301,7 +301,7 @@ class Boiler(Startable):
 
     @property
     def health(self) -> Health:
-        """How the mediators fare, as far as this process knows: nothing is read for it."""
+        """The health of the mediators, as far as this process knows: nothing is read for it."""
         reachability = self.context.reachability
         heard = {inbox.name: inbox.parked_as_heard for inbox in self.inboxes}
         live = live_views(self.context)
@@ -360,7 +360,7 @@ class Boiler(Startable):
         max_attempts: int = 5,
         locking: bool = False,
     ) -> R:
-        """What a function returns that ran in a transaction; after a conflict it runs again.
+        """The result of a function that ran in a transaction; after a conflict it runs again.
 
         :raises ConflictError: every attempt lost.
         """
@@ -387,7 +387,7 @@ class Boiler(Startable):
         return trigger_blueprint(name, lambda: self.context, lambda: self.inboxes)
 
     def web_settings(self) -> WebSettings:
-        """What a page needs to reach Firestore with Firebase's web SDK; JSON as it is.
+        """The settings that a page needs to reach Firestore with Firebase's web SDK; JSON as it is.
 
         ::
 

@@ -1,4 +1,4 @@
-"""How the mediators of an application fare, as far as their process knows without asking."""
+"""The health of an application's mediators, as far as their process knows without asking."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the mediators of one process fare. Nothing is read for it, so that it costs nothing.
+    """The health of the mediators of one process. Nothing is read for it, so it costs nothing.
 
     :param running: they are started, and not being stopped.
     :param firestore: where Firestore is, and which database; ``None`` before it is asked anything.
@@ -77,7 +77,7 @@ class Health:
         return found
 
     def as_json(self) -> dict[str, Any]:
-        """The same for machines; it has names and numbers, and nothing of what is stored."""
+        """The health for machines; it has names and numbers, and nothing of what is stored."""
         return {
             "ready": not self.hindrances,
             "why_not": self.hindrances,

@@ -1,4 +1,4 @@
-"""All ways to one view, mounted at once."""
+"""The ways to one view, mounted at once."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class QueryMediator(PopulatedMediator):
 
     @property
     def command_kind(self) -> CommandKind | None:
-        """What handlers are called with, if there are any."""
+        """The kind of documents that handlers are called with, if there are any."""
         return None if self.Protocol is None else CommandKind.HANDLER
 
     def _targets(self, context: ApplicationContext) -> Sequence[Target]:

@@ -190,7 +190,7 @@ class QueryTaskMediator(MediatorBase):
 
     @property
     def done(self) -> int:
-        """How many tasks this process has done, since the mediator was made."""
+        """The number of tasks that this process has done, since the mediator was made."""
         return self.statistics.done
 
     def may_hold(self, path: str) -> bool:
@@ -206,12 +206,12 @@ class QueryTaskMediator(MediatorBase):
 
     @property
     def parked(self) -> list[Parked]:
-        """The same as ``boiler.parked`` lists it."""
+        """The parked tasks as ``boiler.parked`` lists them."""
         return [task.as_parked() for task in self.parked_tasks]
 
     @property
     def parked_as_heard(self) -> list[Parked] | None:
-        """The same, as far as the running mediator has heard, so that nothing is read for it.
+        """The parked tasks that the running mediator has heard of, so that nothing is read.
 
         ``None`` if it does not run here, or has not heard of them yet.
         """

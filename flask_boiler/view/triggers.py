@@ -78,7 +78,7 @@ def trigger_blueprint(
 
 
 def _check_of(context: ApplicationContext) -> DelivererCheck | None:
-    """What says who delivers, if the configuration names one."""
+    """The check of who delivers, if the configuration names one."""
     config = context.config
     if config.trigger_audience is None or config.trigger_email is None:
         return None

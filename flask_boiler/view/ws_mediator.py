@@ -184,12 +184,12 @@ class WsMediator(MediatorBase):
 
     @property
     def clients(self) -> int:
-        """How many clients are connected to this process."""
+        """The number of clients that are connected to this process."""
         return self._subscriptions.clients
 
     @property
     def views(self) -> int:
-        """How many views this process keeps live for them."""
+        """The number of views that this process keeps live for them."""
         return self._subscriptions.views
 
     # --- events ----------------------------------------------------------------------------
@@ -248,7 +248,7 @@ class WsMediator(MediatorBase):
         return answer
 
     def _admitted(self, sid: str, environ: dict[str, Any], *auth: Any) -> Any:
-        """What ``on_connect`` answers, if there is one; an error of it refuses the client.
+        """The answer of ``on_connect``, if there is one; an error of it refuses the client.
 
         The client is told of it as of all errors, in its ``connect_error``. It is not left to the
         error handlers of ``SocketIO``: what they return might let the client in.
@@ -354,7 +354,7 @@ class WsMediator(MediatorBase):
         raise Refusal(404, f"There is no event {str(event)!r:.60}; there are {known}.")
 
     def _answer(self, event: str, sid: str, work: Callable[[], Any]) -> Any:
-        """What is acknowledged; a failure is told in an event as well, for who asked for none."""
+        """The acknowledgement; a failure is told in an event as well, for who asked for none."""
         try:
             return work()
         except Exception as error:
@@ -364,7 +364,7 @@ class WsMediator(MediatorBase):
         return {"error": details}
 
     def _details_of(self, event: str, error: Exception) -> dict[str, Any]:
-        """What a client is told of what went wrong with its event; the rest is logged."""
+        """The details that a client is told of a failed event; the rest is logged."""
         if isinstance(error, BoilerError | HTTPException):
             return problem_details(error, self._fields)
         logger.error("the event %.60s on %s failed", event, self.namespace, exc_info=error)

@@ -59,7 +59,7 @@ def _info(app: Flask, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merged(ours: Mapping[str, Any], theirs: Any) -> dict[str, Any]:
-    """Both, two levels deep: paths and their methods, kinds of components and their names."""
+    """The two merged, two levels deep: paths and their methods, kinds of components and names."""
     merged = {name: dict(inner) for name, inner in ours.items()}
     for name, inner in (theirs or {}).items():
         merged[name] = {**merged.get(name, {}), **inner}

@@ -1,4 +1,4 @@
-"""What mediators serve, as documents that are built from routes, events and schemas.
+"""The documents of what mediators serve, built from routes, events and schemas.
 
 OpenAPI 3.0.3 for those over HTTP, AsyncAPI 3.0.0 for those over WebSocket.
 """

@@ -224,7 +224,7 @@ def _paging(route: Route) -> list[JsonSchema]:
 
 
 def _own_words(view: type, method: str) -> JsonSchema:
-    """What the docstring of the class or of its method says of the operation."""
+    """The description of an operation in the docstring of the class or of its method."""
     found: JsonSchema = {}
     for said in (view, *(getattr(view, name, None) for name in _SPEAKERS), _method(view, method)):
         text = inspect.getdoc(said) if said is not None else None

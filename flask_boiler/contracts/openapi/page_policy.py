@@ -1,4 +1,4 @@
-"""What a browser may do with the page that shows the document: run and load what is its own."""
+"""The policy of the page that shows the document: a browser runs and loads its own alone."""
 
 from __future__ import annotations
 

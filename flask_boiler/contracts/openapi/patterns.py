@@ -24,7 +24,7 @@ class _Untranslatable(Exception):
 
 
 def ecma_pattern(regex: re.Pattern[str]) -> str | None:
-    """What finds the texts that a regular expression matches from their start, in ECMA 262.
+    """The pattern of ECMA 262 that finds the texts which a regular expression matches.
 
     ``None`` if that is not certain. ``$`` is taken as the end of the text; in Python, it is also
     before a line break that ends it.
@@ -128,7 +128,7 @@ class _Reading:
             self._emit(*self._escaped(in_class=False), repeatable=True)
 
     def _escaped(self, *, in_class: bool) -> tuple[str, int]:
-        """What an escape sequence that stands for a character becomes, and its length."""
+        """The translation of an escape sequence that stands for a character, and its length."""
         after = self._text[self._at + 1]
         whole = "\\" + after
         if after in _SYNTAX or after in _CONTROLS or (in_class and after == "-"):

@@ -1,4 +1,4 @@
-"""What the routes answer: the headers and the problems that all of them share."""
+"""The answers of routes: the headers and the problems that all of them share."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Schemas:
 
     @property
     def named(self) -> Mapping[str, JsonSchema]:
-        """All that were asked for, and what they refer to."""
+        """The schemas that were asked for, and those that they refer to."""
         return self._spec.components.schemas
 
     def view(self, view_cls: type[ViewModel]) -> JsonSchema:
@@ -81,11 +81,11 @@ class Schemas:
         return _reference(name)
 
     def patch(self, view_cls: type[ViewModel]) -> JsonSchema:
-        """Some of what can be written."""
+        """The schema of a part of what can be written."""
         return self._input(view_cls, "Patch", ())
 
     def new(self, view_cls: type[ViewModel], root: type[DomainModel]) -> JsonSchema:
-        """What can be written, with what a new root cannot do without."""
+        """The schema of a new view: what can be written, with what a new root cannot do without."""
         needed = {a.data_key for a in root.attributes().values() if a.required}
         required = [
             attribute.data_key
@@ -156,7 +156,7 @@ class Schemas:
         return self._free(make_schema_key(asked), cls.__name__.removesuffix("Schema") or "Schema")
 
     def _name(self, model: type[DeclaredModel], role: str = "") -> str:
-        """What nothing else is called, whatever applications call their classes."""
+        """A name that nothing else has, whatever applications call their classes."""
         return self._free((model, role), f"{model.__name__}{role}")
 
     def _free(self, key: Hashable, wanted: str) -> str:
@@ -184,7 +184,7 @@ def closed_object(properties: Mapping[str, JsonSchema], *, required: list[str]) 
 
 
 def json_only(said: Any) -> Any:
-    """What a document says, without the members that JSON has not: no infinite bound, say."""
+    """The document without the members that JSON has not: no infinite bound, say."""
     if isinstance(said, Mapping):
         return {str(name): json_only(v) for name, v in said.items() if _is_sayable(v)}
     if isinstance(said, list | tuple | set | frozenset):
@@ -211,7 +211,7 @@ def _reference(name: str) -> JsonSchema:
 
 
 def _demands(converter: Any, field: marshmallow.fields.Field[Any], ret: JsonSchema) -> JsonSchema:
-    """What validators and the default say, when the rest is said; bound to its converter."""
+    """The demands of validators and the default, when the rest is said; bound to its converter."""
     made = validated(field, ret)
     if isinstance(field, json_fields.IntegerField) and not _is_safe(made):
         made["description"] = " ".join(filter(None, [made.get("description"), _UNSAFE]))
@@ -233,7 +233,7 @@ def _is_safe(described: JsonSchema) -> bool:
 def _own_properties(
     converter: Any, field: marshmallow.fields.Field[Any], ret: JsonSchema
 ) -> JsonSchema:
-    """What replaces or completes what apispec makes of a field; bound to its converter."""
+    """The properties that replace or complete apispec's of a field; bound to its converter."""
     match field:
         case json_fields.IntegerField():
             least, greatest = json_fields.INT64
@@ -331,7 +331,7 @@ def _any_of(members: Iterable[JsonSchema], ret: JsonSchema) -> JsonSchema:
 
 
 def keys_in_words(view_cls: type[ViewModel]) -> str:
-    """What the views of a list are named by."""
+    """The keys of a list's views, in words."""
     try:
         by_path = ViewRoot(view_cls).model.keyed_by_path()
     except ConfigurationError:

@@ -41,7 +41,7 @@ def before_request() -> None:
 
 
 def after_request(response: Response) -> Response:
-    """What flasgger serves, with headers that say what a browser may do with it.
+    """Flasgger's response, with headers that say what a browser may do with it.
 
     The page goes without the one thing that it would load from elsewhere, a style sheet of fonts:
     until that arrives, or fails to, a browser shows nothing.

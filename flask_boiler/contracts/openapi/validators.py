@@ -1,4 +1,4 @@
-"""What validators and defaults say of a field's values, as OpenAPI 3.0.3 has it.
+"""The demands of validators and defaults on a field's values, as OpenAPI 3.0.3 has them.
 
 apispec says it, too, but loses some of it, and fails at what no set can hold. What OpenAPI cannot
 say is said in words, in the description.
@@ -239,7 +239,7 @@ def _tell_length(field: Field, asked: Any, made: JsonSchema, said: list[str]) ->
 
 
 def _unit(field: Field) -> tuple[str, ...] | None:
-    """What a length counts, if that is seen in JSON."""
+    """The unit that a length counts, if that is seen in JSON."""
     if isinstance(field, fields.List | fields.Tuple) or (
         isinstance(field, fields.Nested) and field.many
     ):

@@ -34,7 +34,7 @@ _collected: ContextVar[list[ViewModel] | None] = ContextVar("flask_boiler_collec
 
 
 def collecting() -> list[ViewModel] | None:
-    """Where views that are published here are collected; ``None`` outside a handler."""
+    """The list that collects the views published here; ``None`` outside a handler."""
     return _collected.get()
 
 

@@ -14,7 +14,7 @@ __all__ = ["CommandKind", "Inbox", "ParkedTask", "ParkedTaskError", "Result", "T
 
 
 class CommandKind(enum.StrEnum):
-    """What a document is that is to have an effect once."""
+    """The kind of a document that is to have an effect once."""
 
     TASK = "task"
     FORM = "form"
@@ -74,7 +74,7 @@ class ParkedTask:
     since: datetime.datetime
 
     def as_parked(self) -> Parked:
-        """The same for ``boiler.parked``."""
+        """The parked task as ``boiler.parked`` lists it."""
         return Parked(ViewKey(self.mediator, self.path), ParkedTaskError(self.error), self.since)
 
 
@@ -88,7 +88,7 @@ class Inbox(Protocol):
 
     @property
     def done(self) -> int:
-        """How many tasks this process has done, since the mediator was made."""
+        """The number of tasks that this process has done, since the mediator was made."""
         ...
 
     @property
@@ -98,12 +98,12 @@ class Inbox(Protocol):
 
     @property
     def parked(self) -> list[Parked]:
-        """The same as ``boiler.parked`` lists it."""
+        """The parked tasks as ``boiler.parked`` lists them."""
         ...
 
     @property
     def parked_as_heard(self) -> list[Parked] | None:
-        """The same, as far as this process has heard without reading; ``None`` if it has not."""
+        """The parked tasks that this process has heard of, unread; ``None`` if it has not."""
         ...
 
     def may_hold(self, path: str) -> bool:

@@ -97,7 +97,7 @@ class ViewKeeping:
 
 
 def _places_of(view: ViewModel) -> list[str] | None:
-    """Where a view that cannot be computed wants to be kept, if at least that can be told."""
+    """The places that a view wants which cannot be computed, if at least they can be told."""
     try:
         return view.wanted_places()
     except BaseException as error:

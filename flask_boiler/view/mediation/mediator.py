@@ -115,7 +115,7 @@ class MediatorBase(Startable):
 
     @property
     def command_kind(self) -> CommandKind | None:
-        """What its documents are, if each has an effect once; ``None`` if they have views."""
+        """The kind of its documents, if each has an effect once; ``None`` if they have views."""
         return None
 
     def start(self) -> None:

@@ -73,7 +73,7 @@ class PopulatedMediator(MediatorBase):
             collected.append(obj)
 
     def _targets(self, context: ApplicationContext) -> Sequence[Target]:
-        """What the population consists of."""
+        """The documents and queries that the population consists of."""
         raise NotImplementedError
 
     def _open(self, run: Run, engine: Engine) -> Opened:
@@ -86,7 +86,7 @@ def keeping_of(
     view_cls: type[ViewModel] | None,
     protocol: type[ProtocolBase] | None,
 ) -> Keeping:
-    """What is kept for each document of a mediator that is given either a view or a protocol.
+    """The keeping of a mediator that is given either a view or a protocol.
 
     :raises ConfigurationError: it is given neither, or both; or the view cannot be kept.
     """
@@ -101,5 +101,5 @@ def keeping_of(
 
 
 def kept_in_documents(keeping: Keeping, run: Run) -> Opened:
-    """What keeps views in documents, as ``keeping`` computes them."""
+    """The work that keeps views in documents, as ``keeping`` computes them."""
     return Opened(lambda key: keeping.live_view(key, run), run.publisher)

@@ -1,4 +1,4 @@
-"""What a client says, and how it names a view: checked, and handed to the view's ``new``."""
+"""The arguments by which a client names a view: checked, and handed to the view's ``new``."""
 
 from __future__ import annotations
 

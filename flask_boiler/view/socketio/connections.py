@@ -8,7 +8,7 @@ __all__ = ["connection_refusal", "end_connection", "has_gone", "send_away", "unr
 
 
 def unread_by(server: Any, namespace: str, sid: str) -> int | None:
-    """How many messages wait until a client reads; ``None`` if nothing can wait for it."""
+    """The number of messages that wait until a client reads; ``None`` if none can wait for it."""
     connection = _connection(server, namespace, sid)
     return None if connection is None else int(connection.queue.qsize())
 

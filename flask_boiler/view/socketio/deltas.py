@@ -1,4 +1,4 @@
-"""What changed between two JSON values: JSON Patch (RFC 6902) and merge patch (RFC 7396).
+"""The changes between two JSON values: JSON Patch (RFC 6902) and merge patch (RFC 7396).
 
 A JSON Patch here has only ``add``, ``remove`` and ``replace``. Objects are compared member by
 member; of arrays, equal items are matched in their order, so that an item that enters at the front
@@ -124,7 +124,7 @@ def _text(value: Any) -> str:
 
 
 def _common(one: list[Any], other: list[Any]) -> int:
-    """How many items both begin with."""
+    """The number of items that both begin with."""
     length = 0
     for ours, theirs in zip(one, other, strict=False):
         if not same_json(ours, theirs):

@@ -1,4 +1,4 @@
-"""Who has stayed long enough: clients are sent away, to come back and be authorized again."""
+"""The departures of clients: sent away after a time, they come back and are authorized again."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Departures:
             self._timekeeper.wake_by(at)
 
     def cancel(self, sid: str) -> None:
-        """It is gone already."""
+        """Send a client away no more, which is gone already."""
         with self._lock:
             self._due.pop(sid, None)
 

@@ -1,4 +1,4 @@
-"""What a subscription may ask for, and what the mediator allows."""
+"""The options of a subscription, and the limits that the mediator sets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST_INTERVAL_S = 3600.0
 
 @dataclass(frozen=True, kw_only=True)
 class WsLimits:
-    """What a WebSocket mediator allows; each is for one process.
+    """The limits of a WebSocket mediator; each is for one process.
 
     :param max_subscriptions: how many subscriptions one client may hold.
     :param max_message_bytes: how large the arguments of one event may be, as JSON.
@@ -63,7 +63,7 @@ class WsLimits:
 
     @property
     def most_unread_answers(self) -> int:
-        """How many messages may wait for a client that asks for more.
+        """The number of messages that may wait for a client that asks for more.
 
         It may ask for all its subscriptions at once, and each may be refused: in the
         acknowledgement, and in an event.
@@ -86,7 +86,7 @@ class SubscriptionOptions:
 
     @classmethod
     def of(cls, given: Any) -> Self:
-        """What a client gave.
+        """The options that a client gave.
 
         :raises ValidationError: naming each option that is unknown or wrong.
         """

@@ -59,14 +59,14 @@ class State(NamedTuple):
 
 
 class Message(NamedTuple):
-    """What a subscriber is told: the value or a patch, and what it is."""
+    """A message to a subscriber: the value or a patch, and which of them it is."""
 
     body: Any
     meta: dict[str, Any]
 
 
 class Post(Protocol):
-    """How messages reach clients; none of its methods blocks."""
+    """The way in which messages reach clients; none of its methods blocks."""
 
     def update(self, message: Message, sids: list[str]) -> None:
         """Send an update to some clients, encoded once."""
@@ -175,7 +175,7 @@ class SharedView(WithoutPlaces):
         self._wake()
 
     def fail(self, error: Exception) -> None:
-        """It cannot be computed: have the subscribers told."""
+        """Have the subscribers told that the view cannot be computed."""
         told = error if isinstance(error, BoilerError) else BoilerError(str(error))
         if told.http_status < 500:
             # Stored data of a wrong shape, say: no fault of the client's.
@@ -397,7 +397,7 @@ class SharedView(WithoutPlaces):
         return self._post.is_ready(sid)
 
     def _message(self, room: Room, held: int, version: int) -> Message:
-        """What makes the newest value of the one at the version that is held."""
+        """The message that makes the newest value of the one at the version that is held."""
         assert self._state is not None
         meta: dict[str, Any] = {
             "subscription_id": room.id,
@@ -434,7 +434,7 @@ class _Parcel(NamedTuple):
 
 
 class _News(NamedTuple):
-    """What a computation gave, or why it gave nothing."""
+    """The result of a computation, or why there is none."""
 
     value: dict[str, Any] | BoilerError
     as_of: int

@@ -59,7 +59,7 @@ class Share:
 
 
 class _Same(NamedTuple):
-    """What two clients have in common who may share a view."""
+    """The key of a share, which is the same for two clients who may share a view."""
 
     context: int
     arguments: str

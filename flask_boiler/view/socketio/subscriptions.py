@@ -54,7 +54,7 @@ class Admission:
         self._next_at = 0.0
 
     def wait_s(self, *, at_most_s: float) -> float | None:
-        """How long to wait before one may start; ``None``, and no place taken, if it is longer."""
+        """The time to wait before one may start; ``None``, and no place taken, if it is longer."""
         if self._per_s is None:
             return 0.0
         with self._lock:
@@ -92,12 +92,12 @@ class Subscriptions:
 
     @property
     def clients(self) -> int:
-        """How many clients are connected to this process."""
+        """The number of clients that are connected to this process."""
         return len(self._clients)
 
     @property
     def views(self) -> int:
-        """How many views this process keeps live for them."""
+        """The number of views that this process keeps live for them."""
         shares = self._shares
         return len(shares[1]) if shares is not None and shares[0] == os.getpid() else 0
 
