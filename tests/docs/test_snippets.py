@@ -6,6 +6,7 @@ import ast
 import builtins
 import contextlib
 import contextvars
+import importlib
 import io
 import os
 import re
@@ -166,6 +167,25 @@ def test_the_tests_that_a_document_names_exist(document: Path) -> None:
         assert (ROOT / path).is_file(), f"{_name(document)} names {path}"
         defined = (ROOT / path).read_text(encoding="utf-8")
         assert not test or f"def {test}(" in defined, f"{_name(document)} names {path}::{test}"
+
+
+@pytest.mark.parametrize("name", ["architecture", "guarantees"])
+def test_the_files_that_a_page_about_the_code_names_exist(name: str) -> None:
+    document = ROOT / "docs" / f"{name}.md"
+    drawn = "".join(s.code for s in snippets(document) if s.language == "text")
+    path = r"([a-z_]+(?:/[a-z_]+)+)"
+    named = re.findall(f"`{path}`", document.read_text(encoding="utf-8"))
+    for file in {*named, *re.findall(rf"(?:^|\s){path}\b(?!/)", drawn)}:
+        where = [ROOT / file, ROOT / "flask_boiler" / file, ROOT / "flask_boiler" / f"{file}.py"]
+        assert any(path.exists() for path in where), f"{_name(document)} names {file}"
+
+
+def test_the_classes_that_the_architecture_names_are_where_it_says() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)\.([A-Z]\w+)`", text)
+    assert named
+    for module, defined in named:
+        assert hasattr(importlib.import_module(f"flask_boiler.{module}"), defined), module
 
 
 @pytest.mark.parametrize(
