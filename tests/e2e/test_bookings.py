@@ -192,7 +192,7 @@ def test_a_parked_form_is_seen_to_from_a_terminal(
 
     said = tasks("list")
     assert f"UTC  BookingForm  {path}  (form, 1 attempt)  ConfigurationError: {path}" in said
-    assert said.endswith("\n1 task parked\nstatus 0")
+    assert said.endswith("\n1 task parked\nstatus 1")
     assert tasks("drop", path) == "1 task dropped\nstatus 0"
     assert tasks("retry", path).startswith(f"Error: not parked: {path};")
     assert stored(path) is None
