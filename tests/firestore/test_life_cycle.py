@@ -26,7 +26,6 @@ from flask_boiler import (
     reference,
 )
 from flask_boiler.errors import ConfigurationError
-from flask_boiler.view.mediation.mediator import MediatorState
 
 
 class Bell(DomainModel):
@@ -81,18 +80,18 @@ def app(boiler: Boiler) -> Flask:
 @pytest.mark.parametrize("make", MEDIATORS.values(), ids=MEDIATORS)
 def test_by_itself(app: Flask, make: Callable[[Flask], Any]) -> None:
     mediator = make(app)
-    states = [mediator.state]
+    states = [mediator.state.value]
     # Nothing has begun that could end.
     mediator.stop()
     for _ in range(2):
         with mediator:
-            states.append(mediator.state)
+            states.append(mediator.state.value)
             with pytest.raises(ConfigurationError, match="running already"):
                 mediator.start()
-        states.append(mediator.state)
+        states.append(mediator.state.value)
     mediator.stop()
-    again = [MediatorState.RUNNING, MediatorState.STOPPED]
-    assert states == [MediatorState.DECLARED, *again, *again]
+    again = ["running", "stopped"]
+    assert states == ["declared", *again, *again]
 
 
 def test_all_of_them_in_one_boiler(app: Flask, boiler: Boiler) -> None:
@@ -100,10 +99,10 @@ def test_all_of_them_in_one_boiler(app: Flask, boiler: Boiler) -> None:
     assert not boiler.health.running
     for _ in range(2):
         with boiler:
-            found = [boiler.health.running, {m.state for m in mediators}]
-        assert found == [True, {MediatorState.RUNNING}]
-        found = [boiler.health.running, {m.state for m in mediators}]
-        assert found == [False, {MediatorState.STOPPED}]
+            found = [boiler.health.running, {m.state.value for m in mediators}]
+        assert found == [True, {"running"}]
+        found = [boiler.health.running, {m.state.value for m in mediators}]
+        assert found == [False, {"stopped"}]
     assert [inbox.name for inbox in boiler.inboxes] == ["ring"]
     assert list(boiler.health.tasks_done) == ["ring"]
 
