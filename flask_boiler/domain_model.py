@@ -1,4 +1,4 @@
-"""Domain models, by the name that the specification has for them."""
+"""The class of domain models, as the specification imports it; ``flask_boiler`` has it, too."""
 
 from flask_boiler.models.domain_model import DomainModel
 

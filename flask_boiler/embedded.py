@@ -1,4 +1,4 @@
-"""The embedded Firestore: ``python -m flask_boiler.embedded`` runs it."""
+"""The embedded Firestore. ``python -m flask_boiler.embedded`` runs it in a process of its own."""
 
 from flask_boiler.local.embedded.listening.faults import Faults
 from flask_boiler.local.embedded.listening.listen_stream import ListenPolicy

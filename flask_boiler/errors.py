@@ -1,4 +1,8 @@
-"""Every error that flask_boiler raises: one tree, drawn at the top of its module."""
+"""The errors of flask_boiler: each is a subclass of :class:`BoilerError`.
+
+``error.retryable`` says whether the same call may succeed when it is made again, and
+``error.http_status`` which status an HTTP answer has.
+"""
 
 from flask_boiler.ground.errors import (
     AuthError,

@@ -1,4 +1,4 @@
-"""What mediators serve, as documents: OpenAPI for HTTP, AsyncAPI for WebSocket."""
+"""The documents that describe what mediators serve: OpenAPI for HTTP, AsyncAPI for WebSocket."""
 
 from flask_boiler.contracts.openapi.documents import asyncapi_document, openapi_document
 

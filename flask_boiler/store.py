@@ -1,4 +1,4 @@
-"""Stores, by the name that the specification has for them."""
+"""Stores and references, as the specification imports them; ``flask_boiler`` has them, too."""
 
 from flask_boiler.viewmodels.store import (
     ManyReference,

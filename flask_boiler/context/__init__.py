@@ -1,6 +1,7 @@
 """The context: the Firestore that an application works with, and how.
 
-``from flask_boiler import CTX`` is the same object by a shorter way.
+Configuration, Google's clients, and the connections of one application. It imports ``firestore``
+and ``ground``. ``from flask_boiler import CTX`` is the proxy of the current context.
 """
 
 from flask_boiler.context.context import (

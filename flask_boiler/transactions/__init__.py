@@ -7,14 +7,17 @@
 ...     city.save()
 >>> grow("SF", 1000)                                       # doctest: +SKIP
 
-The *optimistic* form, which is the default, locks nothing. All its reads are of one time; the
-commit goes through only if every document that was read, also by a query, is still as it was
-read. Each document that was read and not written costs a write in the commit, one that changes
-nothing. What this form cannot notice is a document that a query would newly find, and what the
-server aggregated (``count()`` …). The *locking* form (``locking=True``) notices that too: the
-server locks what is read, and others wait.
+By default a transaction is *optimistic*: nothing is locked. All its reads are as of one time. The
+commit succeeds only if every document that was read, also by a query, is unchanged. A document that
+was read and is not written costs a write in the commit, which changes nothing. The commit does not
+notice a new document that a query would find now, nor a change of what the server aggregated
+(``count()`` …). With ``locking=True`` it notices these, too: the server locks what is read, and
+others wait.
 
-In a transaction a document has one object: whoever gets it, by its id, a query or a relation,
-gets the same one, with what was changed in it and not saved yet. An object from outside does not
-know what is written through another; saving it then is a ConflictError.
+In a transaction there is one object for each document. Whether it is found by its id, by a query or
+through a relation, it is the same object, with its changes that are not saved yet. An object from
+outside of the transaction does not have changes that are made through another object. Saving it
+then raises ConflictError.
+
+It imports ``context``, ``firestore`` and ``ground``, and knows neither models nor views.
 """

@@ -1,4 +1,4 @@
-"""Mediators: what triggers a view, which state it reads, and where it goes."""
+"""The mediators: they decide when a view is computed, which state it reads, and where it goes."""
 
 from flask_boiler.view.document_mediator import DocumentMediator
 from flask_boiler.view.http.routes import (
