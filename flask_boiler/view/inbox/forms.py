@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from werkzeug.exceptions import HTTPException
@@ -80,7 +79,7 @@ class Submission:
         """The id of the form's document."""
         return self.document.id
 
-    @cached_property
+    @property
     def data(self) -> Mapping[str, Any]:
         """The values by attribute name.
 

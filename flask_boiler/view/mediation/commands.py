@@ -100,12 +100,16 @@ class MutationCommand:
         """The class of the view that is to be changed."""
         return self.root.view_cls
 
-    @cached_property
+    @property
     def data(self) -> Mapping[str, Any]:
         """The values by attribute name.
 
         :raises ValidationError: they are not what the view takes.
         """
+        return self._data
+
+    @cached_property
+    def _data(self) -> Mapping[str, Any]:
         return self.read()
 
     def understand(self) -> None:
@@ -113,7 +117,7 @@ class MutationCommand:
 
         :raises ValidationError: naming what is wrong.
         """
-        _ = self.data
+        _ = self._data
         if self.doc_id is not None:
             self.root.path_of(self.doc_id)
 
