@@ -227,7 +227,11 @@ class TestBadEvents:
             ({"content-type": "application/json"}, b'"\\ud800"', "neither"),
             ({}, b"[" * 100_000, "no CloudEvent"),
             ({"content-type": "application/cloudevents+json"}, b"[" * 100_000, "no CloudEvent"),
-            ({"content-type": "application/json"}, b'{"value": {"name": "x/y"}}', "no document"),
+            (
+                {"content-type": "application/json"},
+                b'{"value": {"name": "x/y"}}',
+                "name of a document",
+            ),
             ({"ce-type": "google.cloud.storage.object.v1.finalized"}, None, "no event of"),
             ({"ce-type": "google.cloud.firestore.document.v1.deleted"}, None, "deleted"),
             ({"ce-document": "transfers/another"}, None, "transfers/another"),
