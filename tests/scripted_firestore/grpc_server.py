@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import grpc
 
 from flask_boiler.firestore import protocol
-from tests.scripted_firestore.storage import Refusal
+from flask_boiler.local.embedded.storage.refusal import Refusal
 
 _SERVICE = protocol.SERVICE.strip("/")
 #: Each open stream occupies one.

@@ -10,8 +10,8 @@ from typing import Any
 
 import grpc
 
+from flask_boiler.local.embedded.storage.refusal import Refusal
 from tests.scripted_firestore.grpc_server import GrpcServer, listening
-from tests.scripted_firestore.storage import Refusal
 
 _PATIENCE_S = 10.0
 
