@@ -133,7 +133,10 @@ class Sink(Protocol[P_contra]):
         computed: Computed[P_contra],
         done: Callable[[PublishOutcome], None],
     ) -> None:
-        """Publish; never blocks. ``done`` is called once, on any thread."""
+        """Publish; never blocks. ``done`` is called once, on any thread.
+
+        The next of the same view is submitted after that.
+        """
         ...
 
     def recall(self, mediator: str) -> set[ViewKey]:

@@ -14,6 +14,10 @@ from flask_boiler.ground.values import CommitResult, Snapshot, Write
 __all__ = ["MemoryLedger"]
 
 
+#: Changes nothing, and has a time: not every Firestore gives one to a commit without writes.
+_NOTHING = Write("delete", "_boiler_clock/ledger")
+
+
 class MemoryLedger:
     """A :class:`~flask_boiler.engine.publishing.ledger.PlaceLedger` that ends with the process.
 
@@ -48,7 +52,7 @@ class MemoryLedger:
                 if isinstance(change, RecordChange):
                     self._check(change)
             documents = [change for change in changes if isinstance(change, Write)]
-            result = self._datastore.commit(documents)
+            result = self._datastore.commit(documents or [_NOTHING])
             times_ns = iter(result.update_times_ns)
             for change in changes:
                 if isinstance(change, RecordChange):

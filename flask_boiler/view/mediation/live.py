@@ -30,7 +30,7 @@ from flask_boiler.ground.readers import current_reader, reading_through
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.viewmodels.view_model import ViewModel
 
-__all__ = ["LiveViews", "live_views"]
+__all__ = ["Following", "LiveViews", "live_views"]
 
 V = TypeVar("V", bound=ViewModel)
 
@@ -103,7 +103,7 @@ class LiveViews:
         """
         engine = self.engine
         key = ViewKey(f"{view_cls.__name__} (followed)", str(next(self._numbers)))
-        following = _Following(
+        following = Following(
             self._context,
             lambda: view_cls.new(**_as_they_are_now(arguments)),
             f_notify,
@@ -150,7 +150,7 @@ class _Built(NamedTuple, Generic[V]):
     value: dict[str, Any]
 
 
-class _Following(WithoutPlaces, Generic[V]):
+class Following(WithoutPlaces, Generic[V]):
     """One followed view: its computation, and the sink that hands it to its follower."""
 
     def __init__(
