@@ -141,7 +141,7 @@ def test_a_forged_id_is_refused(boiler: Boiler, client: FlaskClient, doc_id: str
     event = json.loads(body)
     event["value"]["name"] = event["value"]["name"].removesuffix("t") + doc_id
     headers = {name: value for name, value in headers.items() if name != "ce-document"}
-    assert "no document" in problem(
+    assert "not the name of a document" in problem(
         client.post("/triggers/", headers=headers, data=json.dumps(event)), 400
     )
 
@@ -405,7 +405,7 @@ def test_certificates_that_cannot_be_fetched_have_the_event_come_again(
 
 
 def test_a_check_needs_the_account_beside_the_audience() -> None:
-    with pytest.raises(ConfigurationError, match="go together"):
+    with pytest.raises(ConfigurationError, match="set together"):
         Config(trigger_audience=AUDIENCE)
-    with pytest.raises(ConfigurationError, match="go together"):
+    with pytest.raises(ConfigurationError, match="set together"):
         Config(trigger_email=EMAIL)
