@@ -24,25 +24,25 @@ RELEASE = (2, 34)
 LEFT_OUT = (
     LeftOut(
         ("test_pipeline_*", "test_large_document_pipeline*"),
-        "pipelines, which databases of the Enterprise edition have",
+        "pipelines, which only databases of the Enterprise edition have",
     ),
     LeftOut(
         ("test_bson_*", "test_async_bson_*"),
-        "values of BSON's types, which databases of the Enterprise edition take",
+        "values of BSON's types, which only databases of the Enterprise edition take",
     ),
     LeftOut(
         ("test_large_document_standard_writes*",),
-        "a document of 5 MB, which the Enterprise edition is to take; here it is 1 MiB at most, as "
-        "in the Standard edition",
+        "a document of 5 MB, for the Enterprise edition; here the limit is 1 MiB, as in the "
+        "Standard edition",
     ),
     LeftOut(
         ("*_w_explain_options_*", "test_query_in_transaction_with_explain_options"),
-        "explaining a query, which is about the cloud's own indexes and what they cost",
+        "explaining a query, which is about the indexes of the cloud and their cost",
     ),
     LeftOut(
         ("test_sum_query_with_start_at", "test_avg_query_with_start_at"),
-        "an aggregation over a field that the cursor does not order by, which Google's emulator "
-        "refuses as well; Google skips them everywhere, until its backend is mended",
+        "an aggregation over a field that the cursor does not order by. Google's emulator refuses "
+        "this, too, and Google skips these tests everywhere until its backend is repaired",
     ),
 )
 

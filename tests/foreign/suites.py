@@ -41,7 +41,7 @@ SUITES = (
         package="firedantic",
         version="0.12.0",
         passing=151,
-        whose="its own; those of indexes and expiry are about a mock of Google's administration",
+        whose="its own; those of indexes and expiry use a mock of Google's administration",
         tests=("--pyargs", "firedantic.tests"),
         is_asynchronous=True,
     ),
@@ -49,14 +49,14 @@ SUITES = (
         package="fireo",
         version="2.2.2",
         passing=15,
-        whose="of ours; its release brings none",
+        whose="written for this project; its release has none",
         tests=_of_ours("check_fireo.py"),
     ),
     Suite(
         package="firestore-pydantic-odm",
         version="1.0.22",
         passing=8,
-        whose="of ours; its own are about a mock, and ask no server",
+        whose="written for this project; its own use a mock, and no server",
         tests=_of_ours("check_firestore_pydantic_odm.py"),
         is_asynchronous=True,
     ),
@@ -64,7 +64,8 @@ SUITES = (
         package="langchain-google-firestore",
         version="0.5.0",
         passing=11,
-        whose="of ours; its release brings none. Images are left out: models of Google embed them",
+        whose="written for this project; its release has none. Images are left out, because models "
+        "of Google embed them",
         tests=_of_ours("check_langchain_google_firestore.py"),
     ),
 )
@@ -74,6 +75,6 @@ ADMIN = Suite(
     package="firebase-admin",
     version="14.5.1",
     passing=15,
-    whose="of ours, in Node; its release brings none",
+    whose="written for this project, in Node; its release has none",
     tests=_of_ours("firebase_admin.cjs"),
 )
