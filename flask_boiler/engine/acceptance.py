@@ -40,7 +40,7 @@ _PATIENCE_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Hindrance:
-    """Why no commit is taken.
+    """The reason why Firestore takes no commit.
 
     :param since: by this machine's clock.
     """
@@ -53,7 +53,7 @@ class Hindrance:
 
 
 class Acceptance:
-    """What is known of whether commits are taken; for any thread.
+    """The knowledge whether Firestore takes commits; for any thread.
 
     :param clock: by which it is measured how long it lasts, in seconds.
     :ivar patience_s: how long those who are not known, or have no permission, wait before their
@@ -90,13 +90,13 @@ class Acceptance:
 
     @property
     def lasts(self) -> bool:
-        """Whether we have been refused for longer than there is patience."""
+        """Whether commits have been refused for longer than ``patience_s``."""
         hindrance = self.hindrance
         refused = hindrance is not None and isinstance(hindrance.error, AuthError)
         return refused and self.hindered_s >= self.patience_s
 
     def refused(self, error: BoilerError) -> None:
-        """Commits are refused whoever's they are."""
+        """Note that Firestore refuses every commit, whoever makes it."""
         with self._lock:
             begins = self.hindrance is None
             if begins:
@@ -112,7 +112,7 @@ class Acceptance:
             self.on_refused()
 
     def taken(self) -> None:
-        """A commit was taken."""
+        """Note that Firestore has taken a commit."""
         if self.hindrance is None:
             return
         lasted_s = self.hindered_s
@@ -125,7 +125,7 @@ class Acceptance:
             self.on_taken()
 
     def refused_alone(self) -> None:
-        """Somebody was refused, and others are not: have it tried again in a while."""
+        """Note that one commit was refused while others are taken; it is tried again in a while."""
         with self._lock:
             if self._ask_at_s < math.inf:
                 return
@@ -134,7 +134,7 @@ class Acceptance:
         self.on_refused()
 
     def is_refused_to_all(self) -> bool:
-        """Ask whether commits are refused whoever's they are."""
+        """Whether Firestore refuses every commit; asks it."""
         try:
             with waiting_at_most(_ANSWER_WITHIN_S):
                 commit_probe(self._datastore)
@@ -148,12 +148,12 @@ class Acceptance:
         return False
 
     def time_to_ask_s(self) -> float:
-        """In how many seconds it is to be asked again; infinite while commits are taken."""
+        """The seconds until Firestore is asked again; infinite while commits are taken."""
         with self._lock:
             return max(0.0, self._ask_at_s - self._clock())
 
     def ask_if_due(self) -> None:
-        """Ask again if it is time to."""
+        """Ask Firestore again, if it is time to."""
         if self.time_to_ask_s() > 0:
             return
         with self._lock:

@@ -20,7 +20,7 @@ __all__ = ["Dependencies", "Swap", "circle_error", "circle_through"]
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """What changed when a view's dependencies were replaced.
+    """The difference between what a view has read and what it reads from now on.
 
     :param added: targets that this view did not read before.
     :param appeared: those of them that nobody read before: listen to them.
@@ -35,14 +35,17 @@ class Swap:
 
 
 class Dependencies(Protocol):
-    """Who reads what. All of it is called with the engine's lock held, and must not wait."""
+    """The targets that each view reads.
+
+    All of it is called with the engine's lock held, and must not wait.
+    """
 
     def readers(self, target: Target) -> Collection[ViewKey]:
         """The views that read a target."""
         ...
 
     def reads(self, key: ViewKey) -> frozenset[Target]:
-        """What a view reads."""
+        """The targets that a view reads."""
         ...
 
     def readers_of_document(self, path: str, cut: Cut) -> Iterator[ViewKey]:
@@ -50,7 +53,7 @@ class Dependencies(Protocol):
         ...
 
     def targets(self) -> int:
-        """How many targets are read by somebody."""
+        """The number of targets that somebody reads."""
         ...
 
     def replace(self, key: ViewKey, targets: Iterable[Target]) -> Swap:
@@ -87,6 +90,6 @@ def circle_through(
 
 
 def circle_error(circle: Sequence[ViewKey]) -> CyclicViewError:
-    """What is wrong with a circle."""
+    """The error of the views of a circle."""
     names = " reads ".join(map(str, [*circle, circle[0]]))
     return CyclicViewError(f"views read each other in a circle: {names}; let one of them go")

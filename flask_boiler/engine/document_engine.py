@@ -24,7 +24,7 @@ def document_engine(
     parking: Parking | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Engine:
-    """An engine that keeps views in a database, and there the record of whose places are whose.
+    """An engine that keeps views, and the record of their places, in a database.
 
     :param workers: threads that compute.
     :param clock: by which it is measured how long something lasts, in seconds.

@@ -136,7 +136,7 @@ class Engine:
 
     @property
     def views(self) -> int:
-        """How many views are kept true."""
+        """The number of views that are kept true."""
         return len(self._views)
 
     def retry(self, key: ViewKey) -> bool:
@@ -265,7 +265,7 @@ class Engine:
             return view.changed_since_s is not None if submitted else view.busy
 
     def break_down(self, error: BaseException) -> None:
-        """A thread has ended by a fault of the framework's: have nobody wait in vain."""
+        """Note the fault of the framework's that has ended a thread: nobody is to wait in vain."""
         with self._lock:
             self.fault = self.fault or error
             self._quiet.notify_all()
@@ -298,7 +298,7 @@ class Engine:
                 self._phases.touch(view)
 
     def _is_refused_still(self, view: AnyView, sign: Target) -> bool:
-        """Whether what was heard only says that a place is not free yet."""
+        """Whether a sign that was heard says that the view still cannot have its place."""
         # The first says that it is a document.
         return sign in view.awaited and view.sink.is_taken(str(sign), view.key, self.feed.cut)
 
@@ -480,7 +480,7 @@ class Engine:
             self._phases.leave(view)
 
     def _read(self, view: AnyView, targets: Iterable[Target]) -> frozenset[Target]:
-        """Replace a view's dependencies; which of them are new to it."""
+        """Replace a view's dependencies; the targets among them that are new to it."""
         swap = self._dependencies.replace(view.key, targets)
         if swap.appeared:
             self.feed.listen(swap.appeared)
@@ -492,7 +492,7 @@ class Engine:
         return swap.added
 
     def _retry_circles(self, loosened: AnyView) -> None:
-        """A view reads less: have those tried again that its circle kept from being right."""
+        """Have the other views of circles tried again: one of the views reads less now."""
         # No document need change by that, so nobody else tells them.
         for key in self._parking.in_circles - {loosened.key}:
             self._phases.touch(self._views[key])

@@ -35,7 +35,7 @@ P = TypeVar("P")
 
 
 class Phase(enum.Enum):
-    """Where a live view stands."""
+    """The state of a live view between a change and its publication."""
 
     IDLE = "idle"
     QUEUED = "queued"
@@ -80,7 +80,7 @@ class LiveView(Generic[P]):
 
     @property
     def busy(self) -> bool:
-        """Whether something is still to happen by itself."""
+        """Whether the view is still to be computed or published, without a further change."""
         return self.phase is not Phase.IDLE
 
 
@@ -89,7 +89,7 @@ AnyView: TypeAlias = LiveView[Any]
 
 
 def farewell_of(incomplete: Incomplete, cut: Cut) -> Computed[Any] | None:
-    """What gives up the places that a view does not want which cannot be computed.
+    """The result of a view that cannot be computed: it only gives up places.
 
     ``None`` if it could not tell its places either.
     """

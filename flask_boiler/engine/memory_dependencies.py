@@ -30,7 +30,7 @@ class MemoryDependencies:
         return self._readers.get(target, ())
 
     def reads(self, key: ViewKey) -> frozenset[Target]:
-        """What a view reads."""
+        """The targets that a view reads."""
         return self._reads.get(key, frozenset())
 
     def _queries_over(self, path: str) -> Collection[QueryTarget]:
@@ -48,7 +48,7 @@ class MemoryDependencies:
                 yield from self.readers(target)
 
     def targets(self) -> int:
-        """How many targets are read by somebody."""
+        """The number of targets that somebody reads."""
         return len(self._readers)
 
     def replace(self, key: ViewKey, targets: Iterable[Target]) -> Swap:

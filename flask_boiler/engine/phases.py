@@ -36,7 +36,7 @@ class Phases:
         self.busy = 0
 
     def touch(self, view: AnyView, since_s: float | None = None) -> None:
-        """Something that the view reads changed: compute it, once, as soon as it is free.
+        """Have a view computed, once, as soon as it is free: something that it reads changed.
 
         :param since_s: when that was heard; now, if it is not given.
         """
@@ -51,7 +51,7 @@ class Phases:
             view.changed_since_s = since_s
 
     def enter(self, view: AnyView, phase: Phase) -> None:
-        """The view is in this phase from now on."""
+        """Put a view into a phase."""
         was_idle, is_idle = view.phase is Phase.IDLE, phase is Phase.IDLE
         view.phase = phase
         if is_idle:
@@ -63,7 +63,7 @@ class Phases:
                 self._quiet.notify_all()
 
     def leave(self, view: AnyView) -> None:
-        """The view is free: compute it again if something changed meanwhile."""
+        """Free a view, and have it computed again if something changed meanwhile."""
         since_s, view.changed_since_s = view.changed_since_s, None
         self.enter(view, Phase.IDLE)
         if since_s is not None and not view.discarded:

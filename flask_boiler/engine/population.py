@@ -48,7 +48,7 @@ class Population:
         return None if members is None else {member.path for member in members}
 
     def lose(self, target: Target, roots: Iterable[str]) -> None:
-        """A target is not held any more; ``roots`` are to be compared when it is again."""
+        """Note a target that is held no more; ``roots`` are to be compared when it is again."""
         self._unheld.add(target)
         self.remembered.update(roots)
 
@@ -101,7 +101,7 @@ class Populations:
         del self._makers[mediator]
 
     def add(self, population: Population) -> None:
-        """Have a population consist of the members of its targets from now on."""
+        """Let the members of a population's targets be its roots from now on."""
         for target in population.targets:
             self._by_target.setdefault(target, []).append(population)
 

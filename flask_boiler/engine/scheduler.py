@@ -1,4 +1,4 @@
-"""Who computes next: worker threads, each view at most once at a time.
+"""The queue of views that are to be computed, and the threads that compute them.
 
 The scheduler knows nothing of cuts or documents. It holds keys in the order in which they
 became dirty and hands them to a few threads; a view that is handed out is not in the queue.

@@ -33,7 +33,7 @@ P_contra = TypeVar("P_contra", contravariant=True)
 
 @dataclass(slots=True)
 class Computed(Generic[P_co]):
-    """What a computation gave.
+    """The result of one computation of a view.
 
     :param payload: what is to be published; ``None`` if there is no new value.
     :param places: where the view is to be kept; the other places that it has are given up.
@@ -71,7 +71,7 @@ class Documents:
 
 @dataclass(frozen=True, slots=True)
 class PublishOutcome:
-    """How publishing what was computed ended.
+    """The end of a publication: what was written, or why it was not.
 
     :param written: something was published that differs from what was there.
     :param newer_than_ns: a newer value is there: compute again on a cut not older than this.
@@ -106,7 +106,7 @@ class SubmittedView(Protocol):
 
     @property
     def key(self) -> ViewKey:
-        """What the view is called."""
+        """The key of the view."""
         ...
 
     @property
@@ -116,7 +116,7 @@ class SubmittedView(Protocol):
 
 
 class Sink(Protocol[P_contra]):
-    """What publishes the views whose computations give payloads of one type.
+    """The publisher of views whose computations give payloads of one type.
 
     All methods may be called from any thread. Those that ask for something are called with the
     engine's lock held, but for ``recall``: they wait for nothing.
@@ -171,7 +171,7 @@ class Sink(Protocol[P_contra]):
         ...
 
     def nudge(self) -> None:
-        """A view is not computed any more, or gone: look again at what waits for it."""
+        """Look again at what waits for a view: one is computed no more, or gone."""
         ...
 
 
@@ -186,7 +186,7 @@ class ViewsAtWork(Protocol):
         ...
 
     def break_down(self, error: BaseException) -> None:
-        """A thread has ended by a fault of the framework's."""
+        """Note the fault of the framework's that has ended a thread."""
         ...
 
 
@@ -212,7 +212,7 @@ class DocumentSink(Sink[Documents], Protocol):
 
 
 class WithoutPlaces:
-    """What a sink answers that keeps its views at no places of the database."""
+    """The answers of a sink that keeps its views at no places of the database."""
 
     stalled = False
 

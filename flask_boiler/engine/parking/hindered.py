@@ -44,7 +44,7 @@ class Hindered:
         acceptance.on_lasting = self._give_up
 
     def concerns_all(self, error: BaseException) -> bool:
-        """Whether a view failed by what everybody is refused at present; asks Firestore."""
+        """Whether a view failed because Firestore refuses everybody at present; asks it."""
         return is_refusal(error) and self._acceptance.is_refused_to_all()
 
     def may_wait(self, key: ViewKey) -> bool:
@@ -62,7 +62,7 @@ class Hindered:
         return self._acceptance.hindrance is None
 
     def parked(self, error: Exception) -> None:
-        """A view was parked; if it was refused alone, it is tried again in a while."""
+        """Note why a view was parked; if it was refused alone, it is tried again in a while."""
         if is_refusal(error) and self._acceptance.hindrance is None:
             self._acceptance.refused_alone()
 

@@ -1,4 +1,4 @@
-"""What is stored about views that are parked, for whoever asks from another process.
+"""The documents about views that are parked, for whoever asks from another process.
 
 One document for each, in a collection of the framework's own, and one for each mediator of which
 more are parked than have a document. They tell what the workers know; nothing depends on them.
@@ -49,7 +49,7 @@ _LONGEST_MESSAGE = 4_000
 
 
 class RetryState(enum.StrEnum):
-    """How far a request for a retry is."""
+    """The state of a request for a retry."""
 
     ASKED = "asked"
     HEARD = "heard"
@@ -67,7 +67,7 @@ class RetryRequest:
     state: RetryState
 
     def as_fields(self) -> dict[str, str]:
-        """As it is stored."""
+        """The fields as they are stored."""
         return {"id": self.id, "state": self.state.value}
 
 
@@ -91,12 +91,12 @@ class ParkedView:
 
     @classmethod
     def of(cls, parked: Parked, process: str) -> ParkedView:
-        """What is to be stored; takes the error's words, which may be an application's code."""
+        """The record of a parked view; asks the error for its words, which runs its code."""
         kind = type(parked.error).__name__
         return cls(parked.key, kind, _words_of(parked.error), parked.since, process)
 
     def as_fields(self) -> dict[str, Any]:
-        """As it is stored."""
+        """The fields as they are stored."""
         fields = {
             "mediator": self.key.mediator,
             "root": self.key.root,
@@ -110,7 +110,7 @@ class ParkedView:
 
 @dataclass(frozen=True, slots=True)
 class ParkedCount:
-    """How many views of a mediator a worker has parked: more than are stored one by one.
+    """The number of views that a worker has parked of a mediator, where they are too many.
 
     :param request: that those be tried again which are not, or the answer to that.
     """
@@ -121,29 +121,29 @@ class ParkedCount:
     request: RetryRequest | None = None
 
     def as_fields(self) -> dict[str, Any]:
-        """As it is stored."""
+        """The fields as they are stored."""
         fields = {"mediator": self.mediator, "total": self.total, "process": self.process}
         return fields if self.request is None else {**fields, "retry": self.request.as_fields()}
 
 
 def view_path(key: ViewKey) -> str:
-    """Where the record of a view lies."""
+    """The path of a view's record."""
     return f"{VIEWS_COLLECTION}/{record_id(f'{_escaped(key.mediator)}:{key.root}')}"
 
 
 def summary_path(mediator: str) -> str:
-    """Where the number of a mediator's parked views lies, if they are too many."""
+    """The path of the number of a mediator's parked views."""
     return f"{VIEWS_COLLECTION}/{record_id(_escaped(mediator))}"
 
 
 def asked_retries(codec: DocumentCodec) -> QueryTarget:
-    """The records whose retry nobody has heard of yet, as a query."""
+    """The query of the records whose retry nobody has heard of yet."""
     asked = FieldFilter("retry.state", "==", RetryState.ASKED.value)
     return compile_query(QuerySpec(VIEWS_COLLECTION, where=asked), codec)
 
 
 def asking(path: str, request_id: str) -> Write:
-    """What asks for a retry of what is recorded there; refused if that is not there any more."""
+    """The write that asks for a retry of a recorded view; refused if the record is gone."""
     request = RetryRequest(request_id, RetryState.ASKED)
     exists = Precondition(exists=True)
     return Write("update", path, {"retry": request.as_fields()}, ("retry",), exists)
@@ -152,14 +152,14 @@ def asking(path: str, request_id: str) -> Write:
 def parked_in(
     datastore: Datastore, mediator: str | None = None
 ) -> tuple[list[ParkedView], list[ParkedCount]]:
-    """What is stored about parked views of one mediator, or of all; read from Firestore."""
+    """The records of parked views, of one mediator or of all; read from Firestore."""
     where = None if mediator is None else FieldFilter("mediator", "==", mediator)
     target = compile_query(QuerySpec(VIEWS_COLLECTION, where=where), datastore.codec)
     return records_of(datastore.run_query(target))
 
 
 def records_of(snapshots: Iterable[Snapshot]) -> tuple[list[ParkedView], list[ParkedCount]]:
-    """What documents of the collection say; those that are not there say nothing."""
+    """The records that documents of the collection are; those that are not there are none."""
     views: list[ParkedView] = []
     counts: list[ParkedCount] = []
     for found in snapshots:

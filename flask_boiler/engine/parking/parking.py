@@ -18,23 +18,23 @@ logger = logging.getLogger(__name__)
 
 
 class ParkingListener(Protocol):
-    """Told of what is parked; the engine's lock is held, so it must not wait for anything."""
+    """A listener to what is parked; the engine's lock is held, so it must not wait for anything."""
 
     def parked(self, parked: Parked) -> None:
-        """A view is set aside, or failed again."""
+        """Hear of a view that is set aside, or failed again."""
         ...
 
     def released(self, key: ViewKey) -> None:
-        """A view is well, or gone; also told of those that were not parked."""
+        """Hear of a view that is well, or gone; also of those that were not parked."""
         ...
 
     def heard(self, change: CutChange) -> None:
-        """There is a new cut; it may have views be computed again."""
+        """Hear of a new cut, in which somebody may ask that views be tried again."""
         ...
 
 
 class Parking:
-    """Who failed, with what and since when; and who wants a place that is another's."""
+    """The views that were set aside, with their errors, and those that want places of others."""
 
     def __init__(self) -> None:
         self._parked: dict[ViewKey, Parked] = {}
@@ -62,13 +62,13 @@ class Parking:
         logger.error("%s is parked: %s", key, error, exc_info=error)
 
     def release(self, key: ViewKey) -> None:
-        """It is well again, or gone."""
+        """Take a view out: it is well again, or gone."""
         self._drop(key)
         if self.listener is not None:
             self.listener.released(key)
 
     def hear(self, change: CutChange) -> None:
-        """Somebody may ask in it that views be tried again."""
+        """Tell the listener of a new cut, in which somebody may ask that views be tried again."""
         if self.listener is not None:
             self.listener.heard(change)
 
@@ -77,7 +77,7 @@ class Parking:
         self._in_circles.discard(key)
 
     def held(self, mediator: str, target: Target | None) -> None:
-        """A target of a mediator's population is held, so it is refused no more."""
+        """Note that a target of a mediator's population is held, so that it is refused no more."""
         # A document has the key of its view, which is not well before it is computed.
         if not isinstance(target, str):
             self.release(ViewKey(mediator, str(target)))
@@ -88,12 +88,12 @@ class Parking:
         return frozenset(self._in_circles)
 
     def contest(self, key: ViewKey, places: Iterable[str]) -> None:
-        """The view would be kept at these places if they were free."""
+        """Note the places at which a view would be kept if they were free."""
         for place in places:
             self._contested.setdefault(place, set()).add(key)
 
     def freed(self, places: Iterable[str]) -> set[ViewKey]:
-        """Who wanted these places, now that they are free; forgets it."""
+        """The views that wanted these places, which are free now; they are forgotten."""
         waiting: set[ViewKey] = set()
         for place in places:
             waiting |= self._contested.pop(place, set())
@@ -101,7 +101,7 @@ class Parking:
 
 
 def as_boiler_error(key: ViewKey, error: BaseException, read_time_ns: int) -> Exception:
-    """What failed a view, as an error that names it."""
+    """The error of a view that failed, which names the view."""
     if isinstance(error, MaterializationError):
         error.key = key
         error.read_time_ns = read_time_ns

@@ -54,7 +54,7 @@ _LONGEST_PAUSE_S = 30.0
 
 @dataclass(slots=True)
 class _Book:
-    """What is parked of one mediator, and what is stored about that."""
+    """The parked views of one mediator, and what is stored about them."""
 
     mediator: str
     #: All that are parked here, the longest first.
@@ -73,7 +73,7 @@ class _Book:
     count_request: RetryRequest | None = None
 
     def admit(self, most: int) -> None:
-        """Have those recorded for whom there is room now."""
+        """Give records to the views for which there is room now."""
         while self.unrecorded and len(self.recorded) < most:
             key = next(iter(self.unrecorded))
             del self.unrecorded[key]
@@ -81,7 +81,7 @@ class _Book:
             self.changed[key] = None
 
     def count(self, process: str) -> ParkedCount | None:
-        """What is to be stored about those without a record."""
+        """The count to be stored for the views without a record."""
         if not self.unrecorded:
             return None
         return ParkedCount(self.mediator, len(self.parked), process, self.count_request)
@@ -111,7 +111,7 @@ class _Change:
     stored: ParkedView | None
 
     def wanted(self, process: str) -> ParkedView | None:
-        """What is to be stored."""
+        """The record to be stored."""
         if self.parked is None:
             return None
         view = replace(ParkedView.of(self.parked, process), request=self.request)
@@ -209,7 +209,7 @@ class Recorder:
     # What the engine calls, with its lock held.
 
     def parked(self, parked: Parked) -> None:
-        """A view is set aside, or failed again."""
+        """Hear of a view that is set aside, or failed again."""
         key = parked.key
         if key.mediator not in self._open:
             return
@@ -227,7 +227,7 @@ class Recorder:
             self._wake()
 
     def released(self, key: ViewKey) -> None:
-        """A view is well, or gone; also told of those that were not parked."""
+        """Hear of a view that is well, or gone; also of those that were not parked."""
         book = self._books.get(key.mediator) if key.mediator in self._open else None
         if book is None or not (key in book.recorded or key in book.parked):
             return
@@ -239,7 +239,7 @@ class Recorder:
             self._wake()
 
     def heard(self, change: CutChange) -> None:
-        """Have the views computed again of which it is asked."""
+        """Have the views computed again that somebody asks for."""
         if self._target in change.rejected:
             logger.warning("no retry is heard of: %s", change.rejected[self._target])
         if self._target not in change.queries:
@@ -280,7 +280,7 @@ class Recorder:
             return True
 
     def _answer_at_once(self, key: ViewKey) -> None:
-        """Nothing can be computed: a query is refused, or the root is gone."""
+        """Answer a request for which nothing can be computed: there is no root, or no query."""
         with self._condition:
             book = self._books[key.mediator]
             if key not in book.inherited:

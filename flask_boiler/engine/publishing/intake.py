@@ -55,14 +55,14 @@ class Intake:
 
 
 def fits(publications: Sequence[Publication]) -> bool:
-    """Whether they are of the size of one commit."""
+    """Whether publications fit into one commit."""
     writes = sum(len(publication.plan.writes) for publication in publications)
     size_bytes = sum(publication.plan.size_bytes for publication in publications)
     return writes <= MOST_WRITES and size_bytes <= MOST_BYTES
 
 
 def commits_of(groups: Iterable[list[Publication]]) -> Iterator[list[Publication]]:
-    """The groups, as many together as a commit takes, and at least one."""
+    """Commits: of as many groups as one takes, and of at least one."""
     commit: list[Publication] = []
     for group in groups:
         if commit and not fits([*commit, *group]):

@@ -22,7 +22,7 @@ __all__ = ["NO_RECORD", "PlaceLedger", "PlaceRecord", "RecordChange"]
 
 @dataclass(frozen=True, slots=True)
 class PlaceRecord:
-    """What the ledger has for a place.
+    """The record of one place.
 
     :param owner: the view whose place it is; ``None`` if it is nobody's.
     :param left_by: the view that gave the place up and left its document there.
@@ -62,10 +62,10 @@ class RecordChange:
 
 
 class PlaceLedger(Protocol):
-    """Remembers which places are whose, across restarts and for all processes that share it."""
+    """The record of which places are whose, across restarts and for all processes that share it."""
 
     def records(self, mediator: str, root: str | None = None) -> dict[str, PlaceRecord]:
-        """What is recorded of a mediator's views, by place: owned, and given up.
+        """The records of a mediator's places, by place: of those owned, and of those given up.
 
         :param root: of its view alone.
         :raises UnavailableError: it could not be read.

@@ -31,7 +31,7 @@ class MemoryLedger:
         self._records: dict[str, tuple[ViewKey, PlaceRecord]] = {}
 
     def records(self, mediator: str, root: str | None = None) -> dict[str, PlaceRecord]:
-        """What is recorded of a mediator's views, by place."""
+        """The records of a mediator's places, by place."""
         with self._lock:
             return {
                 place: record

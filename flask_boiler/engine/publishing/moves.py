@@ -18,7 +18,7 @@ __all__ = ["Move", "Settlement", "settle_moves"]
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What a publication does to places.
+    """The places that a publication claims and leaves for its view.
 
     :param claims: the places that the view wants and does not have.
     :param leaves: the places that it has and does not want; what is there is deleted.
@@ -31,7 +31,7 @@ class Move:
 
 @dataclass(slots=True)
 class Settlement:
-    """What becomes of the moves of a batch.
+    """The decision about the moves of a batch: who waits, who is refused, and what is passed on.
 
     :param late: who is to wait for others that are being computed; it neither claims nor leaves.
     :param blocked: who cannot have what it wants, and which of the places others have, or get, by
@@ -115,7 +115,7 @@ def _waits(
 def _obstacles(
     move: Move, owners: Mapping[str, ViewKey], leavers: Mapping[str, ViewKey]
 ) -> Iterator[tuple[str, ViewKey]]:
-    """What it claims that somebody has and does not leave, and who that is."""
+    """The places that a move claims and that somebody has and keeps, with who that is."""
     for place in sorted(move.claims):
         owner = owners.get(place)
         if owner is not None and leavers.get(place) != owner:

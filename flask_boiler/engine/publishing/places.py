@@ -41,7 +41,7 @@ class Place:
 
     @property
     def precondition(self) -> Precondition:
-        """That the document is still as it was seen."""
+        """The precondition that the document is still as it was seen."""
         if self.content is None:
             return Precondition(exists=False)
         return Precondition(update_time_ns=self.update_time_ns)
@@ -204,11 +204,11 @@ class Places:
             del self._seen[place]
 
     def newest_ns(self, places: Iterable[str]) -> int:
-        """When any of these places was last written, claimed or given up."""
+        """The time at which any of these places was last written, claimed or given up."""
         return max((self._known(place).newest_ns for place in places), default=0)
 
     def newest_elsewhere_ns(self, places: Iterable[str]) -> int:
-        """The same of those that another process has made what they are."""
+        """When another process last wrote, claimed or gave up any of these places."""
         return self.newest_ns(place for place in places if not self._known(place).written_here)
 
     def _plan_document(

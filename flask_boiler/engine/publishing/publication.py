@@ -1,4 +1,4 @@
-"""One computed view on its way to the places of its view."""
+"""A publication: one result of a computation, on its way to the places of its view."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Publication", "Signal", "strange_error", "taken_error"]
 
 @dataclass(slots=True, eq=False)
 class Publication:
-    """A computed view that is to be published, and how far it is.
+    """One result that is to be published, and how far that is.
 
     :param documents: what the view is to be kept in.
     :param error: why nothing is published of it, and only places are given up.
@@ -84,7 +84,7 @@ class Signal(enum.Enum):
 
 
 def taken_error(key: ViewKey, taken: Mapping[str, ViewKey]) -> MaterializationError:
-    """Why a view is not kept at places that others have."""
+    """The error of a view that is refused places because others have them."""
     place, owner = min(taken.items())
     advice = "give one of them another place, or delete the other's root"
     named = {view.root.rpartition("/")[2] for view in (key, owner)}
@@ -100,7 +100,7 @@ def taken_error(key: ViewKey, taken: Mapping[str, ViewKey]) -> MaterializationEr
 
 
 def strange_error(key: ViewKey, places: Iterable[str]) -> MaterializationError:
-    """Why a view is not kept at places where there are documents of somebody else."""
+    """The error of a view that is refused places because of somebody else's documents."""
     return MaterializationError(
         f"{key} cannot be kept at {min(places)}: there is a document that is not known to be the "
         "view's (no record names it, and its obj_type is another), and it is not overwritten; "

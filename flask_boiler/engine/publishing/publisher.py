@@ -136,7 +136,7 @@ class Publisher:
         self._arrivals.put(Publication(view, computed, done))
 
     def nudge(self) -> None:
-        """A view is not computed any more, or gone: look again at what waits for it."""
+        """Look again at what waits for a view: one is computed no more, or gone."""
         if self.holding:
             self._arrivals.put(Signal.NUDGE)
 
@@ -239,7 +239,7 @@ class Publisher:
             self._acceptance.ask_if_due()
 
     def _time_to_wait_s(self) -> float:
-        """How long what arrives may be waited for.
+        """The seconds for which arrivals may be waited for.
 
         What is held may have waited for long enough by then, or it is to be asked whether commits
         are taken again.

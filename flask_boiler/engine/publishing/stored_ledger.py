@@ -36,7 +36,7 @@ class StoredLedger:
         self._datastore = datastore
 
     def records(self, mediator: str, root: str | None = None) -> dict[str, PlaceRecord]:
-        """What is recorded of a mediator's views, by place; one query."""
+        """The records of a mediator's places, by place; one query."""
         where: Filter = FieldFilter("mediator", "==", mediator)
         if root is not None:
             where = CompositeFilter("and", (where, FieldFilter("root", "==", root)))
@@ -71,7 +71,7 @@ class StoredLedger:
             self._datastore.commit(writes)
 
     def sign(self, place: str) -> str | None:
-        """Where the record of the place lies."""
+        """The path of the place's record."""
         return ledger_path(place)
 
     def record_in(self, document: Snapshot) -> PlaceRecord | None:
@@ -81,7 +81,7 @@ class StoredLedger:
 
 
 def ledger_path(place: str) -> str:
-    """Where the record of a place lies."""
+    """The path of a place's record."""
     return f"{LEDGER_COLLECTION}/{record_id(place)}"
 
 

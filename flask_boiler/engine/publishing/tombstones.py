@@ -21,11 +21,11 @@ class Tombstones:
         self._known: list[tuple[int, str]] = []
 
     def note(self, place: str, written_ns: int) -> None:
-        """There is a tombstone for the place."""
+        """Remember a tombstone."""
         heapq.heappush(self._known, (written_ns, place))
 
     def take_served(self, now_ns: int) -> list[tuple[str, int]]:
-        """Some that are needed no more: the place, and when each was written. Forgets them.
+        """Some of the tombstones that are needed no more, with their times; they are forgotten.
 
         :param now_ns: a recent time of the server's.
         """
