@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import grpc
@@ -21,8 +21,11 @@ from flask_boiler.ground.errors import (
     PermissionDeniedError,
     QueryError,
     RefusedError,
+    UnavailableError,
+    UnstorableError,
     ValidationError,
 )
+from flask_boiler.ground.values import CommitResult
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.transactions import running
@@ -146,7 +149,6 @@ def test_a_refused_form_changes_nothing_and_its_sender_is_told(
     send(datastore, **fields)
     assert apply() is TaskState.DONE
     told = datastore.fields(REFUSAL)
-    assert told is not None
     assert told["form"] == fields
     assert told["problem"]["status"] == status
     assert said in (set(told["problem"].get("errors", ())), told["problem"]["detail"])
@@ -202,11 +204,65 @@ def test_a_form_that_is_kept_says_itself_why_it_is_refused(datastore: MemoryData
     assert mediator.apply(path).state is TaskState.DONE
     assert mediator.apply(path).state is TaskState.GONE, "its own answer is no new form"
     kept = datastore.fields(path)
-    assert kept is not None
     assert kept["problem"]["detail"] == "stones is too heavy"
     send(datastore, path, **{**kept, "weightKg": 1})
     assert mediator.apply(path).state is TaskState.DONE
     assert Parcel.get_or_raise("p1").weight_kg == 1
+
+
+def refuse(act: Callable[[], CommitResult]) -> CommitResult:
+    """What Firestore does to a commit that is too large."""
+    raise UnstorableError({"document": ["projects/secret is too large"]})
+
+
+def test_a_form_that_cannot_be_stored_is_refused_without_what_was_too_much(
+    datastore: MemoryDatastore,
+) -> None:
+    send(datastore, weightKg=3, label="books")
+    datastore.mishaps.append(refuse)
+    assert apply() is TaskState.DONE
+    told = datastore.fields(REFUSAL)
+    assert list(told) == ["problem"]
+    assert (told["problem"]["status"], "secret" in str(told)) == (422, False)
+    assert not datastore.exists(FORM)
+    assert not datastore.exists("parcels/p1")
+
+
+def test_a_form_that_is_kept_and_cannot_be_stored_says_so_itself(
+    datastore: MemoryDatastore,
+) -> None:
+    path = "users/ada/kept_parcels_POST/p1"
+    mediator = QueryTaskMediator(KeptParcelForm, mark="ledger")
+    send(datastore, path, weightKg=3, label="books")
+    datastore.mishaps.append(refuse)
+    assert mediator.apply(path).state is TaskState.DONE
+    assert mediator.apply(path).state is TaskState.GONE
+    kept = datastore.fields(path)
+    assert (kept["label"], kept["problem"]["status"]) == ("books", 422)
+
+
+def test_a_form_that_leaves_no_room_for_a_refusal_is_parked(datastore: MemoryDatastore) -> None:
+    send(datastore, weightKg=3, label="books")
+    datastore.mishaps.extend([refuse, refuse])
+    assert apply() is TaskState.PARKED
+    assert not datastore.exists(REFUSAL)
+    assert datastore.exists(FORM)
+
+
+def test_a_form_that_was_sent_anew_is_not_refused_for_what_it_was(
+    datastore: MemoryDatastore,
+) -> None:
+    def refuse_as_it_is_sent_anew(act: Callable[[], CommitResult]) -> CommitResult:
+        send(datastore, weightKg=4, label="shoes")
+        return refuse(act)
+
+    send(datastore, weightKg=3, label="books")
+    datastore.mishaps.append(refuse_as_it_is_sent_anew)
+    with pytest.raises(UnavailableError, match="written anew"):
+        apply()
+    assert apply() is TaskState.DONE
+    assert Parcel.get_or_raise("p1").label == "shoes"
+    assert not datastore.exists(REFUSAL)
 
 
 def test_a_form_elsewhere_is_none(datastore: MemoryDatastore) -> None:

@@ -168,7 +168,7 @@ def by_a_patch(
     datastore.put("patches/p", target_door_id=doc_id, **given)
     processor = PatchProcessor(context, collection, root, DoorMutation, lambda patch, view: True)
     processor.apply("patches/p")
-    return (datastore.fields("patches/p") or {}).get("error")
+    return datastore.fields("patches/p").get("error")
 
 
 def by_a_form(
@@ -310,7 +310,7 @@ def test_whose_fault_it_is_is_told_what_it_was(
     assert "secret" not in str(problem)
     if failure.raised is not None and failure.errors is None:
         assert problem["detail"] in str(Wrong.error)
-    assert (datastore.fields("Door/d") or {})["width"] == 80
+    assert datastore.fields("Door/d")["width"] == 80
     assert not datastore.mishaps
 
 
@@ -333,9 +333,9 @@ def test_what_is_the_servers_is_told_to_nobody_and_marks_nothing(
     else:
         with pytest.raises((type(error), BoilerError, Parked)):
             way(datastore, context, "d", {"widthCm": 90})
-        assert "error" not in (datastore.fields("patches/p") or {})
+        assert "error" not in datastore.fields("patches/p")
         assert not datastore.exists("users/ada/refusals/d")
-    assert (datastore.fields("Door/d") or {})["width"] == 80
+    assert datastore.fields("Door/d")["width"] == 80
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -354,7 +354,7 @@ def test_what_is_to_be_tried_again_is_told_so_or_tried_again(
             way(datastore, context, "d", {"widthCm": 90})
     monkeypatch.setattr(Wrong, "error", None)
     assert way(datastore, context, "d", {"widthCm": 90}) is None
-    assert (datastore.fields("Door/d") or {})["width"] == 90
+    assert datastore.fields("Door/d")["width"] == 90
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -362,7 +362,7 @@ def test_what_succeeds_is_no_problem(
     datastore: MemoryDatastore, context: ApplicationContext, way: Way
 ) -> None:
     assert way(datastore, context, "d", {"widthCm": 90, "label": "x"}) is None
-    assert (datastore.fields("Door/d") or {})["width"] == 90
+    assert datastore.fields("Door/d")["width"] == 90
 
 
 @pytest.mark.parametrize("way", ANSWERING)
@@ -378,7 +378,7 @@ def test_that_a_write_was_made_is_told_where_it_cannot_be_shown(
     problem = way(datastore, context, "d", {"widthCm": 90})
     assert (problem["type"], problem["status"]) == ("about:blank", 500)
     assert problem["detail"] == WRITTEN
-    assert (datastore.fields("Door/d") or {})["width"] == 90
+    assert datastore.fields("Door/d")["width"] == 90
 
 
 @pytest.mark.parametrize(
