@@ -90,7 +90,7 @@ class ScriptedDatastore(MemoryDatastore):
             return result
 
 
-class MemoryCut:
+class ScriptedCut:
     def __init__(
         self,
         read_time_ns: int,
@@ -116,7 +116,7 @@ class MemoryCut:
 
 
 class _Receiver:
-    def __init__(self, feed: MemoryFeed, callback: Callable[[CutChange], None]) -> None:
+    def __init__(self, feed: ScriptedFeed, callback: Callable[[CutChange], None]) -> None:
         self.feed = feed
         self.callback = callback
 
@@ -124,7 +124,7 @@ class _Receiver:
         self.feed.receivers.remove(self)
 
 
-class MemoryFeed:
+class ScriptedFeed:
     """Holds and delivers what the test says, on the test's own thread."""
 
     doubtful = False
@@ -137,7 +137,7 @@ class MemoryFeed:
         self.listened: queue.SimpleQueue[Target] = queue.SimpleQueue()
         self.refreshes = threading.Semaphore(0)
         self.receivers: list[_Receiver] = []
-        self.cut = MemoryCut(0, {}, {})
+        self.cut = ScriptedCut(0, {}, {})
         self._documents: dict[str, Snapshot] = {}
         self._queries: dict[QueryTarget, dict[str, Snapshot]] = {}
 
@@ -189,7 +189,7 @@ class MemoryFeed:
             for path in paths:
                 self._queries[target].pop(path, None)
             queries.setdefault(target, set()).update(paths)
-        self.cut = MemoryCut(self.datastore.now_ns(), self._documents, self._queries)
+        self.cut = ScriptedCut(self.datastore.now_ns(), self._documents, self._queries)
         errors = {t: TargetRejectedError(t, why) for t, why in (rejected or {}).items()}
         for receiver in list(self.receivers):
             receiver.callback(CutChange(self.cut, set(documents), queries, errors))

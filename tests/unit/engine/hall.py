@@ -14,7 +14,7 @@ from flask_boiler.engine.publishing.stored_ledger import ledger_path
 from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.values import Snapshot
-from tests.unit.engine.fakes import CODEC, MemoryFeed, ScriptedDatastore, all_of
+from tests.unit.engine.fakes import CODEC, ScriptedDatastore, ScriptedFeed, all_of
 
 __all__ = ["GUESTS", "Hall", "at", "seats"]
 
@@ -32,7 +32,7 @@ class Hall:
 
     def __init__(self, datastore: ScriptedDatastore | None = None, *, workers: int = 2) -> None:
         self.datastore = datastore or ScriptedDatastore()
-        self.feed = MemoryFeed(self.datastore)
+        self.feed = ScriptedFeed(self.datastore)
         role: Any = self.datastore
         self.engine = document_engine(self.feed, role, workers=workers)
         self.engine.start()

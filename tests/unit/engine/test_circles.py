@@ -15,7 +15,7 @@ from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import CyclicViewError
 from flask_boiler.ground.values import Target
-from tests.unit.engine.fakes import CODEC, MemoryFeed, ScriptedDatastore, all_of
+from tests.unit.engine.fakes import CODEC, ScriptedDatastore, ScriptedFeed, all_of
 
 TIMEOUT_S = 60.0
 _MOST_ROUNDS = 10
@@ -30,7 +30,7 @@ class World:
 
     def __init__(self) -> None:
         self.datastore = ScriptedDatastore()
-        self.feed = MemoryFeed(self.datastore)
+        self.feed = ScriptedFeed(self.datastore)
         datastore: Any = self.datastore
         self.engine = document_engine(self.feed, datastore, workers=1)
 

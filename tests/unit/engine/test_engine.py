@@ -25,7 +25,7 @@ from flask_boiler.ground.errors import (
     UnavailableError,
     ValidationError,
 )
-from tests.unit.engine.fakes import CODEC, MemoryFeed, ScriptedDatastore, all_of, publisher_of
+from tests.unit.engine.fakes import CODEC, ScriptedDatastore, ScriptedFeed, all_of, publisher_of
 
 TIMEOUT_S = 60.0
 CITIES = all_of("City")
@@ -36,7 +36,7 @@ class World:
 
     def __init__(self) -> None:
         self.datastore = ScriptedDatastore()
-        self.feed = MemoryFeed(self.datastore)
+        self.feed = ScriptedFeed(self.datastore)
         datastore: Any = self.datastore
         self.engine = document_engine(self.feed, datastore, workers=2)
         self.computed: list[str] = []

@@ -23,7 +23,7 @@ from flask_boiler.view.mediation.keeping import Run
 from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
-from tests.unit.engine.fakes import MemoryFeed, ScriptedDatastore, all_of
+from tests.unit.engine.fakes import ScriptedDatastore, ScriptedFeed, all_of
 
 TIMEOUT_S = 60.0
 TOWNS = all_of("towns")
@@ -60,7 +60,7 @@ class Keeping:
         self.datastore = ScriptedDatastore()
         config = Config(testing=True, project="p")
         self.context = ApplicationContext(config, datastore=self.datastore)
-        self.feed = MemoryFeed(self.datastore)
+        self.feed = ScriptedFeed(self.datastore)
         datastore: Any = self.datastore
         self.engine = document_engine(self.feed, datastore, workers=2)
         self.engine.start()

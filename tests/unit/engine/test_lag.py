@@ -13,7 +13,7 @@ from flask_boiler.engine.document_engine import document_engine
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
-from tests.unit.engine.fakes import CODEC, MemoryFeed, ScriptedDatastore
+from tests.unit.engine.fakes import CODEC, ScriptedDatastore, ScriptedFeed
 
 TIMEOUT_S = 60.0
 
@@ -24,7 +24,7 @@ class World:
     def __init__(self) -> None:
         self.now_s = 0.0
         self.datastore = ScriptedDatastore()
-        self.feed = MemoryFeed(self.datastore)
+        self.feed = ScriptedFeed(self.datastore)
         datastore: Any = self.datastore
         self.engine = document_engine(self.feed, datastore, workers=1, clock=lambda: self.now_s)
         self.computing, self.go_on = threading.Semaphore(0), threading.Semaphore(0)

@@ -24,7 +24,7 @@ from flask_boiler.ground.errors import PermissionDeniedError, UnavailableError
 from flask_boiler.ground.ports import CutChange
 from flask_boiler.ground.values import Target
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
-from tests.unit.engine.fakes import MemoryCut
+from tests.unit.engine.fakes import ScriptedCut
 
 SINCE = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
 LATER = SINCE + datetime.timedelta(hours=1)
@@ -82,7 +82,7 @@ class World:
         found = self.datastore.run_query(self.recorder._target)
         target = self.recorder._target
         assert self.engine.wanted[target] == 1
-        cut = MemoryCut(1, {}, {target: {asked.path: asked for asked in found}})
+        cut = ScriptedCut(1, {}, {target: {asked.path: asked for asked in found}})
         self.recorder.heard(CutChange(cut, set(), {target: set()}, {}))
 
     def ask(self, key: ViewKey, request: str = "r1") -> None:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import pytest
 
 from tests.contracts.feed_contract import TOWNS, FeedContract
-from tests.unit.engine.fakes import MemoryFeed, ScriptedDatastore
+from tests.unit.engine.fakes import ScriptedDatastore, ScriptedFeed
 
 
 class Driven:
@@ -15,7 +15,7 @@ class Driven:
 
     def __init__(self) -> None:
         self.datastore = ScriptedDatastore()
-        self.feed = MemoryFeed(self.datastore)
+        self.feed = ScriptedFeed(self.datastore)
 
     def bring(self, documents: Collection[str], members: Collection[str]) -> None:
         there = [path for path in members if self.datastore.exists(path)]
@@ -29,7 +29,7 @@ class Driven:
         )
 
 
-class TestMemoryFeed(FeedContract):
+class TestScriptedFeed(FeedContract):
     """Driven by the test."""
 
     @pytest.fixture

@@ -14,13 +14,13 @@ from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import UnavailableError
 from flask_boiler.ground.values import Target
-from tests.unit.engine.fakes import MemoryFeed, ScriptedDatastore
+from tests.unit.engine.fakes import ScriptedDatastore, ScriptedFeed
 
 TIMEOUT_S = 60.0
 CANARY = "_boiler_canaries/1"
 
 
-class PromptFeed(MemoryFeed):
+class PromptFeed(ScriptedFeed):
     """Holds a canary as soon as it is asked to."""
 
     def listen(self, targets: Iterable[Target]) -> None:

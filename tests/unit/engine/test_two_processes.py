@@ -19,7 +19,7 @@ from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.patience import current_patience
 from flask_boiler.ground.errors import ConflictError, UnavailableError
-from tests.unit.engine.fakes import CODEC, MemoryFeed, ScriptedDatastore, all_of
+from tests.unit.engine.fakes import CODEC, ScriptedDatastore, ScriptedFeed, all_of
 
 TIMEOUT_S = 60.0
 CITIES = all_of("City")
@@ -29,7 +29,7 @@ class Process:
     """One of several processes in which the same mediator keeps copies of cities."""
 
     def __init__(self, datastore: ScriptedDatastore) -> None:
-        self.feed = MemoryFeed(datastore)
+        self.feed = ScriptedFeed(datastore)
         role: Any = datastore
         self._engine: Engine | None = document_engine(self.feed, role, workers=1)
         self.engine.start()

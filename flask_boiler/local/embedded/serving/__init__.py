@@ -15,4 +15,5 @@ It imports all other layers. Its files, from below to above:
     web                  all that browsers ask for
     gateway              one port for gRPC and HTTP/1.1
     server               gRPC, and ``EmbeddedFirestore``
+    in_process           all calls of a server in memory without a connection, for unit tests
 """
