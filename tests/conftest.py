@@ -11,6 +11,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from hypothesis import strategies
 
 from flask_boiler.ground.ports import LocalFirestore
 from flask_boiler.local.google.installation import Installation
@@ -72,6 +73,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Spare the collector of garbage, which some tests call, what lasts as long as the session."""
+    # Old versions of Hypothesis look, when first used, for who refers to what they have just made.
+    hypothesis.given(strategies.none())(lambda _: None)()
     gc.collect()
     gc.freeze()
 
