@@ -1,8 +1,8 @@
-"""The ports: protocols by which the floors use each other, while adapters are elsewhere.
+"""The ports between floors: protocols of the roles that their rooms play for each other.
 
-``Reader`` is what getters read through, ``Datastore`` what reads and commits,
-``Feed`` what delivers cuts. ``provided`` finds what the declare floor needs from
-above without importing it.
+``Reader`` is what getters read through, ``Datastore`` reads and commits, ``Feed`` delivers cuts.
+``provided`` finds what plays a role that a floor needs from above, without importing it. The ports
+that are about views (sink, dependencies, ledger) are in the engine: nothing here knows of views.
 """
 
 from __future__ import annotations
