@@ -1,94 +1,22 @@
-"""What is known of the places that views are kept at: the writer's side of law 3."""
+"""The places that views are kept at, as far as this process knows them; the writer of law 3."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from flask_boiler.engine.publishing.ledger import PlaceRecord, RecordChange
+from flask_boiler.engine.publishing.ledger import PlaceRecord
 from flask_boiler.engine.publishing.moves import Move
+from flask_boiler.engine.publishing.place import Place, seen_place
+from flask_boiler.engine.publishing.plan import Plan
 from flask_boiler.engine.sink import Documents
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.firestore.codec import encoded_fields, stored_type
-from flask_boiler.ground.values import Precondition, Snapshot, Write
+from flask_boiler.firestore.codec import stored_type
+from flask_boiler.ground.values import Snapshot
 
-__all__ = ["Place", "Places", "Plan"]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place as it was last seen.
-
-    :param update_time_ns: of the document there; 0 if there is none.
-    :param content: digest of the document; ``None`` if there is none.
-    :param owner: whose it is by the ledger.
-    :param record_time_ns: the update time of what the ledger has for it, be it a record or a
-        tombstone; 0 if it has nothing.
-    :param left_by: who left the document there when it gave the place up.
-    :param obj_type: what the document says that it is, where the ledger names no owner.
-    :param written_here: this process has made it what it is.
-    """
-
-    update_time_ns: int = 0
-    content: bytes | None = None
-    owner: ViewKey | None = None
-    record_time_ns: int = 0
-    left_by: ViewKey | None = None
-    obj_type: str | None = None
-    written_here: bool = field(default=False, compare=False)
-
-    @property
-    def precondition(self) -> Precondition:
-        """The precondition that the document is still as it was seen."""
-        if self.content is None:
-            return Precondition(exists=False)
-        return Precondition(update_time_ns=self.update_time_ns)
-
-    @property
-    def newest_ns(self) -> int:
-        """When it was last written, claimed or given up."""
-        return max(self.update_time_ns, self.record_time_ns)
-
+__all__ = ["Places"]
 
 _UNSEEN = Place()
-
-
-@dataclass(slots=True)
-class Plan:
-    """The writes that put what was computed at the places of a view.
-
-    :param contents: by written place, the digest it will have; ``None`` where it is given up.
-    :param written_at: by place, which of the writes is that of its document.
-    :param recorded_at: by place, which of the writes is that of its record or tombstone.
-    :param left: the places that are given up with the document that is there.
-    """
-
-    writes: list[Write | RecordChange] = field(default_factory=list)
-    contents: dict[str, bytes | None] = field(default_factory=dict)
-    written_at: dict[str, int] = field(default_factory=dict)
-    recorded_at: dict[str, int] = field(default_factory=dict)
-    left: set[str] = field(default_factory=set)
-    size_bytes: int = 0
-
-    @property
-    def freed(self) -> frozenset[str]:
-        """The places that are given up."""
-        return frozenset(place for place, content in self.contents.items() if content is None)
-
-    def set_document(self, place: str, document: Any, size_bytes: int, seen: Place) -> None:
-        """Replace the document at a place."""
-        self.written_at[place] = len(self.writes)
-        self.writes.append(Write("set", place, document, precondition=seen.precondition))
-        self.size_bytes += size_bytes
-
-    def set_record(
-        self, place: str, key: ViewKey, seen: Place, *, owned: bool, left: bool = False
-    ) -> None:
-        """Replace what the ledger has for a place."""
-        self.recorded_at[place] = len(self.writes)
-        self.writes.append(RecordChange(place, key, owned, left, seen.record_time_ns))
 
 
 class Places:
@@ -113,7 +41,7 @@ class Places:
     def recall(self, place: str, stored: Snapshot, record: PlaceRecord) -> None:
         """Take up a place that the ledger says is a view's."""
         if record.update_time_ns >= self._known(place).record_time_ns:
-            self._note(place, _seen(stored, record))
+            self._note(place, seen_place(stored, record))
 
     def forget(self, key: ViewKey) -> None:
         """Drop what is known of a view; its documents stay as they are."""
@@ -123,7 +51,7 @@ class Places:
     def see(self, place: str, stored: Snapshot, record: PlaceRecord) -> bool:
         """Note what is stored at a place; whether that is news."""
         before = self._known(place)
-        after = _seen(stored, record)
+        after = seen_place(stored, record)
         if before != after:
             self._note(place, after)
         return before != after
@@ -168,11 +96,12 @@ class Places:
         if not leave_only:
             for place, document in documents.by_place.items():
                 if document is not None:
-                    self._plan_document(plan, key, place, document, keep=not gone)
+                    plan.put(place, document, self._known(place), key, keep=not gone)
         for place in self.owned(key) - documents.by_place.keys() - set(passed):
-            self._plan_removal(plan, key, place)
+            plan.give_up(place, self._known(place), key)
         if gone and not leave_only:
-            self._plan_farewell(plan, key, documents.by_place)
+            for place in documents.by_place:
+                plan.leave_behind(place, self._known(place), key)
         return plan
 
     def applied(self, key: ViewKey, plan: Plan, times_ns: Sequence[int]) -> dict[str, int]:
@@ -211,33 +140,6 @@ class Places:
         """When another process last wrote, claimed or gave up any of these places."""
         return self.newest_ns(place for place in places if not self._known(place).written_here)
 
-    def _plan_document(
-        self, plan: Plan, key: ViewKey, place: str, document: Any, *, keep: bool
-    ) -> None:
-        seen = self._known(place)
-        encoded = encoded_fields(document)
-        content = _digest(encoded)
-        plan.contents[place] = content if keep else None
-        if seen.content != content:
-            plan.set_document(place, document, len(encoded), seen)
-        if keep and seen.owner != key:
-            plan.set_record(place, key, seen, owned=True)
-
-    def _plan_removal(self, plan: Plan, key: ViewKey, place: str) -> None:
-        seen = self._known(place)
-        plan.contents[place] = None
-        # Where there is nothing to delete, this refuses to leave without a record what has come.
-        plan.writes.append(Write("delete", place, precondition=seen.precondition))
-        plan.set_record(place, key, seen, owned=False)
-
-    def _plan_farewell(self, plan: Plan, key: ViewKey, places: Iterable[str]) -> None:
-        for place in places:
-            plan.contents[place] = None
-            plan.left.add(place)
-            seen = self._known(place)
-            if seen.owner == key:
-                plan.set_record(place, key, seen, owned=False, left=True)
-
     def _known(self, place: str) -> Place:
         return self._seen.get(place, _UNSEEN)
 
@@ -254,19 +156,3 @@ class Places:
             owned.discard(place)
             if not owned:
                 del self._owned[owner]
-
-
-def _seen(stored: Snapshot, record: PlaceRecord) -> Place:
-    content = _digest(encoded_fields(stored.raw)) if stored.exists else None
-    return Place(
-        stored.update_time_ns,
-        content,
-        record.owner,
-        record.update_time_ns,
-        record.left_by,
-        stored_type(stored.raw) if stored.exists and record.owner is None else None,
-    )
-
-
-def _digest(encoded: bytes) -> bytes:
-    return hashlib.blake2b(encoded, digest_size=16).digest()

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from flask_boiler.engine.publishing.places import Plan
+from flask_boiler.engine.publishing.plan import Plan
 from flask_boiler.engine.sink import Computed, Documents, PublishOutcome, SubmittedView
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import MaterializationError

@@ -22,7 +22,8 @@ from flask_boiler.engine.acceptance import Acceptance, commit_probe
 from flask_boiler.engine.publishing.intake import Intake, commits_of, fits
 from flask_boiler.engine.publishing.ledger import PlaceLedger, PlaceRecord
 from flask_boiler.engine.publishing.moves import Move, Settlement, settle_moves
-from flask_boiler.engine.publishing.places import Places, Plan
+from flask_boiler.engine.publishing.places import Places
+from flask_boiler.engine.publishing.plan import Plan
 from flask_boiler.engine.publishing.publication import (
     Publication,
     Signal,
