@@ -33,10 +33,9 @@ NO_CHANGE              a newer token; with a read time and for no target in part
 =====================  ========================================================================
 
 Only a marker raises changes, and only when every target that was held before has caught up
-again, so that whoever sees the result never sees two times mixed. Tokens become the
-targets' own when their changes are raised, not before: after a reconnect the server repeats
-what was not. Target ids are never used twice, and messages for unknown ids are about
-targets that nobody wants any more.
+again, so that whoever sees the result never sees two times mixed. Tokens advance with what is
+raised (:mod:`~flask_boiler.firestore.listen.resume_tokens`). Target ids are never used twice, and
+messages for unknown ids are about targets that nobody wants any more.
 """
 
 from __future__ import annotations
@@ -46,6 +45,7 @@ from typing import Any
 
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.listen.bloom_filter import BloomFilter
+from flask_boiler.firestore.listen.resume_tokens import ResumeTokens
 from flask_boiler.firestore.listen.watch_events import (
     Answered,
     Event,
@@ -85,10 +85,7 @@ class Watch:
         self._ripe: set[WatchedTarget] = set()
         #: Held targets that are not current: nothing can be raised until they are.
         self._behind: set[WatchedTarget] = set()
-        #: The last marker's token: it counts for every target that was held then.
-        self._token = b""
-        self._token_turn = 0
-        self._turn = 0
+        self._tokens = ResumeTokens()
         self.read_time_ns = 0
         self.resets = 0
         self.held_back = 0
@@ -188,9 +185,7 @@ class Watch:
         return [watched.target for watched in left]
 
     def _resume(self, watched: WatchedTarget) -> Any:
-        # A marker's token counts for all targets that were held when it was raised.
-        is_newest = self._token_turn >= watched.token_turn
-        token = (self._token if is_newest else watched.token) if watched.held else b""
+        token = self._tokens.newest(watched)
         watched.presume_gone()
         if token:
             watched.resent = None
@@ -199,7 +194,7 @@ class Watch:
     def _abandon(self, watched: WatchedTarget) -> Any | None:
         """Drop what is not raised of the target, and its token; the request that removes it."""
         watched.presume_gone()
-        watched.token, watched.token_turn = b"", self._turn + 1
+        self._tokens.revoke(watched)
         self._ripe.discard(watched)
         if watched.held:
             self._behind.add(watched)
@@ -402,9 +397,7 @@ class Watch:
         if self._behind:
             self.held_back += 1
             return (HeldBack(),)
-        self._turn += 1
-        if change.resume_token:
-            self._token, self._token_turn = change.resume_token, self._turn
+        self._tokens.mark(change.resume_token)
         self.read_time_ns = read_time_ns
         return (self._raise(Raised(read_time_ns)),)
 
@@ -415,9 +408,7 @@ class Watch:
         return raised
 
     def _settle(self, watched: WatchedTarget, raised: Raised) -> None:
-        if watched.next_token or not watched.held:
-            watched.token, watched.token_turn = watched.next_token, self._turn
-            watched.next_token = b""
+        self._tokens.advance(watched)
         target = watched.target
         if watched.fresh:
             raised.caught_up.append(target)

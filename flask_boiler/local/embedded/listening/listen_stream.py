@@ -26,7 +26,6 @@ import grpc
 from flask_boiler.local.embedded.listening import announcements
 from flask_boiler.local.embedded.listening.faults import Faults
 from flask_boiler.local.embedded.listening.interests import Interests
-from flask_boiler.local.embedded.listening.resume_tokens import ResumeTokens
 from flask_boiler.local.embedded.listening.switchboard import Switchboard
 from flask_boiler.local.embedded.listening.targets import (
     ServedTarget,
@@ -34,6 +33,7 @@ from flask_boiler.local.embedded.listening.targets import (
     tell_document,
     tell_target,
 )
+from flask_boiler.local.embedded.listening.token_issuer import TokenIssuer
 from flask_boiler.local.embedded.storage.commit_feed import Change, coalesced
 from flask_boiler.local.embedded.storage.document import StoredDocument
 from flask_boiler.local.embedded.storage.name_rules import check_world
@@ -91,7 +91,7 @@ class ListenStream:
         self,
         storage: Storage,
         switchboard: Switchboard,
-        tokens: ResumeTokens,
+        tokens: TokenIssuer,
         faults: Faults,
         policy: ListenPolicy,
     ) -> None:

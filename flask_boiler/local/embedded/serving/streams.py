@@ -14,8 +14,8 @@ from flask_boiler.firestore import protocol
 from flask_boiler.ground.lifecycle import DaemonPool, OwnThread
 from flask_boiler.local.embedded.listening.faults import Faults
 from flask_boiler.local.embedded.listening.listen_stream import ListenPolicy, ListenStream
-from flask_boiler.local.embedded.listening.resume_tokens import ResumeTokens
 from flask_boiler.local.embedded.listening.switchboard import Switchboard
+from flask_boiler.local.embedded.listening.token_issuer import TokenIssuer
 from flask_boiler.local.embedded.serving.duplex import (
     Duplex,
     StreamHandler,
@@ -48,7 +48,7 @@ class Streams:
         self._faults = faults
         self._policy = policy
         self._switchboard = Switchboard(service.storage.feed)
-        self._tokens = ResumeTokens(service.storage)
+        self._tokens = TokenIssuer(service.storage)
         faults.expire_tokens = self._tokens.expire
         self._threads = DaemonPool(_THREADS, name="embedded-firestore-stream")
         self._lock = threading.Lock()

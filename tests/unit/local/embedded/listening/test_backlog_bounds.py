@@ -10,8 +10,8 @@ import pytest
 from flask_boiler.firestore import protocol
 from flask_boiler.local.embedded.listening.faults import Faults
 from flask_boiler.local.embedded.listening.listen_stream import ListenPolicy, ListenStream
-from flask_boiler.local.embedded.listening.resume_tokens import ResumeTokens
 from flask_boiler.local.embedded.listening.switchboard import Switchboard
+from flask_boiler.local.embedded.listening.token_issuer import TokenIssuer
 from flask_boiler.local.embedded.serving.duplex import StreamHandler
 from flask_boiler.local.embedded.serving.service import Service
 from flask_boiler.local.embedded.serving.write_stream import WriteStream
@@ -30,7 +30,7 @@ def storage() -> Iterator[Storage]:
 
 @pytest.fixture
 def listen_stream(storage: Storage) -> Iterator[ListenStream]:
-    tokens = ResumeTokens(storage)
+    tokens = TokenIssuer(storage)
     switchboard = Switchboard(storage.feed)
     made = ListenStream(storage, switchboard, tokens, Faults(), ListenPolicy(messages_a_marker=1))
     yield made

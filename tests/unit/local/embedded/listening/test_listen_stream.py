@@ -14,8 +14,8 @@ from flask_boiler.firestore import protocol
 from flask_boiler.firestore.listen.bloom_filter import BloomFilter
 from flask_boiler.local.embedded.listening.faults import Faults
 from flask_boiler.local.embedded.listening.listen_stream import ListenPolicy, ListenStream
-from flask_boiler.local.embedded.listening.resume_tokens import ResumeTokens
 from flask_boiler.local.embedded.listening.switchboard import Switchboard
+from flask_boiler.local.embedded.listening.token_issuer import TokenIssuer
 from flask_boiler.local.embedded.queries.matching import Query
 from flask_boiler.local.embedded.storage.refusal import Refusal
 from flask_boiler.local.embedded.storage.storage import Storage
@@ -42,7 +42,7 @@ class Stream:
     """A stream that is stepped by hand: what it says up to each marker."""
 
     def __init__(self, storage: Storage, faults: Faults, policy: ListenPolicy) -> None:
-        self.tokens = ResumeTokens(storage)
+        self.tokens = TokenIssuer(storage)
         self.switchboard = Switchboard(storage.feed)
         faults.expire_tokens = self.tokens.expire
         self.serving = ListenStream(storage, self.switchboard, self.tokens, faults, policy)

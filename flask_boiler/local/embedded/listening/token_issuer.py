@@ -9,14 +9,14 @@ import zlib
 from flask_boiler.local.embedded.storage.refusal import Refusal
 from flask_boiler.local.embedded.storage.storage import Storage
 
-__all__ = ["ResumeTokens"]
+__all__ = ["TokenIssuer"]
 
 _FORMAT = struct.Struct(">2s8sIQ")
 _MAGIC = b"b1"
 
 
-class ResumeTokens:
-    """Issues tokens, and knows which of them still count.
+class TokenIssuer:
+    """The issuer of tokens, which knows which of them still count.
 
     A token counts for the database that it was issued for, in the storage that it was issued
     from, as long as the storage knows the past since then. Tokens of a storage in a file outlive
