@@ -1,17 +1,21 @@
-"""Conditions of requests on the view that they change: ``If-Match``, ``If-None-Match``.
+"""Conditions of requests on the view that they name: ``If-Match``, ``If-None-Match``.
 
-A condition is about the view as it is before, and is checked in the transaction that writes. It is
-looked at when the write is done: what that refuses is refused whether or not the condition holds,
-but for what setters refuse in the present state. So who may not change a view learns nothing of it,
-not even whether it is there.
+The tags of a view are its representation's; here they are compared with those of a request.
+
+The condition of a change is about the view as it is before, and is checked in the transaction that
+writes. It is looked at when the write is done: what that refuses is refused whether or not the
+condition holds, but for what setters refuse in the present state. So who may not change a view
+learns nothing of it, not even whether it is there.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flask import Request
+from flask import Request, Response
+from werkzeug.datastructures import ETags
 
 from flask_boiler.ground.errors import (
     BoilerError,
@@ -20,11 +24,11 @@ from flask_boiler.ground.errors import (
     RefusedError,
 )
 from flask_boiler.view.mediation.problems import Refusal
-from flask_boiler.view.mediation.representation import Representation, each_by_itself, named_tag
+from flask_boiler.view.mediation.representation import Representation, each_by_itself
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_root import ViewRoot
 
-__all__ = ["AbsenceCondition", "TagCondition", "is_matched"]
+__all__ = ["AbsenceCondition", "TagCondition", "is_matched", "unless_held"]
 
 
 class TagCondition:
@@ -133,11 +137,38 @@ def is_matched(asked: Request, tags: Sequence[str]) -> bool:
     """Whether a view with these tags is what ``If-Match`` asks for; one without is not there."""
     if not asked.headers.get("If-Match"):
         return True
-    return bool(tags) and named_tag(asked.if_match, tags, weak=False) is not None
+    return bool(tags) and _named_tag(asked.if_match, tags, weak=False) is not None
+
+
+def unless_held(asked: Request, response: Response, tags: Sequence[str]) -> Response:
+    """The response, or a 304 if the client holds what it would show."""
+    held = _named_tag(asked.if_none_match, tags, weak=True)
+    if held is not None:
+        # Of an older key it may be; by another tag, the client would not find what it holds.
+        response.set_etag(held)
+        response.status_code = 304
+    return response
 
 
 def _is_unheld(asked: Request, tags: Sequence[str]) -> bool:
     """Whether a view with these tags is none that ``If-None-Match`` names."""
     if not asked.headers.get("If-None-Match"):
         return True
-    return not tags or named_tag(asked.if_none_match, tags, weak=True) is None
+    return not tags or _named_tag(asked.if_none_match, tags, weak=True) is None
+
+
+def _named_tag(condition: ETags, tags: Sequence[str], *, weak: bool) -> str | None:
+    """The tag that a condition names, ``*`` being any; ``None`` if it names none of them.
+
+    How long that takes tells nothing of the tags.
+
+    :param weak: whether ``W/`` before a tag makes no difference.
+    """
+    if condition.star_tag:
+        return tags[0]
+    # Of a header that names nothing, Werkzeug has a None.
+    given = [each.encode() for each in condition.as_set(include_weak=weak) if each]
+    named = [
+        tag for tag in tags if any([hmac.compare_digest(tag.encode(), each) for each in given])
+    ]
+    return named[0] if named else None

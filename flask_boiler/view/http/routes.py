@@ -24,7 +24,12 @@ from flask_boiler.ground.values import Snapshot, Target, Write
 from flask_boiler.models.collection import new_id
 from flask_boiler.transactions.snapshot_cut import compute_once
 from flask_boiler.view.http.listing import ListQuery, filterable
-from flask_boiler.view.http.preconditions import AbsenceCondition, TagCondition, is_matched
+from flask_boiler.view.http.preconditions import (
+    AbsenceCondition,
+    TagCondition,
+    is_matched,
+    unless_held,
+)
 from flask_boiler.view.http.requests import READ_TIME_HEADER, json_body, read_time_of
 from flask_boiler.view.mediation.access import Access, Anybody
 from flask_boiler.view.mediation.commands import (
@@ -41,7 +46,6 @@ from flask_boiler.view.mediation.representation import (
     Representation,
     computed,
     each_by_itself,
-    named_tag,
     stored,
 )
 from flask_boiler.view.mediation.secret_keys import RouteSeal, require_secret_key
@@ -227,7 +231,7 @@ class InstanceGet(RestView):
         if not is_matched(request, tags):
             raise Refusal(412, "The view is another one by now.")
         if request.headers.get("If-None-Match"):
-            return _unless_held(shown.response(), tags)
+            return unless_held(request, shown.response(), tags)
         # Werkzeug's own look at If-Match would answer with the view, and refuses a *.
         left_out = {"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"}
         if strong:
@@ -389,16 +393,6 @@ class InstanceDelete(_InstanceWrite):
         with telling_of_the_write(doc_id, DELETED):
             response.headers[READ_TIME_HEADER] = str(_time_after())
         return response
-
-
-def _unless_held(response: Response, tags: Sequence[str]) -> Response:
-    """The response, or a 304 if the client holds what it would show."""
-    held = named_tag(request.if_none_match, tags, weak=True)
-    if held is not None:
-        # Of an older key it may be; by another tag, the client would not find what it holds.
-        response.set_etag(held)
-        response.status_code = 304
-    return response
 
 
 def _time_after() -> int:

@@ -8,14 +8,12 @@ not published yet, which the update time of the stored document would not.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response
-from werkzeug.datastructures import ETags
 
 from flask_boiler.context.context import current_context
 from flask_boiler.ground.errors import (
@@ -40,7 +38,6 @@ __all__ = [
     "Representation",
     "computed",
     "each_by_itself",
-    "named_tag",
     "stored",
 ]
 
@@ -157,23 +154,6 @@ class DatedReader:
         self.complete = False
         self.newest_ns = max([self.newest_ns, *(snapshot.update_time_ns for snapshot in found)])
         return found
-
-
-def named_tag(condition: ETags, tags: Sequence[str], *, weak: bool) -> str | None:
-    """The tag that a condition names, ``*`` being any; ``None`` if it names none of them.
-
-    How long that takes tells nothing of the tags.
-
-    :param weak: whether ``W/`` before a tag makes no difference.
-    """
-    if condition.star_tag:
-        return tags[0]
-    # Of a header that names nothing, Werkzeug has a None.
-    given = [each.encode() for each in condition.as_set(include_weak=weak) if each]
-    named = [
-        tag for tag in tags if any([hmac.compare_digest(tag.encode(), each) for each in given])
-    ]
-    return named[0] if named else None
 
 
 def computed(root: ViewRoot[Any], doc_id: str) -> Representation:
