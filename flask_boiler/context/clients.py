@@ -52,14 +52,30 @@ def local_client(host: str, *, project: str, database: str) -> firestore.Client:
     return _LocalClient(host, project=project, database=database)
 
 
+class _ChannelAlone:
+    """The stub of a client that makes no calls by itself: its channel, for who knows it."""
+
+    def __init__(self, channel: Any) -> None:
+        self.transport = SimpleNamespace(grpc_channel=channel, close=channel.close)
+
+    def __getattr__(self, name: str) -> Any:
+        raise ConfigurationError(
+            f"Google's own client cannot {name} here: of a database in memory it gives references "
+            "only. Read and write by models, or in a test by the datastore's put(), fields() and "
+            "documents"
+        )
+
+
 def client_over(channel: Any, *, project: str, database: str) -> firestore.Client:
-    """A client of which only references can be used, and the channel by who knows it."""
+    """A client of which only references can be used, and the channel by who knows it.
+
+    Whatever else is asked of it raises a :class:`~flask_boiler.errors.ConfigurationError`.
+    """
     client = firestore.Client(
         project=project, credentials=AnonymousCredentials(), database=database
     )
     client._emulator_host = None
-    transport = SimpleNamespace(grpc_channel=channel, close=channel.close)
-    client._firestore_api_internal = SimpleNamespace(transport=transport)
+    client._firestore_api_internal = _ChannelAlone(channel)
     return client
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from flask_boiler.context.clients import client_over
 from flask_boiler.context.config import Config
-from flask_boiler.context.context import ApplicationContext
+from flask_boiler.context.context import ApplicationContext, Context
 from flask_boiler.firestore.datastore import FirestoreDatastore
 from flask_boiler.firestore.query_compiler import compile_query
 from flask_boiler.ground.errors import UnavailableError
+from flask_boiler.ground.ports import provided
 from flask_boiler.ground.values import CommitResult, QuerySpec, QueryTarget, Snapshot, Write
 from flask_boiler.local.embedded.listening.faults import Faults
 from flask_boiler.local.embedded.serving.in_process import InProcessChannel
@@ -141,15 +142,19 @@ class MemoryDatastore(FirestoreDatastore):
 
 @contextmanager
 def memory_context(config: Config | None = None) -> Iterator[MemoryDatastore]:
-    """A database in memory, which models, views and ``CTX`` are on in the block."""
+    """A database in memory, which models, views and ``CTX`` are on in the block, on every thread.
+
+    What follows views in the block is ended with it.
+    """
     datastore = MemoryDatastore()
     context = ApplicationContext(
         config or Config(project=datastore.client.project, testing=True), datastore=datastore
     )
     try:
-        with context.activated():
+        with context.activated(), Context.falling_back_on(context):
             yield datastore
     finally:
+        provided("live_views")(context).stop()
         context.close()
 
 

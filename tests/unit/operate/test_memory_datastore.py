@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import pytest
 
-from flask_boiler.ground.errors import ConflictError, UnavailableError
+from flask_boiler.attrs.declarations import bproperty
+from flask_boiler.context.context import CTX
+from flask_boiler.ground.errors import ConfigurationError, ConflictError, UnavailableError
 from flask_boiler.ground.values import Precondition, Write
+from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.testing.memory_datastore import (
     MemoryDatastore,
     answer_lost,
+    memory_context,
     request_lost,
 )
+from flask_boiler.viewmodels.store import Store, reference
+from flask_boiler.viewmodels.view_model import ViewModel
 from tests.contracts.datastore_contract import DatastoreContract
 
 
@@ -68,3 +78,38 @@ def test_time_passes_when_it_is_told_to(datastore: MemoryDatastore) -> None:
 def test_two_have_nothing_in_common(datastore: MemoryDatastore) -> None:
     datastore.put("a/1", n=1)
     assert MemoryDatastore().documents == {}
+
+
+class Mooring(DomainModel):
+    ship: Any = bproperty()
+
+
+class MooringStore(Store):
+    mooring = reference(Mooring)
+
+
+class MooringView(ViewModel):
+    store: MooringStore
+
+
+def test_every_thread_is_on_the_database_of_the_block() -> None:
+    with memory_context() as datastore, ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: Mooring.new(doc_id="a", ship="Ida").save()).result()
+        assert datastore.fields("Mooring/a")["ship"] == "Ida"
+
+
+def test_what_follows_a_view_ends_with_the_block() -> None:
+    before = set(threading.enumerate())
+    with memory_context() as datastore:
+        datastore.put("Mooring/a", ship="Ida")
+        MooringView.get("a", once=False)
+        assert set(threading.enumerate()) > before
+    assert not set(threading.enumerate()) - before
+
+
+def test_what_reads_by_googles_own_client_is_told_how_to_read() -> None:
+    with memory_context():
+        document = CTX.db.document("Mooring/a")
+        assert document.path == "Mooring/a"
+        with pytest.raises(ConfigurationError, match=r"in a test by the datastore's put\(\)"):
+            document.get()
