@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from flask import Blueprint, Flask, current_app, has_app_context
@@ -53,6 +55,14 @@ _FINISH_WITHIN_S = 30.0
 M = TypeVar("M", bound=Mediator)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Run:
+    """A run of a Boiler, from a start to the next stop."""
+
+    #: A forked child has none of its parent's threads.
+    process_id: int
+
+
 class Boiler(Startable):
     """Configuration, context and mediators of one application.
 
@@ -91,8 +101,9 @@ class Boiler(Startable):
         #: As they were added, and with their lives, in the same order.
         self._added: list[Mediator] = []
         self._mediators: list[MediatorBase] = []
-        #: The process that it runs in: a forked child has none of its parent's threads.
-        self._running_in: int | None = None
+        #: Guards what is below; nothing is started or stopped while it is held.
+        self._lock = threading.Lock()
+        self._run: _Run | None = None
         if app is not None:
             self.init_app(app)
         elif config is not None:
@@ -152,11 +163,13 @@ class Boiler(Startable):
         """
         living = mediator_of(mediator)
         living.belong_to(lambda: self.context)
-        self._added.append(mediator)
-        self._mediators.append(living)
-        if self._running_in == os.getpid():
+        with self._lock:
+            self._added.append(mediator)
+            self._mediators.append(living)
+            run = self._current_run
+        if run is not None:
             refuse_cycles(self._views())
-            self._start(living)
+            self._start([living], run)
         return mediator
 
     @property
@@ -217,7 +230,8 @@ class Boiler(Startable):
     def start(self, *, wait_s: float = DEFAULT_PATIENCE_S) -> None:
         """Start every mediator that was added.
 
-        What does not answer, and where, is logged within a second, and again now and then.
+        What does not answer, and where, is logged within a second, and again now and then. If it
+        is stopped meanwhile, as another thread may, nothing runs when this returns.
 
         :param wait_s: for how long a Firestore that does not answer is waited for; ``math.inf``
             to wait for ever.
@@ -225,19 +239,21 @@ class Boiler(Startable):
         :raises ConfigurationError: they are running already.
         :raises CyclicViewError: views are declared to read each other in a circle.
         """
-        if self._running_in == os.getpid():
-            raise ConfigurationError("this Boiler is running already: stop() it first")
         refuse_cycles(self._views())
+        with self._lock:
+            if self._current_run is not None:
+                raise ConfigurationError("this Boiler is running already: stop() it first")
+            run = self._run = _Run(os.getpid())
+            mediators = list(self._mediators)
         # Whatever mediates in the process that only watches files does so by what they were.
         _running.add(self)
         before_child(_stop_all, first=True)
-        self._running_in = os.getpid()
         try:
             with waiting_at_most(wait_s):
-                for mediator in self._mediators:
-                    self._start(mediator)
+                self._start(mediators, run)
         except BaseException:
-            self.stop()
+            if self._run in (run, None):
+                self.stop()
             raise
 
     def stop(self, *, within_s: float = _FINISH_WITHIN_S) -> None:
@@ -261,11 +277,13 @@ class Boiler(Startable):
 
     def _stop(self) -> None:
         _running.discard(self)
-        self._running_in = None
+        with self._lock:
+            self._run = None
+            mediators = list(self._mediators)
         # Whatever one of them raises, all the others are stopped, and at last the engine.
         with ExitStack() as ends:
             ends.callback(live_views(self.context).stop)
-            for mediator in self._mediators:
+            for mediator in mediators:
                 ends.callback(mediator.stop)
 
     def close(self, *, within_s: float = _FINISH_WITHIN_S) -> None:
@@ -308,7 +326,7 @@ class Boiler(Startable):
         engine = live.engine if live.running else None
         hindrance = None if engine is None else engine.acceptance.hindrance
         return Health(
-            running=self._running_in == os.getpid() and all(m.running for m in self._mediators),
+            running=self._current_run is not None and all(m.running for m in self._mediators),
             firestore=None if reachability is None else reachability.where,
             answers=reachability is None
             or (reachability.has_answered and not reachability.is_silent),
@@ -407,9 +425,24 @@ class Boiler(Startable):
             )
         return self._app
 
-    def _start(self, mediator: MediatorBase) -> None:
-        with self.context.activated():
-            mediator.start()
+    @property
+    def _current_run(self) -> _Run | None:
+        """The run of this process, if it is one; a parent's is none of its forked child's."""
+        run = self._run
+        return run if run is not None and run.process_id == os.getpid() else None
+
+    def _start(self, mediators: Sequence[MediatorBase], run: _Run) -> None:
+        """Start mediators, as long as the run that they belong to goes on."""
+        for mediator in mediators:
+            # Another Boiler may have taken it meanwhile.
+            mediator.belong_to(lambda: self.context)
+            with self.context.activated():
+                mediator.start()
+            if self._run is not run:
+                if self._run is None:
+                    # What was stopped does not know of it.
+                    self.stop()
+                return
 
     def _views(self) -> list[type[ViewModel]]:
         return [view_cls for mediator in self._mediators for view_cls in mediator.view_classes]
@@ -441,7 +474,7 @@ def _context_of_current_app() -> ApplicationContext | None:
 
 
 def _context_of_running_boiler() -> ApplicationContext | None:
-    running = [boiler for boiler in _running if boiler._running_in == os.getpid()]
+    running = [boiler for boiler in _running if boiler._current_run is not None]
     if len(running) > 1:
         raise ConfigurationError(
             f"{len(running)} Boilers run in this process, and nothing says which of them is meant "

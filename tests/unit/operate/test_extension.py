@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 from flask import Flask
 
 from flask_boiler.context.config import Config
-from flask_boiler.context.context import CTX, current_context
+from flask_boiler.context.context import CTX, ApplicationContext, current_context
 from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.operate.extension import Boiler
+from flask_boiler.view.mediation.mediator import MediatorBase
 from tests.sources import package_sources
 
 TIMEOUT_S = 20.0
@@ -120,6 +122,61 @@ def test_a_mediator_may_end_everything_in_its_start(boiler: Boiler) -> None:
     boiler.add(Ending())
     boiler.start()
     boiler.stop()
+
+
+def test_what_is_stopped_during_its_start_does_not_run_afterwards(boiler: Boiler) -> None:
+    begun, going_on = threading.Event(), threading.Event()
+    calls: list[str] = []
+
+    class Slow(Noting):
+        def start(self) -> None:
+            begun.set()
+            going_on.wait(TIMEOUT_S)
+            super().start()
+
+    boiler.add(Slow("slow", calls))
+    boiler.add(Noting("b", calls))
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(boiler.start)
+        assert begun.wait(TIMEOUT_S)
+        boiler.stop(within_s=0.0)
+        going_on.set()
+        starting.result(TIMEOUT_S)
+    assert calls == ["start slow", "stop slow"]
+    assert not boiler.health.running
+    with boiler:
+        assert boiler.health.running
+
+
+def test_a_mediator_may_add_another_in_its_start(boiler: Boiler) -> None:
+    calls: list[str] = []
+
+    class Adding(Noting):
+        def start(self) -> None:
+            boiler.add(Noting("b", calls))
+            super().start()
+
+    boiler.add(Adding("a", calls))
+    with boiler:
+        assert calls == ["start b", "start a"]
+        assert boiler.health.running
+    assert sorted(calls[2:]) == ["stop a", "stop b"]
+
+
+def test_a_mediator_of_several_boilers_works_for_the_one_that_starts_it(boiler: Boiler) -> None:
+    found: list[ApplicationContext] = []
+
+    class Finding(MediatorBase):
+        def _begin(self, ends: ExitStack) -> None:
+            found.append(self._context())
+
+    mediator = boiler.add(Finding("finding"))
+    another = Boiler(config=Config(project="q", testing=True))
+    another.add(mediator)
+    for each in (boiler, another):
+        with each:
+            pass
+    assert found == [boiler.context, another.context]
 
 
 def test_a_start_that_takes_long_is_waited_for_as_long_as_the_end_may_take(
