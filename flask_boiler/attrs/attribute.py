@@ -71,7 +71,7 @@ class Attr(DeclaredAttr, Generic[T]):
         if self._fset is not None:
             require_result(self._fset(instance, value), f"the setter of {self!r}")
         elif self._fget is not None:
-            raise AttributeError(f"{self!r} has a getter and no setter, so it cannot be set")
+            raise AttributeError(f"{self!r} has a getter but no setter, so it cannot be set")
         else:
             self.put(instance, value)
 
@@ -79,7 +79,7 @@ class Attr(DeclaredAttr, Generic[T]):
         if self._fdel is not None:
             require_result(self._fdel(instance), f"the deleter of {self!r}")
         elif self._fget is not None:
-            raise AttributeError(f"{self!r} has a getter and no deleter, so it cannot be deleted")
+            raise AttributeError(f"{self!r} has a getter but no deleter, so it cannot be deleted")
         else:
             self.put(instance, UNSET)
 

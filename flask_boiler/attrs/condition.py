@@ -34,9 +34,9 @@ class Condition:
 
     def __bool__(self) -> NoReturn:
         raise TypeError(
-            "a query condition is neither true nor false: join conditions by & and |, each in "
+            "a query condition is neither true nor false. Join conditions by & and |, each in "
             "parentheses, as in (City.country == 'USA') & (City.population > 1_000_000); Python's "
-            "'and', 'or', 'not' and a < b < c cannot be turned into a query"
+            "'and', 'or', 'not' and a < b < c do not work here"
         )
 
     def _joined(self, op: Literal["and", "or"], other: Condition) -> Condition:

@@ -217,7 +217,7 @@ def relation(
     """
     if nested and model is None:
         raise DeclarationError(
-            "a nested relation has to say to which model: attrs.relation(Model, nested=True)"
+            "a nested relation needs the model: attrs.relation(Model, nested=True)"
         )
     chosen = NestedKind if nested else RelationKind
     kind: Kind = chosen(model, must_exist=must_exist)

@@ -239,7 +239,9 @@ class DeclaredAttr(FieldOperators):
 
     def _field_names(self) -> tuple[str, ...]:
         if not self.options.export_enabled:
-            raise QueryError(f"{self!r} is not stored (export_enabled=False), so no query sees it")
+            raise QueryError(
+                f"{self!r} is not stored (export_enabled=False), so no query can use it"
+            )
         return (self.data_key,)
 
     def _kind(self) -> Kind:

@@ -65,8 +65,8 @@ class FieldOperators:
     def __eq__(self, other: object) -> Condition:  # type: ignore[override]
         if other is None and not self._may_be_null():
             raise QueryError(
-                f"{self!r} is never None, so no document is found: a stored null, which others "
-                f"may have written, is F({self.stored_path!r}) == None"
+                f"{self!r} is never None, so no document would be found. For a null that others "
+                f"have stored, write F({self.stored_path!r}) == None"
             )
         return self._condition("==", self._operand(other))
 
@@ -138,14 +138,14 @@ class FieldOperators:
     __iter__ = None
 
     def __contains__(self, value: object) -> bool:
-        raise TypeError(f"'in' cannot make a condition: write {self!r}.contains({value!r})")
+        raise TypeError(f"'in' does not make a condition: write {self!r}.contains({value!r})")
 
     def _condition(self, operator: Operator, value: Any) -> Condition:
         return Condition(FieldFilter(self.stored_path, operator, value), self._declared_by())
 
     def _ordered(self, value: Any) -> Any:
         if value is None:
-            raise QueryError(f"{self!r} cannot be ordered against None: use == or !=")
+            raise QueryError(f"{self!r} cannot be compared with None by an order: use == or !=")
         return self._operand(value)
 
     def _operands(self, values: Iterable[Any], *, of_item: bool = False) -> list[Any]:
@@ -159,11 +159,11 @@ class FieldOperators:
             return None
         if _is_comparison(value):
             raise QueryError(
-                f"{self!r} cannot be compared with {value!r:.80}: a keyword means equality, and "
-                "other comparisons are written out, as in City.population > 1_000_000"
+                f"{self!r} cannot be compared with {value!r:.80}: a keyword means equality. Write "
+                "other comparisons as in City.population > 1_000_000"
             )
         if is_transform(value) or isinstance(value, FieldOperators):
-            raise QueryError(f"{self!r} can be compared with values only, not with {value!r:.80}")
+            raise QueryError(f"{self!r} can only be compared with values, not with {value!r:.80}")
         try:
             kind = self._kind().item() if of_item else self._kind()
             return self._dump_operand(kind, value)
@@ -237,8 +237,8 @@ class F(FieldOperators):
             raise QueryError(f"F({path!r:.80}): expected a field's path: {error}") from error
         if any(map(is_reserved_field, self._names)):
             raise QueryError(
-                f"F({path!r:.80}): Firestore keeps such names for itself; the document's id is "
-                "doc_id, as in City.doc_id"
+                f"F({path!r:.80}): Firestore reserves such names. For the document's id, use "
+                "City.doc_id"
             )
         self._kind_of_field = AnyKind()
 

@@ -139,11 +139,11 @@ def find(name: str, *, near: type | None = None) -> type[Attributed]:
     asker = f"{near.__qualname__} refers to" if near else "There is"
     if not named:
         raise UnknownModelError(
-            f"{asker} {name!r}, and no model of that name is declared{nearest(name, _names())}: "
+            f"{asker} {name!r}, and no model of this name is declared{nearest(name, _names())}: "
             "import its module first"
         )
     raise UnknownModelError(
-        f"{asker} {name!r}, which may be any of {_listed(named)}: give the class itself"
+        f"{asker} {name!r}, and there are several: {_listed(named)}. Give the class itself"
     )
 
 
@@ -180,19 +180,22 @@ def _rival(name: str, model: type[Attributed]) -> type[Attributed] | None:
 
 def _complaint(name: str, model: type[Attributed], rival: type[Attributed]) -> str:
     return (
-        f"{_spelled(model)} has the obj_type {name!r}, as {_spelled(rival)} has, and a document "
-        "could be either's: rename one of them, or give it another Meta.obj_type, "
-        "Meta.was or Meta.collection_name"
+        f"{_spelled(model)} has the obj_type {name!r}, as {_spelled(rival)} has, so a document "
+        "could belong to both: rename one of them, or give it another Meta.obj_type, Meta.was or "
+        "Meta.collection_name"
     )
 
 
 def _unresolved(asked: type[A], type_name: str, fitting: list[type[A]], where: str) -> str:
     subject = f"{where} has the obj_type {type_name!r}" if where else f"obj_type {type_name!r}"
     if fitting:
-        return f"{subject}, which may be any of {_listed(fitting)}: ask for one of these"
+        return (
+            f"{subject}, and there are several classes with it: {_listed(fitting)}. Use one of "
+            "these"
+        )
     others = _alive(type_name)
     if others:
-        return f"{subject}, and {_spelled(others[0])} is no subclass of {_spelled(asked)}"
+        return f"{subject}, and {_spelled(others[0])} is not a subclass of {_spelled(asked)}"
     return (
         f"{subject}, and no such class is declared at or below {_spelled(asked)}: import the "
         "module that declares it, or correct the document"

@@ -44,8 +44,8 @@ class ThroughAttr(Attr[T]):
         names = path.split(".") if isinstance(path, str) else []
         if len(names) != 2 or not all(map(_is_name, names)):
             raise DeclarationError(
-                f"attrs.through({path!r:.80}) names no attribute of a slot: expected the store's "
-                "slot and the attribute, such as 'city.city_name'"
+                f"attrs.through({path!r:.80}): expected a reference of the store and an attribute, "
+                "such as 'city.city_name'"
             )
         #: The slot of the store, and the attribute of what it holds.
         self.slot_name, self.through_name = names
@@ -69,7 +69,9 @@ class ThroughAttr(Attr[T]):
         if self._target is None:
             view_cls = self._owner
             if not (isinstance(view_cls, type) and issubclass(view_cls, PassingView)):
-                raise DeclarationError(f"{self!r} passes through a store, and only views have one")
+                raise DeclarationError(
+                    f"{self!r} uses attrs.through, and only views have a store for it"
+                )
             self._target, self._from_root = view_cls._passed_through(self)
             if self.__doc__ is None:
                 self.__doc__ = self._target.__doc__
@@ -150,7 +152,7 @@ def _setter(slot: str, name: str) -> Callable[[Any, Any], None]:
     def pass_in(view: Any, value: Any) -> None:
         held = getattr(view.store, slot)
         if held is None:
-            raise RefusedError(f"There is no {slot} of which {name} could be set.")
+            raise RefusedError(f"There is no {slot}, so {name} cannot be set.")
         setattr(held, name, value)
 
     return pass_in

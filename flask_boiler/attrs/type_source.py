@@ -165,7 +165,7 @@ class _Reading:
             raise
         except Exception as error:
             raise DeclarationError(
-                f"the annotation {text!r} in {_name(self._owner)} cannot be understood: {error}"
+                f"the annotation {text!r} in {_name(self._owner)} cannot be evaluated: {error}"
             ) from error
 
     def _plain(self, annotation: Any) -> Kind:
@@ -192,9 +192,9 @@ class _Reading:
         if not issubclass(model, AttributedDocument):
             return EmbedKind(model, self._owner)
         raise DeclarationError(
-            f"{_name(self._owner)} declares an attribute of type {model.__name__}, whose instances "
-            f"are documents of their own: say attrs.relation({model.__name__}) to refer to one, or "
-            f"attrs.embed({model.__name__}) to store a copy"
+            f"{_name(self._owner)} declares an attribute of type {model.__name__}, which has "
+            f"documents of its own: use attrs.relation({model.__name__}) for a reference to one, "
+            f"or attrs.embed({model.__name__}) to store a copy"
         )
 
     def _field(self, annotation: Any) -> Kind:

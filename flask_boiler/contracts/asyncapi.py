@@ -29,7 +29,7 @@ _TEXT: JsonSchema = {"type": "string"}
 _VERSION: JsonSchema = {
     "type": "integer",
     "minimum": 0,
-    "description": "When the view is known to have had the value, in microseconds.",
+    "description": "The time at which the view has this value, in microseconds.",
 }
 _FORMS = ["full", "json-patch", "merge-patch"]
 
@@ -39,8 +39,8 @@ _META: dict[str, JsonSchema] = {
     "read_time": {"type": "string", "format": "date-time"},
 }
 _UPDATES = (
-    "What the value is: all of it, a patch of the one at previous_version, or nothing, because the "
-    "client holds it."
+    "The kind of value: the whole value, a patch of the value at previous_version, or nothing, "
+    "because the client has it."
 )
 
 #: What RFC 6902 calls a JSON Patch document, of the operations that there are here.

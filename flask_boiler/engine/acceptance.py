@@ -108,7 +108,7 @@ class Acceptance:
         if isinstance(error, UnauthenticatedError):
             self._renew_credentials()
         if begins:
-            logger.warning("Firestore refuses all commits, and is asked again: %s", error)
+            logger.warning("Firestore refuses all commits, and is tried again: %s", error)
             self.on_refused()
 
     def taken(self) -> None:

@@ -92,4 +92,7 @@ def circle_through(
 def circle_error(circle: Sequence[ViewKey]) -> CyclicViewError:
     """The error of the views of a circle."""
     names = " reads ".join(map(str, [*circle, circle[0]]))
-    return CyclicViewError(f"views read each other in a circle: {names}; let one of them go")
+    return CyclicViewError(
+        f"views read each other in a circle: {names}; delete one of them, or have it read "
+        "something else"
+    )

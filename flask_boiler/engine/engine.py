@@ -170,7 +170,7 @@ class Engine:
         """
         with self._lock:
             if view.key in self._views:
-                raise BoilerError(f"{view.key} is kept already")
+                raise BoilerError(f"{view.key} is already kept by a mediator")
             self._views[view.key] = view
             self._phases.touch(view)
 

@@ -91,8 +91,8 @@ class Populations:
         """
         if mediator in self._makers:
             raise ConfigurationError(
-                f"two mediators are called {mediator!r}: give one of them a name= "
-                "of its own, by which its views are remembered"
+                f"two mediators are called {mediator!r}: give one of them its own name=, under "
+                "which its views are recorded"
             )
         self._makers[mediator] = make
 

@@ -39,7 +39,7 @@ class Scheduler:
             OwnThread(
                 self._run,
                 name=f"flask-boiler-compute-{n}",
-                stops="views are computed by one thread less, or not at all",
+                stops="views are computed by one thread less, or not any more",
                 on_failure=on_failure,
             )
             for n in range(workers)

@@ -134,7 +134,7 @@ class Settling:
     def _hear_of(self, canary: str, write: Callable[[], int], deadline: float) -> None:
         committed_ns = self._written(write, deadline)
         heard = partial(self._has_heard, canary, committed_ns)
-        self._await(heard, deadline, "changes are not heard")
+        self._await(heard, deadline, "changes do not arrive")
 
     def _written(self, write: Callable[[], int], deadline: float) -> int:
         """The time of the canary's commit, which may be repeated: it means nothing to anybody."""
@@ -170,8 +170,8 @@ class Settling:
             fault = self._fault()
             if fault is not None:
                 raise BoilerError(
-                    f"not settled: {otherwise}, and a thread of the framework's has ended by "
-                    f"{fault!r}, so that they stay so; start the process again, and report this"
+                    f"not settled: {otherwise}, and this will not change, because a thread of the "
+                    f"framework has ended by {fault!r}. Start the process again, and report this"
                 ) from fault
             if held:
                 return
@@ -180,5 +180,5 @@ class Settling:
             hindrance = self._hindrance()
             why = "" if hindrance is None else f" {hindrance}."
             if self._feed.refused_s:
-                why += f" Firestore has let nobody listen for {self._feed.refused_s:.0f} s."
+                why += f" Firestore has refused all listening for {self._feed.refused_s:.0f} s."
             raise TimeoutError(f"not settled: {otherwise}.{why} {', '.join(busy[:_NAMED])}{more}")

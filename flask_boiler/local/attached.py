@@ -67,7 +67,7 @@ def refusal_of(host: str, *, timeout_s: float = _ANSWER_TIMEOUT_S) -> str | None
         return None  # it speaks HTTP/2 alone, as a Firestore may
     except OSError as error:
         return str(error)
-    return None if answer.strip() == b"Ok" else "what answers there is something else"
+    return None if answer.strip() == b"Ok" else "another program answers there"
 
 
 def pause() -> None:

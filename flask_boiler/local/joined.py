@@ -60,8 +60,8 @@ def joined(file: str) -> AttachedFirestore | None:
     else:
         return None
     _log.warning(
-        "%s is served by another process at %s, which this one uses, too, for as long as that "
-        "runs; 'flask boiler firestore start' runs one that outlasts both",
+        "another process serves %s at %s, and this process uses that server for as long as it "
+        "runs; 'flask boiler firestore start' runs one that does not end with either",
         file,
         address,
     )

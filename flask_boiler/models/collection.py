@@ -42,7 +42,7 @@ class DocumentId(FieldOperators):
         return instance._model_state.path.rpartition("/")[2]
 
     def __set__(self, instance: Any, value: str | None) -> None:
-        raise AttributeError("a document's id is fixed when the object is made")
+        raise AttributeError("the id of a document cannot change after the object is made")
 
     def _field_names(self) -> tuple[str, ...]:
         return ("__name__",)
@@ -97,8 +97,8 @@ class CollectionModel(Model, NestingDocument):
             return f"{cls._parent_path(parent)}/{name}"
         if cls._options.parent is not None:
             raise ValueError(
-                f"{cls.__name__} documents lie below those of {cls._parent_model().__name__}: give "
-                "the parent, or the whole path as doc_ref"
+                f"documents of {cls.__name__} are below those of {cls._parent_model().__name__}: "
+                "give the parent, or the whole path as doc_ref"
             )
         return name
 
@@ -165,10 +165,10 @@ class CollectionModel(Model, NestingDocument):
         if doc_ref is not None:
             path = document_path(doc_ref)
             if doc_id is not None and path.rpartition("/")[2] != doc_id:
-                raise ValueError(f"doc_id {doc_id!r} and doc_ref {path!r} are two documents")
+                raise ValueError(f"doc_id {doc_id!r} and doc_ref {path!r} are different documents")
             return path
         if doc_id is None:
-            raise ValueError(f"which {cls.__name__}? give a doc_id or a doc_ref")
+            raise ValueError(f"no document of {cls.__name__} is named: give a doc_id or a doc_ref")
         _check_id(doc_id, cls.__name__)
         return f"{cls.collection_path(parent)}/{doc_id}"
 
@@ -197,7 +197,7 @@ class CollectionModel(Model, NestingDocument):
         fits = len(segments) % 2 == 0 and segments[-2:-1] == [cls._collection_id()]
         if not fits or any(id_fault(segment) for segment in segments):
             shape = cls._collection_pattern().replace("*", "<id>")
-            fault = f"{key!r:.60} is no path of a {cls.__name__}: expected {shape}/<id>"
+            fault = f"{key!r:.60} is not a path of a {cls.__name__}: expected {shape}/<id>"
             raise ValidationError({"doc_id": [fault]}, where=cls.__name__)
         return key
 
@@ -217,7 +217,7 @@ class CollectionModel(Model, NestingDocument):
         ):
             return
         shape = cls._collection_pattern().replace("*", "<id>")
-        fault = f"{path!r:.60} is no place for a {cls.__name__}: expected {shape}/<id>"
+        fault = f"{path!r:.60} is not a path for a {cls.__name__}: expected {shape}/<id>"
         raise ValidationError({"doc_id": [fault]}, where=cls.__name__)
 
     @classmethod
@@ -275,7 +275,7 @@ class CollectionModel(Model, NestingDocument):
         if isinstance(found, type) and issubclass(found, CollectionModel):
             return found
         raise DeclarationError(
-            f"{cls.__name__}.Meta.parent is {found!r}, no model with a collection"
+            f"{cls.__name__}.Meta.parent is {found!r}, which is not a model with a collection"
         )
 
     @classmethod
@@ -285,7 +285,7 @@ class CollectionModel(Model, NestingDocument):
         if isinstance(parent, str) and "/" not in parent and cls._options.parent is not None:
             return f"{cls._parent_model().collection_path()}/{parent}"
         if isinstance(parent, Model):
-            raise ValueError(f"{parent!r} is no document, so nothing can lie below it")
+            raise ValueError(f"{parent!r} is not a document, so no collection can be below it")
         return document_path(parent)
 
     @classmethod
@@ -304,19 +304,19 @@ class CollectionModel(Model, NestingDocument):
         name = cls._collection_name()
         if not name or name.count("/") % 2 or not all(name.split("/")):
             raise DeclarationError(
-                f"{cls.__qualname__}.Meta.collection_name is {name!r}, which names no collection: "
+                f"{cls.__qualname__}.Meta.collection_name is {name!r}, which is not a collection: "
                 "expected a name, or a path with an odd number of segments"
             )
         if any(part.startswith(FRAMEWORK_PREFIX) for part in name.split("/")[::2]):
             raise DeclarationError(
                 f"the collection of {cls.__qualname__} is {name!r}, and collections whose names "
-                f"begin with {FRAMEWORK_PREFIX!r} are the framework's own: give the model another "
-                "Meta.collection_name"
+                f"begin with {FRAMEWORK_PREFIX!r} are reserved for the framework: give the model "
+                "another Meta.collection_name"
             )
         if "parent" in cls._attributes and cls._options.parent is not None:
             raise DeclarationError(
-                f"{cls.__qualname__}.parent is the document above, by Meta.parent: call the "
-                "attribute something else, such as parent_ = attrs.bproperty(data_key='parent')"
+                f"{cls.__qualname__}.parent is the parent document, because of Meta.parent: give "
+                "the attribute another name, such as parent_ = attrs.bproperty(data_key='parent')"
             )
         root = cls._collection_root()
         if "obj_type" in cls._options.exclude and root is not None and root is not cls:

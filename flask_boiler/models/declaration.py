@@ -135,8 +135,8 @@ def _require_free_name(cls: type, name: str) -> None:
         if taken and not isinstance(vars(ancestor)[name], Attr):
             known = next(each for each in cls.__mro__ if is_framework_class(each))
             raise DeclarationError(
-                f"{cls.__qualname__}.{name} would hide {known.__name__}.{name}: call the "
-                f"attribute something else, such as {name}_ = attrs.bproperty(data_key={name!r})"
+                f"{cls.__qualname__}.{name} would hide {known.__name__}.{name}: give the attribute "
+                f"another name, such as {name}_ = attrs.bproperty(data_key={name!r})"
             )
 
 
@@ -183,8 +183,8 @@ def _require_distinct_fields(cls: type, attributes: Mapping[str, Attr[Any]]) -> 
         for key in attribute.was:
             if key in taken:
                 raise DeclarationError(
-                    f"{cls.__qualname__}.{name} was {key!r}, and that is the field of "
-                    f"{taken[key]}: it cannot be told whose value a document has there"
+                    f"{cls.__qualname__}.{name} has was={key!r}, but this is the field of "
+                    f"{taken[key]}: a stored value could belong to both"
                 )
             taken[key] = name
 
@@ -200,14 +200,14 @@ def nested_relations(
     for attribute in found:
         if not issubclass(cls, AttributedDocument):
             raise DeclarationError(
-                f"{attribute!r} is a nested relation, and {cls.__qualname__} is no document that "
-                "could be loaded and saved with others: declare it in a DomainModel"
+                f"{attribute!r} is a nested relation, which needs a DomainModel, and "
+                f"{cls.__qualname__} is not one: declare it in a DomainModel"
             )
         target = attribute.related_kind.known_model()
         if target is not None and not issubclass(target, AttributedDocument):
             raise DeclarationError(
-                f"{attribute!r} is a relation to {target.__qualname__}, which is no document: "
-                "store it inside with attrs.embed()"
+                f"{attribute!r} is a relation to {target.__qualname__}, which has no documents: "
+                "use attrs.embed() to store it inside"
             )
     return tuple(found)
 

@@ -155,8 +155,8 @@ class DeclaredModel(Attributed):
 def _report_unknown(where: str, type_name: str, read_as: str) -> None:
     """Log it once: what is remembered is what was logged."""
     _log.warning(
-        "%s has the obj_type %r, which no class has that is declared here: it is read as %s, and "
-        "what that does not declare is in its extra",
+        "%s has the obj_type %r, which no class in this process has: it is read as %s, and fields "
+        "that this class does not declare are in extra",
         where,
         type_name,
         read_as,

@@ -275,7 +275,7 @@ class Model(DeclaredModel):
         self._take_undeclared(undeclared)
         computed = [name for name in declared if not self._attributes[name].assignable]
         if computed:
-            message = "It is computed, so it cannot be given."
+            message = "It is computed, so it cannot be set."
             raise ValidationError({name: [message] for name in computed}, where=self._where())
         for name, value in declared.items():
             setattr(self, name, value)
@@ -356,13 +356,14 @@ def _own_type_name(cls: type[Model]) -> str:
 
 def _unknown_message(model: Model, name: str) -> str:
     if name in METADATA:
-        return "It is the framework's own."
+        return "It is reserved for the framework."
     for known, attribute in model.attributes().items():
         if attribute.data_key == name:
             return f"Unknown attribute: the field {name!r} is the attribute {known!r}."
     if model._is_bare(name):
         return (
-            "It is annotated without Attr, and so no attribute: write Attr[...], as in Attr[str]."
+            "It is annotated without Attr, so it is not an attribute: write Attr[...], as in "
+            "Attr[str]."
         )
     return f"Unknown attribute{nearest(name, model.attributes())}"
 

@@ -89,9 +89,9 @@ def model_options(cls: type, meta: Mapping[str, Any]) -> ModelOptions:
     unknown = options.exclude - set(METADATA)
     if unknown:
         raise DeclarationError(
-            f"{cls.__qualname__}.Meta.exclude names {', '.join(sorted(unknown))}"
-            f"{nearest(min(unknown), METADATA)}; it may name {', '.join(METADATA)} only (an "
-            "attribute is left out by export_enabled=False)"
+            f"{cls.__qualname__}.Meta.exclude names "
+            f"{', '.join(sorted(unknown))}{nearest(min(unknown), METADATA)}; it may only contain "
+            f"{', '.join(METADATA)} (to leave out an attribute, use export_enabled=False)"
         )
     if options.extra not in ("keep", "forbid", None):
         raise DeclarationError(

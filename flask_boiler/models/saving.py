@@ -180,8 +180,8 @@ def _require_one_of_each(models: Sequence[CollectionModel]) -> None:
     for model in models:
         if model.doc_path in seen:
             raise ConflictError(
-                f"{model.doc_path} would be written twice, from two objects that were both changed "
-                "and know nothing of each other: change one of them",
+                f"{model.doc_path} would be written twice, from two objects that were both "
+                "changed: change only one of them",
                 path=model.doc_path,
             )
         seen.add(model.doc_path)
@@ -202,9 +202,9 @@ def _commit_together(writing: Sequence[tuple[CollectionModel, Change]]) -> None:
         begun.commit()
     except ConflictError as error:
         raise ConflictError(
-            f"one of {paths}, which are saved together, was changed or made by somebody else; "
-            "nothing was written: get them again and repeat the change, or write all the same "
-            "with force=True",
+            f"{paths} are saved together, and somebody else has changed or created one of them. "
+            "Nothing was written. Get them again and repeat the change, or overwrite with "
+            "force=True",
             path=error.path or None,
         ) from error
 
@@ -225,8 +225,10 @@ def _write(write: Write, transaction: Transaction | None, on_commit: Callable[[i
 
 def _complaint(write: Write) -> str:
     if write.precondition is not None and write.precondition.exists is False:
-        return f"{write.path} is there already: get it, or save() without create=True to replace it"
+        return (
+            f"{write.path} exists already: get it, or use save() without create=True to replace it"
+        )
     return (
         f"{write.path} was changed by somebody else since it was read: get it again and repeat the "
-        "change, or write all the same with force=True"
+        "change, or overwrite with force=True"
     )

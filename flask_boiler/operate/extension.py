@@ -420,8 +420,8 @@ class Boiler(Startable):
     def _require_app(self, wanted: str) -> Flask:
         if self._app is None:
             raise ConfigurationError(
-                f"this Boiler has no application yet, which {wanted} needs: give it one, or call "
-                "init_app(app) first"
+                f"{wanted} needs an application, and this Boiler has none yet: give it one, or "
+                "call init_app(app) first"
             )
         return self._app
 
@@ -477,8 +477,8 @@ def _context_of_running_boiler() -> ApplicationContext | None:
     running = [boiler for boiler in _running if boiler._current_run is not None]
     if len(running) > 1:
         raise ConfigurationError(
-            f"{len(running)} Boilers run in this process, and nothing says which of them is meant "
-            "here: be inside 'with app.app_context():' or 'with boiler.context.activated():'"
+            f"{len(running)} Boilers run in this process, and it is not clear which of them to "
+            "use: be inside 'with app.app_context():' or 'with boiler.context.activated():'"
         )
     return running[0].context if running else None
 

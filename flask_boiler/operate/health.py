@@ -73,7 +73,7 @@ class Health:
             kind = type(self.refusal).__name__
             found.append(f"Firestore has refused all commits for {self.refused_s:.0f} s: {kind}")
         if self.deaf_s:
-            found.append(f"Firestore has let nobody listen for {self.deaf_s:.0f} s")
+            found.append(f"Firestore has refused all listening for {self.deaf_s:.0f} s")
         return found
 
     def as_json(self) -> dict[str, Any]:

@@ -104,7 +104,7 @@ class DocumentMediator(PopulatedMediator):
             self.view_model_cls = self._inlet.root.view_cls
         else:
             raise ConfigurationError(
-                f"{type(self).__name__} needs either document= or patches=, and not both"
+                f"{type(self).__name__} needs document= or patches=, but not both"
             )
         super().__init__(name or self._inlet.default_name)
 
@@ -146,7 +146,7 @@ class DocumentMediator(PopulatedMediator):
         useless = [name for name, value in given.items() if value is not None]
         if useless:
             raise ConfigurationError(
-                f"{type(self).__name__} takes {' and '.join(useless)} with patches= only"
+                f"{type(self).__name__} takes {' and '.join(useless)} only with patches="
             )
 
 
@@ -172,7 +172,7 @@ class _PatchInlet:
     def __init__(self, mediator: DocumentMediator, patches: str | Patches) -> None:
         if mediator.Protocol is not None:
             raise ConfigurationError(
-                f"{type(mediator).__name__} has a Protocol, which is for document= only: patches "
+                f"{type(mediator).__name__} has a Protocol, which is only for document=: patches "
                 "are applied by mutation_cls"
             )
         self._mediator = mediator
@@ -218,7 +218,7 @@ class _PatchInlet:
         view_cls = self._mediator.view_model_cls or changed
         if changed is None or view_cls is None:
             raise ConfigurationError(
-                f"{mutation_cls.__name__} does not say which view it changes: give it a "
+                f"{mutation_cls.__name__} does not say which view it changes: set its "
                 "view_model_cls"
             )
         if not issubclass(view_cls, changed):

@@ -45,8 +45,7 @@ def mount(
     """
     if query is None and rule is None and namespace is None:
         raise ConfigurationError(
-            f"nothing says how to expose {view_model_cls.__name__}: give a query, a rule or a "
-            "namespace"
+            f"expose({view_model_cls.__name__}) needs at least one of query, rule and namespace"
         )
     if filters and rule is None:
         raise ConfigurationError(

@@ -297,7 +297,7 @@ def _require_place_of_refusals(view_cls: type[Form], mark: MarkOption) -> None:
         return
     if view_cls.meta("refusal_path") in (None, view_cls.meta("form_path")):
         raise ConfigurationError(
-            f"a {view_cls.__name__} that is refused would be deleted with the reason: give it a "
+            f"if a {view_cls.__name__} is refused, the reason would be deleted with it: give it a "
             "Meta.refusal_path, or the mediator a mark that keeps the form"
         )
 

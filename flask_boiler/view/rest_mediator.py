@@ -109,10 +109,12 @@ class RestMediator(MediatorBase):
             filters.
         """
         if isinstance(filters, str):
-            raise ConfigurationError(f"filters={filters!r} is one text: write ({filters!r},)")
+            raise ConfigurationError(
+                f"filters={filters!r} is a text, and not a list: write ({filters!r},)"
+            )
         if filters and not issubclass(list_get_view or ListGet, ListGet):
             raise ConfigurationError(
-                f"filters= is for ListGet, and {list_get_view.__name__} is another view"  # type: ignore[union-attr]
+                f"filters= is only for ListGet, and {list_get_view.__name__} is another view"  # type: ignore[union-attr]
             )
         self._add("list_get", rule, list_get_view, **({"filters": filters} if filters else {}))
 
@@ -159,8 +161,8 @@ class RestMediator(MediatorBase):
         """
         if self.mutation_cls is None:
             raise ConfigurationError(
-                f"the REST mediator of {self.view_model_cls.__name__} writes nothing without a "
-                f"mutation: give it mutation_cls, such as a subclass of "
+                f"the REST mediator of {self.view_model_cls.__name__} needs a mutation to write: "
+                "give it mutation_cls, such as a subclass of "
                 f"Mutation[{self.view_model_cls.__name__}]"
             )
         if not hasattr(self.mutation_cls, "view_model_cls"):

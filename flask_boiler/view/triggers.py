@@ -22,7 +22,7 @@ __all__ = ["trigger_blueprint"]
 logger = logging.getLogger(__name__)
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-_NO_CERTIFICATES = "Who delivers cannot be checked for the moment: the event should come again."
+_NO_CERTIFICATES = "The token cannot be checked at the moment: the event should be delivered again."
 
 
 def trigger_blueprint(
@@ -111,7 +111,7 @@ def _parser() -> Callable[[], tuple[dict[str, Any], Any]]:
             event = from_http(dict(request.headers), body)
         except Exception as error:
             # What reads events does not foresee every form that a stranger may give them.
-            raise BadRequest(f"the request is no CloudEvent: {error!s:.200}") from error
+            raise BadRequest(f"the request is not a CloudEvent: {error!s:.200}") from error
         return dict(event.get_attributes()), event.get_data()
 
     return parse

@@ -117,9 +117,7 @@ class WsMediator(MediatorBase):
         parent: Any = super(MediatorBase, self)
         parent.__init__(namespace)
         if not namespace.startswith("/"):
-            raise ConfigurationError(
-                f"no client finds the namespace {namespace!r}: it has to begin with a slash"
-            )
+            raise ConfigurationError(f"the namespace {namespace!r} must begin with a slash")
         self.view_model_cls: type[ViewModel] = view_model_cls
         self.mutation_cls = mutation_cls
         changed = getattr(mutation_cls, "view_model_cls", view_model_cls)
@@ -206,7 +204,10 @@ class WsMediator(MediatorBase):
         :raises ConfigurationError: it cannot be served there as it promises.
         """
         if server.namespace_handlers.get(self.namespace) not in (None, self):
-            raise ConfigurationError(f"{self.namespace} is served already: give it another name")
+            raise ConfigurationError(
+                f"the namespace {self.namespace} is already served by another mediator: use "
+                "another name"
+            )
         require_threads(server, self.socketio, namespace=self.namespace)
         parent: Any = super()
         parent._set_server(server)
@@ -349,9 +350,9 @@ class WsMediator(MediatorBase):
 
     def _refuse_event(self, event: Any) -> dict[str, Any]:
         if isinstance(event, str) and event in RESERVED:
-            raise Refusal(400, f"No client sends {event!r}: Socket.IO keeps that name for itself.")
+            raise Refusal(400, f"Clients cannot send {event!r}: Socket.IO reserves this name.")
         known = ", ".join(sorted(self._events))
-        raise Refusal(404, f"There is no event {str(event)!r:.60}; there are {known}.")
+        raise Refusal(404, f"There is no event {str(event)!r:.60}; the events are {known}.")
 
     def _answer(self, event: str, sid: str, work: Callable[[], Any]) -> Any:
         """The acknowledgement; a failure is told in an event as well, for who asked for none."""
@@ -410,7 +411,7 @@ class WsMediator(MediatorBase):
             expelled, client.expelled = client.expelled, True
         if not expelled:
             logger.warning(
-                "a client of %s asked on without reading %d messages: it is sent away",
+                "a client of %s sent more requests without reading %d messages: it is disconnected",
                 self.namespace,
                 unread,
             )

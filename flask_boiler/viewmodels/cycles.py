@@ -23,7 +23,9 @@ def _walk(view: type[ViewModel], trail: list[type[ViewModel]]) -> None:
     if view in trail:
         circle = [*trail[trail.index(view) :], view]
         names = " reads ".join(cls.__name__ for cls in circle)
-        raise CyclicViewError(f"views read each other in a circle: {names}; take one edge out")
+        raise CyclicViewError(
+            f"views read each other in a circle: {names}; remove one of these references"
+        )
     for slot in store_class(view).references().values():
         if isinstance(slot.model, type) and issubclass(slot.model, ViewModel):
             _walk(slot.model, [*trail, view])

@@ -96,8 +96,8 @@ class Form(ViewModel):
         root.require_buildable()
         if not root.built_from_model:
             raise ConfigurationError(
-                f"{cls.__name__}.new is the class's own, and a form is made over a model that is "
-                "not stored yet: define begin(doc_id), too"
+                f"{cls.__name__} has its own new(), which needs a stored model, and a form begins "
+                "without one: define begin(doc_id), too"
             )
 
     @classmethod
@@ -134,8 +134,8 @@ class Form(ViewModel):
         found = pattern.match(path)
         if found is None:
             raise ConfigurationError(
-                f"{path} is no {cls.__name__}: those lie at {pattern.text}; make the query find "
-                "these alone, and let security rules refuse others"
+                f"{path} is no {cls.__name__}: its paths are {pattern.text}. Make the query find "
+                "only these, and let security rules refuse others"
             )
         return found
 
@@ -179,7 +179,7 @@ class Form(ViewModel):
         """
         for model in self.store.models():
             if _is_new(model) and type(model).get(doc_ref=model.doc_path) is not None:
-                raise RefusedError(f"{model.doc_id} is there already")
+                raise RefusedError(f"{model.doc_id} exists already")
         self.propagate_change()
 
     @classmethod
@@ -192,7 +192,10 @@ class Form(ViewModel):
         except ConfigurationError as error:
             raise DeclarationError(f"{cls.__qualname__}.Meta: {error}") from error
         if forms is not None and not forms.names_document:
-            raise DeclarationError(f"{cls.__qualname__}.Meta.form_path names a collection")
+            raise DeclarationError(
+                f"{cls.__qualname__}.Meta.form_path is the path of a collection, and not of a "
+                "document"
+            )
         if unknown:
             raise DeclarationError(
                 f"{cls.__qualname__}.Meta.refusal_path has {', '.join(sorted(unknown))}, which "

@@ -104,7 +104,7 @@ class Mutation(Generic[V]):
         view = cls.atomically(create)
         if view is None:
             # Raised here rather than inside, where it would be taken for a lost race and retried.
-            raise ConflictError(f"{wanted} is there already", path=wanted)
+            raise ConflictError(f"{wanted} exists already", path=wanted)
         return view
 
     @classmethod
@@ -180,7 +180,7 @@ class Mutation(Generic[V]):
         view_cls: Any = getattr(cls, "view_model_cls", None)
         if view_cls is None:
             raise ConfigurationError(
-                f"{cls.__name__} does not say which view it changes: give it a view_model_cls"
+                f"{cls.__name__} does not say which view it changes: set its view_model_cls"
             )
         return ViewRoot(view_cls)
 

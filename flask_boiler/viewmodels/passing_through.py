@@ -41,13 +41,13 @@ def slot_attribute(attribute: ThroughAttr[Any], store_cls: type[Store]) -> tuple
     slot = _slot_of(attribute, store_cls)
     if slot.many:
         raise DeclarationError(
-            f"{attribute!r} cannot pass through {slot.owner}.{slot.name}, which holds many "
-            "documents: compute it by a getter"
+            f"{attribute!r} cannot pass through {slot.owner}.{slot.name}, which is a reference to "
+            "many: compute it by a getter"
         )
     if slot.model is None:
         raise DeclarationError(
-            f"{attribute!r} cannot pass through {slot.owner}.{slot.name}, which does not say what "
-            f"it holds: give its reference() the model"
+            f"{attribute!r} cannot pass through {slot.owner}.{slot.name}, which has no model: give "
+            "its reference() the model"
         )
     known = slot.model.attributes()
     if attribute.through_name not in known:

@@ -148,8 +148,8 @@ class _Formatter(string.Formatter):
             isinstance(value, Iterable) and not isinstance(value, str)
         ):
             raise ValueError(
-                f"Meta.path needs {field_name}, and {type(value).__name__} is no part of a path: "
-                "use doc_ref or doc_refs for what is computed"
+                f"Meta.path needs {field_name}, and a value of type {type(value).__name__} cannot "
+                "be part of a path: compute the path in doc_ref or doc_refs"
             )
         return found
 

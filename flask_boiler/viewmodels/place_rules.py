@@ -89,14 +89,14 @@ def _fault(segments: Sequence[str]) -> str | None:
     reserved = next((name for name in segments[::2] if name.startswith(FRAMEWORK_PREFIX)), None)
     if reserved is not None:
         return (
-            f"and collections whose names begin with {FRAMEWORK_PREFIX!r} are the framework's own: "
-            "give the view another place"
+            f"and collections whose names begin with {FRAMEWORK_PREFIX!r} are reserved for the "
+            "framework: give the view another place"
         )
     model = _index.find(collection)
     if model is None:
         return None
     return (
-        f"where the documents of {model.__name__} lie: a view there would replace them; give the "
+        f"where the documents of {model.__name__} are: a view there would replace them. Give the "
         "view a collection of its own"
     )
 

@@ -78,7 +78,7 @@ class PlacedView(Model):
             fault = fault_of_place(place)
             if fault is not None:
                 name = type(self).__name__
-                raise MaterializationError(f"{name} cannot be kept at {place}, {fault}", key=name)
+                raise MaterializationError(f"{name} cannot be stored at {place}, {fault}", key=name)
         return places
 
     def wanted_places(self) -> list[str]:
@@ -111,10 +111,10 @@ class PlacedView(Model):
                 nameless = "obj_type" in self._options.exclude
                 why = "Meta.exclude leaves obj_type out" if nameless else "its obj_type is another"
                 raise MaterializationError(
-                    f"{name} cannot be kept at {snapshot.path}: there is a document that is not "
-                    f"known to be a {name}'s ({why}), and it is not overwritten; "
-                    "give the view another place, remove the document, or say Meta.adopt = True "
-                    "in the class, which takes over what is there",
+                    f"{name} cannot be stored at {snapshot.path}: there is a document that does "
+                    f"not belong to a {name} ({why}), and it is not overwritten. Give the view "
+                    "another place, delete the document, or set Meta.adopt = True in the class to "
+                    "replace it",
                     key=name,
                 )
 
@@ -206,6 +206,6 @@ def _overrides(cls: type[PlacedView], *names: str) -> bool:
 
 def _no_place(cls: type[PlacedView]) -> str:
     return (
-        f"{cls.__name__} has no place to be kept at: give it Meta.path, or a doc_ref or doc_refs "
-        "property"
+        f"{cls.__name__} has no place where it can be stored: give it Meta.path, or a property "
+        "doc_ref or doc_refs"
     )

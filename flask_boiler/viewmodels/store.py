@@ -54,7 +54,8 @@ class Reference(Generic[M]):
         )
         if not (model is None or isinstance(model, str) or _is_model(model)):
             raise DeclarationError(
-                f"a reference needs a model, or its name, not {model!r:.80}: as in reference(City)"
+                "a reference needs a model or its name, as in reference(City), and not "
+                f"{model!r:.80}"
             )
         self._model = model
         self._declared_in: type | None = None
@@ -111,8 +112,8 @@ class Reference(Generic[M]):
             return document_path(pointed.path)
         if not is_named(pointed):
             raise DeclarationError(
-                f"{self.owner}.{self.name} cannot point to {pointed!r:.80}: expected a document "
-                "id, a path, a reference, a snapshot, a model or a query"
+                f"{self.owner}.{self.name} cannot be {pointed!r:.80}: expected a document id, a "
+                "path, a reference, a snapshot, a model or a query"
             )
         return document_path(pointed.doc_ref)
 
@@ -120,8 +121,8 @@ class Reference(Generic[M]):
         model: Any = self.model
         if model is None or not _is_collection(model) or model.keyed_by_path():
             raise DeclarationError(
-                f"{self.owner}.{self.name} cannot tell the collection of {doc_id!r}: give a full "
-                "path or a reference"
+                f"{self.owner}.{self.name} does not know the collection of {doc_id!r}: give a "
+                "whole path or a reference"
             )
         return f"{model.collection_path()}/{doc_id}"
 
@@ -179,7 +180,7 @@ class ManyReference(Reference[M]):
             return list(pointed.items())
         if isinstance(pointed, str) or not isinstance(pointed, Iterable):
             raise DeclarationError(
-                f"{self.owner}.{self.name} is a reference to many: its source must give a list, "
+                f"{self.owner}.{self.name} is a reference to many: its source must return a list, "
                 f"a dict or a query, not {pointed!r:.80}"
             )
         return [(None, item) for item in pointed]
@@ -213,8 +214,8 @@ class ManyReference(Reference[M]):
             other = paths.setdefault(key, path)
             if other != path:
                 raise DeclarationError(
-                    f"{self.owner}.{self.name} would have {other} and {path} under one key, "
-                    f"{key!r}: let its source give a dict, with keys that tell them apart"
+                    f"{self.owner}.{self.name} would have {other} and {path} under the same key "
+                    f"{key!r}: have its source return a dict with different keys"
                 )
 
     def _together(self, snapshots: list[Any]) -> list[Any]:
@@ -385,7 +386,7 @@ class Store:
             return self._fed[slot.name]
         if slot.source is None:
             raise DeclarationError(
-                f"{slot.owner}.{slot.name} is read before it was fed: hand it to new(), to "
+                f"{slot.owner}.{slot.name} has no document yet: pass it to new() or "
                 "add_snapshot(), or give the reference a source"
             )
         return slot.source(self)

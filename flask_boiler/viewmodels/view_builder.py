@@ -67,13 +67,13 @@ def own_parameters(view_cls: type[ViewModel]) -> Mapping[str, inspect.Parameter]
     new: Any = view_cls.new
     where = f"{view_cls.__name__}.new"
     if not isinstance(inspect.getattr_static(view_cls, "new"), classmethod | staticmethod):
-        raise ConfigurationError(f"{where} is no class method: write @classmethod above it")
+        raise ConfigurationError(f"{where} is not a class method: write @classmethod above it")
     parameters = inspect.signature(new).parameters.values()
     unnamed = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.default is p.empty]
     if unnamed:
         raise ConfigurationError(
-            f"{where} takes {', '.join(unnamed)} by position only, and a mediator calls it by "
-            "names: take the slash out of its parameters"
+            f"{where} takes {', '.join(unnamed)} by position only, and a mediator passes them by "
+            "name: remove the slash from its parameters"
         )
     return {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
 
@@ -93,8 +93,8 @@ def only_root(view_cls: type[ViewModel]) -> str:
     if len(roots) != 1:
         raise ConfigurationError(
             f"{view_cls.__name__} has {len(roots)} roots ({', '.join(roots) or 'none'}): a "
-            "mediator hands in one, which is a reference of the store without a source; give the "
-            "others a source, or define new(snapshot)"
+            "mediator passes one root, which is a reference of the store without a source. Give "
+            "the others a source, or define new(snapshot)"
         )
     return roots[0]
 
@@ -150,13 +150,13 @@ def _by_own_new(
     if not wanted:
         raise ConfigurationError(
             f"{view_cls.__name__}.new takes neither snapshot, doc_id nor doc_ref, so a mediator "
-            "cannot tell it which document the view is of"
+            "cannot say which document the view is about"
         )
     missing = [name for name in required if name not in wanted and name not in further]
     if missing:
         raise ConfigurationError(
-            f"{view_cls.__name__}.new needs {', '.join(missing)} besides {wanted[0]}, which no "
-            "mediator has: give it a default"
+            f"{view_cls.__name__}.new needs {', '.join(missing)} besides {wanted[0]}, which a "
+            "mediator does not have: give it a default"
         )
     # One of them says it all; the others are for whoever asks for them in any case.
     given = [name for name in wanted if name == wanted[0] or name in required]

@@ -304,7 +304,7 @@ def store_class(cls: type[ViewModel]) -> type[Store]:
     """
     if not issubclass(cls, ViewModel):
         raise ConfigurationError(
-            f"{cls.__name__} is no view model: expected a class below ViewModel"
+            f"{cls.__name__} is not a view model: expected a subclass of ViewModel"
         )
     annotation, names = cls._store_annotation
     if isinstance(annotation, str):
@@ -317,7 +317,9 @@ def store_class(cls: type[ViewModel]) -> type[Store]:
         cls._store_annotation = (annotation, {})
     if isinstance(annotation, type) and issubclass(annotation, Store):
         return annotation
-    raise DeclarationError(f"{cls.__name__}.store is annotated {annotation!r}, which is no Store")
+    raise DeclarationError(
+        f"{cls.__name__}.store is annotated {annotation!r}, which is not a Store"
+    )
 
 
 def _as_seen(stored: Snapshot) -> Precondition:

@@ -32,7 +32,7 @@ class ViewRoot(Generic[V]):
         if len(roots) != 1:
             raise ConfigurationError(
                 f"{view_cls.__name__} has {len(roots)} roots ({', '.join(roots) or 'none'}), so an "
-                "id does not tell which view is meant: annotate `store` with a Store that has one "
+                "id is not enough to name a view: annotate `store` with a Store that has one "
                 "reference without a source, or write the method yourself"
             )
         #: The name of the store's reference.
@@ -40,8 +40,8 @@ class ViewRoot(Generic[V]):
         model: Any = store_class(view_cls).references()[self.name].model
         if model is None or not issubclass(model, DomainModel):
             raise ConfigurationError(
-                f"{view_cls.__name__}'s root {self.name!r} does not say which domain model it is: "
-                "give its reference() the class"
+                f"the root {self.name!r} of {view_cls.__name__} does not say which domain model it "
+                "is: give its reference() the class"
             )
         #: The domain model of the root.
         self.model: type[DomainModel] = model
@@ -126,8 +126,8 @@ class ViewRoot(Generic[V]):
         """
         if self._own_new:
             raise ConfigurationError(
-                f"{self.view_cls.__name__}.new is the class's own, so it is not known how to make "
-                "a view of a root that is not stored yet: write mutate_create yourself"
+                f"{self.view_cls.__name__} has its own new(), so the default cannot make a view "
+                "whose root is not stored yet: write mutate_create yourself"
             )
         roots: dict[str, Any] = {self.name: root}
         return self.view_cls.new(**roots)

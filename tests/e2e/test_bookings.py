@@ -109,7 +109,7 @@ def test_the_same_booking_is_not_made_twice(bookings: Boiler) -> None:
     for _ in range(2):
         send("users/ada/bookings_POST/b1", ride="r1")
         bookings.settle()
-    assert problem_at("users/ada/refusals/b1")["detail"] == "b1 is there already"
+    assert problem_at("users/ada/refusals/b1")["detail"] == "b1 exists already"
     assert taken() == 1
 
 

@@ -200,7 +200,7 @@ def test_what_is_no_plain_file_is_not_replaced_by_an_export(tmp_path: Path) -> N
     (tmp_path / "link").symlink_to("all.jsonl")
     with EmbeddedFirestore() as server:
         said = run("export", "pipe", "--host", server.host, status=1)
-        assert "cannot export to pipe: it is no plain file" in said
+        assert "cannot export to pipe: it is not a plain file" in said
         run("export", "link", "--host", server.host)
     assert (tmp_path / "pipe").is_fifo()
     assert (tmp_path / "link").is_symlink()

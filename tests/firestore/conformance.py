@@ -126,7 +126,7 @@ def _of_conditions(case: Case[Any], response: Response) -> bool:
 def _of_page_tokens(case: Case[Any], response: Response) -> bool:
     """The token is of another query, or of none."""
     refused = response.status_code == HTTPStatus.BAD_REQUEST and "page_token" in case.query
-    return refused and "is no page token" in response.json()["detail"]
+    return refused and "is not a page token" in response.json()["detail"]
 
 
 def _record(findings: Findings, recorder: ScenarioRecorder) -> None:

@@ -103,7 +103,7 @@ def test_a_patch_is_given_up_and_whoever_sent_it_is_told(worker: Boiler, app: Fl
     error = CTX.db.document(PATCH).get().get("error")
     assert (error["status"], error["detail"]) == (
         409,
-        "It was given up, as it could not be applied.",
+        "It was dropped, because it could not be applied.",
     )
     worker.settle()
     assert [parked.key.root for parked in worker.parked] == ["salons/s1"]

@@ -155,7 +155,7 @@ def test_somebody_else_s_change_is_a_conflict(car: Car) -> None:
         mine.save()
     with pytest.raises(ConflictError):
         mine.update(doors=2)
-    with pytest.raises(ConflictError, match="vehicles/c is there already"):
+    with pytest.raises(ConflictError, match="vehicles/c exists already"):
         Car.new("c").save(create=True)
     mine.save(force=True)
     assert (stored("vehicles/c")["maxSpeed"], stored("vehicles/c")["doors"]) == (1, 2)

@@ -188,7 +188,7 @@ def test_a_named_firestore_that_is_something_else_is_refused(
 ) -> None:
     with some_server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHello") as host:
         monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", host)
-        with pytest.raises(ConfigurationError, match="what answers there is something else"):
+        with pytest.raises(ConfigurationError, match="another program answers there"):
             start_google_emulator()
 
 

@@ -85,7 +85,10 @@ def test_all_ways_lead_to_the_same_view(app: Flask, boiler: Boiler, settle: Sett
 
 
 def test_lists_take_further_filters(app: Flask, boiler: Boiler) -> None:
-    for filters, said in [("title", "is one text"), (["titel"], "did you mean 'title'")]:
+    for filters, said in [
+        ("title", "is a text, and not a list"),
+        (["titel"], "did you mean 'title'"),
+    ]:
         with pytest.raises(ConfigurationError, match=said):
             boiler.expose(LampView, rule="/lamps", filters=filters)
     with pytest.raises(ConfigurationError, match="give a rule"):
@@ -120,7 +123,7 @@ def test_the_root_of_the_application_is_a_rule_too(app: Flask, boiler: Boiler) -
 
 def test_a_namespace_serves_one_view(app: Flask, boiler: Boiler) -> None:
     first = boiler.expose(LampView, namespace="/lamps")
-    with pytest.raises(ConfigurationError, match="/lamps is served already"):
+    with pytest.raises(ConfigurationError, match="/lamps is already served"):
         boiler.expose(LampView, namespace="/lamps")
     assert boiler.mediators == [first.websocket]
     assert boiler.io.server.namespace_handlers["/lamps"] is first.websocket
@@ -137,7 +140,7 @@ def test_the_applications_own_socket_io_is_used(app: Flask, boiler: Boiler) -> N
 
 
 def test_nothing_cannot_be_exposed_nor_where_there_is_no_app(boiler: Boiler) -> None:
-    with pytest.raises(ConfigurationError, match="a query, a rule or a namespace"):
+    with pytest.raises(ConfigurationError, match="at least one of query, rule and namespace"):
         boiler.expose(LampView)
     with pytest.raises(ConfigurationError, match="init_app"):
         boiler.expose(LampView, rule="/lamps")

@@ -151,7 +151,7 @@ def test_a_file_that_another_process_serves_is_used_there(
             assert second.host == first.host
             written_at(second.host, 4)
         assert read_at(first.host).get("n") == 4
-    assert f"{file} is served by another process at {first.host}" in caplog.text
+    assert f"another process serves {file} at {first.host}" in caplog.text
     with start_local_firestore(config) as third:
         assert read_at(third.host).get("n") == 4
 

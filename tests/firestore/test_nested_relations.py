@@ -196,7 +196,7 @@ class TestConflicts:
         CTX.db.document("Harbour/ulm").update({"depth": 1})
         found.ship_name = "mine"
         found.crew["bob"].home.depth = 2
-        with pytest.raises(ConflictError, match="Harbour/ulm, which are saved together"):
+        with pytest.raises(ConflictError, match="Harbour/ulm are saved together"):
             found.save()
         assert (stored("Ship/s")["shipName"], stored("Harbour/ulm")["depth"]) == ("Gorch", 1)
         found.save(force=True)

@@ -449,7 +449,7 @@ def test_a_mediator_needs_a_view_or_a_protocol(both: bool) -> None:
         class Protocol(ProtocolBase):
             pass
 
-    with pytest.raises(ConfigurationError, match="either"):
+    with pytest.raises(ConfigurationError, match="but not both"):
         if both:
             Watching(CityView, query=City.get_query())
         else:

@@ -486,7 +486,7 @@ def refuse(task: object, transaction: Transaction) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "either view_model_cls or on_task"),
+        ({}, "needs view_model_cls or on_task"),
         ({"view_model_cls": ReceiptView, "on_task": refuse}, "not both"),
         ({"on_task": refuse, "mark": "burn"}, "'burn'"),
         ({"on_task": refuse, "mark": {}}, "marks nothing"),

@@ -848,6 +848,6 @@ def test_what_cannot_be_stored_is_told_without_the_servers_words(
 ) -> None:
     too_large = {"name": "x" * 1_048_500}
     refused = problem(client.patch("/towns/ulm", json=too_large), 422)
-    assert refused["detail"] == "What it amounts to cannot be stored: it may be too large."
+    assert refused["detail"] == "The result cannot be stored: it may be too large."
     assert "errors" not in refused
     assert "1 write(s)" in caplog.text

@@ -197,7 +197,7 @@ def test_settle_refuses_to_wait_where_nothing_is_mediated(pytester: pytest.Pytes
         ("lambda: Flask('bare')", "has no Boiler"),
         (
             "lambda: (app := Flask('x'), Boiler(app, config=Config(firestore='cloud')))[0]",
-            "works on Google's own Firestore, which tests never do",
+            "uses Google's own Firestore, which tests must not do",
         ),
     ],
 )

@@ -42,7 +42,7 @@ class EmbedKind(ModelKind):
         state = value._model_state
         if state.unknown_type is not None and not state.is_stored:
             # What is stored is read all the same; nothing of the kind is taken from outside.
-            raise Mismatch({"obj_type": [f"no class is known that has {state.unknown_type!r:.60}"]})
+            raise Mismatch({"obj_type": [f"no known class has {state.unknown_type!r:.60}"]})
         try:
             return value.to_view_dict() if bare else value.to_dict()
         except ValidationError as error:

@@ -43,4 +43,4 @@ class ModelKind(Kind):
 
     def _check(self, model: type[Any]) -> None:
         if not issubclass(model, Attributed):
-            raise DeclarationError(f"{model.__qualname__} is no model of flask_boiler")
+            raise DeclarationError(f"{model.__qualname__} is not a model of flask_boiler")

@@ -120,7 +120,8 @@ class RelationKind(ModelKind):
         model = self.model
         if not issubclass(model, AttributedDocument):
             raise Mismatch(
-                f"{model.__name__} is no document, so no id names one: give a whole path"
+                f"{model.__name__} is not a model of documents, so an id is not enough: give a "
+                "whole path"
             )
         return model.collection_path()
 

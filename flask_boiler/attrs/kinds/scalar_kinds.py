@@ -116,7 +116,9 @@ class LocalTimeKind(Kind):
             raise self._beyond(value) from error
         if self._clock(moment) != value.replace(tzinfo=None):
             name = self.zone.key if isinstance(self.zone, ZoneInfo) else str(self.zone)
-            raise Mismatch(f"{value.isoformat()} does not exist in {name}: the clocks skip it")
+            raise Mismatch(
+                f"{value.isoformat()} does not exist in {name}: the clocks skip this time"
+            )
         return moment
 
     def _clock(self, moment: datetime.datetime) -> datetime.datetime:
@@ -126,7 +128,7 @@ class LocalTimeKind(Kind):
             raise self._beyond(moment) from error
 
     def _beyond(self, value: datetime.datetime) -> Mismatch:
-        return Mismatch(f"{value.isoformat()} is not in the years 1 to 9999 everywhere")
+        return Mismatch(f"{value.isoformat()} is outside of the years 1 to 9999 in some time zone")
 
 
 def _in_utc(moment: datetime.datetime) -> datetime.datetime:

@@ -105,7 +105,7 @@ def _instance_get(schemas: Schemas, route: Route) -> JsonSchema:
         "parameters": _headers("IfMatch", "IfNoneMatch", "IfModifiedSince", "ReadTime"),
         "responses": {
             "200": response("The view.", *_OF_A_VIEW, schema=schemas.view(view_cls)),
-            "304": response("What the client has still holds.", *_OF_A_VIEW),
+            "304": response("What the client has is still valid.", *_OF_A_VIEW),
             **problems(400, 404, 412, 500, 503),
         },
     }
@@ -113,7 +113,7 @@ def _instance_get(schemas: Schemas, route: Route) -> JsonSchema:
 
 def _instance_put(schemas: Schemas, route: Route) -> JsonSchema:
     view_cls = route.mediator.view_model_cls
-    summary = f"Set all that can be written of a {view_cls.__name__}"
+    summary = f"Set all writable fields of a {view_cls.__name__}"
     if not route.mediator.require_mutation().can_create_by_put():
         return _change(schemas, route, summary, schemas.view(view_cls))
     change = _change(schemas, route, f"{summary}, or make a new one", schemas.view(view_cls))
@@ -135,7 +135,7 @@ def _change(schemas: Schemas, route: Route, summary: str, body: JsonSchema) -> J
         "parameters": _headers("IfMatch", "IfNoneMatch"),
         "requestBody": _body(body),
         "responses": {
-            "200": response("The view as it now stands.", *_OF_A_WRITE, schema=shown),
+            "200": response("The view as it is now.", *_OF_A_WRITE, schema=shown),
             **problems(400, 404, 409, 412, 413, 415, 422, 500, 503),
         },
     }
@@ -190,10 +190,10 @@ def _filters(schemas: Schemas, route: Route) -> Iterable[JsonSchema]:
 
 
 def _filter(name: str, schema: JsonSchema, *, null: bool) -> JsonSchema:
-    said = f"Only those whose {name} is this."
+    said = f"Only views whose {name} is this."
     if not schema.keys() & {"type", "anyOf"}:
         schema = {**schema, "type": "string"}
-        said += " What is a JSON number, true, false, null or a quoted text is taken as that."
+        said += " A JSON number, true, false, null or a quoted text is read as JSON."
     # What these say is of values that are stored, and not of what is looked for.
     left_out = ("nullable", "readOnly", "writeOnly", "default", "description")
     looked_for = {key: value for key, value in schema.items() if key not in left_out}
@@ -207,14 +207,14 @@ def _paging(route: Route) -> list[JsonSchema]:
     parameters = [
         (
             "limit",
-            "How many views a page has at most.",
+            "The largest number of views on a page.",
             {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         ),
         ("page_token", "The next_page_token of the page before.", {"type": "string"}),
     ]
     if fields:
         one = f"-?({'|'.join(map(re.escape, fields))})"
-        said = "Fields to sort by, separated by commas; a - before one turns it around."
+        said = "Fields to sort by, separated by commas; a - before a field means descending order."
         by = {"type": "string", "pattern": f"^{one}(,{one})*$"}
         parameters.append(("order_by", said, by))
     return [

@@ -28,11 +28,11 @@ HEADERS: dict[str, JsonSchema] = {
         "schema": {"type": "string", "pattern": '^"[0-9a-f]+"$'},
     },
     "LastModified": {
-        "description": "When the view last changed; left out where no time says so.",
+        "description": "The time when the view last changed; left out if it is not known.",
         "schema": _TEXT,
     },
     "CacheControl": {
-        "description": "A view may be kept, and has to be asked about each time.",
+        "description": "A client may keep the view, but must ask each time whether it is valid.",
         "schema": {"type": "string", "enum": ["no-cache"]},
     },
     "ReadTime": {
@@ -42,13 +42,15 @@ HEADERS: dict[str, JsonSchema] = {
         "schema": _TOKEN,
     },
     "Location": {
-        "description": "Where the new view is.",
+        "description": "The address of the new view.",
         "required": True,
         "schema": {"type": "string", "format": "uri-reference"},
     },
     "RetryAfter": {
-        "description": "After how many seconds to try again; not there if a change may have been "
-        "made.",
+        "description": (
+            "The number of seconds after which to try again; left out if a change may have been "
+            "made."
+        ),
         "schema": {"type": "integer", "minimum": 0},
     },
 }
@@ -87,20 +89,20 @@ REQUEST_HEADERS: dict[str, JsonSchema] = {
 # By status: the component's name, and when.
 _PROBLEMS: dict[int, tuple[str, str]] = {
     400: ("BadRequest", "A parameter or header is not valid, or the body is not JSON."),
-    401: ("Unauthorized", "It is not known who asks."),
-    403: ("Forbidden", "Who asks may not do this."),
+    401: ("Unauthorized", "The client is not known."),
+    403: ("Forbidden", "The client may not do this."),
     404: ("NotFound", "There is no such document."),
     409: (
         "Conflict",
-        "It is there already; the present state does not allow it; or every attempt to commit "
-        "lost to somebody else.",
+        "It exists already; the present state does not allow it; or every attempt to commit lost "
+        "a race.",
     ),
     412: ("PreconditionFailed", "The view is not as If-Match or If-None-Match says."),
     413: ("ContentTooLarge", "The body is too large."),
-    415: ("UnsupportedMediaType", "The body is of another content type."),
+    415: ("UnsupportedMediaType", "The body has a wrong content type."),
     422: ("UnprocessableContent", "The input is not valid; the fields are named."),
     500: ("InternalServerError", "The server failed to answer."),
-    503: ("ServiceUnavailable", "Firestore is away for the moment."),
+    503: ("ServiceUnavailable", "Firestore does not answer at the moment."),
 }
 
 
@@ -170,4 +172,4 @@ def _problem() -> JsonSchema:
         },
     }
     made = closed_object(properties, required=["type", "title", "status", "detail"])
-    return {"description": "An error, as RFC 9457 has it.", **made}
+    return {"description": "An error, as in RFC 9457.", **made}

@@ -111,7 +111,7 @@ class Schemas:
                 "next_page_token": {
                     "type": "string",
                     "nullable": True,
-                    "description": "What gives the next page; null on the last one.",
+                    "description": "The token for the next page; null on the last page.",
                 },
                 "errors": {
                     "type": "object",

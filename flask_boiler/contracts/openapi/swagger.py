@@ -60,7 +60,7 @@ def after_request(response: Response) -> Response:
 def _complete_settings(swagger: Any) -> None:
     if find_spec("apispec") is None:
         logger.warning(
-            "%s shows nothing of the REST mediators: pip install 'flask-boiler[openapi]'",
+            "%s does not show the REST mediators: pip install 'flask-boiler[openapi]'",
             request.path,
         )
         return

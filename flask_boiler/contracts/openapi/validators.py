@@ -118,7 +118,7 @@ def _tell_items(field: Field, demanded: JsonSchema, made: JsonSchema, said: list
     inner = _inner(field)
     items = made.get("items")
     if inner is None or items is None or not _is_literal(inner):
-        said.append("Further restricted in what it contains.")
+        said.append("Its content is restricted further.")
     elif demanded.get("enum") == []:
         made["maxItems"] = 0
     elif demanded != {"not": {"enum": []}}:

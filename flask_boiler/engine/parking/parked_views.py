@@ -201,6 +201,6 @@ def _words_of(error: Exception) -> str:
     try:
         said = str(error)
     except BaseException as failure:
-        said = f"(its message could not be had: {type(failure).__name__})"
+        said = f"(its message could not be read: {type(failure).__name__})"
     # Lone surrogates, which Python's strings may have, cannot be stored.
     return said[:_LONGEST_MESSAGE].encode("utf-8", "replace").decode("utf-8")

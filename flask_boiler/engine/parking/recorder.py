@@ -241,7 +241,7 @@ class Recorder:
     def heard(self, change: CutChange) -> None:
         """Have the views computed again that somebody asks for."""
         if self._target in change.rejected:
-            logger.warning("no retry is heard of: %s", change.rejected[self._target])
+            logger.warning("requests to retry do not arrive: %s", change.rejected[self._target])
         if self._target not in change.queries:
             return
         views, counts = records_of(change.cut.query(self._target) or ())
@@ -316,7 +316,7 @@ class Recorder:
             self._thread = OwnThread(
                 self._run,
                 name="flask-boiler-record",
-                stops="what is parked is not recorded any more, though boiler.parked has it",
+                stops="parked views are not recorded any more; boiler.parked still has them",
                 on_failure=self._engine.break_down,
             )
             self._thread.start()
@@ -330,7 +330,7 @@ class Recorder:
             except BoilerError as error:
                 failures += 1
                 log = logger.warning if failures == 1 else logger.debug
-                log("what is parked is not recorded yet: %s", error)
+                log("parked views are not recorded yet: %s", error)
                 if self._ended:
                     return
             else:

@@ -86,7 +86,7 @@ class Signal(enum.Enum):
 def taken_error(key: ViewKey, taken: Mapping[str, ViewKey]) -> MaterializationError:
     """The error of a view that is refused places because others have them."""
     place, owner = min(taken.items())
-    advice = "give one of them another place, or delete the other's root"
+    advice = "give one of them another place, or delete the root of the other one"
     named = {view.root.rpartition("/")[2] for view in (key, owner)}
     if owner.mediator == key.mediator and len(named) == 1:
         advice = (
@@ -94,7 +94,7 @@ def taken_error(key: ViewKey, taken: Mapping[str, ViewKey]) -> MaterializationEr
             'that, as "{root.doc_path}/views/main" does'
         )
     return MaterializationError(
-        f"{key} cannot be kept at {place}: {owner} is kept there already; {advice}",
+        f"{key} cannot be stored at {place}: {owner} is already stored there; {advice}",
         key=key,
     )
 
@@ -102,9 +102,9 @@ def taken_error(key: ViewKey, taken: Mapping[str, ViewKey]) -> MaterializationEr
 def strange_error(key: ViewKey, places: Iterable[str]) -> MaterializationError:
     """The error of a view that is refused places because of somebody else's documents."""
     return MaterializationError(
-        f"{key} cannot be kept at {min(places)}: there is a document that is not known to be the "
-        "view's (no record names it, and its obj_type is another), and it is not overwritten; "
-        "give the view another place, remove the document, or say Meta.adopt = True in "
-        "the view's class, which takes over what is there",
+        f"{key} cannot be stored at {min(places)}: there is a document that does not belong to the "
+        "view (no record names it, and its obj_type is another), and it is not overwritten. Give "
+        "the view another place, delete the document, or set Meta.adopt = True in the view's "
+        "class to replace it",
         key=key,
     )

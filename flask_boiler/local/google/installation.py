@@ -81,7 +81,9 @@ def find_installation(emulator_jar: str | os.PathLike[str] | None = None) -> Ins
 
 def _not_found(looked: list[str]) -> str:
     lines = "\n".join(f"  - {line}" for line in looked)
-    return f"no local Firestore can be started here. What was looked at:\n{lines}\n{_REMEDIES}"
+    return (
+        f"no local Firestore can be started here. These places were searched:\n{lines}\n{_REMEDIES}"
+    )
 
 
 def _jars(looked: list[str]) -> Iterator[Path]:

@@ -33,7 +33,7 @@ def functions_of(model_cls: Any, aggregations: Mapping[str, Any]) -> Functions:
     :raises QueryError: there is no such function or attribute.
     """
     if not aggregations:
-        raise QueryError("aggregate() needs at least one aggregation, as in cities='count'")
+        raise QueryError("aggregate() needs at least one aggregation, such as cities='count'")
     return {alias: _function(model_cls, alias, asked) for alias, asked in aggregations.items()}
 
 
@@ -44,7 +44,7 @@ def _function(model_cls: Any, alias: str, asked: Any) -> tuple[str, str | None]:
         case ("sum" | "avg" as name, field):
             return name, stored_path(model_cls, field)
     raise QueryError(
-        f"{alias}={asked!r:.80} is no aggregation: expected 'count', ('sum', attribute) or "
+        f"{alias}={asked!r:.80} is not an aggregation: expected 'count', ('sum', attribute) or "
         "('avg', attribute)"
     )
 

@@ -53,7 +53,7 @@ def named_field(model_cls: Any, named: Any) -> Named:
         _require_related(model_cls, named._declared_by(), named)
         return Named(named)
     if not isinstance(named, str) or not named:
-        raise QueryError(f"{named!r:.80} is no attribute of {model_cls.__name__}")
+        raise QueryError(f"{named!r:.80} is not an attribute of {model_cls.__name__}")
     first, *rest = named.split(".")
     found = _by_name(model_cls, first, named)
     field: FieldOperators = found.field
@@ -80,8 +80,8 @@ def filter_of(model_cls: Any, condition: Any) -> Filter:
             _require_related(model_cls, declared_by, condition)
         return condition.filter
     raise QueryError(
-        f"where() got {condition!r:.80}, which is no condition: compare an attribute of the class, "
-        "as in City.population > 1_000_000, or give keywords, as in where(country='USA')"
+        f"where() got {condition!r:.80}, which is not a condition: compare an attribute of the "
+        "class, as in City.population > 1_000_000, or give keywords, as in where(country='USA')"
     )
 
 
@@ -149,7 +149,7 @@ def _by_name(model_cls: Any, name: str, whole: str) -> Named:
 def _hinted(name: str, below: list[Any], known: Any) -> str:
     field_of = next((n for a in below for n in a if a[n].data_key == name), None)
     if field_of is not None:
-        return f"{name!r}: the field of that name is the attribute {field_of!r}"
+        return f"{name!r}: the field with this name is the attribute {field_of!r}"
     return (
         f"{name!r}{nearest(name, known)} (a field that no attribute declares is written "
         f"F({name!r}), with F from flask_boiler.attrs)"
@@ -160,15 +160,17 @@ def _same_field(model_cls: Any, name: str, found: list[Attr[Any]]) -> Attr[Any]:
     paths = {attribute.stored_path for attribute in found}
     if len(paths) > 1:
         raise QueryError(
-            f"the classes below {model_cls.__name__} store {name!r} in different fields "
-            f"({', '.join(sorted(paths))}): ask one of these classes"
+            f"the subclasses of {model_cls.__name__} store {name!r} in different fields "
+            f"({', '.join(sorted(paths))}): make the query from one of these classes"
         )
     return found[0]
 
 
 def _require_stored(model_cls: Any, name: str) -> None:
     if name in model_cls.meta("exclude"):
-        raise QueryError(f"{model_cls.__name__} does not store {name!r}, as Meta.exclude says")
+        raise QueryError(
+            f"{model_cls.__name__} does not store {name!r}, because Meta.exclude leaves it out"
+        )
 
 
 def _require_related(model_cls: Any, declared_by: type | None, what: object) -> None:
@@ -177,6 +179,6 @@ def _require_related(model_cls: Any, declared_by: type | None, what: object) -> 
         return
     if not issubclass(declared_by, model_cls):
         raise QueryError(
-            f"{what!r:.80} is about {declared_by.__name__}, and the query is one of "
-            f"{model_cls.__name__}: compare an attribute of that class"
+            f"{what!r:.80} is an attribute of {declared_by.__name__}, and this is a query of "
+            f"{model_cls.__name__}: use an attribute of that class"
         )

@@ -85,8 +85,8 @@ def read_token(spec: QuerySpec, token: str, codec: Codec, seal: Seal) -> Positio
     content = None if sealed is None else seal.opened(sealed, bound_to=_query(spec, codec))
     if content is None or len(content) <= _COUNT_SIZE:
         raise QueryError(
-            f"{token!r:.80} is no page token of this query: give the next_page_token of a page, "
-            "with the very same conditions and order, or none for the first page"
+            f"{token!r:.80} is not a page token of this query: give the next_page_token of a page "
+            "with the same conditions and order, or none for the first page"
         )
     *values, path = protocol.Cursor.FromString(content[_COUNT_SIZE:]).values
     given = int.from_bytes(content[:_COUNT_SIZE], "big")

@@ -317,8 +317,8 @@ class Query(Generic[M]):
         having = self._having.union(name for name in names if name is not None)
         if having and not self._model.type_names_having(having):
             raise QueryError(
-                f"no class at or below {self._model.__name__} has all of "
-                f"{', '.join(sorted(having))}: no document can be found"
+                f"neither {self._model.__name__} nor a subclass of it has all of "
+                f"{', '.join(sorted(having))}, so no document would be found"
             )
         return self._remade(having=having)
 
@@ -348,9 +348,9 @@ class Query(Generic[M]):
 
     def _check_page(self, size: int) -> None:
         if not isinstance(size, int) or size < 1:
-            raise QueryError(f"page({size!r}): a page has at least one result")
+            raise QueryError(f"page({size!r}): the size of a page is at least 1")
         if self._spec.limit_to_last:
-            raise QueryError("limit_to_last has no pages: turn the order around and use limit")
+            raise QueryError("limit_to_last has no pages: reverse the order and use limit")
 
 
 def _whole_collection(model_cls: Any, parent: Any) -> QuerySpec:
@@ -362,7 +362,7 @@ def _whole_collection(model_cls: Any, parent: Any) -> QuerySpec:
 def _parent_path(parent: Any) -> str:
     named = parent.doc_ref if hasattr(type(parent), "doc_ref") else parent
     if not isinstance(named, str | HasPath):
-        raise QueryError(f"{parent!r:.80} names no document: expected a path or a reference")
+        raise QueryError(f"{parent!r:.80} is not a document: expected a path or a reference")
     try:
         return document_path(named)
     except ValueError as error:
@@ -380,6 +380,8 @@ def _value_in(document: Any, field: str) -> Any:
     value: Any = document.fields if isinstance(document, Snapshot) else document.to_dict()
     for name in field_names(field):
         if not isinstance(value, dict) or name not in value:
-            raise QueryError(f"{document!r:.80} has no {field}, by which the query is ordered")
+            raise QueryError(
+                f"{document!r:.80} has no value for {field}, by which the query is ordered"
+            )
         value = value[name]
     return value

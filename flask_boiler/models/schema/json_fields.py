@@ -265,7 +265,7 @@ class ReferenceField(fields.String):
         return "/".join(self._SEGMENT if part == "*" else part for part in plain)
 
     default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
-        "invalid": "Not a document's path or id."
+        "invalid": "Not a path or id of a document."
     }
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
@@ -431,7 +431,7 @@ def _fault_of(value: Any, levels: int = _MOST_LEVELS) -> str | None:
         return f"Nested more than {_MOST_LEVELS} levels deep."
     if isinstance(value, list):
         if any(isinstance(item, list) for item in value):
-            return "An array is directly inside an array; put an object between."
+            return "An array is directly inside another array: put an object between them."
         return _first(_fault_of(item, levels - 1) for item in value)
     keys = _first(_fault_of_key(key) for key in value)
     return keys or _first(_fault_of(item, levels - 1) for item in value.values())
@@ -439,7 +439,7 @@ def _fault_of(value: Any, levels: int = _MOST_LEVELS) -> str | None:
 
 def _fault_of_key(key: str) -> str | None:
     if not key or is_reserved_field(key):
-        return f"A key is not {key!r}: it is not empty, and not __…__."
+        return f"{key!r} is not a key: a key is not empty, and not __…__."
     if len(key.encode(errors="replace")) > _LONGEST_KEY_BYTES:
         return f"A key has at most {_LONGEST_KEY_BYTES} bytes."
     return None

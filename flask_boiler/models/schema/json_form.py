@@ -60,7 +60,7 @@ def number_form(field: fields.Field[Any], value: Any, attr: str | None) -> Any:
         return json_form(value)
     if field.allow_none:
         return None
-    said = f"{value!r:.60} is nothing that JSON has: with a type that takes None, it is null there."
+    said = f"JSON has no {value!r:.60}. With a type that includes None, it is shown as null."
     raise NoJsonError({attr or "": [said]})
 
 
@@ -72,7 +72,9 @@ def checked_json(field: fields.Field[Any], value: Any, attr: str) -> Any:
     try:
         json_text(value)
     except TypeError as error:
-        raise NoJsonError({attr: [f"{type(field).__name__} shows what is no JSON."]}) from error
+        raise NoJsonError(
+            {attr: [f"{type(field).__name__} gives a value that is not JSON."]}
+        ) from error
     except ValueError:
         return number_form(field, value, attr)
     return value

@@ -206,8 +206,8 @@ def _field_of(attribute: Attr[Any]) -> fields.Field[Any]:
         options["as_string"] = True
         if not _has_integers(attribute.kind):
             raise DeclarationError(
-                f"{attribute!r} has as_string=True, which is for integers and what is made of "
-                "them: Attr[int], Attr[list[int]] …"
+                f"{attribute!r} has as_string=True, which is only for integers: Attr[int], "
+                "Attr[list[int]] …"
             )
     return field_for(attribute.kind, **options)
 

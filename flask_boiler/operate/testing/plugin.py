@@ -173,21 +173,21 @@ def _boiler_of(app: Flask) -> Boiler:
 
     if not isinstance(app, Flask):
         raise ConfigurationError(
-            f"the fixture boiler_app gives {app!r:.80}: have it return the Flask application, "
-            "whose Boiler is found by itself"
+            f"the fixture boiler_app returns {app!r:.80}: it must return the Flask application, "
+            "whose Boiler is found then"
         )
     boiler = app.extensions.get("boiler")
     if not isinstance(boiler, Boiler):
         raise ConfigurationError(
-            f"the app {app.name!r} that the fixture boiler_app gives has no Boiler: let its "
-            "factory create one with Boiler(app)"
+            f"the app {app.name!r} that the fixture boiler_app returns has no Boiler: make one in "
+            "its factory with Boiler(app)"
         )
     config = boiler.context.config
     if config.emulator_host is None and config.chosen_firestore == "cloud":
         raise ConfigurationError(
-            f"the Boiler of {app.name!r} works on Google's own Firestore, which tests never do: "
-            "let boiler_app ask for the fixture boiler_config before it creates the app, or hand "
-            "it on, as in Boiler(app, config=boiler_config)"
+            f"the Boiler of {app.name!r} uses Google's own Firestore, which tests must not do: "
+            "have boiler_app use the fixture boiler_config before it makes the app, or pass it, "
+            "as in Boiler(app, config=boiler_config)"
         )
     return boiler
 
@@ -202,9 +202,9 @@ def settle(boiler: Boiler) -> Settle:
     def wait(timeout_s: float = 30.0) -> None:
         if not boiler.mediates:
             raise ConfigurationError(
-                "settle() waits for what the mediators of the fixture 'boiler' do, and none of "
-                "them runs: add them and start it ('with boiler:'). If the application has a "
-                "Boiler of its own, override the fixture boiler_app to return that application"
+                "settle() waits for the mediators of the fixture 'boiler', and none of them runs: "
+                "add them and start the boiler ('with boiler:'). If the application has a Boiler "
+                "of its own, override the fixture boiler_app to return that application"
             )
         boiler.settle(timeout_s=timeout_s)
 

@@ -74,8 +74,8 @@ class TagCondition:
         if not (is_matched(self._asked, before) and _is_unheld(self._asked, before)):
             raise Refusal(
                 412,
-                "The view does not have the tag that the request is on condition of: get it "
-                "again, and repeat the change.",
+                "The view does not have the tag that the request names: get it again, and repeat "
+                "the change.",
             )
         if refused is not None:
             raise refused
@@ -120,7 +120,7 @@ class AbsenceCondition:
 
     def _checked(self, write: Callable[[], Any]) -> Any:
         there = self._root.exists(self._doc_id)
-        said = f"There is a {self._doc_id} already: get it, and change it with If-Match."
+        said = f"A {self._doc_id} exists already: get it, and change it with If-Match."
         try:
             written = write()
         except ConflictError as error:

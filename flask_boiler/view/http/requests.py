@@ -53,7 +53,7 @@ def read_time_of(asked: Request) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        said = f"Not what an answer to a write gave: {text!r:.60}."
+        said = f"Not a value from the answer to a write: {text!r:.60}."
         raise Refusal(400, "The request is not valid.", errors={READ_TIME_HEADER: [said]})
     return int(text)
 
@@ -83,4 +83,4 @@ def json_body(asked: Request) -> Any:
 
 
 def _refuse_constant(name: str) -> Mapping[str, Any]:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")

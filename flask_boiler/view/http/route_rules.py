@@ -28,7 +28,7 @@ def taking_paths(rule: str) -> str:
     def replaced(found: re.Match[str]) -> str:
         if found["converter"] not in (None, "string", "default", "path"):
             raise ConfigurationError(
-                f"the rule {rule!r} has {found[0]}, and the documents are named by their paths: "
+                f"the rule {rule!r} has {found[0]}, but the documents are named by their paths: "
                 "write <path:doc_id>"
             )
         return "<path:doc_id>"

@@ -229,7 +229,7 @@ class InstanceGet(RestView):
         shown = (None if strong else stored(self.root, doc_id)) or self.compute(doc_id)
         tags = shown.etags
         if not is_matched(request, tags):
-            raise Refusal(412, "The view is another one by now.")
+            raise Refusal(412, "The view has changed.")
         if request.headers.get("If-None-Match"):
             return unless_held(request, shown.response(), tags)
         # Werkzeug's own look at If-Match would answer with the view, and refuses a *.
@@ -324,9 +324,9 @@ class ListPost(RestView):
         super().__init__(mediator)
         if not self.mutation_cls.can_create_unnamed():
             raise ConfigurationError(
-                f"{self.mutation_cls.__name__}.mutate_create does not know below which document a "
-                f"new {self.root.model.__name__} is to lie: define it, or have clients create by "
-                "PUT, with the whole path"
+                f"{self.mutation_cls.__name__}.mutate_create does not know the parent of a new "
+                f"{self.root.model.__name__}: define mutate_create, or have clients use PUT with "
+                "the whole path"
             )
 
     def answer(self, **arguments: Any) -> Response:

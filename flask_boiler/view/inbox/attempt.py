@@ -163,4 +163,4 @@ class Attempts:
 def written_anew(path: str) -> UnavailableError:
     """The error that a task cannot be set aside, as there is another version of it."""
     # Neither done nor parked: the later tasks of its key still have to wait for it.
-    return UnavailableError(f"{path} was written anew while it was to be set aside: try it again")
+    return UnavailableError(f"{path} was written again while it was being parked: try it again")

@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 MAX_EVENT_BYTES = 700 * 1024
 
 _COME_AGAIN_S = 10
-_AWAY = "Firestore is away for the moment: the event should come again."
+_AWAY = "Firestore does not answer at the moment: the event should be delivered again."
 
 
 def deliver(
@@ -66,7 +66,7 @@ def deliver(
         raise BadRequest(str(error)) from error
     if event.database != context.datastore.database:
         logger.error(
-            "an event of %.200s was sent to an application of %s: correct the trigger",
+            "an event of the database %.200s was sent to an application of %s: correct the trigger",
             *(event.database, context.datastore.database),
         )
         raise BadRequest(
@@ -89,7 +89,7 @@ def _applied(inbox: Inbox, path: str) -> HTTPException | None:
     try:
         return _problem(inbox, path, inbox.apply(path))
     except UnavailableError as error:
-        logger.warning("the task %s could not be applied for the moment: %s", path, error)
+        logger.warning("the task %s could not be applied now: %s", path, error)
         return ServiceUnavailable(_AWAY, retry_after=_COME_AGAIN_S)
 
 

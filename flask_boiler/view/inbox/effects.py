@@ -34,7 +34,7 @@ def effect_of(
         none, or of another model than the query's.
     """
     if (view_model_cls is None) == (on_task is None):
-        raise ConfigurationError(f"{where} needs either view_model_cls or on_task, and not both")
+        raise ConfigurationError(f"{where} needs view_model_cls or on_task, but not both")
     if on_task is not None:
         require_plain(on_task, f"on_task of {where}")
         wrong = misfit(on_task, "task", "transaction")

@@ -40,7 +40,7 @@ class FormQuery:
         pattern = form_cls.form_pattern()
         if pattern is None:
             raise ConfigurationError(
-                f"{form_cls.__name__} does not say where its forms lie: give it a Meta.form_path, "
+                f"{form_cls.__name__} does not say where its forms are: give it a Meta.form_path, "
                 "such as 'users/{uid}/orders_POST/{order_id}', or the mediator a query"
             )
         above, _, self._collection = pattern.text.rpartition("/")[0].rpartition("/")

@@ -64,7 +64,7 @@ class Lanes:
             OwnThread(
                 self._run,
                 name=f"flask-boiler-{name}-{n}",
-                stops=f"each {name} waits for a thread less, or for ever",
+                stops=f"there is one thread less for each {name}, or none",
                 on_failure=on_failure,
             )
             for n in range(threads)

@@ -93,8 +93,8 @@ class FieldMark:
         for names, value in fields.items():
             if not _reads_as_written(value):
                 raise ConfigurationError(
-                    f"mark: {'.'.join(names)!r} would be {value!r}, which Firestore gives back as "
-                    "another value, so that no task would ever count as marked"
+                    f"mark: {'.'.join(names)!r} would be {value!r}, which Firestore returns as "
+                    "another value, so no task would ever count as marked"
                 )
         self._values = dict(fields)
         self._fields = _nested(fields)
@@ -190,8 +190,8 @@ def mark_of(option: MarkOption, model_cls: type[Model] | None = None) -> Mark:
     if isinstance(option, Mapping):
         return FieldMark(dict(_stored(option, model_cls)))
     raise ConfigurationError(
-        f"mark={option!r} is no way to mark a task: expected 'delete', 'ledger', a Ledger, or the "
-        "fields to set with their values"
+        f"mark={option!r} is not a mark: expected 'delete', 'ledger', a Ledger, or the fields to "
+        "set with their values"
     )
 
 
@@ -206,6 +206,6 @@ def _stored(
             elif isinstance(named, str) and named:
                 yield (named,), value
             else:
-                raise ConfigurationError(f"mark: {named!r:.80} names no field")
+                raise ConfigurationError(f"mark: {named!r:.80} is not a field")
         except (QueryError, ValidationError) as error:
             raise ConfigurationError(f"mark={{{named!r:.80}: …}}: {error}") from error

@@ -133,7 +133,7 @@ class PatchProcessor:
         :param also: what is written in the same commit, also if there is no such patch any more.
         :raises UnavailableError: Firestore could not be reached.
         """
-        error = RefusedError("It was given up, as it could not be applied.")
+        error = RefusedError("It was dropped, because it could not be applied.")
         with self._context.activated(), reading_through(None):
             return self._refuse(path, error, lambda snapshot: True, also=also)
 

@@ -109,7 +109,7 @@ class PatchCollection:
             )
         if patches.mark not in ("update", "delete"):
             raise ConfigurationError(
-                f"mark={patches.mark!r} is no way to mark patches: expected 'update' or 'delete'"
+                f"mark={patches.mark!r} is not a mark of patches: expected 'update' or 'delete'"
             )
         if patches.keep_for is not None and patches.keep_for <= datetime.timedelta(0):
             raise ConfigurationError(f"keep_for={patches.keep_for} keeps nothing")
@@ -192,8 +192,8 @@ class PatchCollection:
         for name, attribute in view_cls.attributes().items():
             if attribute.data_key in reserved and not attribute.read_only:
                 raise ConfigurationError(
-                    f"{view_cls.__name__}.{name} is stored as {attribute.data_key!r}, which means "
-                    f"something else in a patch: give it another data_key"
+                    f"{view_cls.__name__}.{name} is stored as {attribute.data_key!r}, which has "
+                    "another meaning in a patch: give it another data_key"
                 )
 
 

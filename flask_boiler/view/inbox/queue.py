@@ -41,7 +41,7 @@ class TaskQueue:
                 narrowing.require_unbounded(target)
             except QueryError as error:
                 raise ConfigurationError(
-                    f"{error}; how much of a queue is looked at is said by window="
+                    f"{error}; use window= to say how many tasks of a queue a worker listens to"
                 ) from error
 
     def window(self, limit: int) -> list[QueryTarget]:

@@ -126,7 +126,7 @@ class Worker(WithoutPlaces):
             OwnThread(
                 self._run,
                 name=f"flask-boiler-task-{name}-{n}",
-                stops=f"the tasks of {name} wait for a thread less, or for ever",
+                stops=f"there is one thread less for the tasks of {name}, or none",
                 on_failure=on_failure,
             )
             for n in range(threads)

@@ -50,8 +50,8 @@ Condition = Callable[[Callable[[], Any]], Any]
 
 #: What a client is told whose write is made, and leads to a view that cannot be shown.
 WRITTEN = (
-    "The change was made, but the view that it leads to cannot be shown; the error was logged. Do "
-    "not repeat the request."
+    "The change was made, but the changed view cannot be shown; the error was logged. Do not "
+    "repeat the request."
 )
 #: What a client is told whose view is deleted, if nobody can tell when.
 DELETED = (

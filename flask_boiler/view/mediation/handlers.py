@@ -150,7 +150,7 @@ def _check_handlers(protocol: type[ProtocolBase]) -> None:
         where = f"{protocol.__qualname__}.{name}"
         if name not in _HANDLERS:
             raise ConfigurationError(
-                f"{where} is never called{nearest(name, _HANDLERS)}; there are "
+                f"{where} is never called{nearest(name, _HANDLERS)}; the handlers are "
                 f"{', '.join(_HANDLERS)}"
             )
         require_plain(getattr(protocol, name), where)

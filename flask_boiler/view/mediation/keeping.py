@@ -101,5 +101,5 @@ def _places_of(view: ViewModel) -> list[str] | None:
     try:
         return view.wanted_places()
     except BaseException as error:
-        logger.debug("the places of a %s are not known: %s", type(view).__name__, error)
+        logger.debug("the places of a %s could not be found out: %s", type(view).__name__, error)
         return None

@@ -118,7 +118,7 @@ class LiveViews:
             if isinstance(error, TimeoutError) and not following.first.done():
                 raise TimeoutError(
                     f"{view_cls.__name__} had no first value within {timeout_s} s: what it reads "
-                    "is not heard, or its getters take long; give it more with timeout_s="
+                    "has not arrived, or its getters take long; give it more time with timeout_s="
                 ) from None
             raise
 

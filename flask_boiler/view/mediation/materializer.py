@@ -29,7 +29,7 @@ def render(view: ViewModel, key: ViewKey, codec: DocumentCodec) -> dict[str, Any
         if size_bytes > _LARGEST_DOCUMENT_BYTES:
             raise MaterializationError(
                 f"{key} takes {size_bytes:,} bytes at {place}; a Firestore document may have "
-                f"{_LARGEST_DOCUMENT_BYTES:,}: keep less in it, or split the view",
+                f"{_LARGEST_DOCUMENT_BYTES:,}: show less in it, or split the view",
                 key=key,
             )
         documents[place] = document

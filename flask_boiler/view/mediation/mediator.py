@@ -170,7 +170,7 @@ def mediator_of(added: Mediator) -> MediatorBase:
     if isinstance(added, type) or not isinstance(added, Mediator):
         said = added.__name__ if isinstance(added, type) else f"{added!r:.80}"
         raise ConfigurationError(
-            f"{said} is no mediator that can be started: expected one such as "
+            f"{said} is not a mediator that can be started: expected one such as "
             "QueryMediator(CityView, query=City.get_query())"
         )
     return _OwnMediator(added)

@@ -95,8 +95,7 @@ def keeping_of(
     if protocol is not None and view_cls is None:
         return HandlerKeeping(mediator, protocol)
     raise ConfigurationError(
-        f"{type(mediator).__name__} needs either view_model_cls or a Protocol class of its own, "
-        "and not both"
+        f"{type(mediator).__name__} needs view_model_cls or its own Protocol class, but not both"
     )
 
 

@@ -47,10 +47,10 @@ PROBLEM_TYPE = "application/problem+json"
 
 _ASKERS = (AuthError, DocumentNotFoundError, RefusedError, ValidationError)
 _RETRY_AFTER_S = 1
-_AWAY = "Firestore is away for the moment; try again."
-_UNSTORABLE = "What it amounts to cannot be stored: it may be too large."
-_CONTESTED = "Others changed the same data each time it was tried."
-_UNKNOWN = "Firestore did not answer; look whether the change was made before you repeat it."
+_AWAY = "Firestore does not answer at the moment; try again."
+_UNSTORABLE = "The result cannot be stored: it may be too large."
+_CONTESTED = "At every attempt somebody else changed the same data."
+_UNKNOWN = "Firestore did not answer; check whether the change was made before you repeat it."
 
 # A document has a size, and who sends one may send any number of fields.
 _MOST_ERRORS = 20
@@ -115,7 +115,7 @@ def problem_details(
         )
     if error.http_status == HTTPStatus.SERVICE_UNAVAILABLE:
         # The same goes for the address of a server, which is in what went wrong.
-        logger.warning("a request was refused for the moment: %s", error)
+        logger.warning("a request was refused for now: %s", error)
         return _details(error.http_status, _UNKNOWN if _is_open(error) else _AWAY)
     return _details(error.http_status, str(error))
 

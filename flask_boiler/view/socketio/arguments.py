@@ -139,9 +139,9 @@ class ViewArguments:
         if isinstance(model, type) and issubclass(model, DomainModel):
             return model
         raise ConfigurationError(
-            f"clients name a {self._view_cls.__name__} by the id of a document, and nothing says "
-            "which model that is of: annotate `store` with a Store whose reference has the model, "
-            "or give the mediator root="
+            f"clients name a {self._view_cls.__name__} by the id of a document, but its model is "
+            "not known: annotate `store` with a Store whose reference has the model, or give the "
+            "mediator root="
         )
 
     def _path(self, name: str, doc_id: str) -> str:

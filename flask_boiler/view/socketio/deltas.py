@@ -56,7 +56,7 @@ def merge_patch(before: Any, after: Any) -> Any:
         if key in before and same_json(before[key], value):
             continue
         if value is None:
-            raise ValueError(f"{key!r} becomes null, which no merge patch can say")
+            raise ValueError(f"{key!r} becomes null, which a merge patch cannot express")
         patch[key] = merge_patch(before.get(key), value)
     return patch
 
@@ -65,7 +65,7 @@ def _refuse_nulls(value: Mapping[str, Any]) -> None:
     """Check that an object can be said as a patch: arrays are taken as they are."""
     for key, member in value.items():
         if member is None:
-            raise ValueError(f"{key!r} becomes null, which no merge patch can say")
+            raise ValueError(f"{key!r} becomes null, which a merge patch cannot express")
         if isinstance(member, Mapping):
             _refuse_nulls(member)
 

@@ -85,7 +85,7 @@ class Departures:
                 self._send_away(sid)
             except BaseException:
                 # It may end in an `on_disconnect` of the application's.
-                logger.exception("a WebSocket client could not be sent away; the others are")
+                logger.exception("a WebSocket client could not be disconnected; the others are")
         with self._lock:
             return min(self._due.values(), default=math.inf)
 

@@ -57,9 +57,13 @@ class WsLimits:
                 continue
             if field.name in least or field.name == "history_bytes":
                 if value < 0:
-                    raise ConfigurationError(f"WsLimits.{field.name} is {value}: 0 is the least")
+                    raise ConfigurationError(
+                        f"WsLimits.{field.name} is {value}: it must not be negative"
+                    )
             elif value <= 0:
-                raise ConfigurationError(f"WsLimits.{field.name} is {value}: it has to be positive")
+                raise ConfigurationError(
+                    f"WsLimits.{field.name} is {value}: it must be greater than 0"
+                )
 
     @property
     def most_unread_answers(self) -> int:
@@ -124,4 +128,4 @@ def _of_interval(value: Any) -> str | None:
 def _version(value: Any) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53:
         return None
-    return "Expected a version that this server gave."
+    return "Expected a version from this server."

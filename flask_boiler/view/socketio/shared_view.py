@@ -443,7 +443,7 @@ class _News(NamedTuple):
 def _log_failure(parcel: _Parcel, error: Exception) -> None:
     failures = parcel.room.failures
     logger.error(
-        "telling %d clients failed, and %d times before: %r; it is tried again after a pause",
+        "sending to %d clients failed, and %d times before: %r; it is tried again after a pause",
         len(parcel.sids),
         failures,
         error,

@@ -145,7 +145,7 @@ class Shares:
 
     def _require_running(self) -> None:
         if self._stopped:
-            raise Refusal(503, "The server is about to end: connect again.")
+            raise Refusal(503, "The server is stopping: connect again.")
 
     def _undo(self, share: Share, error: BaseException) -> None:
         """Keep no share of a view that is not kept; who joined it already is told, and leaves."""

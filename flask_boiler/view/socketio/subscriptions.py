@@ -200,8 +200,8 @@ class Subscriptions:
             if len(client.subscriptions) + client.coming >= self._limits.max_subscriptions:
                 raise Refusal(
                     429,
-                    f"A client holds at most {self._limits.max_subscriptions} subscriptions: end "
-                    "one first.",
+                    f"A client may have at most {self._limits.max_subscriptions} subscriptions: "
+                    "end one first.",
                 )
             client.coming += 1
         return client
@@ -209,9 +209,11 @@ class Subscriptions:
     def _admit(self) -> None:
         wait_s = self._admission.wait_s(at_most_s=self._limits.timeout_s)
         if wait_s is None:
-            raise Refusal(503, "Too many want to subscribe at once: try again a little later.")
+            raise Refusal(
+                503, "Too many clients subscribe at the same time: try again a little later."
+            )
         if self._stopping.wait(wait_s):
-            raise Refusal(503, "The server is about to end: connect again.")
+            raise Refusal(503, "The server is stopping: connect again.")
 
     def _await_value(self, share: Share, options: SubscriptionOptions) -> None:
         try:
@@ -224,7 +226,7 @@ class Subscriptions:
             options.version, min(self._limits.timeout_s, _CATCH_UP_S)
         ):
             raise ValidationError(
-                {"options.version": ["It is later than all that this server knows of."]}
+                {"options.version": ["It is later than everything that this server knows."]}
             )
 
     def _join(

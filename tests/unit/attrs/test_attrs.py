@@ -296,7 +296,7 @@ class TestGetters:
             def name(self) -> str:
                 return "x"
 
-        with pytest.raises(AttributeError, match=r"Person.name has a getter and no setter"):
+        with pytest.raises(AttributeError, match=r"Person.name has a getter but no setter"):
             Person().name = "y"
         with pytest.raises(AttributeError, match="no deleter"):
             del Person().name

@@ -139,9 +139,9 @@ def test_what_a_path_may_name(path: str) -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (Town.new(doc_id="b"), "Town is no part of a path"),
-        (["b"], "list is no part of a path"),
-        ({"b": 1}, "dict is no part of a path"),
+        (Town.new(doc_id="b"), "a value of type Town cannot be part of a path"),
+        (["b"], "a value of type list cannot be part of a path"),
+        ({"b": 1}, "a value of type dict cannot be part of a path"),
         (SimpleNamespace(path="Town/b"), r"is a reference: write \{town.anything.id\}"),
         (None, "which is None"),
     ],
@@ -358,7 +358,7 @@ class TestWhatAViewIsOf:
         ],
     )
     def test_a_mediator_of_what_is_no_view(self, make: Any) -> None:
-        with pytest.raises(ConfigurationError, match="Town is no view model"):
+        with pytest.raises(ConfigurationError, match="Town is not a view model"):
             make(Town)
 
     @pytest.mark.parametrize("mediator", [QueryMediator, QueryTaskMediator])
@@ -381,5 +381,5 @@ class TestWhatAViewIsOf:
 
 @pytest.mark.parametrize("model", [3, int, Town.all, ["Town"]])
 def test_a_reference_to_what_is_no_model(model: Any) -> None:
-    with pytest.raises(DeclarationError, match="a reference needs a model, or its name"):
+    with pytest.raises(DeclarationError, match="a reference needs a model or its name"):
         reference(model)

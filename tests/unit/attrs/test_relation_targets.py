@@ -332,6 +332,8 @@ def test_an_id_names_nothing_that_is_no_document() -> None:
     class Album(DomainModel):
         pair = attrs.relation(Pair)
 
-    with pytest.raises(ValidationError, match="Pair is no document, so no id names one"):
+    with pytest.raises(
+        ValidationError, match="Pair is not a model of documents, so an id is not enough"
+    ):
         Album.new("a", pair="p").to_dict()
     assert Album.new("a", pair="pairs/p").pair.path == "pairs/p"

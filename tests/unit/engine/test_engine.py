@@ -413,7 +413,7 @@ def test_a_discarded_view_releases_what_it_read_and_keeps_its_document(world: Wo
 
 def test_a_key_is_kept_once(world: World) -> None:
     world.add(world.copying("v", "a/1"), "a/1")
-    with pytest.raises(BoilerError, match="kept already"):
+    with pytest.raises(BoilerError, match="already kept"):
         world.engine.add(world.copying("v", "a/1"))
 
 

@@ -184,7 +184,7 @@ def test_a_companion_that_fails_is_not_waited_for(hall: Hall) -> None:
     held.release()
     hall.quiet()
     assert seats(hall.datastore) == {"2": "view:b"}
-    assert "view:guests/b is kept there already" in hall.parked["view:guests/a"]
+    assert "view:guests/b is already stored there" in hall.parked["view:guests/a"]
     # What is right comes of itself when the other can be computed.
     del hall.before[key("b")]
     hall.hear("b")

@@ -207,7 +207,7 @@ def test_an_error_whose_words_cannot_be_had_is_recorded(world: World) -> None:
 
     world.recorder.parked(Parked(key(1), Mute(), SINCE))
     world.write()
-    assert "could not be had: SystemExit" in world.stored[key(1)].error
+    assert "could not be read: SystemExit" in world.stored[key(1)].error
 
 
 def test_names_with_colons_do_not_share_a_record() -> None:

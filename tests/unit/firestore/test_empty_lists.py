@@ -117,7 +117,7 @@ def test_nothing_is_asked_for_nothing(datastore: MemoryDatastore) -> None:
 
 def test_a_page_of_another_query_is_refused_all_the_same() -> None:
     token = Person.all().page(1).next_page_token
-    with pytest.raises(QueryError, match="no page token of this query"):
+    with pytest.raises(QueryError, match="not a page token of this query"):
         Person.where(Person.name.in_([])).page(1, token)
 
 

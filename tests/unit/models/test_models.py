@@ -266,7 +266,7 @@ class TestRegistry:
         memory.put("app_three_shared/t", obj_type="Shared")
         assert type(DomainModel.get(doc_ref="app_three_shared/t")) is kept[2]
         with pytest.raises(
-            UnknownModelError, match=r"any of app_one.Shared, app_two.Shared: ask for"
+            UnknownModelError, match=r"several classes with it: app_one.Shared, app_two.Shared"
         ):
             DomainModel.get(doc_ref="Shared/t")
 

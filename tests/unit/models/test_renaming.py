@@ -331,7 +331,9 @@ class TestRenamedAttribute:
         body = {"a": attrs.bproperty(was=was), "b": attrs.bproperty(was="old")}
         names = {"a": "b", "b": "a"} if was == "old" else {}
         of = names.get(of, of)
-        with pytest.raises(DeclarationError, match=f"was '{was}', and that is the field of {of}"):
+        with pytest.raises(
+            DeclarationError, match=f"has was='{was}', but this is the field of {of}"
+        ):
             type("Bad", (Model,), body)
 
     @pytest.mark.parametrize("was", ["", 3, ["x", 3], {"x": "y"}])

@@ -113,7 +113,7 @@ def test_it_is_the_store_s_that_is_read() -> None:
 
 
 def test_what_points_nowhere_is_told_as_before() -> None:
-    with pytest.raises(DeclarationError, match="cannot point to"):
+    with pytest.raises(DeclarationError, match="nowhere cannot be"):
         _ = HomeStore(home="h").nowhere
 
 

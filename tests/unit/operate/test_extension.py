@@ -70,7 +70,7 @@ def test_the_last_to_start_is_the_first_to_stop(boiler: Boiler) -> None:
 
 @pytest.mark.parametrize("added", [Noting, "mediator", None])
 def test_what_is_no_mediator_is_not_added(boiler: Boiler, added: Any) -> None:
-    with pytest.raises(ConfigurationError, match="is no mediator that can be started"):
+    with pytest.raises(ConfigurationError, match="is not a mediator that can be started"):
         boiler.add(added)
 
 

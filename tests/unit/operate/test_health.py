@@ -49,7 +49,7 @@ def test_what_runs_and_is_answered_is_ready() -> None:
             {"refusal": ValueError("a secret"), "refused_s": 12.3},
             "Firestore has refused all commits for 12 s: ValueError",
         ),
-        ({"deaf_s": 12.3}, "Firestore has let nobody listen for 12 s"),
+        ({"deaf_s": 12.3}, "Firestore has refused all listening for 12 s"),
         (
             {"fault": ValueError("a secret")},
             "a thread has ended by ValueError: start this process again",

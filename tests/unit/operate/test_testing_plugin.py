@@ -119,4 +119,4 @@ def test_an_application_that_is_none_is_refused_in_words(pytester: pytest.Pytest
     )
     result = pytester.runpytest_subprocess()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*have it return the Flask application*"])
+    result.stdout.fnmatch_lines(["*it must return the Flask application*"])

@@ -46,7 +46,7 @@ def two_needed(cls: Any, snapshot: Any, user: str) -> Any: ...
 def by_position(cls: Any, snapshot: Any, /) -> Any: ...
 
 
-NEITHER = "RoomView.new takes neither snapshot, doc_id nor doc_ref, so a mediator cannot tell it"
+NEITHER = "RoomView.new takes neither snapshot, doc_id nor doc_ref, so a mediator cannot say"
 #: What is wrong with a ``new`` of the class's own, by what it is.
 ODD: dict[str, tuple[Any, str]] = {
     "another name": (classmethod(room_id), NEITHER),
@@ -55,7 +55,7 @@ ODD: dict[str, tuple[Any, str]] = {
     "in a row": (classmethod(in_a_row), NEITHER),
     "more than the document": (classmethod(two_needed), "RoomView.new needs user besides snapshot"),
     "by position": (classmethod(by_position), "RoomView.new takes snapshot by position only"),
-    "no class method": (room_id, "RoomView.new is no class method"),
+    "not a class method": (room_id, "RoomView.new is not a class method"),
 }
 
 
@@ -142,7 +142,9 @@ def test_clients_of_a_websocket_name_what_else_it_takes(new: Any, arguments: lis
 @pytest.mark.parametrize("new", [by_position, room_id])
 def test_what_nobody_can_call_by_names_serves_no_client_either(new: Any) -> None:
     odd: Any = new if new is room_id else classmethod(new)
-    with pytest.raises(ConfigurationError, match=r"RoomView\.new (takes snapshot by|is no class)"):
+    with pytest.raises(
+        ConfigurationError, match=r"RoomView\.new (takes snapshot by|is not a class)"
+    ):
         WsMediator(view_of(odd), namespace="/rooms")
 
 

@@ -89,7 +89,7 @@ def test_a_path_in_a_models_collection_is_refused(template: str, model: str, ado
     with pytest.raises(DeclarationError) as refused:
         declared(template, adopt=adopt)
     assert "SquadView.Meta.path" in str(refused.value)
-    assert f"where the documents of {model} lie" in str(refused.value)
+    assert f"where the documents of {model} are" in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_whole_collection_paths_are_compared(template: str) -> None:
     ],
 )
 def test_the_frameworks_collections_are_nobodys_place(template: str) -> None:
-    with pytest.raises(DeclarationError, match="framework's own"):
+    with pytest.raises(DeclarationError, match="reserved for the framework"):
         declared(template)
 
 
@@ -169,12 +169,12 @@ def test_nor_to_those_of_a_model_that_is_declared_later() -> None:
             collection_name = "refugees"
 
     with pytest.raises(
-        DeclarationError, match=r"refusal_path .* where the documents of Refugee lie"
+        DeclarationError, match=r"refusal_path .* where the documents of Refugee are"
     ):
         QueryTaskMediator(Leaving)
     with (
         memory_context(),
-        pytest.raises(DeclarationError, match="where the documents of Refugee lie"),
+        pytest.raises(DeclarationError, match="where the documents of Refugee are"),
     ):
         made.start()
 
@@ -189,14 +189,14 @@ def test_a_view_of_tasks_is_seen_as_well() -> None:
 
     with (
         memory_context(),
-        pytest.raises(DeclarationError, match="where the documents of Straggler lie"),
+        pytest.raises(DeclarationError, match="where the documents of Straggler are"),
     ):
         made.start()
 
 
 @pytest.mark.parametrize("name", ["_boiler_places", "_boilerplate", "a/b/_boiler_c", "_boiler/a/b"])
 def test_a_model_has_no_collection_of_the_frameworks(name: str) -> None:
-    with pytest.raises(DeclarationError, match="framework's own"):
+    with pytest.raises(DeclarationError, match="reserved for the framework"):
 
         class Intruder(DomainModel):
             class Meta:
@@ -219,11 +219,11 @@ def test_a_model_that_is_declared_after_the_view_is_seen(started: bool) -> None:
         class Meta:
             collection_name = "latecomers"
 
-    with pytest.raises(DeclarationError, match="where the documents of Latecomer lie"):
+    with pytest.raises(DeclarationError, match="where the documents of Latecomer are"):
         make()
     with memory_context():
         for mediator in mediators:
-            with pytest.raises(DeclarationError, match="where the documents of Latecomer lie"):
+            with pytest.raises(DeclarationError, match="where the documents of Latecomer are"):
                 mediator.start()
 
 
@@ -258,9 +258,9 @@ def pinned(at: str, cls: type[ViewModel] = Pinned) -> ViewModel:
 @pytest.mark.parametrize(
     ("place", "said"),
     [
-        ("players/captain", "where the documents of Player lie"),
-        ("players/a/medals/gold", "where the documents of Medal lie"),
-        ("_boiler_places/x", "framework's own"),
+        ("players/captain", "where the documents of Player are"),
+        ("players/a/medals/gold", "where the documents of Medal are"),
+        ("_boiler_places/x", "reserved for the framework"),
     ],
 )
 @pytest.mark.parametrize("cls", [Pinned, Adopting])

@@ -147,12 +147,12 @@ def test_a_getter_or_setter_of_its_own_takes_the_place() -> None:
     [
         ("ship.titel", "did you mean 'title'"),
         ("shp.title", "has no reference 'shp'"),
-        ("ship", "expected the store's slot and the attribute"),
-        ("ship.harbour.name", "expected the store's slot and the attribute"),
-        ("ship.", "expected the store's slot and the attribute"),
-        (7, "expected the store's slot and the attribute"),
-        ("fleet.title", "holds many documents"),
-        ("anything.title", "does not say what it holds"),
+        ("ship", "expected a reference of the store and an attribute"),
+        ("ship.harbour.name", "expected a reference of the store and an attribute"),
+        ("ship.", "expected a reference of the store and an attribute"),
+        (7, "expected a reference of the store and an attribute"),
+        ("fleet.title", "is a reference to many"),
+        ("anything.title", "has no model"),
     ],
 )
 def test_a_name_that_does_not_exist_is_refused_when_it_is_declared(path: Any, said: str) -> None:
@@ -172,7 +172,7 @@ def test_only_a_view_with_a_store_has_something_to_pass_through() -> None:
     class Part(Model):
         name = attrs.through("ship.title")
 
-    with pytest.raises(DeclarationError, match="only views have one"):
+    with pytest.raises(DeclarationError, match="only views have a store"):
         _ = Part.attributes()["name"].kind
 
 

@@ -197,11 +197,11 @@ def _check_ours(path: str) -> None:
     elif not stat.S_ISREG(found.st_mode):
         why = "no file"
     elif found.st_nlink > 1:
-        why = "a file that has other names"
+        why = "a file with other names"
     elif path.endswith(".lock") and found.st_size > _MOST_TOLD:
-        why = "a file of something else"
+        why = "a file of another program"
     if why:
-        raise OSError(f"{path} is {why}, which is not written to; move it away")
+        raise OSError(f"{path} is {why}, and is not overwritten; move it away")
 
 
 def _read(handle: int) -> Holder:

@@ -45,7 +45,7 @@ def _check_replaceable(target: Path) -> None:
     if not target.exists():
         return
     if not target.is_file():
-        raise ConfigurationError(f"cannot export to {target}: it is no plain file; name another")
+        raise ConfigurationError(f"cannot export to {target}: it is not a plain file; name another")
     with target.open("rb") as file:
         # Who exports to it has mistaken it for what is exported.
         if file.read(len(_DATABASE)) == _DATABASE:

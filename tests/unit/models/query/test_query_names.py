@@ -105,15 +105,15 @@ UNKNOWN: dict[str, tuple[Callable[[], object], str]] = {
     "part": (lambda: City.where(**{"address.stret": "x"}), r"'stret'; did you mean 'street'\?"),
     "indexed": (lambda: City.where(City.address["stret"] == "x"), r"did you mean 'street'\?"),
     "how": (lambda: City.where(founded=1), r"F\('founded'\)"),
-    "another's": (lambda: City.where(Person.country == "USA"), "about Person"),
-    "a view's": (lambda: City.where(CountryView.country == "USA"), "about CountryView"),
-    "inside": (lambda: City.where(Address.street == "x"), "about Address"),
+    "another's": (lambda: City.where(Person.country == "USA"), "an attribute of Person"),
+    "a view's": (lambda: City.where(CountryView.country == "USA"), "an attribute of CountryView"),
+    "inside": (lambda: City.where(Address.street == "x"), "an attribute of Address"),
     "joined": (
         lambda: City.where((City.size > 1) | (Person.country == "USA")),
-        "about Person",
+        "an attribute of Person",
     ),
-    "another's order": (lambda: City.all().order_by(Person.country), "about Person"),
-    "another's sum": (lambda: City.all().sum(Person.country), "about Person"),
+    "another's order": (lambda: City.all().order_by(Person.country), "an attribute of Person"),
+    "another's sum": (lambda: City.all().sum(Person.country), "an attribute of Person"),
 }
 
 
@@ -161,7 +161,7 @@ class TestClassesBelow:
             ordered.start_at("x")
 
     def test_what_no_class_has_together_is_refused(self) -> None:
-        with pytest.raises(QueryError, match="no class at or below City has all of"):
+        with pytest.raises(QueryError, match="neither City nor a subclass of it has all of"):
             City.where(city_state="CA", farms=3)
 
     def test_one_name_for_different_fields_is_refused(self) -> None:
@@ -300,7 +300,7 @@ class TestTasks:
         assert key_of(F("`a.b`"), Job.all()).name(task) == "`a.b`=3"
         assert key_of(F("doneAt"), None).name(task) == "doneAt='x'"
         assert isinstance(key_of("doneAt", None), FieldKey)
-        with pytest.raises(ConfigurationError, match="about Person"):
+        with pytest.raises(ConfigurationError, match="an attribute of Person"):
             key_of(Person.country, Job.all())
 
 

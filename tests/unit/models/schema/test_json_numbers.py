@@ -103,7 +103,7 @@ def test_where_the_type_promises_a_number_the_attribute_is_named(declared: Any, 
 
 
 def test_what_is_embedded_tells_its_own_error() -> None:
-    with pytest.raises(StoredDataError, match=r"Part: width: nan"):
+    with pytest.raises(StoredDataError, match=r"Part: width: JSON has no nan"):
         shown(attrs.embed(Part), Part.new(width=NAN))
 
 

@@ -158,7 +158,7 @@ def test_the_document_lists_these_parameters_and_no_others(app: Flask) -> None:
         (["rich"], "not stored"),
         (["branch"], "not stored"),
         (["limit"], "a parameter of every list"),
-        ("holder", "is one text"),
+        ("holder", "is a text, and not a list"),
     ],
 )
 def test_a_name_that_no_list_can_take_is_refused_when_it_is_added(filters: Any, said: str) -> None:

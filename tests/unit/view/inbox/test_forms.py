@@ -258,7 +258,7 @@ def test_a_form_that_was_sent_anew_is_not_refused_for_what_it_was(
 
     send(datastore, weightKg=3, label="books")
     datastore.mishaps.append(refuse_as_it_is_sent_anew)
-    with pytest.raises(UnavailableError, match="written anew"):
+    with pytest.raises(UnavailableError, match="written again"):
         apply()
     assert apply() is TaskState.DONE
     assert Parcel.get_or_raise("p1").label == "shoes"

@@ -151,7 +151,7 @@ def test_a_patch_that_was_applied_may_be_deleted(datastore: MemoryDatastore) -> 
         ("users/{uid}", "names no collection"),
         ("users/{uid}/{collection}", "names no collection"),
         ("", "no path pattern"),
-        (Patches(PATTERN, mark="burn"), "'burn' is no way"),  # type: ignore[arg-type]
+        (Patches(PATTERN, mark="burn"), "'burn' is not a mark"),  # type: ignore[arg-type]
         (Patches(PATTERN, keep_for=datetime.timedelta(0)), "keeps nothing"),
         (Patches(PATTERN, target="title"), r"SalonView\.title is stored as 'title'"),
         (Patches(PATTERN, pending="isOpen"), r"SalonView\.is_open is stored as 'isOpen'"),
@@ -190,17 +190,17 @@ class _Handling(DocumentMediator):
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
-        (lambda: DocumentMediator(SalonView), "either document= or patches="),
+        (lambda: DocumentMediator(SalonView), "needs document= or patches="),
         (
             lambda: DocumentMediator(SalonView, document="a/b", patches=PATTERN),
-            "either document= or patches=",
+            "needs document= or patches=",
         ),
-        (lambda: DocumentMediator(document="a/b"), "view_model_cls or a Protocol"),
-        (lambda: DocumentMediator(_Other, document="a/b"), "no place to be kept at"),
+        (lambda: DocumentMediator(document="a/b"), "view_model_cls or its own Protocol"),
+        (lambda: DocumentMediator(_Other, document="a/b"), "no place where it can be stored"),
         (lambda: DocumentMediator(SalonView, document="salons"), "does not name a document"),
         (
             lambda: DocumentMediator(SalonView, document="a/b", mutation_cls=SalonMutation),
-            "takes mutation_cls with patches= only",
+            "takes mutation_cls only with patches=",
         ),
         (lambda: DocumentMediator(SalonView, patches=PATTERN), "without a mutation"),
         (
@@ -213,7 +213,7 @@ class _Handling(DocumentMediator):
         ),
         (
             lambda: _Handling(mutation_cls=SalonMutation, patches=PATTERN),
-            "a Protocol, which is for document= only",
+            "a Protocol, which is only for document=",
         ),
     ],
 )

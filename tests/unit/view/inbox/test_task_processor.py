@@ -354,7 +354,7 @@ def test_a_task_that_changes_while_it_is_set_aside_is_to_be_tried_again(
 
     datastore.mishaps = [refused]
     applying = processor(context)
-    with pytest.raises(UnavailableError, match="written anew"):
+    with pytest.raises(UnavailableError, match="written again"):
         applying.apply("jobs/j")
     assert applying.apply("jobs/j").state is TaskState.DONE
     assert datastore.fields("sums/all") == {"total": 7}

@@ -81,7 +81,7 @@ def test_one_that_an_application_wrote_is_asked_for_no_more_than_it_has() -> Non
     living = mediator_of(Own())
     assert (living.name, living.view_classes, living.inbox) == ("Own", [LampView], None)
     assert mediator_of(living) is living
-    with pytest.raises(ConfigurationError, match="Own is no mediator that can be started"):
+    with pytest.raises(ConfigurationError, match="Own is not a mediator that can be started"):
         mediator_of(Own)  # type: ignore[arg-type]
 
 

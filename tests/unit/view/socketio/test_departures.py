@@ -62,7 +62,7 @@ def test_who_cannot_be_sent_away_keeps_nobody(
     departures.expect("b")
     assert gone.get(timeout=TIMEOUT_S) == "b"
     departures.stop()
-    assert "could not be sent away" in caplog.text
+    assert "could not be disconnected" in caplog.text
 
 
 def test_without_a_time_all_stay_and_there_is_no_thread() -> None:
