@@ -31,7 +31,7 @@ from flask_boiler.view.mediation.populated_mediator import (
     kept_in_documents,
 )
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.view_model import ViewModel
+from flask_boiler.viewmodels.view_model import ViewModel, require_view_class
 from flask_boiler.viewmodels.view_root import ViewRoot
 
 __all__ = ["DocumentMediator"]
@@ -89,6 +89,8 @@ class DocumentMediator(PopulatedMediator):
         authorize: Authorize | None = None,
         name: str | None = None,
     ) -> None:
+        if view_model_cls is not None:
+            require_view_class(view_model_cls)
         self.view_model_cls = view_model_cls
         self.mutation_cls = mutation_cls
         require_plain(authorize, f"authorize of {type(self).__name__}")

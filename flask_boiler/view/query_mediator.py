@@ -23,7 +23,7 @@ from flask_boiler.view.mediation.populated_mediator import (
     kept_in_documents,
 )
 from flask_boiler.viewmodels.view_builder import require_root_of
-from flask_boiler.viewmodels.view_model import ViewModel
+from flask_boiler.viewmodels.view_model import ViewModel, require_view_class
 
 __all__ = ["QueryMediator"]
 
@@ -64,6 +64,8 @@ class QueryMediator(PopulatedMediator):
         query: Any,
         name: str | None = None,
     ) -> None:
+        if view_model_cls is not None:
+            require_view_class(view_model_cls)
         super().__init__(name or (view_model_cls or type(self)).__name__)
         self.view_model_cls = view_model_cls
         self.query = query

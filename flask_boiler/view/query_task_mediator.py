@@ -31,7 +31,7 @@ from flask_boiler.view.inbox.worker import Worker
 from flask_boiler.view.mediation.inbox import CommandKind, Inbox, ParkedTask, Result
 from flask_boiler.view.mediation.mediator import MediatorBase
 from flask_boiler.viewmodels.form import Form
-from flask_boiler.viewmodels.view_model import ViewModel
+from flask_boiler.viewmodels.view_model import ViewModel, require_view_class
 
 __all__ = ["QueryTaskMediator"]
 
@@ -92,6 +92,8 @@ class QueryTaskMediator(MediatorBase):
         name: str | None = None,
     ) -> None:
         self.view_model_cls = view_model_cls
+        if view_model_cls is not None:
+            require_view_class(view_model_cls)
         self.query = _query_of(view_model_cls) if query is None else query
         super().__init__(name or _name_of(view_model_cls or on_task or type(self)))
         for option, value, least in (

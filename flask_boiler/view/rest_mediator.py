@@ -28,7 +28,7 @@ from flask_boiler.view.http.routes import (
 )
 from flask_boiler.view.mediation.mediator import MediatorBase
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.view_model import ViewModel
+from flask_boiler.viewmodels.view_model import ViewModel, require_view_class
 
 if TYPE_CHECKING:
     from flask import Blueprint, Flask
@@ -79,6 +79,7 @@ class RestMediator(MediatorBase):
         *,
         app: Flask | Blueprint,
     ) -> None:
+        require_view_class(view_model_cls)
         super().__init__(f"{view_model_cls.__name__} (REST)")
         self.view_model_cls: type[ViewModel] = view_model_cls
         self.mutation_cls = mutation_cls

@@ -49,7 +49,7 @@ from flask_boiler.view.socketio.options import SubscriptionOptions, WsLimits
 from flask_boiler.view.socketio.shared_view import Message
 from flask_boiler.view.socketio.subscriptions import Subscriptions
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.view_model import ViewModel
+from flask_boiler.viewmodels.view_model import ViewModel, require_view_class
 from flask_boiler.viewmodels.view_root import ViewRoot
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ class WsMediator(MediatorBase):
         root: type[DomainModel] | None = None,
         limits: WsLimits | None = None,
     ) -> None:
+        require_view_class(view_model_cls)
         super().__init__(f"{view_model_cls.__name__} (on {namespace})")
         # The next of its parents is Socket.IO's.
         parent: Any = super(MediatorBase, self)

@@ -120,8 +120,14 @@ class Mutation(Generic[V]):
 
     @classmethod
     def can_create_unnamed(cls) -> bool:
-        """Whether it makes them without a ``doc_id``; the default needs the parent's name, too."""
-        return cls._has_own("mutate_create") or not cls._root().model.keyed_by_path()
+        """Whether :meth:`mutate_create` makes a view without a ``doc_id``.
+
+        The default does not, if it cannot build the view, or needs the name of a parent, too.
+        """
+        if cls._has_own("mutate_create"):
+            return True
+        root = cls._root()
+        return root.built_from_model and not root.model.keyed_by_path()
 
     @classmethod
     def _has_own(cls, name: str) -> bool:

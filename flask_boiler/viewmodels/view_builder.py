@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from types import MethodType
 from typing import Any, Generic, TypeVar
 
+from flask_boiler.ground.callbacks import require_plain
 from flask_boiler.ground.errors import ConfigurationError, UnknownModelError
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
@@ -66,8 +68,11 @@ def own_parameters(view_cls: type[ViewModel]) -> Mapping[str, inspect.Parameter]
         return None
     new: Any = view_cls.new
     where = f"{view_cls.__name__}.new"
-    if not isinstance(inspect.getattr_static(view_cls, "new"), classmethod | staticmethod):
+    declared = inspect.getattr_static(view_cls, "new")
+    if not isinstance(declared, classmethod | staticmethod | MethodType):
         raise ConfigurationError(f"{where} is not a class method: write @classmethod above it")
+    # One that the class was given later is not looked at when the class is declared.
+    require_plain(declared, where)
     parameters = inspect.signature(new).parameters.values()
     unnamed = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.default is p.empty]
     if unnamed:

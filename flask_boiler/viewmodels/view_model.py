@@ -32,7 +32,7 @@ from flask_boiler.viewmodels.placed_view import PlacedView
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.stored_view import StoredView
 
-__all__ = ["ViewModel", "store_class"]
+__all__ = ["ViewModel", "require_view_class", "store_class"]
 
 #: How often a view that is saved looks again when others write at its places meanwhile.
 _SAVE_ATTEMPTS = 5
@@ -296,16 +296,23 @@ class ViewModel(PlacedView, PassingView):
         self.close()
 
 
+def require_view_class(given: object) -> None:
+    """Check that what an application gives as a view's class is one.
+
+    :raises ConfigurationError: it is not.
+    """
+    if not isinstance(given, type) or not issubclass(given, ViewModel):
+        said = given.__name__ if isinstance(given, type) else f"{given!r:.80}"
+        raise ConfigurationError(f"{said} is not a view model: expected a subclass of ViewModel")
+
+
 def store_class(cls: type[ViewModel]) -> type[Store]:
     """The store that a view names by annotation; an empty one if it names none.
 
     :raises ConfigurationError: the class is no view model.
     :raises DeclarationError: the annotation is no store.
     """
-    if not issubclass(cls, ViewModel):
-        raise ConfigurationError(
-            f"{cls.__name__} is not a view model: expected a subclass of ViewModel"
-        )
+    require_view_class(cls)
     annotation, names = cls._store_annotation
     if isinstance(annotation, str):
         try:

@@ -323,10 +323,16 @@ class ListPost(RestView):
     def __init__(self, mediator: RestServer) -> None:
         super().__init__(mediator)
         if not self.mutation_cls.can_create_unnamed():
+            name, model = self.mutation_cls.__name__, self.root.model.__name__
+            if self.root.built_from_model:
+                raise ConfigurationError(
+                    f"{name}.mutate_create does not know the parent of a new {model}: define "
+                    "mutate_create, or have clients use PUT with the whole path"
+                )
             raise ConfigurationError(
-                f"{self.mutation_cls.__name__}.mutate_create does not know the parent of a new "
-                f"{self.root.model.__name__}: define mutate_create, or have clients use PUT with "
-                "the whole path"
+                f"{name}.mutate_create does not know how to make the view of a new {model}, as "
+                f"{self.root.view_cls.__name__}.new is the class's own: define "
+                "mutate_create"
             )
 
     def answer(self, **arguments: Any) -> Response:

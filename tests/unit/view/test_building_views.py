@@ -164,3 +164,57 @@ def test_a_route_that_answers_in_its_own_way_builds_views_in_its_own_way() -> No
     mediator = RestMediator(view_of(classmethod(room_id)), app=Flask("rooms"))
     mediator.add_instance_get("/rooms/<string:doc_id>", Told)
     assert len(mediator.routes) == 1
+
+
+def by_snapshot(cls: Any, snapshot: Any) -> Any: ...
+async def awaited(cls: Any, snapshot: Any) -> Any: ...
+
+
+@pytest.mark.parametrize("make", MEDIATORS.values(), ids=MEDIATORS)
+def test_one_that_is_given_later_is_looked_at_too(
+    make: Callable[[Any], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_new(new: Any, parent: type[ViewModel] = ViewModel) -> type[ViewModel]:
+        view_cls = view_with(classmethod(by_snapshot), parent)
+        view_cls.new = new  # type: ignore[method-assign]
+        return view_cls
+
+    view_with = view_of
+    monkeypatch.setattr(f"{__name__}.view_of", with_new)
+    with pytest.raises(ConfigurationError, match=r"RoomView\.new is a coroutine function"):
+        make(classmethod(awaited))
+
+
+def test_a_method_of_another_object_builds_views_as_well() -> None:
+    class Builder:
+        def new(self, snapshot: Any) -> Any: ...
+
+    QueryMediator(view_of(Builder().new), query=Room.get_query())
+
+
+GIVEN: dict[str, Callable[[Any], object]] = {
+    "query": lambda given: QueryMediator(given, query=Room.get_query()),
+    "document": lambda given: DocumentMediator(given, document="Room/a"),
+    "patches": lambda given: DocumentMediator(given, mutation_cls=Mutation, patches="p"),
+    "tasks": lambda given: QueryTaskMediator(given, query=Room.get_query()),
+    "forms": QueryTaskMediator,
+    "rest": lambda given: RestMediator(given, app=Flask("rooms")),
+    "websocket": lambda given: WsMediator(given, namespace="/rooms"),
+}
+
+
+@pytest.mark.parametrize("given", [list[int], "RoomView", Room], ids=str)
+@pytest.mark.parametrize("make", GIVEN.values(), ids=GIVEN)
+def test_what_is_no_view_class_is_refused(make: Callable[[Any], object], given: Any) -> None:
+    with pytest.raises(ConfigurationError, match="is not a view model: expected a sub"):
+        make(given)
+
+
+def test_a_view_that_nobody_knows_how_to_create_is_not_posted() -> None:
+    with pytest.raises(ConfigurationError, match="does not know how to make the view of a new Roo"):
+        rest("list_post")(classmethod(by_snapshot))
+    view_cls = view_of(classmethod(by_snapshot))
+    app = Flask("rooms")
+    boiler = Boiler(app, config=Config(project="p", testing=True))
+    boiler.expose(view_cls, mutation_of(view_cls), rule="/rooms")
+    assert app.test_client().post("/rooms", json={}).status_code == 405
