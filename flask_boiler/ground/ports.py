@@ -321,8 +321,7 @@ def provided(role: str) -> Any:
         if not found:
             raise ConfigurationError(
                 f"nothing is registered for {role!r}: install flask-boiler as a package, so that "
-                f"its entry points are found, or call flask_boiler.ground.ports.provide({role!r}, "
-                "...)"
+                "its entry points are found"
             )
         _provided[role] = found[0].load()
     return _provided[role]

@@ -121,7 +121,7 @@ def test_what_is_exported_while_it_runs_is_imported_into_a_file_and_back(tmp_pat
     # As when a name is mistyped.
     said = run(*another, environment=configured)
     assert said.startswith("projects/another/databases/(default) has no documents in ")
-    assert "--project and --database name another" in said
+    assert "use --project and --database for another one" in said
 
 
 def test_nothing_is_cleared_that_nobody_confirmed() -> None:
@@ -138,14 +138,14 @@ def test_nothing_is_cleared_that_nobody_confirmed() -> None:
         assert f"projects/{PROJECT}/databases/(default) in {server.host}?" in done.stdout
         assert done.returncode == 1
         # Nobody is there to be asked.
-        assert "give --yes" in run("clear", "--host", server.host, status=2)
+        assert "use --yes" in run("clear", "--host", server.host, status=2)
         assert ids(server.host) == ["SF"]
 
 
 @pytest.mark.long
 def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
-    assert "whose data?" in run("export", "all.jsonl", status=2)
-    assert "give one" in run("export", "x", "--host", "h:1", "--file", "f", status=2)
+    assert "not clear whose data" in run("export", "all.jsonl", status=2)
+    assert "give only one" in run("export", "x", "--host", "h:1", "--file", "f", status=2)
     assert "there is no file missing.db" in run("export", "x", "--file", "missing.db", status=1)
     said = run("export", "x", "--host", "127.0.0.1:1", status=1)
     assert "no Firestore answers at 127.0.0.1:1" in said
@@ -270,10 +270,18 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
     ("answer", "arguments", "complaint"),
     [
         # What a store of keys says, and what speaks HTTP/2 alone.
-        (b"-ERR unknown command 'DELETE'\r\n", ["clear", "--yes"], "speaks no HTTP"),
-        (b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", ["export", "x"], "speaks no HTTP"),
-        (OK + b"Content-Length: 2\r\n\r\n[]", ["clear", "--yes"], "is no object"),
-        (OK + b"Content-Length: 0\r\n\r\n", ["import", "all.jsonl"], "is no object"),
+        (b"-ERR unknown command 'DELETE'\r\n", ["clear", "--yes"], "does not speak HTTP"),
+        (b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", ["export", "x"], "does not speak HTTP"),
+        (
+            OK + b"Content-Length: 2\r\n\r\n[]",
+            ["clear", "--yes"],
+            "does not answer with a JSON object",
+        ),
+        (
+            OK + b"Content-Length: 0\r\n\r\n",
+            ["import", "all.jsonl"],
+            "does not answer with a JSON object",
+        ),
         (
             OK + b"Content-Length: 2\r\n\r\n{}",
             ["import", "all.jsonl"],
@@ -293,7 +301,7 @@ def test_a_server_that_answers_strangely_is_told_from_one_that_is_not_there(
         said = run(*arguments, "--host", host, status=1)
         listening.shutdown(socket.SHUT_RDWR)
     hanging_up.join()
-    assert f"Error: {host}" in said or f"Error: what runs at {host}" in said
+    assert f"Error: {host}" in said or f"Error: the program at {host}" in said
     assert complaint in said
     assert "\x00" not in said
     assert not (tmp_path / "x").exists()
@@ -315,5 +323,7 @@ def test_googles_emulator_is_cleared_and_does_not_export(google_installation: In
         said = run("export", "x", "--host", emulator.host, status=1)
         assert "it is not the embedded Firestore" in said
         said = run("clear", "--yes", "--host", emulator.host)
-        assert said.startswith(f"{emulator.host} has deleted what projects/{PROJECT}/databases/")
+        assert said.startswith(
+            f"{emulator.host} has deleted all documents of projects/{PROJECT}/databases/"
+        )
         assert ids(emulator.host) == []

@@ -128,4 +128,6 @@ def test_tasks_of_a_mediator_that_the_application_has_no_more_are_seen(
     for command in ("retry", "drop"):
         result = call(app, "tasks", command, "transfers/t1")
         assert result.exit_code == 1
-        assert "'transfers', which parked it, is no mediator of this application" in result.output
+        assert (
+            "'transfers', which parked it, is not a mediator of this application" in result.output
+        )

@@ -128,7 +128,7 @@ class TestCommands:
             (("retry", "transfers/t1", "--all"), "--all"),
             (("drop", "transfers/none"), "not parked: transfers/none"),
             (("retry", "transfers/t2"), "waits for a parked one"),
-            (("list", "--mediator", "nobody"), "of this application: transfers"),
+            (("list", "--mediator", "nobody"), "its mediators are: transfers"),
         ],
     )
     def test_what_makes_no_sense_is_said(

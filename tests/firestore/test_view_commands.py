@@ -315,7 +315,7 @@ def test_what_cannot_be_written_while_firestore_is_away_is_written_when_it_is_ba
         (("retry",), 2, "--all"),
         (("retry", SF, "--all"), 2, "--all"),
         (("retry", SF), 1, f"not parked: {SF}"),
-        (("list", "--mediator", "nobody"), 2, "of this application: CityView, ServedView"),
+        (("list", "--mediator", "nobody"), 2, "its mediators are: CityView, ServedView"),
         (("list", "--jso"), 2, "--json"),
     ],
 )

@@ -151,8 +151,8 @@ def _hinted(name: str, below: list[Any], known: Any) -> str:
     if field_of is not None:
         return f"{name!r}: the field with this name is the attribute {field_of!r}"
     return (
-        f"{name!r}{nearest(name, known)} (a field that no attribute declares is written "
-        f"F({name!r}), with F from flask_boiler.attrs)"
+        f"{name!r}{nearest(name, known)} (for a field that no attribute declares, write "
+        f"F({name!r}), with 'from flask_boiler import F')"
     )
 
 

@@ -159,7 +159,7 @@ def clear(
     for option, name in (("--project", project), ("--database", database)):
         # As a variable that is not set makes it.
         if name == "":
-            raise click.UsageError(f"{option} is empty: leave it out to mean the configured one")
+            raise click.UsageError(f"{option} is empty: leave it out to use the configured one")
     with errors_shown():
         config = Config.load()
         data = _data(config, host, file, wait_s)
@@ -170,9 +170,13 @@ def clear(
         with progress_told(f"deleting {world}"):
             count = data.clear(world)
     if count is None:
-        click.echo(f"{data} has deleted what {world} had; it does not say how much that was")
+        click.echo(
+            f"{data} has deleted all documents of {world}; it does not say how many there were"
+        )
     elif count == 0:
-        click.echo(f"{world} has no documents in {data}; --project and --database name another")
+        click.echo(
+            f"{world} has no documents in {data}; use --project and --database for another one"
+        )
     else:
         click.echo(f"deleted {count} document(s) of {world}")
 
@@ -187,7 +191,9 @@ def _ask(question: str) -> None:
     except click.Abort as abort:
         if isinstance(abort.__context__, KeyboardInterrupt):
             raise
-        raise click.UsageError("nobody answers the question: give --yes to go on") from abort
+        raise click.UsageError(
+            "there is nobody to answer the question: use --yes to go on"
+        ) from abort
     if not confirmed:
         raise Failure("nothing was deleted")
 
@@ -197,7 +203,10 @@ def _data(config: Config, host: str | None, file: Path | None, wait_s: float) ->
     from flask_boiler.operate.cli.stored_data import DataAtRest, DataServed
 
     if host is not None and file is not None:
-        raise click.UsageError("--host names one that runs, --file one that does not: give one")
+        raise click.UsageError(
+            "--host is for a Firestore that runs, --file for one that does not: give only one of "
+            "them"
+        )
     if file is not None:
         return DataAtRest(file)
     named = None if host is None else normalized_host(host, named_by="--host")
@@ -208,8 +217,9 @@ def _data(config: Config, host: str | None, file: Path | None, wait_s: float) ->
         running = served_at(configured)
         return DataAtRest(configured) if running is None else DataServed(running, wait_s=wait_s)
     raise click.UsageError(
-        "whose data? Give --host (or FIRESTORE_EMULATOR_HOST) of one that runs, or --file (or "
-        "firestore_file in boiler.yaml, or BOILER_FIRESTORE_FILE) of one that does not"
+        "it is not clear whose data is meant: give --host (or FIRESTORE_EMULATOR_HOST) of a "
+        "Firestore that runs, or --file (or firestore_file in boiler.yaml, or "
+        "BOILER_FIRESTORE_FILE) of one that does not"
     )
 
 

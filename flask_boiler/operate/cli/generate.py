@@ -79,7 +79,7 @@ def _generate(document_of: Callable[[Flask], dict[str, Any]], out: Path, *, chec
     :raises ClickException: the file differs, or cannot be read or written.
     """
     if check and out == _STDOUT:
-        raise click.UsageError("--check compares with a file: name it with --out F")
+        raise click.UsageError("--check compares with a file: give it with --out F")
     with errors_shown(failure=Undetermined):
         document = document_of(application())
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"

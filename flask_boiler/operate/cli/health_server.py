@@ -39,10 +39,13 @@ def serving_health(address: tuple[str, int], health: Callable[[], Health]) -> It
     except (OSError, UnicodeError) as error:
         host, port = address
         raise click.ClickException(
-            f"cannot listen at {host}:{port}: {error}. Stop what listens there, or choose another"
+            f"cannot listen at {host}:{port}: {error}. Stop the program that listens there, or "
+            "choose another address"
         ) from error
     thread = OwnThread(
-        server.serve_forever, name="flask-boiler-health", stops="nobody is told of the health"
+        server.serve_forever,
+        name="flask-boiler-health",
+        stops="health checks are not answered any more",
     )
     thread.start()
     try:
@@ -69,7 +72,7 @@ class _Server(HTTPServer):
         OwnThread(
             partial(self._serve, request, client_address),
             name="flask-boiler-health-request",
-            stops="one request for the health is not answered",
+            stops="one health check is not answered",
         ).start()
 
     def _serve(self, request: Any, client_address: Any) -> None:
@@ -97,7 +100,7 @@ class _Request(BaseHTTPRequestHandler):
                 ready = not health.hindrances
                 self._answer(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, health)
             case _:
-                self._send(HTTPStatus.NOT_FOUND, {"error": "there are /healthz and /readyz"})
+                self._send(HTTPStatus.NOT_FOUND, {"error": "use /healthz or /readyz"})
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: supervisors ask every few seconds."""

@@ -94,8 +94,8 @@ def boiler_of_app() -> Boiler:
     boiler = app.extensions.get("boiler")
     if not isinstance(boiler, Boiler):
         raise Undetermined(
-            f"the app {app.name!r} has no Boiler: create one with Boiler(app), and add "
-            "its mediators with boiler.add(...)"
+            f"the app {app.name!r} has no Boiler: make one with Boiler(app), and add its mediators "
+            "with boiler.add(...)"
         )
     return boiler
 

@@ -67,11 +67,11 @@ class ParkedViews:
         """
         by_key = {str(view.key): view for view in self.records}
         more = sum(self.unlisted.values())
-        hint = f". {more} more are parked than have a record: --all means these, too"
+        hint = f". {more} more are parked without a record: --all includes them"
         _require_parked(
             keys,
             by_key,
-            "'flask boiler views list' says what is" + (hint if more else ""),
+            "see 'flask boiler views list'" + (hint if more else ""),
         )
         return [by_key[key] for key in dict.fromkeys(keys)]
 
@@ -196,8 +196,8 @@ class ParkedCommands:
         _require_parked(
             wanted,
             {command.path for command in self.all},
-            "'flask boiler tasks list' says what is. A task that waits for a parked one of its "
-            "key goes on with that",
+            "see 'flask boiler tasks list'. A task that waits for a parked one of its key is "
+            "applied after that one",
         )
         return [command for command in self.all if command.path in wanted]
 
@@ -258,7 +258,7 @@ def _unlisted(records: Iterable[ParkedView], counts: Iterable[ParkedCount]) -> d
 def _require_known(name: str, known: Iterable[str]) -> None:
     if name not in known:
         raise click.UsageError(
-            f"no mediator here is called {name!r}; those of this application: "
+            f"no mediator of this application is called {name!r}; its mediators are: "
             f"{', '.join(sorted(known)) or 'none'}"
         )
 

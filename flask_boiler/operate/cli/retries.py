@@ -133,7 +133,7 @@ class Retrying:
                 click.echo(f"{self._names[path]} is parked again: {said}")
                 self._end(path, well=False)
             elif request.id == self._pending[path]:
-                click.echo(f"{self._names[path]} are being tried; 'list' shows what becomes of it")
+                click.echo(f"{self._names[path]} are being tried; see 'list' for the result")
                 self._end(path, well=False)
             else:
                 self._pending[path] = self._id
@@ -158,6 +158,6 @@ class Retrying:
             click.echo(f"{line_of(self._names[path])} {why}")
         if paths:
             tell(
-                "if no worker runs ('flask boiler run'), none can answer: the request stays, and "
-                "whatever is parked is computed again when one starts"
+                "if no worker runs ('flask boiler run'), none can answer. The request is kept, "
+                "and parked views are computed again when a worker starts"
             )

@@ -137,15 +137,15 @@ class _Worker:
 
     def end(self) -> None:
         """Finish what is in hand, and end in time whatever that is."""
-        click.echo("stopping: finishing what is in hand")
+        click.echo("stopping: finishing the work that has begun")
         ends_at = time.monotonic() + _END_WITHIN_S
         ending = _Doing("end", self._finish)
         while not ending.is_over():
             if time.monotonic() >= ends_at:
-                tell("something takes longer than the end may; it is left to the next start")
+                tell("something takes too long to finish; the next start does it")
                 return
             if self._requests.wait(_POLL_S) is not None:
-                tell("asked again to end: what is in hand is left to the next start")
+                tell("a second signal: the next start does what is not finished")
                 self._reachability.give_up()
         ending.raise_error()
 
@@ -167,7 +167,7 @@ class _Doing:
         self._thread = OwnThread(
             partial(context.run, self._run),
             name=f"flask-boiler-{name}",
-            stops="what was to be done here is not",
+            stops="the rest of this command is not done",
         )
         self._thread.start()
 

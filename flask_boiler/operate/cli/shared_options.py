@@ -36,7 +36,7 @@ def seconds_of(context: Any, option: Any, value: str) -> float:
         seconds = math.nan
     # What is no number is not less than any.
     if not seconds >= 0:
-        raise click.BadParameter(f"{value!r} is no number of seconds, as 30 is")
+        raise click.BadParameter(f"{value!r} is not a number of seconds, such as 30")
     return seconds
 
 
@@ -81,5 +81,5 @@ def listening_address(context: Any, option: Any, value: str | None) -> tuple[str
     except ValueError:
         host, port = "", 0
     if not host or port not in _PORTS:
-        raise click.BadParameter(f"{value!r} is not HOST:PORT, as 127.0.0.1:8081 is")
+        raise click.BadParameter(f"{value!r} is not HOST:PORT, such as 127.0.0.1:8081")
     return host, port

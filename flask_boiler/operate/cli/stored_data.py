@@ -155,21 +155,21 @@ class DataServed:
                 yield answer
             except TimeoutError as error:
                 raise ConfigurationError(
-                    f"gave up after {self._wait_s:g} s: {self._host} takes connections but "
-                    "does not answer; what was asked for may or may not be done"
+                    f"gave up after {self._wait_s:g} s: {self._host} takes connections but does "
+                    "not answer; the request may or may not have been done"
                 ) from error
             except http.client.RemoteDisconnected as error:
                 raise self._ended(error) from error
             except http.client.BadStatusLine as error:
                 # What it said is for no terminal.
-                raise ConfigurationError(self._stranger("speaks no HTTP")) from error
+                raise ConfigurationError(self._stranger("does not speak HTTP")) from error
             except (OSError, http.client.HTTPException) as error:
                 raise self._ended(error) from error
 
     def _ended(self, error: Exception) -> ConfigurationError:
         return ConfigurationError(
-            f"{self._host} ended the connection before it had answered ({error}): what was asked "
-            "for may or may not be done. See whether it runs, and try again"
+            f"{self._host} ended the connection before it had answered ({error}): the request may "
+            "or may not have been done. Check whether it runs, and try again"
         )
 
     def _pieces(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
@@ -190,7 +190,9 @@ class DataServed:
         try:
             count = json.load(answer).get("documents")
         except (ValueError, AttributeError) as error:
-            raise ConfigurationError(self._stranger("answers with what is no object")) from error
+            raise ConfigurationError(
+                self._stranger("does not answer with a JSON object")
+            ) from error
         return count if isinstance(count, int) else None
 
     def _connected(self) -> http.client.HTTPConnection:
@@ -201,8 +203,8 @@ class DataServed:
         # A name that is none is a UnicodeError.
         except (OSError, UnicodeError, http.client.HTTPException) as error:
             raise ConfigurationError(
-                f"no Firestore answers at {self._host} ({error}). Start it, or name the file "
-                "that it keeps its data in with --file"
+                f"no Firestore answers at {self._host} ({error}). Start it, or give its file with "
+                "--file"
             ) from error
         return connection
 
@@ -211,7 +213,7 @@ class DataServed:
         try:
             return f"{self._host}: {json.loads(text)['error']['message']}"
         except (ValueError, LookupError, TypeError):
-            return self._stranger(f"does not know this ({answer.status} {answer.reason})")
+            return self._stranger(f"does not know this request ({answer.status} {answer.reason})")
 
     def _stranger(self, does: str) -> str:
-        return f"what runs at {self._host} {does}: it is not the embedded Firestore"
+        return f"the program at {self._host} {does}: it is not the embedded Firestore"

@@ -134,10 +134,10 @@ def drop_tasks(paths: tuple[str, ...], every: bool, name: str | None, wait_s: fl
 
 
 _NOT_TRIED = "still parked, and was not tried: an earlier task of its key is parked, too"
-_NO_MEDIATOR = "still parked: {0!r}, which parked it, is no mediator of this application"
+_NO_MEDIATOR = "still parked: {0!r}, which parked it, is not a mediator of this application"
 _NOT_DROPPABLE = (
-    "still parked: a document that a handler of {0!r} failed on cannot be dropped. Delete "
-    "it, or mend the handler and retry"
+    "still parked: a document that a handler of {0!r} failed on cannot be dropped. Delete it, or "
+    "correct the handler and retry"
 )
 
 
@@ -148,7 +148,7 @@ def _inboxes_in(boiler: Boiler) -> dict[str, Inbox]:
 
 def _require_choice(paths: tuple[str, ...], *, every: bool) -> None:
     if every == bool(paths):
-        raise click.UsageError("name the tasks by their paths, as 'list' shows them, or say --all")
+        raise click.UsageError("give the paths of tasks, as 'list' shows them, or --all")
 
 
 def _counting(doing: str, commands: Sequence[ParkedCommand]) -> Iterator[ParkedCommand]:

@@ -66,7 +66,7 @@ def retry_views(keys: tuple[str, ...], every: bool, name: str | None, wait_s: fl
     Exits with 0 if all are well again, 1 if one is not, or if no worker answers.
     """
     if every == bool(keys):
-        raise click.UsageError("name the views by their keys, as 'list' shows them, or say --all")
+        raise click.UsageError("give the keys of views, as 'list' shows them, or --all")
     with opened_boiler(wait_s) as boiler:
         from flask_boiler.operate.cli.parked_records import ParkedViews
         from flask_boiler.operate.cli.retries import Retrying

@@ -73,7 +73,7 @@ def _wanted(host: str | None) -> tuple[str, _Ask] | None:
         address = f"127.0.0.1:{config.firestore_port}"
         return f"at {address}", partial(_refusal_at, address)
     raise Undetermined(
-        "there is none to wait for: the configuration names no Firestore that runs, so each "
+        "there is nothing to wait for: the configuration names no running Firestore, so each "
         f"process starts its own. Set {EMULATOR_VARIABLE}=HOST:PORT, or give --host HOST:PORT"
     )
 
@@ -87,7 +87,7 @@ def _wait(where: str, ask: _Ask, wait_s: float) -> None:
         if now_s - began_s >= wait_s:
             raise Failure(f"gave up after {wait_s:g} s: no Firestore answers {where} ({why})")
         if now_s >= tell_at_s:
-            tell(f"Firestore does not answer {where}: {why}. It is waited for")
+            tell(f"Firestore does not answer {where}: {why}. Waiting for it")
             tell_at_s = now_s + _TELL_EVERY_S
         within_s = min(_ANSWER_WITHIN_S, max(_POLL_S, began_s + wait_s - now_s))
         threading.Event().wait(min(_POLL_S, max(0.0, began_s + wait_s - now_s)))
@@ -102,5 +102,5 @@ def _refusal_of_file(file: Path, within_s: float) -> str | None:
     if holder is None:
         return "no process serves it"
     if holder.address is None:
-        return f"{holder} has it open, and does not serve it yet"
+        return f"{holder} has it open, but does not serve it yet"
     return refusal_of(holder.address, timeout_s=within_s)

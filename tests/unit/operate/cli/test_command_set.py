@@ -142,14 +142,14 @@ def call(*arguments: str, app: Any = None) -> Any:
     [
         (["view"], "there is no command 'view'; did you mean 'views'?"),
         (["nonsense"], "there are firestore, generate, run, tasks, views, wait"),
-        (["run", "--http", "8081"], "'8081' is not HOST:PORT, as 127.0.0.1:8081 is"),
-        (["run", "--wait", "soon"], "'soon' is no number of seconds"),
-        (["run", "--wait", "-1"], "'-1' is no number of seconds"),
-        (["run", "--wait", "nan"], "'nan' is no number of seconds"),
-        (["run", "--status-every", "x"], "'x' is no number of seconds"),
-        (["views", "retry"], "or say --all"),
-        (["tasks", "drop"], "or say --all"),
-        (["generate", "openapi", "--check"], "name it with --out F"),
+        (["run", "--http", "8081"], "'8081' is not HOST:PORT, such as 127.0.0.1:8081"),
+        (["run", "--wait", "soon"], "'soon' is not a number of seconds"),
+        (["run", "--wait", "-1"], "'-1' is not a number of seconds"),
+        (["run", "--wait", "nan"], "'nan' is not a number of seconds"),
+        (["run", "--status-every", "x"], "'x' is not a number of seconds"),
+        (["views", "retry"], "or --all"),
+        (["tasks", "drop"], "or --all"),
+        (["generate", "openapi", "--check"], "give it with --out F"),
         (["wait", "--host", "h:x"], "--host is 'h:x', which is not HOST:PORT"),
     ],
 )
@@ -165,7 +165,7 @@ def test_an_application_that_cannot_be_worked_with_is_told_from_what_is_found(
 ) -> None:
     result = call(*arguments)
     assert result.exit_code == 2
-    assert "the app 'bare' has no Boiler: create one with Boiler(app)" in result.output
+    assert "the app 'bare' has no Boiler: make one with Boiler(app)" in result.output
     result = call(*arguments, app=ConfigurationError("there is no key 'projct'"))
     assert result.exit_code == 2
     assert result.output == "Error: the application cannot be loaded: there is no key 'projct'\n"
@@ -183,7 +183,7 @@ def test_nothing_is_waited_for_that_nobody_would_start(
     monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
     result = call("wait")
     assert result.exit_code == 2
-    assert "there is none to wait for" in result.output
+    assert "there is nothing to wait for" in result.output
     monkeypatch.setenv("BOILER_PROJECT", "cities")
     result = call("wait")
     assert (result.exit_code, "was not asked" in result.output) == (0, True)
