@@ -46,7 +46,7 @@ from flask_boiler.view.socketio.namespace import (
     takes,
 )
 from flask_boiler.view.socketio.options import SubscriptionOptions, WsLimits
-from flask_boiler.view.socketio.shared_view import Message
+from flask_boiler.view.socketio.rooms import Message
 from flask_boiler.view.socketio.subscriptions import Subscriptions
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_model import ViewModel, require_view_class

@@ -36,7 +36,8 @@ from flask_boiler import (
 )
 from flask_boiler.errors import PermissionDeniedError
 from flask_boiler.ground.ports import LocalFirestore
-from flask_boiler.view.socketio.shared_view import Member, Room, SharedView
+from flask_boiler.view.socketio.rooms import Member, Room
+from flask_boiler.view.socketio.shared_view import SharedView
 from tests.e2e.holding import LANGUAGES, Holder
 from tests.e2e.sockets import CLOSED_FROM_BOTH_SIDES, RawClient, eventually
 

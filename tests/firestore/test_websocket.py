@@ -26,8 +26,8 @@ from flask_boiler import (
 )
 from flask_boiler.errors import ConfigurationError, PermissionDeniedError
 from flask_boiler.testing import Settle
+from flask_boiler.view.socketio.admission import Admission
 from flask_boiler.view.socketio.shared_view import SharedView
-from flask_boiler.view.socketio.subscriptions import Admission
 from tests.firestore.towns import TownMutation, TownView, save_a_town
 
 NAMESPACE = "/ponds"

@@ -1,20 +1,11 @@
-"""One live view that any number of clients share, and the rooms in which they hear of it.
-
-A room is what subscribers have in common beside the view: the form of updates, and how often they
-come. Its id is their subscription id, so an update is encoded once for all of them.
-
-A version is a read time in microseconds: the time at which the view is known to have had the
-value. So versions compare between processes, and across restarts.
-"""
+"""One live view that any number of clients share: it is computed once, and told to their rooms."""
 
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -27,11 +18,12 @@ from flask_boiler.ground.errors import BoilerError, DocumentNotFoundError
 from flask_boiler.ground.json_text import canonical_json
 from flask_boiler.ground.readers import reading_through
 from flask_boiler.view.mediation.representation import Representation
-from flask_boiler.view.socketio.deltas import json_patch, merge_patch
+from flask_boiler.view.socketio.history import History, State
 from flask_boiler.view.socketio.options import SubscriptionOptions, Updates, WsLimits
+from flask_boiler.view.socketio.rooms import Member, Message, Room
 from flask_boiler.viewmodels.view_model import ViewModel
 
-__all__ = ["Member", "Message", "Post", "Room", "SharedView", "State"]
+__all__ = ["Post", "SharedView"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,24 +37,6 @@ _LONGEST_RETRY_S = 5.0
 
 #: The payload of a shared view: its value as JSON, or that its root is not there.
 Shown: TypeAlias = dict[str, Any] | DocumentNotFoundError
-
-
-class State(NamedTuple):
-    """A view's value at a version.
-
-    :param text: the value as JSON, to compare with others and to know its size.
-    """
-
-    version: int
-    value: dict[str, Any]
-    text: str
-
-
-class Message(NamedTuple):
-    """A message to a subscriber: the value or a patch, and which of them it is."""
-
-    body: Any
-    meta: dict[str, Any]
 
 
 class Post(Protocol):
@@ -79,35 +53,6 @@ class Post(Protocol):
     def is_ready(self, sid: str) -> bool:
         """Whether a client reads what it is sent."""
         ...
-
-
-@dataclass(slots=True)
-class Member:
-    """A subscriber in a room.
-
-    :param version: what it was told last; 0 if it has to be told all.
-    :param answering: the thread that is about to acknowledge its subscription: nothing may
-        overtake that.
-    :param unwarned: the view has no value since then, and the client was not told that yet.
-    """
-
-    version: int
-    answering: threading.Thread | None = None
-    unwarned: bool = False
-
-
-@dataclass(slots=True)
-class Room:
-    """The subscribers of one view with the same options."""
-
-    updates: Updates
-    interval_s: float
-    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
-    members: dict[str, Member] = field(default_factory=dict)
-    next_at: float = 0.0
-    #: How often in a row something could not be sent, and when it is tried again.
-    failures: int = 0
-    retry_at: float = 0.0
 
 
 class SharedView(WithoutPlaces):
@@ -147,8 +92,7 @@ class SharedView(WithoutPlaces):
         self._current: set[int] = set()
         self._failure: BoilerError | None = None
         self._as_of = 0
-        self._history: OrderedDict[int, State] = OrderedDict()
-        self._history_bytes = 0
+        self._history = History(limits.history, limits.history_bytes)
 
     # --- the engine's side -----------------------------------------------------------------
 
@@ -304,29 +248,17 @@ class SharedView(WithoutPlaces):
         self._as_of = version
         self._state = State(version, news.value, text)
         self._current = {version}
-        self._remember(self._state)
+        self._history.add(self._state)
         return True
 
     def _fail(self, error: BoilerError) -> None:
         self._failure = error
         # What clients hold is no value to build on, once they were told that there is none.
         self._history.clear()
-        self._history_bytes = 0
         for room in self._rooms.values():
             for member in room.members.values():
                 member.version = 0
                 member.unwarned = True
-
-    def _remember(self, state: State) -> None:
-        self._history[state.version] = state
-        self._history_bytes += len(state.text)
-        while len(self._history) > 1 and (
-            len(self._history) > self._limits.history + 1
-            or self._history_bytes > self._limits.history_bytes
-        ):
-            version, oldest = self._history.popitem(last=False)
-            # A value may have several versions; it is held once.
-            self._history_bytes -= len(oldest.text) if version == oldest.version else 0
 
     def _tell(self, room: Room, now: float, parcels: list[_Parcel]) -> float | None:
         """Tell the members what they do not know; when to look again, if that is not all."""
@@ -387,7 +319,7 @@ class SharedView(WithoutPlaces):
         """Give the newest value one more version."""
         assert self._state is not None
         self._current.add(version)
-        self._history[version] = self._state
+        self._history.name_anew(version, self._state)
 
     def _is_ready(self, sid: str, member: Member) -> bool:
         if member.answering is not None:
@@ -406,23 +338,10 @@ class SharedView(WithoutPlaces):
         }
         if held == version:
             return Message(None, {**meta, "updates": "none"})
-        patch = self._patch(room.updates, held)
+        patch = self._history.patch(room.updates, held, self._state)
         if patch is None:
             return Message(self._state.value, {**meta, "updates": "full"})
         return Message(patch, {**meta, "updates": room.updates, "previous_version": held})
-
-    def _patch(self, updates: Updates, held: int) -> Any:
-        """A patch, if there is one that is smaller than the value."""
-        before = self._history.get(held)
-        if updates == "full" or before is None or self._state is None:
-            return None
-        try:
-            make = json_patch if updates == "json-patch" else merge_patch
-            patch = make(before.value, self._state.value)
-        except ValueError:
-            return None
-        size = len(canonical_json(patch))
-        return patch if size < len(self._state.text) else None
 
 
 class _Parcel(NamedTuple):

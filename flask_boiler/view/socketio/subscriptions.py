@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.ground.errors import ValidationError
 from flask_boiler.view.mediation.problems import Refusal
+from flask_boiler.view.socketio.admission import Admission
 from flask_boiler.view.socketio.options import SubscriptionOptions, WsLimits
-from flask_boiler.view.socketio.shared_view import Message, Post, Room
+from flask_boiler.view.socketio.rooms import Message, Room
+from flask_boiler.view.socketio.shared_view import Post
 from flask_boiler.view.socketio.sharing import Share, Shares
 from flask_boiler.viewmodels.view_model import ViewModel
 
-__all__ = ["Admission", "Client", "Subscriptions"]
+__all__ = ["Client", "Subscriptions"]
 
 #: How far this process may be behind another that a client was connected to before.
 _CATCH_UP_S = 2.0
@@ -39,31 +40,6 @@ class Client:
     expelled: bool = False
     #: It was let in. Not every Socket.IO server keeps back what a client sends before that.
     admitted: bool = False
-
-
-class Admission:
-    """A queue at the door: each who asks gets a time, so that only so many start in a second.
-
-    :param per_s: how many; ``None`` lets everybody in at once.
-    """
-
-    def __init__(self, per_s: float | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._per_s = per_s
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._next_at = 0.0
-
-    def wait_s(self, *, at_most_s: float) -> float | None:
-        """The time to wait before one may start; ``None``, and no place taken, if it is longer."""
-        if self._per_s is None:
-            return 0.0
-        with self._lock:
-            now = self._clock()
-            start = max(now, self._next_at)
-            if start - now > at_most_s:
-                return None
-            self._next_at = start + 1.0 / self._per_s
-            return start - now
 
 
 class Subscriptions:

@@ -12,7 +12,8 @@ from flask_boiler import attrs
 from flask_boiler.engine.sink import Computed, PublishOutcome
 from flask_boiler.ground.errors import BoilerError, DocumentNotFoundError, MaterializationError
 from flask_boiler.view.socketio.options import SubscriptionOptions, WsLimits
-from flask_boiler.view.socketio.shared_view import Message, SharedView
+from flask_boiler.view.socketio.rooms import Message
+from flask_boiler.view.socketio.shared_view import SharedView
 from flask_boiler.viewmodels.view_model import ViewModel
 
 FULL = SubscriptionOptions()
@@ -238,7 +239,7 @@ def test_the_history_is_bounded_in_bytes() -> None:
     stage.compute(1_000)
     for n in range(2, 100):
         stage.compute(n * 1_000, note="x" * n)
-    assert stage.view._history_bytes <= 1_000
+    assert stage.view._history.size_bytes <= 1_000
     assert len(stage.view._history) < 10
 
 
