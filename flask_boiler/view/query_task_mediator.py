@@ -15,10 +15,8 @@ from werkzeug.exceptions import HTTPException
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.live_view import LiveView
-from flask_boiler.engine.parking.recorder import Recorder
 from flask_boiler.engine.view_key import Parked, ViewKey
 from flask_boiler.ground.errors import BoilerError, ConfigurationError
-from flask_boiler.ground.ports import provided
 from flask_boiler.view.inbox.attempt import Handling, Statistics
 from flask_boiler.view.inbox.delivery import answer_of, deliver
 from flask_boiler.view.inbox.effects import OnTask, effect_of
@@ -29,6 +27,7 @@ from flask_boiler.view.inbox.records import TaskRecords
 from flask_boiler.view.inbox.task_processor import Memory, TaskProcessor
 from flask_boiler.view.inbox.worker import Worker
 from flask_boiler.view.mediation.inbox import CommandKind, Inbox, ParkedTask, Result
+from flask_boiler.view.mediation.live import live_views
 from flask_boiler.view.mediation.mediator import MediatorBase
 from flask_boiler.viewmodels.form import Form
 from flask_boiler.viewmodels.view_model import ViewModel, require_view_class
@@ -128,9 +127,8 @@ class QueryTaskMediator(MediatorBase):
         if self.view_model_cls is not None:
             self.view_model_cls.require_free_places()
         context = self._context()
-        live = provided("live_views")(context)
-        engine: Engine = live.engine
-        recorder: Recorder = live.recorder
+        live = live_views(context)
+        engine, recorder = live.engine, live.recorder
         worker = self._new_worker(context, engine)
         try:
             engine.add(LiveView(self._view_key, worker.compute, worker))

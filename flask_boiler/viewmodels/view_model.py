@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 from flask_boiler.attrs.annotations import local_names
 from flask_boiler.attrs.attribute import Attr
@@ -36,6 +36,23 @@ __all__ = ["ViewModel", "require_view_class", "store_class"]
 
 #: How often a view that is saved looks again when others write at its places meanwhile.
 _SAVE_ATTEMPTS = 5
+
+V = TypeVar("V", bound="ViewModel")
+
+
+class _LiveViews(Protocol):
+    """What keeps views live, as far as a view asks for it: the role ``live_views`` of a context."""
+
+    def open(
+        self,
+        view_cls: type[V],
+        arguments: Mapping[str, Any],
+        *,
+        f_notify: Callable[[V], None] | None,
+        timeout_s: float,
+    ) -> V:
+        """A view that follows its sources until it is closed; see :meth:`ViewModel.get`."""
+        ...
 
 
 class ViewModel(PlacedView, PassingView):
@@ -159,9 +176,8 @@ class ViewModel(PlacedView, PassingView):
             return cls._computed(arguments)
         if once:
             return compute_once(lambda: cls._computed(arguments), context.datastore)
-        live_views = provided("live_views")(context)
-        view: Self = live_views.open(cls, arguments, f_notify=f_notify, timeout_s=timeout_s)
-        return view
+        live: _LiveViews = provided("live_views")(context)
+        return live.open(cls, arguments, f_notify=f_notify, timeout_s=timeout_s)
 
     @classmethod
     def _computed(cls, arguments: Mapping[str, Any]) -> Self:

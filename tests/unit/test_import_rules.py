@@ -1,17 +1,20 @@
 """The floors of the house and its vendor edges, as docs/architecture.md draws them.
 
-Every import counts: when a module is loaded, inside a function, and for type checkers alone.
+Every import counts: when a module is loaded, inside a function, by a call that names it, and for
+type checkers alone. What a floor asks of a higher one by the name of a role counts, too.
 """
 
+import ast
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.sources import Source, package_sources
+from tests.sources import ROOT, Source, called, first_text, package_sources
 
 # From below to above; what stands in one row does not see its neighbours. The part of a name that
 # is most precise counts: view.http stands below the rest of view.
@@ -54,6 +57,10 @@ EDGES = {
     "werkzeug": ["view", "contracts", "operate"],
     "click": ["operate"],
     "flask_socketio": ["view", "contracts", "operate"],
+    "socketio": ["view.socketio"],
+    "marshmallow": ["attrs", "models", "view", "contracts"],
+    "yaml": ["context"],
+    "pytest": ["operate.testing"],
     "apispec": ["contracts"],
     "flasgger": ["view", "contracts", "operate"],
     "cloudevents": ["view"],
@@ -61,6 +68,10 @@ EDGES = {
     "cryptography": ["view.mediation"],
     "h11": ["local.embedded"],
 }
+
+# Who imports modules of which only the running program knows the names: what gives public names,
+# and what finds a command by its name.
+IMPORTS_BY_NAME = {"flask_boiler", "flask_boiler.operate.cli.command_set"}
 
 
 def within(room: str, module: str) -> bool:
@@ -127,6 +138,34 @@ def _edge_broken(module: str, imported: str) -> str | None:
     return f"{module} imports {imported}; only {', '.join(allowed)} may"
 
 
+def roles_asked_for(source: Source) -> Iterator[tuple[str | None, int]]:
+    """The roles whose objects a file asks for, with the line; ``None`` if the source hides it."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and called(node) == "provided":
+            yield first_text(node), node.lineno
+
+
+def modules_by_role() -> dict[str, set[str]]:
+    """The modules of the package that are in each role, by its entry points."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {
+        group.removeprefix("flask_boiler."): {name.partition(":")[0] for name in found.values()}
+        for group, found in project["entry-points"].items()
+        if group.startswith("flask_boiler.")
+    }
+
+
+def needless_roles(source: Source) -> list[str]:
+    """Complaints about roles: they are for what the rule keeps a file from importing."""
+    by_role = modules_by_role()
+    return [
+        f"{source.module}:{line}: imports what has the role {role} without it"
+        for role, line in roles_asked_for(source)
+        if role not in by_role
+        or any(_floor_broken(source.module, module) is None for module in by_role[role])
+    ]
+
+
 def circles(graph: Mapping[str, set[str]]) -> Iterator[set[str]]:
     """The sets of files that import each other, directly or by way of others (Tarjan)."""
     index: dict[str, int] = {}
@@ -175,6 +214,27 @@ def test_no_import_goes_up_or_past_a_vendor_edge() -> None:
     assert [broken for source in package_sources() for broken in broken_rules(source)] == []
 
 
+def test_roles_are_asked_for_only_from_below() -> None:
+    # Elsewhere an import says the same, and type checkers see it.
+    assert [found for source in package_sources() for found in needless_roles(source)] == []
+
+
+def test_every_role_is_asked_for() -> None:
+    asked = {role for source in package_sources() for role, _ in roles_asked_for(source)}
+    assert asked == modules_by_role().keys()
+
+
+def test_imports_by_a_computed_name_are_few() -> None:
+    sources = [s for s in package_sources() if "?" in {imported for imported, _ in s.imports()}]
+    assert {source.module for source in sources} == IMPORTS_BY_NAME
+
+
+def test_every_vendor_has_an_edge() -> None:
+    imported = {name.partition(".")[0] for s in package_sources() for name, _ in s.imports()}
+    ours = {"flask_boiler", "?", *sys.stdlib_module_names, "annotationlib"}
+    assert imported - ours <= EDGES.keys()
+
+
 def test_what_the_embedded_server_imports_needs_nothing_else_of_the_package() -> None:
     graph = import_graph()
     needed = {other for module in EMBEDDED_MAY_IMPORT for other in graph[module]}
@@ -196,6 +256,9 @@ def test_no_files_import_each_other() -> None:
         ("engine.engine", "from google.cloud import firestore", "only firestore, context"),
         ("models.query", "if TYPE_CHECKING:\n    import grpc", "only firestore, context"),
         ("viewmodels.store", "from flask import g", "only view, contracts"),
+        ("ground.x", "import_module('flask_boiler.engine.engine')", "higher floor"),
+        ("ground.x", "importlib.import_module('flask_boiler.view')", "higher floor"),
+        ("ground.x", "__import__('grpc')", "only firestore, context"),
         ("engine.engine", "from flask_boiler import Store", "there for users"),
         ("engine.engine", "from flask_boiler.errors import BoilerError", "there for users"),
         ("local.embedded.storage.x", "import flask_boiler.ground.naming", "the server imports"),
@@ -210,10 +273,32 @@ def test_a_broken_rule_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, line: str, complaint: str
 ) -> None:
     monkeypatch.setattr("tests.sources.ROOT", tmp_path)
-    path = tmp_path / "flask_boiler" / f"{module.replace('.', '/')}.py"
+    assert complaint in "\n".join(broken_rules(written(tmp_path, module, line)))
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "complaints"),
+    [
+        ("viewmodels.x", "live = provided('live_views')", 0),
+        ("view.inbox.x", "live = provided('live_views')", 1),
+        ("operate.x", "def f():\n    ports.provided('live_views')", 1),
+        ("viewmodels.x", "provided(role)", 1),
+        ("viewmodels.x", "provided('lively_views')", 1),
+    ],
+)
+def test_a_needless_role_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, line: str, complaints: int
+) -> None:
+    monkeypatch.setattr("tests.sources.ROOT", tmp_path)
+    assert len(needless_roles(written(tmp_path, module, line))) == complaints
+
+
+def written(root: Path, module: str, text: str) -> Source:
+    """A file of the package that is written for a test."""
+    path = root / "flask_boiler" / f"{module.replace('.', '/')}.py"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(line)
-    assert complaint in "\n".join(broken_rules(Source(path)))
+    path.write_text(text)
+    return Source(path)
 
 
 def test_a_circle_is_seen() -> None:

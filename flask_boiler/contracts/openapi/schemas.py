@@ -319,7 +319,7 @@ def _named_by_type(converter: Any, model: type[DeclaredModel]) -> JsonSchema:
 
 
 def _models_above(model: type[DeclaredModel]) -> list[type[DeclaredModel]]:
-    return [each for each in model.__mro__[1:] if hasattr(each, "attributes")]
+    return [each for each in model.__mro__[1:] if issubclass(each, DeclaredModel)]
 
 
 def _any_of(members: Iterable[JsonSchema], ret: JsonSchema) -> JsonSchema:

@@ -19,6 +19,7 @@ from flask_boiler.operate.cli.loading import Failure
 from flask_boiler.operate.extension import Boiler
 from flask_boiler.view.inbox.records import parked_tasks_in
 from flask_boiler.view.mediation.inbox import CommandKind, ParkedTask
+from flask_boiler.view.mediation.mediator import mediator_of
 
 __all__ = ["ParkedCommand", "ParkedCommands", "ParkedViews"]
 
@@ -237,16 +238,12 @@ def _of_record(view: ParkedView, kind: CommandKind) -> ParkedCommand:
 
 def _kinds_in(boiler: Boiler) -> dict[str, CommandKind]:
     """By name, the mediators of an application that have commands, and of which kind."""
-    kinds = {_name_of(m): getattr(m, "command_kind", None) for m in boiler.mediators}
-    return {name: kind for name, kind in kinds.items() if kind is not None}
+    mediators = map(mediator_of, boiler.mediators)
+    return {m.name: m.command_kind for m in mediators if m.command_kind is not None}
 
 
 def _names_in(boiler: Boiler) -> set[str]:
-    return {_name_of(mediator) for mediator in boiler.mediators} - {""}
-
-
-def _name_of(mediator: object) -> str:
-    return str(getattr(mediator, "name", ""))
+    return {mediator_of(mediator).name for mediator in boiler.mediators}
 
 
 def _unlisted(records: Iterable[ParkedView], counts: Iterable[ParkedCount]) -> dict[str, int]:

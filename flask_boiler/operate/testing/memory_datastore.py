@@ -13,10 +13,10 @@ from flask_boiler.context.context import ApplicationContext, Context
 from flask_boiler.firestore.datastore import FirestoreDatastore
 from flask_boiler.firestore.query_compiler import compile_query
 from flask_boiler.ground.errors import UnavailableError
-from flask_boiler.ground.ports import provided
 from flask_boiler.ground.values import CommitResult, QuerySpec, QueryTarget, Snapshot, Write
 from flask_boiler.local.embedded.listening.faults import Faults
 from flask_boiler.local.embedded.serving.in_process import InProcessChannel
+from flask_boiler.view.mediation.live import live_views
 
 __all__ = ["MemoryDatastore", "Mishap", "answer_lost", "memory_context", "request_lost"]
 
@@ -154,7 +154,7 @@ def memory_context(config: Config | None = None) -> Iterator[MemoryDatastore]:
         with context.activated(), Context.falling_back_on(context):
             yield datastore
     finally:
-        provided("live_views")(context).stop()
+        live_views(context).stop()
         context.close()
 
 

@@ -67,10 +67,10 @@ def firestore_emulator() -> Iterator[LocalFirestore]:
     give each its own project, as ``boiler`` does.
     """
     from flask_boiler.ground.errors import LocalFirestoreNotFoundError
-    from flask_boiler.ground.ports import provided
+    from flask_boiler.local.local_firestore import start_local_firestore
 
     try:
-        local: LocalFirestore = provided("local_firestore")(_config_of_session())
+        local = start_local_firestore(_config_of_session())
     except LocalFirestoreNotFoundError as error:
         skip_unless_required(str(error))
     with local:

@@ -9,15 +9,14 @@ from typing import Any, NamedTuple
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.live_view import AnyView
-from flask_boiler.engine.parking.recorder import Recorder
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.sink import Sink
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import ConfigurationError
-from flask_boiler.ground.ports import provided
 from flask_boiler.ground.values import Target
 from flask_boiler.view.mediation.handlers import HandlerKeeping, ProtocolBase, collecting
 from flask_boiler.view.mediation.keeping import Keeping, Run, ViewKeeping
+from flask_boiler.view.mediation.live import live_views
 from flask_boiler.view.mediation.mediator import MediatorBase
 from flask_boiler.viewmodels.view_model import ViewModel
 
@@ -44,9 +43,8 @@ class PopulatedMediator(MediatorBase):
         if self.view_model_cls is not None:
             self.view_model_cls.require_free_places()
         context = self._context()
-        live = provided("live_views")(context)
-        engine: Engine = live.engine
-        recorder: Recorder = live.recorder
+        live = live_views(context)
+        engine, recorder = live.engine, live.recorder
         population = Population(self.name, self._targets(context))
         # What was parked and has gone since is to be found out, as what was kept is.
         population.remembered |= recorder.begin(self.name)

@@ -19,8 +19,8 @@ from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.errors import BoilerError
-from flask_boiler.ground.ports import provided
 from flask_boiler.ground.timing import Agenda, Timekeeper
+from flask_boiler.view.mediation.live import live_views
 from flask_boiler.view.mediation.problems import Refusal
 from flask_boiler.view.socketio.options import WsLimits
 from flask_boiler.view.socketio.shared_view import Post, SharedView
@@ -99,7 +99,7 @@ class Shares:
         :raises Refusal: with 503, as everything is about to end.
         :raises BoilerError: the engine does not take it.
         """
-        engine: Engine = provided("live_views")(context).engine
+        engine = live_views(context).engine
         same = _Same(id(context), arguments, scope)
         with self._lock:
             self._require_running()

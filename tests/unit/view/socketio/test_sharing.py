@@ -38,7 +38,7 @@ class Kept:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Kept:
     engine = Kept()
-    monkeypatch.setattr(sharing, "provided", lambda _: lambda _: SimpleNamespace(engine=engine))
+    monkeypatch.setattr(sharing, "live_views", lambda _: SimpleNamespace(engine=engine))
     return engine
 
 
