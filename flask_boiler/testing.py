@@ -1,4 +1,4 @@
-"""What the tests of an application may use beside the fixtures of the pytest plugin."""
+"""The tools for tests of applications, beside the fixtures of the pytest plugin."""
 
 from flask_boiler.operate.testing.memory_datastore import (
     MemoryDatastore,

@@ -84,7 +84,7 @@ class Acceptance:
 
     @property
     def hindered_s(self) -> float:
-        """For how long no commit was taken; 0 while they are."""
+        """The seconds since Firestore takes no commits; 0 while it takes them."""
         with self._lock:
             return 0.0 if self.hindrance is None else self._clock() - self._since_s
 

@@ -1,4 +1,4 @@
-"""Where each view of an engine stands, how many are at work, and what was done so far.
+"""The phases of an engine's views, how many are at work, and how many were done so far.
 
 Whatever is called of :class:`Phases` is called with the engine's lock held.
 """

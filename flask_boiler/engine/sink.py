@@ -155,7 +155,7 @@ class Sink(Protocol[P_contra]):
         ...
 
     def newest_ns(self, key: ViewKey) -> int:
-        """When any of a view's places was last written, as far as it was seen; 0 without any."""
+        """The time when any of a view's places was last written, as far as it was seen, or 0."""
         ...
 
     def signs(self, wanted: Wanted) -> frozenset[str]:

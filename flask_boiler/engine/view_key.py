@@ -1,4 +1,4 @@
-"""What views are called, and what is said about them."""
+"""The keys of views, and texts about views for messages."""
 
 from __future__ import annotations
 

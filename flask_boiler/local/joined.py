@@ -21,7 +21,7 @@ _PATIENCE_S = 0.5
 
 
 def served_at(file: str | Path) -> str | None:
-    """Where an embedded Firestore serves a data file, as ``HOST:PORT``; ``None``: nowhere.
+    """The address ``HOST:PORT`` at which an embedded Firestore serves a data file, or ``None``.
 
     Who has just opened it is waited for.
     """

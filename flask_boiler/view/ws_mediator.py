@@ -140,7 +140,7 @@ class WsMediator(MediatorBase):
     # --- for subclasses --------------------------------------------------------------------
 
     def authorize(self, arguments: dict[str, Any]) -> Hashable:
-        """Who may see the view of these arguments: for applications to define.
+        """Check who may see the view of these arguments; for applications to define.
 
         Called in the request's context for every subscription (``flask.session``,
         ``flask.request``), before the arguments are checked. It may change them, to add the user,

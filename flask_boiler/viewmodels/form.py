@@ -115,7 +115,7 @@ class Form(ViewModel):
 
     @classmethod
     def fields_of(cls, document: Snapshot) -> dict[str, Any]:
-        """What a document gives the form to be filled in with."""
+        """The fields of a document with which the form is filled in."""
         fields = document.to_dict()
         if cls.refusal_path(document.path) == document.path:
             # What an earlier refusal has left is no part of the form.

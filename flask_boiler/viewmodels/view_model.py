@@ -41,7 +41,7 @@ V = TypeVar("V", bound="ViewModel")
 
 
 class _LiveViews(Protocol):
-    """What keeps views live, as far as a view asks for it: the role ``live_views`` of a context."""
+    """The object for the role ``live_views`` of a context, which keeps views live."""
 
     def open(
         self,

@@ -1,4 +1,4 @@
-"""Which views may move to the places that they want, and together with whom.
+"""The decision which views may move to the places that they want, and with which others.
 
 Views that exchange their places, or pass them on, each want what another one has. So the moves of
 a batch are judged together: what one leaves, another may claim in the same commit. Who wants what

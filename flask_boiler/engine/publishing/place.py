@@ -44,7 +44,7 @@ class Place:
 
     @property
     def newest_ns(self) -> int:
-        """When it was last written, claimed or given up."""
+        """The time when the place was last written, claimed or given up."""
         return max(self.update_time_ns, self.record_time_ns)
 
 

@@ -20,7 +20,7 @@ _UNSEEN = Place()
 
 
 class Places:
-    """Which view is at which place, and what is known to be stored there.
+    """The record of which view is at which place, and of what is known to be stored there.
 
     A place is a view's when the ledger says so, as last seen, and not before: what a view claims
     in a commit that is not answered yet is :mod:`~flask_boiler.engine.publishing.moves`'s matter.
@@ -137,7 +137,7 @@ class Places:
         return max((self._known(place).newest_ns for place in places), default=0)
 
     def newest_elsewhere_ns(self, places: Iterable[str]) -> int:
-        """When another process last wrote, claimed or gave up any of these places."""
+        """The time when another process last wrote, claimed or gave up any of these places."""
         return self.newest_ns(place for place in places if not self._known(place).written_here)
 
     def _known(self, place: str) -> Place:

@@ -225,7 +225,7 @@ class Publisher:
         )
 
     def _last_seen_ns(self, place: str) -> int:
-        """When a place was last written, claimed or given up, as far as it was seen."""
+        """The time when a place was last written, claimed or given up, as far as it was seen."""
         with self._lock:
             return self._places.newest_ns([place])
 

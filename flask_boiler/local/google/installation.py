@@ -1,4 +1,4 @@
-"""Where Google's emulator and a Java that can run it are on this machine."""
+"""The search for Google's emulator on this machine, and for a Java that can run it."""
 
 from __future__ import annotations
 

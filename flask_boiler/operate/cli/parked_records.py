@@ -58,7 +58,7 @@ class ParkedViews:
 
     @property
     def total(self) -> int:
-        """How many are parked."""
+        """The number of parked views."""
         return len(self.records) + sum(self.unlisted.values())
 
     def named(self, keys: Iterable[str]) -> list[ParkedView]:
@@ -179,7 +179,7 @@ class ParkedCommands:
 
     @property
     def total(self) -> int:
-        """How many are parked."""
+        """The number of parked commands."""
         return len(self.all) + sum(self.unlisted.values())
 
     @property

@@ -1,4 +1,4 @@
-"""What commands say, and how: results on stdout, all else on stderr, nothing that a pipe minds."""
+"""The output of commands: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 

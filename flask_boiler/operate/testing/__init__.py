@@ -1,1 +1,1 @@
-"""What the tests of an application may use; :mod:`.plugin` holds the pytest fixtures."""
+"""The tools for tests of applications; :mod:`.plugin` has the pytest fixtures."""

@@ -65,7 +65,7 @@ class ApiPage(Protocol):
         ...
 
     def after_request(self, response: Response) -> Response:
-        """What the page answers, with headers that say what a browser may do with it."""
+        """The answer of the page, with headers that say what a browser may do with it."""
         ...
 
 

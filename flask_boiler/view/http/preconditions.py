@@ -52,7 +52,7 @@ class TagCondition:
         self._asked = asked
 
     def __call__(self, write: Callable[[], Any]) -> Any:
-        """What ``write`` returns, if the condition holds.
+        """The result of ``write``, if the condition holds.
 
         :raises Refusal: 412: it does not, and nothing is written.
         """
@@ -112,7 +112,7 @@ class AbsenceCondition:
         self._doc_id = doc_id
 
     def __call__(self, write: Callable[[], Any]) -> Any:
-        """What ``write`` returns, if the view's root is not there.
+        """The result of ``write``, if the view's root does not exist.
 
         :raises Refusal: 412: it is there, and the mutation would have created it otherwise.
         """

@@ -195,7 +195,7 @@ class RestView(View):
         return response
 
     def location(self, doc_id: str) -> str:
-        """Where the view can be found; below the path of the request, if no route shows it."""
+        """The address of the view; below the path of the request, if no route shows it."""
         endpoint = self.mediator.instance_endpoint
         if endpoint is None:
             return f"{request.path.rstrip('/')}/{quote(doc_id, safe='')}"
@@ -371,7 +371,7 @@ class InstancePut(_InstanceWrite):
         return response
 
     def location(self, doc_id: str) -> str:
-        """Where the view can be found; the path of the request, if no route shows it."""
+        """The address of the view; the path of the request, if no route shows it."""
         return request.path if self.mediator.instance_endpoint is None else super().location(doc_id)
 
     def _makes_a_new_one(self) -> bool:

@@ -30,7 +30,7 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 @dataclass(frozen=True, slots=True)
 class Patches:
-    """Where a front end proposes patches, and how they are marked when they are over.
+    """The collection in which a front end writes patches, and how these are marked.
 
     ::
 

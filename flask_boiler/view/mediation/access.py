@@ -25,7 +25,7 @@ class Change(Protocol):
 
     @property
     def doc_id(self) -> str | None:
-        """What names the view's root; ``None`` of a new one that is to be given an id."""
+        """The id of the view's root; ``None`` for a new one that is to be given an id."""
         ...
 
     @property

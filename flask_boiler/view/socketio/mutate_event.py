@@ -1,4 +1,4 @@
-"""What a client asks to be changed by a ``mutate``: its parts, and how it is done."""
+"""The changes that a client asks for by a ``mutate``: their parts, and how they are made."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ClientAccess:
         self._data = data
 
     def scope_of(self, arguments: dict[str, Any]) -> Hashable:
-        """What ``authorize`` gives.
+        """The result of ``authorize``.
 
         :raises AuthError: the client may not see the view.
         """

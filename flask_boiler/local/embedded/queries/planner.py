@@ -54,7 +54,7 @@ class Scope:
     is_group: bool
 
     def rest(self, name: bytes) -> bytes:
-        """Where an encoded full name is among the ends of this scope's keys."""
+        """The position of an encoded full name among the ends of this scope's keys."""
         if not name.startswith(self.name):
             return b"" if name < self.name else END
         rest = name[len(self.name) :]
@@ -158,7 +158,7 @@ class _Planner:
     # By the names of the documents.
 
     def _name_intervals(self) -> list[Interval]:
-        """Where the ends of keys can be, by what is said about names."""
+        """The intervals in which the ends of keys can be, by the conditions on names."""
         demands: list[Sequence[Interval]] = []
         for leaf in self._leaves:
             if leaf.names == NAME_FIELD:
@@ -246,7 +246,7 @@ class _Planner:
     def _cursors(
         self, place: Callable[[bytes], bytes], encode: Callable[[Any], bytes], part: str | None
     ) -> list[Interval]:
-        """Where the first criterion can be; inclusive, unless it is the cursor's only one."""
+        """The intervals of the first criterion; inclusive, unless it is the cursor's only one."""
         low, high = b"", END
         structured = self._query.structured
         for cursor, is_start in ((structured.start_at, True), (structured.end_at, False)):

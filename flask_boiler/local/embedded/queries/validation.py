@@ -299,7 +299,7 @@ def _check_orders(query: Any) -> None:
 
 
 def _check_keys(query: Any, required: Sequence[tuple[str, ...]]) -> None:
-    """What cannot be asked of names together with fields, and of names alone."""
+    """Check conditions on names that are not allowed, alone or together with fields."""
     orders = criteria(query)
     if any(order.field == NAME for order in orders[:-1]):
         raise invalid("order by clause cannot contain more fields after the key")

@@ -277,7 +277,7 @@ class _Passing(asyncio.Protocol):
         self._other: asyncio.Transport | None = None
 
     def to(self, other: asyncio.Transport) -> None:
-        """Where its bytes go."""
+        """The connection to which its bytes go."""
         self._other = other
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

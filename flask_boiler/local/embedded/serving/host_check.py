@@ -1,4 +1,4 @@
-"""Who may ask by HTTP: pages of this machine, under names of this machine, and those named.
+"""The check of who may send requests by HTTP: pages of this machine, and those that are named.
 
 Nobody's rules are checked here, so what keeps a page of the internet out is the browser that shows
 it. A browser says whose page asks (``Origin``, ``Sec-Fetch-Site``) and under which name it has

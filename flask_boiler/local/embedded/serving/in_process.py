@@ -95,7 +95,7 @@ class _Status(grpc.RpcError):
 
 
 class _Context:
-    """What a handler is told of its call."""
+    """The context of a call, for its handler."""
 
     @staticmethod
     def abort(code: grpc.StatusCode, details: str) -> None:
@@ -177,7 +177,7 @@ class _ListenCall:
             raise _Status(refusal.code, refusal.details) from refusal
 
     def initial_metadata(self) -> Any:
-        """What the server says of itself."""
+        """The metadata that the server sends about itself."""
         return GREETING
 
     def add_callback(self, callback: Callable[[], None]) -> bool:

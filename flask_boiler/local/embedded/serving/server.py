@@ -89,7 +89,7 @@ def _bytes_of(message: Any) -> bytes:
 
 
 def handlers_of(service: Service, streams: Streams) -> dict[str, Handler]:
-    """How each call is answered, by its name."""
+    """The handlers of calls, by the names of the calls."""
     path = service.storage.path
     one = {
         "GetDocument": (service.get_document, protocol.GetDocumentRequest),
@@ -217,7 +217,7 @@ class EmbeddedFirestore(Startable):
 
     @property
     def kept_in(self) -> str:
-        """Where its data are, for people: the file's path, or ``memory``."""
+        """The place of the data, for people: the file's path, or ``memory``."""
         return "memory" if str(self._path) == MEMORY else str(self._path)
 
     @property

@@ -75,7 +75,7 @@ class Storage:
 
     @property
     def path(self) -> str:
-        """Where it is kept."""
+        """The path of the file."""
         return self._database.path
 
     def announce(self, address: str) -> None:
@@ -146,7 +146,7 @@ class Storage:
             return reading.commits_since(world, after)
 
     def expires_at(self, time: int) -> int:
-        """When a time can no longer be read, on this storage's clock."""
+        """The time when a past time can no longer be read, on this storage's clock."""
         return time + self._retention_us
 
     def changed_at(self, world: str) -> int:
