@@ -1,5 +1,5 @@
 """The documents that describe what mediators serve: OpenAPI for HTTP, AsyncAPI for WebSocket."""
 
-from flask_boiler.contracts.openapi.documents import asyncapi_document, openapi_document
+from flask_boiler.contracts.documents import asyncapi_document, openapi_document
 
 __all__ = ["asyncapi_document", "openapi_document"]

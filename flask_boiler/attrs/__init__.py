@@ -9,6 +9,9 @@
         @attrs.computed
         def is_large(self) -> bool:
             return self.population > 1_000_000
+
+This floor imports ``firestore`` and ``ground``, and may import ``context`` and ``engine``. What an
+attribute asks of a model is in ``attributed``; of models and views nothing else is known here.
 """
 
 from __future__ import annotations

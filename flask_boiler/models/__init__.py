@@ -1,4 +1,5 @@
 """Models: how they are declared, what their instances hold, how they are stored and asked for.
 
-They are made of attributes (``attrs``) and written in transactions; of views they know nothing.
+They are made of attributes, and written in transactions. It imports ``attrs``, ``transactions`` and
+what is below these, and knows nothing of views.
 """

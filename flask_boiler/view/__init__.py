@@ -1,4 +1,8 @@
-"""The mediators: they decide when a view is computed, which state it reads, and where it goes."""
+"""The mediators: they decide when a view is computed, which state it reads, and where it goes.
+
+Each mediator has a file here, and is made of ``mediation`` and of one of ``http``, ``socketio`` and
+``inbox``. It imports these, and whatever is below ``view``.
+"""
 
 from flask_boiler.view.document_mediator import DocumentMediator
 from flask_boiler.view.http.routes import (

@@ -37,6 +37,12 @@ def test_modules_and_definitions_are_called_what_they_are() -> None:
     ] == []
 
 
+def test_a_room_says_what_it_is_for_and_what_it_imports() -> None:
+    rooms = [s for s in package_sources() if s.path.stem == "__init__" and s.path.parent != PACKAGE]
+    said = {room.module: ast.get_docstring(room.tree) or "" for room in rooms}
+    assert [module for module, text in said.items() if "import" not in text] == []
+
+
 def test_a_room_has_few_files() -> None:
     files = Counter(s.path.parent for s in package_sources() if s.path.stem != "__init__")
     assert {str(room): n for room, n in files.items() if n > MOST_FILES_OF_A_ROOM} == {}

@@ -1,1 +1,4 @@
-"""Parking: views that fail are set aside, recorded, and tried again."""
+"""Parking: views that fail are set aside, recorded, and tried again.
+
+It imports what ``engine`` may import.
+"""

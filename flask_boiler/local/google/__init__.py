@@ -7,4 +7,6 @@
 
 ``installation`` finds the emulator and a Java; ``supervisor`` is a program that runs a command for
 as long as this process lives, and ``supervised`` starts it; ``launcher`` puts all of it together.
+
+It imports ``context``, ``firestore`` and ``ground``.
 """

@@ -5,4 +5,6 @@
 ...     print(city.city_name)
 
 A query knows models that have a collection; ``DomainModel`` makes queries, and is not known here.
+
+It imports what ``models`` may import.
 """

@@ -53,7 +53,7 @@ def generate_openapi(out: Path, check: bool) -> None:
     Exits with 0 if it is written or F is up to date, 1 if F is out of date or cannot be written, 2
     if the document could not be made or F not be read.
     """
-    from flask_boiler.contracts.openapi.documents import openapi_document
+    from flask_boiler.contracts.documents import openapi_document
 
     _generate(openapi_document, out, check=check)
 
@@ -68,7 +68,7 @@ def generate_asyncapi(out: Path, check: bool) -> None:
     Exits with 0 if it is written or F is up to date, 1 if F is out of date or cannot be written, 2
     if the document could not be made or F not be read.
     """
-    from flask_boiler.contracts.openapi.documents import asyncapi_document
+    from flask_boiler.contracts.documents import asyncapi_document
 
     _generate(asyncapi_document, out, check=check)
 

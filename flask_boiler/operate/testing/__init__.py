@@ -1,1 +1,4 @@
-"""The tools for tests of applications; :mod:`.plugin` has the pytest fixtures."""
+"""The tools for tests of applications: fixtures, and a database in memory.
+
+``plugin`` has the fixtures of pytest. It may import everything.
+"""

@@ -17,4 +17,6 @@ The Query+Task mediator: a document is a task, and its effect happens once.
     flask boiler tasks retry ────────────────────────┘         │
                                                                ▼
        reads the task as it is now ─► your code ─► one commit: what it changed, and the mark
+
+It imports ``view.mediation`` and what is below that.
 """

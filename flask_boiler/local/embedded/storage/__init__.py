@@ -1,6 +1,6 @@
 """Storage: documents now and at every past time, kept in SQLite; commits, one after the other.
 
-It knows nothing of queries and calls. Its files, from below to above:
+It imports no other layer, and knows nothing of queries and calls. Its files, from below to above:
 
     refusal                  the status that a call ends with instead of a result
     clock, encoding          times that only grow; bytes that sort as Firestore sorts

@@ -21,7 +21,7 @@ from openapi_spec_validator import validate as validate_document
 
 from flask_boiler import attrs, view
 from flask_boiler.contracts.asyncapi import _as_json_schema
-from flask_boiler.contracts.openapi.documents import openapi_document
+from flask_boiler.contracts.documents import openapi_document
 from flask_boiler.contracts.openapi.patterns import ecma_pattern
 from flask_boiler.contracts.openapi.schemas import Schemas, json_only
 from flask_boiler.ground.errors import ValidationError

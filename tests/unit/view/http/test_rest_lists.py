@@ -16,7 +16,7 @@ from flask.views import MethodView
 
 from flask_boiler import ListGet, attrs, view
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.contracts.openapi.documents import openapi_document
+from flask_boiler.contracts.documents import openapi_document
 from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from flask_boiler import attrs, view
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.contracts.openapi.documents import openapi_document
+from flask_boiler.contracts.documents import openapi_document
 from flask_boiler.ground.errors import (
     ConfigurationError,
     DeclarationError,
