@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import os
 import sys
 import threading
 import time
@@ -21,10 +22,12 @@ from contextvars import ContextVar
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, Self, TypeVar
+from weakref import WeakSet
 
 __all__ = [
     "DaemonPool",
     "OwnThread",
+    "ProcessLock",
     "Startable",
     "Stoppable",
     "ending_within",
@@ -101,6 +104,50 @@ def join(thread: threading.Thread) -> bool:
     if thread.is_alive():
         _logger.warning("the thread %s has not ended in time, and is left alone", thread.name)
     return not thread.is_alive()
+
+
+class ProcessLock:
+    """A lock that holds up nobody in a forked child; a thread that holds it may take it again.
+
+    The child has none of its parent's other threads. One that holds a lock when the process forks
+    would never release it there.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        _process_locks.add(self)
+
+    def acquire(self, timeout_s: float = math.inf) -> bool:
+        """Take the lock; false if others have held it for so long."""
+        return self._lock.acquire(timeout=-1 if timeout_s == math.inf else timeout_s)
+
+    def release(self) -> None:
+        """Let go of the lock."""
+        self._lock.release()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+    def renew(self) -> None:
+        """Be free in a forked child, unless the thread that forked holds the lock."""
+        if self._lock.acquire(blocking=False):
+            self._lock.release()
+        else:
+            self._lock = threading.RLock()
+
+
+_process_locks: WeakSet[ProcessLock] = WeakSet()
+
+
+def _renew_locks() -> None:
+    for lock in list(_process_locks):
+        lock.renew()
+
+
+os.register_at_fork(after_in_child=_renew_locks)
 
 
 class OwnThread(threading.Thread):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +22,7 @@ from flask_boiler.engine.view_key import Parked, ViewKey
 from flask_boiler.firestore.patience import DEFAULT_PATIENCE_S, waiting_at_most
 from flask_boiler.ground.callbacks import require_plain_members
 from flask_boiler.ground.errors import ConfigurationError, UnavailableError
-from flask_boiler.ground.lifecycle import Startable, ending_within
+from flask_boiler.ground.lifecycle import ProcessLock, Startable, ending_within
 from flask_boiler.ground.ports import Datastore
 from flask_boiler.ground.values import Write
 from flask_boiler.operate.health import Health
@@ -102,7 +101,7 @@ class Boiler(Startable):
         self._added: list[Mediator] = []
         self._mediators: list[MediatorBase] = []
         #: Guards what is below; nothing is started or stopped while it is held.
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._run: _Run | None = None
         if app is not None:
             self.init_app(app)

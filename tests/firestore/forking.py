@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -107,3 +108,34 @@ def test_the_local_firestore_starts_by_itself_and_children_share_it(
     found = local.datastore.get(["a/parent", "a/child"])
     assert [snapshot.exists for snapshot in found.values()] == [True, True]
     assert "FIRESTORE_EMULATOR_HOST" not in os.environ
+
+
+@pytest.mark.timeout(60)
+def test_a_child_that_is_forked_during_a_start_starts_for_itself(boiler: Boiler) -> None:
+    """As gunicorn with --preload forks it, whose parent waits in a thread for Firestore."""
+    begun, going_on = threading.Event(), threading.Event()
+    parent = os.getpid()
+
+    class Slow:
+        def start(self) -> None:
+            begun.set()
+            if os.getpid() == parent:
+                going_on.wait()
+
+        def stop(self) -> None: ...
+
+    def work() -> None:
+        assert not boiler.health.running
+        with boiler:
+            assert boiler.health.running
+
+    boiler.add(Slow())
+    starting = threading.Thread(target=boiler.start)
+    starting.start()
+    begun.wait()
+    try:
+        assert in_child(work) == 0
+    finally:
+        going_on.set()
+        starting.join()
+    assert boiler.health.running

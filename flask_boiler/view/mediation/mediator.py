@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import enum
 import logging
-import math
 import os
-import threading
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -24,7 +22,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from flask_boiler.context.context import ApplicationContext, current_context
 from flask_boiler.ground.callbacks import require_plain_members
 from flask_boiler.ground.errors import ConfigurationError
-from flask_boiler.ground.lifecycle import Startable, time_to_end_s
+from flask_boiler.ground.lifecycle import ProcessLock, Startable, time_to_end_s
 from flask_boiler.view.mediation.inbox import CommandKind, Inbox
 from flask_boiler.viewmodels.view_model import ViewModel
 
@@ -77,7 +75,7 @@ class MediatorBase(Startable):
         self.name = name
         self._context: Callable[[], ApplicationContext] = current_context
         # An application's own mediator may end everything in its start, say.
-        self._life_lock = threading.RLock()
+        self._life_lock = ProcessLock()
         self._running: _Running | None = None
         self._stopped = False
 
@@ -138,8 +136,7 @@ class MediatorBase(Startable):
         What it has written stays as it is. A start that is still going on is waited for as long
         as the end may take, and is left then.
         """
-        left_s = time_to_end_s()
-        if not self._life_lock.acquire(timeout=-1 if left_s == math.inf else left_s):
+        if not self._life_lock.acquire(time_to_end_s()):
             logger.warning(
                 "the mediator %r is left: its start takes longer than the end may", self.name
             )

@@ -8,10 +8,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flask_boiler.ground.lifecycle import DaemonPool, OwnThread
+from flask_boiler.ground.lifecycle import DaemonPool, OwnThread, ProcessLock
 from tests.sources import Source, package_sources
 
 TIMEOUT_S = 30
@@ -151,3 +152,16 @@ def test_a_call_that_nobody_asks_about_fails_loudly(caplog: pytest.LogCaptureFix
     [record] = caplog.records
     assert "calls" in record.getMessage()
     assert record.exc_info is not None
+
+
+def test_a_lock_is_free_in_a_child_unless_it_is_held_by_who_forked() -> None:
+    lock = ProcessLock()
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(lock.acquire).result(TIMEOUT_S)
+        assert not lock.acquire(0.0)
+        # What is done after a fork, where the other thread is gone.
+        lock.renew()
+        with lock:
+            lock.renew()
+            assert not other.submit(lock.acquire, 0.0).result(TIMEOUT_S)
+        assert other.submit(lock.acquire, 0.0).result(TIMEOUT_S)
