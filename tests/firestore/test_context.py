@@ -26,4 +26,4 @@ def test_forked_processes_have_connections_of_their_own(
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 passed" in done.stdout
+    assert "6 passed" in done.stdout
