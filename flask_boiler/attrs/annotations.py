@@ -31,7 +31,7 @@ def attribute_types(cls: type, attribute_class: type) -> dict[str, TypeSource]:
 
 
 def is_annotated(cls: type, name: str) -> bool:
-    """Whether the class, or one above it, annotates the name, be it as an attribute or not."""
+    """Whether the class, or one above it, annotates the name, as an attribute or otherwise."""
     return any(name in _own_annotations(each) for each in cls.__mro__)
 
 

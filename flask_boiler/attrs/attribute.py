@@ -218,7 +218,7 @@ class Attr(DeclaredAttr, Generic[T]):
         return self._dump_value(value, bare=bare)
 
     def stored_in(self, fields: Mapping[str, Any]) -> Any:
-        """The stored value in the fields of a document, be it under an earlier name.
+        """The stored value in the fields of a document, also under an earlier name.
 
         ``UNSET`` if there is none.
         """

@@ -77,7 +77,7 @@ class Attributed:
 
     @classmethod
     def _from_stored(cls, fields: Mapping[str, Any]) -> Self:
-        """The object of a stored form, be it of a class that is not known here."""
+        """The object of a stored form, also of a class that is not known here."""
         raise NotImplementedError
 
     @classmethod
@@ -183,5 +183,5 @@ class Link:
     target: type[Attributed]
 
     def below(self, name: str) -> Link:
-        """The same link as seen from what has the value under ``name``."""
+        """The link with its name below ``name``, the name of the value that has it as a part."""
         return replace(self, name=dotted(name, self.name))

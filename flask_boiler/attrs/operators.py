@@ -27,7 +27,7 @@ _OPERATOR_TEXTS = frozenset(
 
 
 class FieldOperators:
-    """Comparisons that give conditions, for whatever stands for a stored field.
+    """Comparisons of a stored field with values; each gives a condition.
 
     ::
 

@@ -264,7 +264,7 @@ def _items(value: Any) -> list[Any]:
 
 
 def _mapped(value: Any, convert: Callable[[Any], Any]) -> Any:
-    """The same shape of converted values; those that become ``None`` are left out.
+    """The list, dict or single value, converted; parts that become ``None`` are left out.
 
     :raises Mismatch: as ``convert`` does, telling which of the values it is about.
     """

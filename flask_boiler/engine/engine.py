@@ -114,7 +114,7 @@ class Engine:
         self.feed.start()
 
     def stop(self) -> None:
-        """Finish what is in hand, then end every thread and the stream."""
+        """Finish the work that has begun, then end every thread and the stream."""
         self._stopped = True
         if self._subscription is not None:
             self._subscription.close()

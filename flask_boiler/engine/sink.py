@@ -221,7 +221,7 @@ class WithoutPlaces:
         return set()
 
     def forget(self, key: ViewKey) -> None:
-        """Nothing is known of a view."""
+        """Do nothing: nothing is known of a view."""
 
     def owned(self, key: ViewKey) -> frozenset[str]:
         """No places."""
@@ -236,12 +236,12 @@ class WithoutPlaces:
         return frozenset()
 
     def is_taken(self, sign: str, key: ViewKey, cut: Cut) -> bool:
-        """No sign says so."""
+        """False: no place is refused."""
         return False
 
     def came_free(self, wanted: Wanted, key: ViewKey, cut: Cut) -> bool:
-        """No place was refused."""
+        """False: no place was refused."""
         return False
 
     def nudge(self) -> None:
-        """Nothing waits for other views."""
+        """Do nothing: nothing waits for other views."""

@@ -50,7 +50,7 @@ class Patience:
             return call(left_s if most_s is None else min(most_s, left_s))
 
     def ask_to_commit(self, call: Callable[[float], _T]) -> _T:
-        """The same for a commit: a part of the time is kept to find out its outcome."""
+        """Ask Firestore to commit: a part of the time is kept to find out the outcome."""
         if self._most_s is None:
             return call(DEFAULT_PATIENCE_S)
         left_s = _left(self._most_s, self._silence_to_commits)

@@ -147,7 +147,7 @@ class RestMediator(MediatorBase):
         return False
 
     def _begin(self, ends: ExitStack) -> None:
-        """Nothing is to be set to work: the application serves the routes."""
+        """Begin nothing: the application serves the routes."""
 
     @property
     def instance_endpoint(self) -> str | None:

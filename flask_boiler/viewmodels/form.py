@@ -205,7 +205,7 @@ class Form(ViewModel):
 
     @classmethod
     def require_free_places(cls) -> None:
-        """Check also that refusals are written nowhere where anything else is.
+        """Check that the places of views are free, and the places of refusals, too.
 
         :raises DeclarationError: domain documents lie there, or the framework's.
         """

@@ -65,11 +65,11 @@ class AnyKind(Kind):
         raise Mismatch(f"Firestore cannot store {shown(value)}")
 
     def item(self) -> Kind:
-        """Anything."""
+        """The kind itself: an item may be anything."""
         return self
 
     def part(self, name: str) -> tuple[str, Kind]:
-        """Anything, under the very name."""
+        """The name as it is, and the kind itself: a part may be anything."""
         return name, self
 
 

@@ -105,7 +105,7 @@ class UnionKind(Kind):
 
 
 class LiteralKind(Kind):
-    """One of a few values."""
+    """The kind that takes one of a few values."""
 
     def __init__(self, values: Sequence[Any]) -> None:
         self.values = tuple(values)

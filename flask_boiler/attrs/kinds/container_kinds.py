@@ -13,7 +13,7 @@ __all__ = ["DictKind", "ListKind", "ManyKind", "TupleKind", "named_items"]
 
 
 class ListKind(Kind):
-    """Arrays."""
+    """The kind of arrays."""
 
     def __init__(self, of: Kind) -> None:
         self.of = of
@@ -120,7 +120,7 @@ class DictKind(Kind):
         return self._map(value, self.of.adopt)
 
     def part(self, name: str) -> tuple[str, Kind]:
-        """The kind of the values, under the very name."""
+        """The name as it is, and the kind of the values."""
         return name, self.of
 
     def _map(self, values: Mapping[str, Any], convert: Callable[[Any], Any]) -> dict[str, Any]:
@@ -165,7 +165,7 @@ class ManyKind(Kind):
         return _required_in(self.of, value, name)
 
     def declare_owner(self, owner: type) -> None:
-        """Pass it on."""
+        """Tell the kind of the items who declares the attribute."""
         self.of.declare_owner(owner)
 
     def item(self) -> Kind:

@@ -72,10 +72,10 @@ class EmbedKind(ModelKind):
             raise mismatch_of(error) from error
 
     def part(self, name: str) -> tuple[str, Kind]:
-        """One of the model's attributes."""
+        """The field name and the kind of one of the model's attributes."""
         return self.model._part(name)
 
     @property
     def part_names(self) -> Collection[str]:
-        """The model's attributes."""
+        """The names of the model's attributes."""
         return self.model._part_names()

@@ -52,9 +52,9 @@ class FieldKind(Kind):
         return stored
 
     def part(self, name: str) -> tuple[str, Kind]:
-        """Whatever lies under the very name."""
+        """The name as it is, and a kind that takes anything."""
         return name, AnyKind()
 
     def item(self) -> Kind:
-        """Anything."""
+        """A kind that takes anything."""
         return AnyKind()

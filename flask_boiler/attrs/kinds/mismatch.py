@@ -29,7 +29,7 @@ class Mismatch(Exception):
         return {f"{name}.{key}" if key else str(name): t for key, t in self.messages.items()}
 
     def error(self, name: object, *, where: str = "") -> ValidationError:
-        """The same as an error for those who do not know of kinds.
+        """The mismatch as an error for callers that do not know kinds.
 
         :param name: that of the attribute that has the value.
         """

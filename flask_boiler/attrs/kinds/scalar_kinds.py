@@ -24,7 +24,7 @@ __all__ = [
 
 
 class ScalarKind(Kind):
-    """One of Firestore's own types.
+    """The kind of one of Firestore's own types.
 
     :param types: classes whose instances are taken as they are.
     :param convert: makes what is stored of an instance, and what is read of a stored one.

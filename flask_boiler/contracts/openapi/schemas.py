@@ -184,7 +184,7 @@ def closed_object(properties: Mapping[str, JsonSchema], *, required: list[str]) 
 
 
 def json_only(said: Any) -> Any:
-    """The document without the members that JSON has not: no infinite bound, say."""
+    """The document without what JSON cannot say, such as infinite bounds."""
     if isinstance(said, Mapping):
         return {str(name): json_only(v) for name, v in said.items() if _is_sayable(v)}
     if isinstance(said, list | tuple | set | frozenset):
@@ -282,7 +282,7 @@ _NUMERALS = {
 
 
 def _tuple(members: Iterable[JsonSchema], ret: JsonSchema) -> JsonSchema:
-    """An array of so many items; which of them is which, OpenAPI 3.0 cannot say."""
+    """The schema of an array of so many items; OpenAPI 3.0 cannot say which item is which."""
     found = list(members)
     count = {"minItems": len(found), "maxItems": len(found)}
     return {"type": "array", "items": {"anyOf": found} if found else {}, **count}
@@ -298,7 +298,7 @@ def _geo_point() -> JsonSchema:
 
 
 def _embedded(converter: Any, field: json_fields.EmbedField, ret: JsonSchema) -> JsonSchema:
-    """Any of the classes that ``obj_type`` may name."""
+    """The schema of any of the classes that ``obj_type`` may name."""
     for key in ("$ref", "allOf", "anyOf"):
         ret.pop(key, None)
     ret["nullable"] = field.allow_none

@@ -46,7 +46,7 @@ class Parking:
         return key in self._parked
 
     def parked(self) -> list[Parked]:
-        """All that are set aside, the longest first."""
+        """All parked views, the one that is parked longest first."""
         return list(self._parked.values())
 
     def set_aside(self, key: ViewKey, error: Exception) -> None:

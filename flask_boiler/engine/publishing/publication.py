@@ -16,7 +16,7 @@ __all__ = ["Publication", "Signal", "strange_error", "taken_error"]
 
 @dataclass(slots=True, eq=False)
 class Publication:
-    """One result that is to be published, and how far that is.
+    """A computed value that is to be published, and how far that has got.
 
     :param documents: what the view is to be kept in.
     :param error: why nothing is published of it, and only places are given up.

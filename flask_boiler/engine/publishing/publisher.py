@@ -347,7 +347,7 @@ class Publisher:
     def _commit_all(
         self, batch: Sequence[Publication], settlement: Settlement
     ) -> list[Publication]:
-        """Commit what is settled; what has to be looked at again."""
+        """Commit what is settled; the publications that are not finished."""
         by_key = {publication.key: publication for publication in batch}
         again: list[Publication] = []
         groups: list[list[Publication]] = []
@@ -388,7 +388,7 @@ class Publisher:
         return True
 
     def _depart(self, group: Sequence[Publication]) -> list[Publication]:
-        """Leave what is to be left, before anything is claimed; what is to be gone on with."""
+        """Give up old places before new ones are taken; the publications that are not finished."""
         for publication in group:
             publication.leaving, publication.apart = publication.error is None, False
             publication.group = [publication]
@@ -400,7 +400,7 @@ class Publisher:
         return again
 
     def _attempt(self, batch: Sequence[Publication]) -> list[Publication]:
-        """Commit once; what of the batch has to be looked at again."""
+        """Commit a batch once; the publications of it that are not finished."""
         try:
             result = self._ledger.commit([write for p in batch for write in p.plan.writes])
         except (ConflictError, DocumentNotFoundError) as error:
@@ -417,7 +417,7 @@ class Publisher:
     def _applied(
         self, batch: Sequence[Publication], update_times_ns: Sequence[int]
     ) -> list[Publication]:
-        """Note what was committed; who has only left, and is to be gone on with."""
+        """Note what was committed; the publications that have only given up places."""
         again = []
         start = 0
         for publication in batch:
@@ -475,14 +475,14 @@ class Publisher:
     def _reconciled(
         self, batch: Sequence[Publication], *, news_expected: bool
     ) -> list[Publication]:
-        """Look at what is stored, as soon as that can be; what is to be gone on with."""
+        """Read the places of a batch as soon as possible; the publications to try again."""
         try:
             return self._reconcile(batch, news_expected=news_expected)
         except (UnavailableError, AuthError) as error:
             return self._wait_and_reconcile(batch, error)
 
     def _reconcile(self, batch: Sequence[Publication], *, news_expected: bool) -> list[Publication]:
-        """Look at what is stored; what of the batch is to be gone on with."""
+        """Read the places of a batch; the publications to try again."""
         concerned = [self._concerned(publication) for publication in batch]
         stored = self._ledger.look(list(chain(*concerned)))
         # What was given up before this may have no tombstone any more.
@@ -554,7 +554,7 @@ class Publisher:
             publication.end(PublishOutcome(newer_than_ns=newest_ns, freed=publication.freed))
 
     def _split(self, batch: Sequence[Publication], error: BoilerError) -> list[Publication]:
-        """One of the batch is unacceptable: find it, and publish the others."""
+        """Find the publication of a batch that Firestore refuses, and publish the others."""
         groups = [
             [publication for publication in group if publication in batch]
             for group in {id(p.group): p.group for p in batch}.values()

@@ -8,7 +8,7 @@ __all__ = ["WatchedTarget"]
 
 
 class WatchedTarget:
-    """One target of the stream, with what is known about it.
+    """A target of the stream, and what is known about it.
 
     :ivar known: the documents as of the last raise.
     :ivar former: the documents as of the last raise before it was held no more; who has slept

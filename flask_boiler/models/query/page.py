@@ -40,7 +40,7 @@ class Seal(Protocol):
     """A way to seal positions, which knows its own again."""
 
     def seal(self, content: bytes, *, bound_to: bytes) -> bytes:
-        """A content, sealed."""
+        """The sealed form of a content."""
         ...
 
     def opened(self, sealed: bytes, *, bound_to: bytes) -> bytes | None:

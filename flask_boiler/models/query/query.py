@@ -97,7 +97,7 @@ class Query(Generic[M]):
     # -- narrowing
 
     def where(self, *conditions: Condition, **equals: Any) -> Self:
-        """Only documents that fulfil all of these, and what was asked before.
+        """The query for documents that also fulfil all of these conditions.
 
         ::
 
@@ -131,11 +131,11 @@ class Query(Generic[M]):
         return self._having_all(only for _, only in named)._but(orders=orders)
 
     def limit(self, n: int) -> Self:
-        """At most the first ``n``."""
+        """The query for at most the first ``n`` documents."""
         return self._but(limit=n, limit_to_last=False)
 
     def limit_to_last(self, n: int) -> Self:
-        """At most the last ``n``, still in the query's order."""
+        """The query for at most the last ``n`` documents, still in the query's order."""
         return self._but(limit=n, limit_to_last=True)
 
     def offset(self, n: int) -> Self:
@@ -245,7 +245,7 @@ class Query(Generic[M]):
             asked *= 2
 
     def pages(self, size: int) -> Iterator[Page[M]]:
-        """The pages of ``size``, each read when it is asked for; at least one, be it empty."""
+        """The pages of ``size``, each read when it is asked for; at least one, if empty."""
         page = self.page(size)
         yield page
         while page.next_page_token is not None:
@@ -313,7 +313,7 @@ class Query(Generic[M]):
         return type(self)(self._model, **{**kept, **changes})
 
     def _having_all(self, names: Iterable[str | None]) -> Self:
-        """Only documents of classes that have these attributes, too; ``None`` is none."""
+        """The query for documents of classes with these attributes; ``None`` if there is none."""
         having = self._having.union(name for name in names if name is not None)
         if having and not self._model.type_names_having(having):
             raise QueryError(

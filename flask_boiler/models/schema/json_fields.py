@@ -119,7 +119,7 @@ class NumberField(fields.Float):
 
 
 class TimestampField(fields.AwareDateTime):
-    """A moment in the years 1 to 9999 of UTC, too; without an offset, it is of UTC."""
+    """A moment that is also in UTC in the years 1 to 9999; without an offset, it is in UTC."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
         if isinstance(value, datetime.datetime) and value.tzinfo is None:

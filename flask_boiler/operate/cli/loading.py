@@ -42,13 +42,13 @@ _END_WITHIN_S = 4.0
 
 
 class Failure(click.ClickException):
-    """What could not be done: it ends a command with a message, and a status of 1."""
+    """A failure that ends a command with a message and status 1: something could not be done."""
 
     exit_code = 1
 
 
 class Undetermined(click.ClickException):
-    """What could not be found out, or was asked for in a way that makes no sense.
+    """A failure that ends a command with status 2: something could not be found out.
 
     It ends a command with a message, and a status of 2: 1 would say that something was found.
     """

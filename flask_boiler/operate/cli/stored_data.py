@@ -173,7 +173,7 @@ class DataServed:
         )
 
     def _pieces(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
-        """All that is exported."""
+        """The exported file, in pieces."""
         try:
             while piece := answer.read(_PIECE):
                 yield piece
@@ -186,7 +186,7 @@ class DataServed:
             raise ConfigurationError(f"{self._host} ended while it exported; try again")
 
     def _count(self, answer: http.client.HTTPResponse) -> int | None:
-        """How many documents it was about, if the answer says so."""
+        """The number of documents that an answer names, if it names one."""
         try:
             count = json.load(answer).get("documents")
         except (ValueError, AttributeError) as error:

@@ -46,12 +46,12 @@ _REQUIRE_ALL = "FLASK_BOILER_REQUIRE_ALL"
 
 
 def is_all_required() -> bool:
-    """Whether no test may be skipped for want of something, as on a build server."""
+    """Whether a test fails, and is not skipped, if something is missing, as on a build server."""
     return bool(os.environ.get(_REQUIRE_ALL))
 
 
 def skip_unless_required(reason: str) -> NoReturn:
-    """Skip the running test for want of something; fail it where everything is required."""
+    """Skip the running test because something is missing; fail it where everything is required."""
     if is_all_required():
         pytest.fail(f"{_REQUIRE_ALL} is set, and something is missing: {reason}", pytrace=False)
     pytest.skip(reason)

@@ -58,7 +58,7 @@ class Route(NamedTuple):
 
 
 class ApiPage(Protocol):
-    """What plays the role ``api_page``: has flasgger's page show the routes."""
+    """The role ``api_page``: has flasgger's page show the routes."""
 
     def before_request(self) -> None:
         """Complete what the page is about to show."""

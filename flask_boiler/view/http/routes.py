@@ -125,7 +125,7 @@ class RestView(View):
             self.mutation_cls: type[Mutation[Any]] = mediator.require_mutation()
 
     def dispatch_request(self, **arguments: Any) -> Response:
-        """Answer the current request, be it with a problem document.
+        """Answer the current request, if need be with a problem document.
 
         Firestore is waited for as long as ``request_timeout_s`` of the configuration says.
         """

@@ -89,7 +89,7 @@ class Attempts:
         self._seen: Snapshot | None = None
 
     def make(self, transaction: Transaction) -> Result:
-        """One attempt: everything is read anew, as it is now."""
+        """Make one attempt: everything is read anew, as it is now."""
         self.count += 1
         self._of.statistics.count(attempts=1)
         task = self._seen = self._find(transaction)

@@ -88,7 +88,7 @@ class Submission:
         return self.form_cls.understood(self.form_cls.fields_of(self.document))
 
     def understand(self) -> None:
-        """Nothing is checked yet: what fields are required, say, the form knows that is begun."""
+        """Check nothing yet: the form says what it requires when it is submitted."""
 
     def write(self) -> None:
         """Begin the form, fill it in, and submit it.

@@ -178,7 +178,7 @@ class PatchCollection:
         return self._mark(snapshot, {ERROR: dict(problem)})
 
     def bare(self, refusal: Write) -> Write:
-        """The same refusal as all that is left of its document, which has no room for it."""
+        """The refusal as the only content of the document, if there is no room beside the patch."""
         return Write("set", refusal.path, refusal.fields)
 
     def _mark(self, snapshot: Snapshot, fields: dict[str, Any]) -> Write:

@@ -27,7 +27,7 @@ def pause_s(failures: int) -> float:
 
 
 class Suspects:
-    """Counts how often applying each document failed in a row for want of Firestore."""
+    """Counts how often in a row Firestore did not answer when a document was applied."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -235,7 +235,7 @@ class TaskProcessor:
         return sorted(self._unmarked(found.values()), key=in_order)
 
     def _unmarked(self, tasks: Collection[Snapshot]) -> list[Snapshot]:
-        """Those of some tasks that are not processed yet."""
+        """The tasks, of those given, that are not processed yet."""
         records: Mapping[str, Snapshot] = {}
         if self._mark.in_record:
             records = self._context.datastore.get(self._records.path_of(t.path) for t in tasks)

@@ -70,4 +70,4 @@ class Anybody:
         return None
 
     def require(self, change: Change) -> None:
-        """Nothing is required."""
+        """Require nothing."""

@@ -54,7 +54,7 @@ class ViewKeeping:
         self._view_cls = view_cls
 
     def live_view(self, key: ViewKey, run: Run) -> LiveView[Documents]:
-        """A view that is built of the newest root, and takes leave of it."""
+        """The view of a root, built from its newest state until the root is deleted."""
 
         def compute(reader: CutReader) -> Computed[Documents]:
             root = run.population.member(key.root, reader.cut)

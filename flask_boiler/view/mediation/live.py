@@ -78,7 +78,7 @@ class LiveViews:
         return self._engine is not None
 
     def stop(self) -> None:
-        """Finish what is in hand and end every thread; the next use starts anew."""
+        """Finish the work that has begun, and end every thread; the next use starts anew."""
         with self._lock:
             engine, self._engine = self._engine, None
             recorder, self._recorder = self._recorder, None
@@ -151,7 +151,7 @@ class _Built(NamedTuple, Generic[V]):
 
 
 class Following(WithoutPlaces, Generic[V]):
-    """One followed view: its computation, and the sink that hands it to its follower."""
+    """A followed view: its computation, and the sink that hands it to its follower."""
 
     def __init__(
         self,

@@ -40,7 +40,7 @@ class Mediator(Protocol):
         ...
 
     def stop(self) -> None:
-        """Finish what is in hand, and mediate no longer."""
+        """Finish the work that has begun, and mediate no longer."""
         ...
 
 
@@ -131,7 +131,7 @@ class MediatorBase(Startable):
                 self._running = _Running(os.getpid(), ends.pop_all())
 
     def stop(self) -> None:
-        """Finish what is in hand, and mediate no longer; does nothing if it does not run.
+        """Finish the work that has begun, and mediate no longer; does nothing if it does not run.
 
         What it has written stays as it is. A start that is still going on is waited for as long
         as the end may take, and is left then.
@@ -151,7 +151,7 @@ class MediatorBase(Startable):
 
     @abstractmethod
     def _begin(self, ends: ExitStack) -> None:
-        """Set to work.
+        """Begin the work of the mediator.
 
         :param ends: takes what undoes it, which is called at the stop, the last one first.
         """

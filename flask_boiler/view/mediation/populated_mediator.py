@@ -75,7 +75,7 @@ class PopulatedMediator(MediatorBase):
         raise NotImplementedError
 
     def _open(self, run: Run, engine: Engine) -> Opened:
-        """Set up what works from here to the stop."""
+        """Set up the work from the start to the stop."""
         raise NotImplementedError
 
 

@@ -137,7 +137,7 @@ class DatedReader:
 
     @property
     def fetches(self) -> bool:
-        """Whether the other reader does."""
+        """Whether the other reader fetches."""
         return self._reader.fetches
 
     def documents(self, paths: Sequence[str]) -> Mapping[str, Snapshot]:

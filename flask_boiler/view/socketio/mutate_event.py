@@ -83,7 +83,7 @@ def apply_command(
     data: dict[str, Any] | None,
     access: Access | None = None,
 ) -> dict[str, Any]:
-    """What is acknowledged of a command that was carried out: the id, and the view as it now is.
+    """Carry out a command; the acknowledgement has the id, and the view as it now is.
 
     :raises BoilerError: it is refused.
     """

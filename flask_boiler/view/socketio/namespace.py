@@ -57,7 +57,7 @@ def _is_method(member: object) -> bool:
 
 
 def is_connecting(server: Any, namespace: str, sid: str, *given: Any) -> bool:
-    """Whether ``connect`` is the server's: it comes with the very environment of the handshake."""
+    """Whether ``connect`` is the server's: it comes with the environment of the handshake."""
     environ = server.get_environ(sid, namespace)
     return bool(given) and environ is not None and given[0] is environ
 

@@ -304,7 +304,7 @@ class SharedView(WithoutPlaces):
         return now + _LOOK_AGAIN_S if len(ready) < len(unwarned) else None
 
     def _tell_anew(self, parcel: _Parcel) -> None:
-        """Tell all to clients of whom it is not known what they got, under a version of its own."""
+        """Send the whole value again, as a new version, to clients that may have missed it."""
         with self._lock:
             if self._state is None:
                 return

@@ -148,7 +148,7 @@ class ListenStream:
         return len(self._requests) + len(self._steps), self._requests_bytes + self._steps_bytes
 
     def hear(self, request: Any) -> None:
-        """The client said this."""
+        """Take a message of the client."""
         with self._lock:
             self._requests.append(request)
             self._requests_bytes += request.ByteSize()
@@ -157,7 +157,7 @@ class ListenStream:
         self._wake()
 
     def hear_all(self) -> None:
-        """The client will say nothing more: it is told what it has asked for, and that is all.
+        """Note that the client will say nothing more: it is told only what it has asked for.
 
         So it ends a stream in good order; one that stayed open would never be let go.
         """

@@ -145,7 +145,7 @@ class _Planner:
         return self._shorter(equalities)
 
     def _shorter(self, equalities: list[Leaf]) -> Scan:
-        """Either what is equal, to be sorted, or what is in order, to be checked."""
+        """The scan that reads less: by equality, to be sorted, or in order, to be checked."""
         in_order = self._by_field()
         equal = self._by_equality(equalities)
         few = sum(map(self._count, equal.ranges))

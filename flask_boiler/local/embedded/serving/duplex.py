@@ -78,7 +78,7 @@ class StreamHandler(Protocol):
         ...
 
     def hear_all(self) -> None:
-        """The client has said all."""
+        """Note that the client will say nothing more."""
         ...
 
     def hang_up(self) -> None:
@@ -246,7 +246,7 @@ class Duplex:
                 return
 
     def _work_out(self) -> None:
-        """Have the handler say a part of what it has to say."""
+        """Have the handler send a part of its messages."""
         if self._is_gone:
             self._ahead.clear()
         if self._is_gone or self._ending:

@@ -17,7 +17,7 @@ _VERIFY = b"\x2a"
 
 
 def message_of(text: str | bytes, kind: Any) -> Any:
-    """The message of a class that JSON text stands for.
+    """The message of a class that is written in JSON text.
 
     :raises Refusal: INVALID_ARGUMENT.
     """

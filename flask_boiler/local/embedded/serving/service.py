@@ -383,7 +383,7 @@ def _shown(document: StoredDocument, request: Any) -> Any:
 
 
 def _result(query: Query, found: Sequence[StoredDocument]) -> list[bytes]:
-    """The documents that a query shows of what it has found, serialized."""
+    """The serialized documents of a query's result."""
     if query.structured.HasField("find_nearest"):
         return [document.SerializeToString() for document in nearest(query, found)]
     if query.structured.HasField("select"):

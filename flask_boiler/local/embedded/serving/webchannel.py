@@ -169,7 +169,7 @@ class Session:
     # What the client says.
 
     def hear(self, fields: Mapping[str, str]) -> None:
-        """The client said this, in a POST; what it has said before is left out.
+        """Take the messages of a POST, without those that have come before.
 
         :raises Refusal: INVALID_ARGUMENT, or RESOURCE_EXHAUSTED: nothing of it is heard.
         """
@@ -231,7 +231,7 @@ class Session:
             return None if self._is_over else []
 
     def unheard(self, channel: BackChannel) -> None:
-        """A back channel has ended."""
+        """Note that a back channel has ended."""
         with self._lock:
             if self._channel is channel:
                 self._channel = None
@@ -446,7 +446,7 @@ def fields_of(body: str) -> dict[str, str]:
 
 
 def _first_of(arrays: Iterator[tuple[int, str]], most: int) -> list[tuple[int, str]]:
-    """As many as fit in some bytes, and at least the first."""
+    """The first messages, as many as fit in some bytes, and at least one."""
     found: list[tuple[int, str]] = []
     for number, text in arrays:
         most -= len(text)

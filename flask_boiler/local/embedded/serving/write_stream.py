@@ -59,7 +59,7 @@ class WriteStream:
         return len(self._requests), self._heard_bytes - self._answered_bytes
 
     def hear(self, request: Any) -> None:
-        """The client wants this written."""
+        """Take a request of the client."""
         self._heard_bytes += request.ByteSize()
         self._requests.append(request)
         self._wake()
@@ -70,7 +70,7 @@ class WriteStream:
         self._wake()
 
     def hang_up(self) -> None:
-        """The client is gone; what it has asked for and is not begun is not done."""
+        """Note that the client is gone: requests that have not begun are dropped."""
         self._is_gone = True
         self._wake()
 

@@ -204,7 +204,7 @@ class Database:
 
 
 def _locked(path: str) -> FileLock:
-    """The file, which nobody else has."""
+    """The lock on a file, so that no other process opens it."""
     try:
         lock = FileLock(path)
         try:

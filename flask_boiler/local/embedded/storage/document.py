@@ -13,7 +13,7 @@ _DOCUMENTS = "/documents/"
 
 
 class StoredDocument:
-    """One version of a document; never changes.
+    """A version of a document; immutable.
 
     :param data: a serialized ``google.firestore.v1.Document`` with its name and times.
     :param updated: its ``update_time``, in microseconds.

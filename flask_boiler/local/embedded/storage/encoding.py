@@ -166,7 +166,7 @@ def encode_value(value: Any) -> bytes:
 
 
 def encode_segment(segment: str) -> bytes:
-    """One part of a name; numeric ids (``__id7__``) come before all others, by number."""
+    """The encoded part of a name; numeric ids (``__id7__``) sort before all others, by number."""
     if segment.startswith("__id"):
         found = _NUMERIC_ID.fullmatch(segment)
         if found:
@@ -175,7 +175,7 @@ def encode_segment(segment: str) -> bytes:
 
 
 def encode_name(path: str) -> bytes:
-    """A path or a full name; a document comes before what is below it."""
+    """The encoded path or full name; a document sorts before what is below it."""
     return b"".join(map(encode_segment, path.split("/"))) + _END
 
 

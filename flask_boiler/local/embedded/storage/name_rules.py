@@ -46,7 +46,7 @@ def is_too_long(name: str, above: int = 0) -> bool:
 
 
 def check_world(world: str) -> str:
-    """A database's name.
+    """Check the name of a database.
 
     :raises Refusal: INVALID_ARGUMENT.
     """
@@ -112,7 +112,7 @@ def check_parent(name: str) -> tuple[str, str]:
 
 
 def check_collection_id(collection_id: str) -> None:
-    """A collection's id.
+    """Check the id of a collection.
 
     :raises Refusal: INVALID_ARGUMENT.
     """
