@@ -25,7 +25,6 @@ from flask_boiler.ground.values import QueryTarget, Snapshot
 __all__ = [
     "ResultSorter",
     "name_key",
-    "sort_snapshots",
     "value_key",
 ]
 
@@ -137,11 +136,6 @@ class ResultSorter:
             keys = tuple(_sort_key(snapshot, fields) for _, fields in self._runs)
             row = self._keys[snapshot.path] = (snapshot, keys)
         return row
-
-
-def sort_snapshots(target: QueryTarget, snapshots: Collection[Snapshot]) -> list[Snapshot]:
-    """The documents of a query's result, in the order of the query."""
-    return ResultSorter(target).sort(snapshots)
 
 
 def _sort_key(snapshot: Snapshot, fields: Sequence[str]) -> Key:

@@ -77,10 +77,10 @@ def _make_from_schema(cls: type, options: ModelOptions) -> None:
     # Bound fields know their schema, as nested ones have to.
     for name, field in options.schema_cls().fields.items():
         if not isinstance(getattr(cls, name, None), Attr):
-            _add(cls, name, _attribute_of_field(name, field))
+            _add(cls, name, _attribute_of_field(field))
 
 
-def _attribute_of_field(name: str, field: marshmallow.fields.Field[Any]) -> Attr[Any]:
+def _attribute_of_field(field: marshmallow.fields.Field[Any]) -> Attr[Any]:
     default: dict[str, Any] = {}
     if callable(field.load_default):
         default["default_factory"] = field.load_default

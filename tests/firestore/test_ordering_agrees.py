@@ -15,7 +15,7 @@ from flask_boiler.context.clients import local_client
 from flask_boiler.errors import QueryError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.datastore import FirestoreDatastore
-from flask_boiler.firestore.ordering import sort_snapshots
+from flask_boiler.firestore.ordering import ResultSorter
 from flask_boiler.ground.ports import LocalFirestore
 from flask_boiler.ground.values import QueryTarget, Write
 from flask_boiler.testing import MemoryDatastore
@@ -128,7 +128,7 @@ def test_results_and_their_order_agree_with_the_emulators(
         assert [snapshot.path for snapshot in memory.run_query(target)] == theirs, query
         shuffled = list(datastore.run_query(target))
         rng.shuffle(shuffled)
-        assert [s.path for s in sort_snapshots(target, shuffled)] == theirs, query
+        assert [s.path for s in ResultSorter(target).sort(shuffled)] == theirs, query
     assert found > 10 * ROUNDS
 
 

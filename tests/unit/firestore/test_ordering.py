@@ -13,7 +13,7 @@ from google.cloud.firestore_v1.vector import Vector
 
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.codec import Codec
-from flask_boiler.firestore.ordering import name_key, sort_snapshots, value_key
+from flask_boiler.firestore.ordering import ResultSorter, name_key, value_key
 from flask_boiler.ground.values import QueryTarget, Snapshot
 from tests.unit.firestore.test_protocol import structured_query
 
@@ -79,7 +79,7 @@ def _snapshots(**fields: dict[str, Any]) -> list[Snapshot]:
 
 def _sorted(query: Any, snapshots: list[Snapshot], **options: Any) -> list[str]:
     target = QueryTarget("", query.SerializeToString(), **options)
-    return [snapshot.id for snapshot in sort_snapshots(target, snapshots)]
+    return [snapshot.id for snapshot in ResultSorter(target).sort(snapshots)]
 
 
 def test_results_are_sorted_by_all_criteria() -> None:
