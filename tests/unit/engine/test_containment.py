@@ -24,8 +24,8 @@ from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.engine.fakes import CODEC
 from tests.unit.engine.test_engine import World
-from tests.unit.engine.test_keeping import TIMEOUT_S, TOWNS, Keeping, TownView
 from tests.unit.view.mediation.test_following import follow
+from tests.unit.view.mediation.test_keeping import TIMEOUT_S, TOWNS, Keeping, TownView
 
 
 class Ending(BaseException):

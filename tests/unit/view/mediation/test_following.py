@@ -14,7 +14,7 @@ from flask_boiler.ground.errors import MaterializationError
 from flask_boiler.view.mediation.live import LiveViews
 from flask_boiler.viewmodels.store import reference
 from flask_boiler.viewmodels.view_model import ViewModel
-from tests.unit.engine.test_keeping import TIMEOUT_S, Keeping, Town, TownStore, TownView
+from tests.unit.view.mediation.test_keeping import TIMEOUT_S, Keeping, Town, TownStore, TownView
 
 
 @pytest.fixture
