@@ -14,7 +14,16 @@ import pytest
 from flask import Flask
 from pytest_mock import MockerFixture
 
-from flask_boiler import Boiler, Config, QueryMediator, Store, ViewModel, attrs, reference
+from flask_boiler import (
+    Boiler,
+    Config,
+    QueryMediator,
+    RestMediator,
+    Store,
+    ViewModel,
+    attrs,
+    reference,
+)
 from flask_boiler.embedded import EmbeddedFirestore
 from flask_boiler.engine.parking.parked_views import VIEWS_COLLECTION, parked_in
 from flask_boiler.firestore.datastore import FirestoreDatastore
@@ -78,6 +87,7 @@ def app(boiler: Boiler) -> Iterator[Flask]:
     )
     own.add(city_views())
     own.add(served())
+    own.add(RestMediator(ServedView, app=app))
     yield app
     own.close()
 
@@ -315,7 +325,8 @@ def test_what_cannot_be_written_while_firestore_is_away_is_written_when_it_is_ba
         (("retry",), 2, "--all"),
         (("retry", SF, "--all"), 2, "--all"),
         (("retry", SF), 1, f"not parked: {SF}"),
-        (("list", "--mediator", "nobody"), 2, "its mediators are: CityView, ServedView"),
+        (("list", "--mediator", "nobody"), 2, "its mediators are: CityView, ServedView\n"),
+        (("list", "--mediator", "ServedView (REST)"), 2, "are: CityView, ServedView\n"),
         (("list", "--jso"), 2, "--json"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 from typing import Any
 
@@ -13,6 +14,8 @@ __all__ = ["CommandSet"]
 
 #: The status of a process that Ctrl-C has ended, as shells have it.
 _INTERRUPTED = 130
+#: What writing fails with where output can go nowhere.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class CommandSet(click.Group):
@@ -51,9 +54,16 @@ class CommandSet(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; Ctrl-C ends it in one line, with a status of its own."""
+        """Run a command; Ctrl-C ends it in one line, with a status of its own.
+
+        So does output that goes to a full disk.
+        """
         try:
             return super().invoke(ctx)
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise _Unwritten(f"the output could not be written: {error.strerror}") from error
+            raise
         except KeyboardInterrupt as interrupt:
             raise _interrupted() from interrupt
         except click.Abort as abort:
@@ -61,6 +71,12 @@ class CommandSet(click.Group):
             if isinstance(abort.__context__, KeyboardInterrupt):
                 raise _interrupted() from abort
             raise
+
+
+class _Unwritten(click.ClickException):
+    """A failure to write the output of a command: 1 would say that a list has found something."""
+
+    exit_code = 2
 
 
 def _interrupted() -> click.exceptions.Exit:

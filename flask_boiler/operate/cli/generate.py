@@ -83,11 +83,12 @@ def _generate(document_of: Callable[[Flask], dict[str, Any]], out: Path, *, chec
     with errors_shown(failure=Undetermined):
         document = document_of(application())
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    if out == _STDOUT:
+        click.echo(text, nl=False)
+        return
     try:
         if check:
             _compare(text, out)
-        elif out == _STDOUT:
-            click.echo(text, nl=False)
         else:
             out.write_text(text, encoding="utf-8", newline="\n")
             click.echo(f"wrote {out}")

@@ -107,6 +107,11 @@ class MediatorBase(Startable):
         return [] if self.view_model_cls is None else [self.view_model_cls]
 
     @property
+    def keeps_views(self) -> bool:
+        """Whether it keeps views in documents, so that a view of its name may be parked."""
+        return False
+
+    @property
     def inbox(self) -> Inbox | None:
         """The documents that are commands to it; ``None`` if none are."""
         return None
@@ -180,6 +185,11 @@ class _OwnMediator(MediatorBase):
         super().__init__(str(getattr(mediator, "name", "") or type(mediator).__name__))
         self._mediator = mediator
         self.view_model_cls = getattr(mediator, "view_model_cls", None)
+
+    @property
+    def keeps_views(self) -> bool:
+        """It may."""
+        return True
 
     def _begin(self, ends: ExitStack) -> None:
         self._mediator.start()

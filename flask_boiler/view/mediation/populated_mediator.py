@@ -39,6 +39,11 @@ class Opened(NamedTuple):
 class PopulatedMediator(MediatorBase):
     """A mediator that keeps something for each document of a population, while it runs."""
 
+    @property
+    def keeps_views(self) -> bool:
+        """Whether it keeps views, and none of its documents is a command."""
+        return self.command_kind is None
+
     def _begin(self, ends: ExitStack) -> None:
         if self.view_model_cls is not None:
             self.view_model_cls.require_free_places()

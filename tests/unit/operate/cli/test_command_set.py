@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -193,3 +194,21 @@ def test_nothing_is_waited_for_that_nobody_would_start(
     assert f"with the data of {tmp_path / 'data.db'} (no process serves it)" in result.output
     (tmp_path / "boiler.yaml").write_text("firestore_fil: data.db\n")
     assert call("wait").exit_code == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_output_that_has_no_room_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("from flask import Flask\napp = Flask('bare')\n")
+    command = [sys.executable, "-m", "flask", "boiler", "generate", "openapi"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command,
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    said = f"Error: the output could not be written: {os.strerror(errno.ENOSPC)}\n"
+    assert (done.returncode, done.stderr) == (2, said)
