@@ -69,6 +69,15 @@ EDGES = {
     "h11": ["local.embedded"],
 }
 
+# Who may import the adapters of a port, besides their own room; all others know only the port.
+ADAPTERS = {
+    "firestore.datastore": ["firestore", "context", "operate"],
+    "firestore.listen": ["view.mediation.live"],
+    "engine.publishing.publisher": ["engine.document_engine"],
+    "engine.publishing.stored_ledger": ["engine.document_engine"],
+    "engine.memory_dependencies": ["engine.document_engine"],
+}
+
 # Who imports modules of which only the running program knows the names: what gives public names,
 # and what finds a command by its name.
 IMPORTS_BY_NAME = {"flask_boiler", "flask_boiler.operate.cli.command_set"}
@@ -101,6 +110,7 @@ def broken_rules(source: Source) -> list[str]:
             complaint := _floor_broken(source.module, file_of(imported) or imported)
             or _embedded_broken(source.module, file_of(imported) or imported)
             or _edge_broken(source.module, imported)
+            or _port_broken(source.module, imported)
         )
     ]
 
@@ -136,6 +146,13 @@ def _edge_broken(module: str, imported: str) -> str | None:
     if allowed is None or any(within(room, module) for room in allowed):
         return None
     return f"{module} imports {imported}; only {', '.join(allowed)} may"
+
+
+def _port_broken(module: str, imported: str) -> str | None:
+    adapter = next((adapter for adapter in ADAPTERS if within(adapter, imported)), None)
+    if adapter is None or any(within(room, module) for room in [adapter, *ADAPTERS[adapter]]):
+        return None
+    return f"{module} imports {imported}, an adapter; only {', '.join(ADAPTERS[adapter])} may"
 
 
 def roles_asked_for(source: Source) -> Iterator[tuple[str | None, int]]:
@@ -259,6 +276,8 @@ def test_no_files_import_each_other() -> None:
         ("ground.x", "import_module('flask_boiler.engine.engine')", "higher floor"),
         ("ground.x", "importlib.import_module('flask_boiler.view')", "higher floor"),
         ("ground.x", "__import__('grpc')", "only firestore, context"),
+        ("engine.x", "from flask_boiler.firestore.listen.hub import Hub", "an adapter"),
+        ("view.inbox.x", "import flask_boiler.firestore.datastore", "an adapter"),
         ("engine.engine", "from flask_boiler import Store", "there for users"),
         ("engine.engine", "from flask_boiler.errors import BoilerError", "there for users"),
         ("local.embedded.storage.x", "import flask_boiler.ground.naming", "the server imports"),
