@@ -108,7 +108,7 @@ class DocumentMediator(PopulatedMediator):
             raise ConfigurationError(
                 f"{type(self).__name__} needs document= or patches=, but not both"
             )
-        super().__init__(name or self._inlet.default_name)
+        super().__init__(name or self._inlet.default_name, self.view_model_cls)
 
     def authorize(self, patch: Patch, view: Any) -> bool:
         """Whether a patch may be applied; a subclass may say so here instead of by a parameter.

@@ -66,7 +66,7 @@ class QueryMediator(PopulatedMediator):
     ) -> None:
         if view_model_cls is not None:
             require_view_class(view_model_cls)
-        super().__init__(name or (view_model_cls or type(self)).__name__)
+        super().__init__(name or (view_model_cls or type(self)).__name__, view_model_cls)
         self.view_model_cls = view_model_cls
         self.query = query
         self._keeping = keeping_of(self, view_model_cls, self.Protocol)

@@ -94,7 +94,7 @@ class QueryTaskMediator(MediatorBase):
         if view_model_cls is not None:
             require_view_class(view_model_cls)
         self.query = _query_of(view_model_cls) if query is None else query
-        super().__init__(name or _name_of(view_model_cls or on_task or type(self)))
+        super().__init__(name or _name_of(view_model_cls or on_task or type(self)), view_model_cls)
         for option, value, least in (
             ("max_retries", max_retries, 0),
             ("window", window, 1),

@@ -80,8 +80,8 @@ class RestMediator(MediatorBase):
         app: Flask | Blueprint,
     ) -> None:
         require_view_class(view_model_cls)
-        super().__init__(f"{view_model_cls.__name__} (REST)")
-        self.view_model_cls: type[ViewModel] = view_model_cls
+        super().__init__(f"{view_model_cls.__name__} (REST)", view_model_cls)
+        self.view_model_cls = view_model_cls
         self.mutation_cls = mutation_cls
         self.app = app
         #: What was added, in order.

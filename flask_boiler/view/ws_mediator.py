@@ -113,13 +113,13 @@ class WsMediator(MediatorBase):
         limits: WsLimits | None = None,
     ) -> None:
         require_view_class(view_model_cls)
-        super().__init__(f"{view_model_cls.__name__} (on {namespace})")
+        super().__init__(f"{view_model_cls.__name__} (on {namespace})", view_model_cls)
         # The next of its parents is Socket.IO's.
         parent: Any = super(MediatorBase, self)
         parent.__init__(namespace)
         if not namespace.startswith("/"):
             raise ConfigurationError(f"the namespace {namespace!r} must begin with a slash")
-        self.view_model_cls: type[ViewModel] = view_model_cls
+        self.view_model_cls = view_model_cls
         self.mutation_cls = mutation_cls
         changed = getattr(mutation_cls, "view_model_cls", view_model_cls)
         if not issubclass(view_model_cls, changed):

@@ -62,17 +62,17 @@ class MediatorBase(Startable):
     """A mediator with its life: it is declared, runs between start and stop, and says how it fares.
 
     :param name: what the mediator is called, and remembered by from one run to the next.
+    :param view_cls: the class of the views that it computes, if it computes any.
     """
-
-    #: The view that it is a mediator of, if there is one.
-    view_model_cls: type[ViewModel] | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         require_plain_members(cls)
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, view_cls: type[ViewModel] | None = None) -> None:
         self.name = name
+        #: The classes of the views that it computes.
+        self.view_classes: list[type[ViewModel]] = [] if view_cls is None else [view_cls]
         self._context: Callable[[], ApplicationContext] = current_context
         # An application's own mediator may end everything in its start, say.
         self._life_lock = ProcessLock()
@@ -100,11 +100,6 @@ class MediatorBase(Startable):
     def mediates(self) -> bool:
         """Whether something is computed, applied or told here when a document changes."""
         return self.running
-
-    @property
-    def view_classes(self) -> list[type[ViewModel]]:
-        """The classes of the views that it computes."""
-        return [] if self.view_model_cls is None else [self.view_model_cls]
 
     @property
     def keeps_views(self) -> bool:
@@ -182,9 +177,11 @@ class _OwnMediator(MediatorBase):
     """The life of a mediator that an application wrote, of which only start and stop are known."""
 
     def __init__(self, mediator: Mediator) -> None:
-        super().__init__(str(getattr(mediator, "name", "") or type(mediator).__name__))
+        super().__init__(
+            str(getattr(mediator, "name", "") or type(mediator).__name__),
+            getattr(mediator, "view_model_cls", None),
+        )
         self._mediator = mediator
-        self.view_model_cls = getattr(mediator, "view_model_cls", None)
 
     @property
     def keeps_views(self) -> bool:

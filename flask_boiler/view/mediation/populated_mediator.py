@@ -45,8 +45,8 @@ class PopulatedMediator(MediatorBase):
         return self.command_kind is None
 
     def _begin(self, ends: ExitStack) -> None:
-        if self.view_model_cls is not None:
-            self.view_model_cls.require_free_places()
+        for view_cls in self.view_classes:
+            view_cls.require_free_places()
         context = self._context()
         live = live_views(context)
         engine, recorder = live.engine, live.recorder
