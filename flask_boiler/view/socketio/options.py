@@ -53,7 +53,9 @@ class WsLimits:
         least: dict[str, float] = {"min_interval_s": 0, "linger_s": 0, "history": 0}
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is None and field.default is None:
+            if value is None:
+                if field.default is not None:
+                    raise ConfigurationError(f"WsLimits.{field.name} is None: it must be a number")
                 continue
             if field.name in least or field.name == "history_bytes":
                 if value < 0:

@@ -130,6 +130,8 @@ def test_right_options_are_taken() -> None:
         {"linger_s": -1},
         {"admissions_per_s": 0.0},
         {"max_connection_s": 0},
+        {"history": None},
+        {"timeout_s": None},
     ],
 )
 def test_limits_that_allow_nothing_are_refused(wrong: dict[str, Any]) -> None:
