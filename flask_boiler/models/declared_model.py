@@ -18,7 +18,7 @@ from flask_boiler.ground.errors import StoredDataError, UnknownModelError, Valid
 from flask_boiler.models.model_options import METADATA, ModelOptions
 
 if TYPE_CHECKING:
-    import marshmallow
+    from flask_boiler.models.schema.annotated_schema import AnnotatedSchema
 
 __all__ = ["DeclaredModel", "is_framework_class"]
 
@@ -62,7 +62,7 @@ class DeclaredModel(Attributed):
         return cls._meta.get(name, getattr(cls._options, name, None))
 
     @classmethod
-    def schema(cls, **options: Any) -> marshmallow.Schema:
+    def schema(cls, **options: Any) -> AnnotatedSchema:
         """A marshmallow schema that loads and dumps the attributes, by their field names."""
         raise NotImplementedError
 

@@ -27,7 +27,7 @@ from flask_boiler.models.model_options import METADATA, collect_meta, model_opti
 from flask_boiler.models.schema.schema import schema_of
 
 if TYPE_CHECKING:
-    import marshmallow
+    from flask_boiler.models.schema.annotated_schema import AnnotatedSchema
 
 __all__ = ["Model"]
 
@@ -35,9 +35,9 @@ __all__ = ["Model"]
 class GeneratedSchema:
     """A class attribute that makes the schema of the class when it is first asked for."""
 
-    def __get__(self, instance: object, owner: type[Model]) -> type[marshmallow.Schema]:
+    def __get__(self, instance: object, owner: type[Model]) -> type[AnnotatedSchema]:
         # Kept by the class itself, so that both go away together.
-        made: type[marshmallow.Schema] | None = vars(owner).get("_schema_class")
+        made: type[AnnotatedSchema] | None = vars(owner).get("_schema_class")
         if made is None:
             made = owner._schema_class = schema_of(owner)
         return made
@@ -59,7 +59,7 @@ class Model(DeclaredModel):
     :raises ValidationError: an undeclared one is refused, or one is given that is computed.
     """
 
-    _schema_class: ClassVar[type[marshmallow.Schema] | None] = None
+    _schema_class: ClassVar[type[AnnotatedSchema] | None] = None
     obj_type = ObjectType()
     #: The generated marshmallow schema, a class; see :meth:`schema`.
     Schema = GeneratedSchema()
@@ -88,7 +88,7 @@ class Model(DeclaredModel):
     # -- the class
 
     @classmethod
-    def schema(cls, **options: Any) -> marshmallow.Schema:
+    def schema(cls, **options: Any) -> AnnotatedSchema:
         """A marshmallow schema that loads and dumps the attributes, by their field names.
 
         ::

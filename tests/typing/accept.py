@@ -102,6 +102,7 @@ assert_type(Capital.get("B"), Capital | None)
 assert_type(City.where(City.population > 1, city_name="x"), Query[City])
 assert_type([found for found in Capital.where()], list[Capital])
 assert_type(City.from_dict({}), City)
+assert_type(City.new(**City.schema().load({"cityName": "Berlin"})), City)
 
 city.population += 1
 city.tags.append("x")

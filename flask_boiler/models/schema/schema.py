@@ -55,6 +55,7 @@ from flask_boiler.firestore.native import copied
 from flask_boiler.ground.errors import DeclarationError, ValidationError
 from flask_boiler.ground.naming import nearest
 from flask_boiler.models.declared_model import DeclaredModel
+from flask_boiler.models.schema.annotated_schema import AnnotatedSchema
 from flask_boiler.models.schema.json_fields import (
     AnyField,
     Base64Field,
@@ -105,7 +106,7 @@ class InvalidInputError(ValidationError, marshmallow.ValidationError):  # type: 
         self.messages, self.args = flat, (text,)
 
 
-class ModelSchema(marshmallow.Schema):
+class ModelSchema(AnnotatedSchema):
     """The base of generated schemas: reads attributes off models as well as dicts."""
 
     model: ClassVar[type[DeclaredModel]]
