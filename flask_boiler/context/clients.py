@@ -8,7 +8,7 @@ from typing import Any
 
 import google.auth
 import grpc
-from google.auth.credentials import AnonymousCredentials
+from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import firestore
 from google.oauth2 import service_account
@@ -101,7 +101,7 @@ def google_client(
     )
 
 
-def _from_certificate(path: Path) -> tuple[service_account.Credentials, str]:
+def _from_certificate(path: Path) -> tuple[service_account.Credentials, str | None]:
     try:
         credentials = service_account.Credentials.from_service_account_file(str(path))
     except OSError as error:
@@ -117,7 +117,7 @@ def _from_certificate(path: Path) -> tuple[service_account.Credentials, str]:
     return credentials, credentials.project_id
 
 
-def _default_credentials() -> tuple[google.auth.credentials.Credentials, str | None]:
+def _default_credentials() -> tuple[Credentials, str | None]:
     try:
         credentials, project = google.auth.default()
     except DefaultCredentialsError as error:

@@ -263,8 +263,9 @@ class ApplicationContext:
     def _local_host(self, opened: _Connections) -> str:
         if opened.local_host is None:
             before_child(_close_all)
-            opened.local_firestore = provided("local_firestore")(self.config)
-            opened.local_host = opened.local_firestore.host
+            started: LocalFirestore = provided("local_firestore")(self.config)
+            opened.local_firestore = started
+            opened.local_host = started.host
         return opened.local_host
 
     def _build_datastore(self) -> FirestoreDatastore:

@@ -104,10 +104,8 @@ class ListenCall:
 class _Cancelled(grpc.RpcError):
     """The call was cancelled, and nobody waits for its answer any more."""
 
-    @staticmethod
-    def code() -> grpc.StatusCode:
+    def code(self) -> grpc.StatusCode:
         return grpc.StatusCode.CANCELLED
 
-    @staticmethod
-    def details() -> str:
+    def details(self) -> str:
         return "nobody waits for the answer any more"

@@ -334,7 +334,7 @@ class CollectionModel(Model, NestingDocument):
         raise NotImplementedError
 
     @classmethod
-    def _together(cls, snapshots: Sequence[Any], reader: Reader | None) -> list[Self]:
+    def _together(cls, snapshots: Sequence[Any], reader: Reader | None) -> Sequence[Self]:
         """The objects of snapshots that were read together, with what they refer to."""
         raise NotImplementedError
 

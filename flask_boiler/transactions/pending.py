@@ -118,13 +118,13 @@ def _copy_field(source: Any, target: Any, names: tuple[str, ...]) -> None:
     value = source.fields
     for name in above:
         value = value[name].map_value.fields if value is not None and name in value else None
-    present = value is not None and last in value
+    copied = value[last] if value is not None and last in value else None
     slots = target.fields
     for name in above:
-        if name not in slots and not present:
+        if name not in slots and copied is None:
             return
         slots = slots[name].map_value.fields
-    if present:
-        slots[last].CopyFrom(value[last])
+    if copied is not None:
+        slots[last].CopyFrom(copied)
     elif last in slots:
         del slots[last]

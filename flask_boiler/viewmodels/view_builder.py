@@ -183,6 +183,8 @@ def _key(view_cls: type[ViewModel], snapshot: Snapshot) -> str:
     """The name of a root for who looks it up by id: its path, if it lies below other documents."""
     store_cls = store_class(view_cls)
     roots = store_cls.roots()
-    model: Any = store_cls.references()[roots[0]].model if len(roots) == 1 else None
-    is_document = model is not None and issubclass(model, DomainModel)
-    return model.key_of(snapshot.path) if is_document else snapshot.id
+    if len(roots) == 1:
+        model = store_cls.references()[roots[0]].model
+        if model is not None and issubclass(model, DomainModel):
+            return model.key_of(snapshot.path)
+    return snapshot.id

@@ -111,12 +111,13 @@ class FirestoreProcess(Startable):
         if self._host is not None:
             self._start_at_own(self._host)
             return
-        for _ in range(_ATTEMPTS):
-            host = _free_host()
-            if self._start_at(host):
+        tried: list[str] = []
+        while len(tried) < _ATTEMPTS:
+            tried.append(_free_host())
+            if self._start_at(tried[-1]):
                 return
         raise ConfigurationError(
-            f"the local Firestore found its port taken {_ATTEMPTS} times, last {host}. "
+            f"the local Firestore found its port taken {_ATTEMPTS} times, last {tried[-1]}. "
             "Stop what listens there, or try again."
         )
 

@@ -61,9 +61,8 @@ class _Server(HTTPServer):
 
     def __init__(self, address: tuple[str, int], health: Callable[[], Health]) -> None:
         self.address_family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0][0]
-        self.health = health
         self._places = threading.BoundedSemaphore(_MOST_AT_ONCE)
-        super().__init__(address, _Request)
+        super().__init__(address, partial(_Request, health))
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._places.acquire(blocking=False):
@@ -88,10 +87,14 @@ class _Server(HTTPServer):
 
 class _Request(BaseHTTPRequestHandler):
     timeout = _PATIENCE_S
-    server: _Server
+
+    def __init__(self, health: Callable[[], Health], *connection: Any) -> None:
+        self._health = health
+        # It answers here.
+        super().__init__(*connection)
 
     def do_GET(self) -> None:
-        health = self.server.health()
+        health = self._health()
         match self.path.partition("?")[0]:
             case "/healthz":
                 # It answers: that is what it takes to be alive.

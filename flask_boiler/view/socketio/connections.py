@@ -24,7 +24,7 @@ def has_gone(server: Any, namespace: str, sid: str) -> bool:
 
 def connection_refusal() -> type[Exception]:
     """The error that says that a client is not let in; it takes a text, and data, to tell it."""
-    from flask_socketio import ConnectionRefusedError as SocketIORefusal
+    from socketio.exceptions import ConnectionRefusedError as SocketIORefusal
 
     refusal: type[Exception] = SocketIORefusal
     return refusal

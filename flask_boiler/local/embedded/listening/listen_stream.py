@@ -341,9 +341,9 @@ class ListenStream:
             raise invalid(f"The target id {target_id} is negative.")
         try:
             target = target_of(self._world, addition)
-            refusal = self._faults.rejection(target.known_as)
         except Refusal as error:
-            refusal = error
+            return announcements.removed(target_id, error)
+        refusal = self._faults.rejection(target.known_as)
         if refusal is not None:
             return announcements.removed(target_id, refusal)
         served = ServedTarget(target_id, target, addition)

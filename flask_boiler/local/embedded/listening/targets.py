@@ -320,7 +320,10 @@ class ServedTarget:
 
 
 def tell_target(
-    served: ServedTarget, news: News, gone: Container[str], time: int
+    served: ServedTarget,
+    news: Mapping[str, StoredDocument | None],
+    gone: Container[str],
+    time: int,
 ) -> Iterator[bytes]:
     """The messages that tell one target its news."""
     for name, document in news.items():

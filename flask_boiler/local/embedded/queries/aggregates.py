@@ -37,9 +37,10 @@ class Aggregation:
             raise invalid("Operator field in Aggregation is not set.")
         if self.is_count:
             if message.count.HasField("up_to"):
-                self.up_to = message.count.up_to.value
-                if self.up_to < 0:
+                up_to: int = message.count.up_to.value
+                if up_to < 0:
                     raise invalid("up_to must not be negative.")
+                self.up_to = up_to
         else:
             path = getattr(message, self._kind).field.field_path
             check_field_path(path)

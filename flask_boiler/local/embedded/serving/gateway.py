@@ -261,7 +261,7 @@ class _Arrival(asyncio.Protocol):
             self._stop_waiting()
             self._gateway.serve_http(self._transport, self._begin)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
 
     def _stop_waiting(self) -> None:
@@ -297,7 +297,7 @@ class _Passing(asyncio.Protocol):
         if self._other is not None:
             self._other.resume_reading()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         if self._other is not None:
             self._other.close()
 

@@ -295,7 +295,7 @@ class _Connection(asyncio.Protocol):
         self._is_last = True
         return self._is_answering and self._source is None and not self._is_lingering
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._is_gone = True
         self._stop_waiting()
         self._heed_unread(None)
