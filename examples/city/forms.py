@@ -8,8 +8,11 @@ Creating ``users/uid1/cityForms/LA`` makes ``City/LA``, and with that ``cityView
 
 from __future__ import annotations
 
+from typing import Any
+
 from examples.city.models import City, StandardCity, User
 from flask_boiler import (
+    Attr,
     DomainModel,
     ProtocolBase,
     QueryMediator,
@@ -39,13 +42,13 @@ class NewCityStore(Store):
 
 
 class CityForm(ViewModel):
-    """A form for a new city: each field that is set sets a field of the city."""
+    """A form for a new city: each field sets a field of the city, which checks its type."""
 
     store: NewCityStore
 
-    name = attrs.bproperty(required=True)
-    state = attrs.bproperty(required=True)
-    country = attrs.bproperty(required=True)
+    name: Attr[Any] = attrs.bproperty(required=True)
+    state: Attr[Any] = attrs.bproperty(required=True)
+    country: Attr[Any] = attrs.bproperty(required=True)
 
     @property
     def city(self) -> StandardCity:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 import socketio
+from socketio.exceptions import ConnectionError
 
 NAMESPACE = "/palette"
 
@@ -40,7 +41,7 @@ class Follower:
         client.on("updated", self._show, namespace=NAMESPACE)
         try:
             client.connect(self._address, namespaces=[NAMESPACE], wait=False)
-        except socketio.exceptions.ConnectionError:
+        except ConnectionError:
             time.sleep(1)
         else:
             client.wait()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from marshmallow import validate
+
 from flask_boiler import Attr, DomainModel, attrs
 
 __all__ = ["Color", "Rainbow", "save_a_rainbow"]
 
+_SHADE = validate.Regexp(r"#[0-9a-f]{6}\Z", error="Expected something like #ff0000.")
+
 
 class Color(DomainModel):
     name: Attr[str]
-    shade: Attr[str] = attrs.bproperty(doc="As CSS has it, such as #ff0000.")
+    shade: Attr[str] = attrs.bproperty(doc="As CSS has it, such as #ff0000.", validate=_SHADE)
 
 
 class Rainbow(DomainModel):

@@ -1,19 +1,11 @@
 """The views: a rainbow with its colours, and each colour."""
 
-# A setter below its getter is the same attribute; type checkers take it for another.
-# mypy: disable-error-code="no-redef, union-attr"
-
 from __future__ import annotations
-
-import re
 
 from examples.palette.models import Color, Rainbow
 from flask_boiler import Attr, Mutation, Store, ViewModel, attrs, reference
-from flask_boiler.errors import ValidationError
 
 __all__ = ["ColorMutation", "ColorView", "RainbowMutation", "RainbowView"]
-
-_SHADE = re.compile(r"#[0-9a-f]{6}")
 
 
 class RainbowStore(Store):
@@ -45,19 +37,8 @@ class ColorStore(Store):
 class ColorView(ViewModel):
     store: ColorStore
 
-    shade: Attr[str] = attrs.bproperty()
-
+    shade: Attr[str] = attrs.through("color.shade")
     name = attrs.through("color.name", import_enabled=False)
-
-    @shade.getter
-    def shade(self) -> str:
-        return self.store.color.shade
-
-    @shade.setter
-    def shade(self, value: str) -> None:
-        if not _SHADE.fullmatch(value):
-            raise ValidationError({"shade": ["Expected something like #ff0000."]})
-        self.store.color.shade = value
 
 
 class ColorMutation(Mutation[ColorView]):
