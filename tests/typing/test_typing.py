@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.cloud import firestore
@@ -28,18 +29,28 @@ def refused_by_mypy(path: Path) -> dict[int, str]:
 
 
 def refused_by_pyright(path: Path) -> dict[int, str]:
+    return {line: message for _, line, message in pyright_errors(pyright_report(str(path)))}
+
+
+def pyright_report(*arguments: str) -> dict[str, Any]:
+    """Pyright's report; without arguments, of what pyproject.toml tells it to include."""
     pytest.importorskip("pyright", reason="pyright is not installed")
     command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable]
     done = subprocess.run(
-        [*command, str(path)], cwd=ROOT, capture_output=True, text=True, check=False
+        [*command, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
     if not done.stdout.startswith("{"):
         pytest.skip(f"pyright cannot be run here: {done.stderr.strip()[-200:]}")
-    return {
-        entry["range"]["start"]["line"] + 1: entry["message"]
-        for entry in json.loads(done.stdout)["generalDiagnostics"]
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def pyright_errors(report: dict[str, Any]) -> list[tuple[str, int, str]]:
+    return [
+        (entry["file"], entry["range"]["start"]["line"] + 1, entry["message"])
+        for entry in report["generalDiagnostics"]
         if entry["severity"] == "error"
-    }
+    ]
 
 
 Checker = Callable[[Path], dict[int, str]]
@@ -58,3 +69,14 @@ def test_refused(refused_by: Checker) -> None:
     lines = (HERE / "reject.py").read_text().splitlines()
     marked = {number for number, line in enumerate(lines, 1) if line.endswith(MARK)}
     assert refused_by(HERE / "reject.py").keys() == marked
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_pyright_finds_no_error_in_the_package_and_the_examples() -> None:
+    report = pyright_report()
+    sources = [
+        path for room in ("flask_boiler", "examples") for path in ROOT.glob(f"{room}/**/*.py")
+    ]
+    assert report["summary"]["filesAnalyzed"] == len(sources)
+    assert pyright_errors(report) == []
