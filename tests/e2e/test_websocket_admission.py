@@ -214,7 +214,7 @@ def test_what_is_no_handler_of_the_class_is_no_event(served: Served) -> None:
             answer = client.emit(event)
             assert answer["error"]["status"] == 404
             assert answer["error"]["detail"].endswith(
-                "there are knock, mutate, subscribe_view_model, unsubscribe_view_model."
+                "the events are knock, mutate, subscribe_view_model, unsubscribe_view_model."
             )
 
 
