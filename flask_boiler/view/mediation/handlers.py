@@ -23,7 +23,7 @@ from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.readers import reading_through
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.view.mediation.keeping import Run
-from flask_boiler.view.mediation.materializer import render
+from flask_boiler.view.mediation.materializer import materialize
 from flask_boiler.viewmodels.view_model import ViewModel
 
 __all__ = ["HandlerKeeping", "ProtocolBase", "collecting"]
@@ -137,9 +137,9 @@ class HandlerKeeping:
         documents: dict[str, Any] = {} if snapshot is None else dict.fromkeys(owned)
         adopted: set[str] = set()
         for view in views:
-            rendered = render(view, key, run.context.datastore.codec)
-            documents |= rendered
-            adopted |= set(rendered) if view.adopts() else set()
+            stored = materialize(view, key, run.context.datastore.codec)
+            documents |= stored
+            adopted |= set(stored) if view.adopts() else set()
         return HandledDocuments(documents, adopted, snapshot)
 
 

@@ -15,7 +15,7 @@ from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.callbacks import as_exception
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.readers import reading_through
-from flask_boiler.view.mediation.materializer import render
+from flask_boiler.view.mediation.materializer import materialize
 from flask_boiler.viewmodels.view_builder import ViewBuilder
 from flask_boiler.viewmodels.view_model import ViewModel
 
@@ -69,7 +69,7 @@ class ViewKeeping:
 
     def _computed(self, view: ViewModel, key: ViewKey, run: Run) -> Computed[Documents]:
         try:
-            documents = render(view, key, run.context.datastore.codec)
+            documents = materialize(view, key, run.context.datastore.codec)
             adopted = documents.keys() if view.adopts() else ()
             return Documents(documents, adopted).computed()
         except Incomplete as incomplete:

@@ -1,4 +1,4 @@
-"""The documents that hold a view, made from the view object."""
+"""Materializing a view: its attributes are read, and encoded as the document of each place."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from flask_boiler.ground.errors import MaterializationError
 from flask_boiler.ground.ports import DocumentCodec
 from flask_boiler.viewmodels.view_model import ViewModel
 
-__all__ = ["render"]
+__all__ = ["materialize"]
 
 #: https://firebase.google.com/docs/firestore/quotas#limits
 _LARGEST_DOCUMENT_BYTES = 1024 * 1024
 
 
-def render(view: ViewModel, key: ViewKey, codec: DocumentCodec) -> dict[str, Any]:
+def materialize(view: ViewModel, key: ViewKey, codec: DocumentCodec) -> dict[str, Any]:
     """The encoded document of each place that the view is kept at.
 
     :raises MaterializationError: a getter raised (it is named), the view has no place, or a
