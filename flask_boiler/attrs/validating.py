@@ -1,4 +1,4 @@
-"""Validators of one value, which say of any value whether it is valid, be it of whatever type.
+"""Validators of one value, which tell of values of any type whether they are valid.
 
 Marshmallow's own, and most of an application's, are made for values of some type: the length of a
 number, say, is a ``TypeError``. Where an attribute has no type, or several, a client may send any.

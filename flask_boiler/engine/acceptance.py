@@ -1,4 +1,4 @@
-"""Whether Firestore takes commits at all, whoever's they are; and since when it does not.
+"""The acceptance of commits: whether Firestore takes any at all, and since when it does not.
 
 A refusal says nothing of the view that meets it while everybody is refused: credentials were
 exchanged, a role takes its time to arrive, a quota is used up. Then it is waited for, with growing

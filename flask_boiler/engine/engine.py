@@ -1,4 +1,4 @@
-"""The engine: keeps live views true.
+"""The engine: it computes live views again when something that they have read changes.
 
 ::
 

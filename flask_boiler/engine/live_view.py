@@ -1,4 +1,4 @@
-"""One view that is kept true, and where it stands.
+"""A live view: how it is computed, and the phase that it is in.
 
 ::
 

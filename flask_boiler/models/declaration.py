@@ -1,4 +1,4 @@
-"""From a class body to the attributes of a model."""
+"""The making of a model's attributes from its class body."""
 
 from __future__ import annotations
 

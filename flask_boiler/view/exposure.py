@@ -1,4 +1,4 @@
-"""The ways to one view, mounted at once."""
+"""The exposure of a view: its mediators, made and mounted together (``boiler.expose``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Views that are declared to read each other in a circle are refused before they run."""
+"""The refusal of views that read each other in a circle, before they run."""
 
 from __future__ import annotations
 

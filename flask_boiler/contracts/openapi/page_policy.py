@@ -1,4 +1,4 @@
-"""The policy of the page that shows the document: a browser runs and loads its own alone."""
+"""The content security policy of the page that shows the document: it loads only its own parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents about views that are parked, for whoever asks from another process.
+"""The records of parked views: documents that other processes read.
 
 One document for each, in a collection of the framework's own, and one for each mediator of which
 more are parked than have a document. They tell what the workers know; nothing depends on them.

@@ -1,4 +1,4 @@
-"""Views that were set aside, and what they wait for."""
+"""Parking: the views that were set aside, and what they wait for."""
 
 from __future__ import annotations
 

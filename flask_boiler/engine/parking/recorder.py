@@ -1,4 +1,4 @@
-"""Keeps the durable record of what is parked, and hears who wants it tried again.
+"""The recorder of parked views: it writes their records, and hears of requests to try them again.
 
 ::
 

@@ -1,4 +1,4 @@
-"""The places that views are kept at, as far as this process knows them; the writer of law 3."""
+"""The places of views, and what this process knows to be stored there, for the sake of law 3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan of a publication: what is stored already is compared, and not written again."""
+"""The plan of a publication: the writes for what differs from what is stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The records of places that were given up, until they have served."""
+"""The records of places that were given up, for as long as they are needed."""
 
 from __future__ import annotations
 

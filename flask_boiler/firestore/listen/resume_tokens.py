@@ -1,4 +1,4 @@
-"""Resume tokens: after a reconnect, the server repeats what came later than a target's token."""
+"""Resume tokens: a stream that is opened again goes on after the token of each target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run one command on behalf of a process, and end it when that process is gone.
+"""The program that runs one command for a process, and ends it when that process is gone.
 
     python supervisor.py COMMAND [ARGUMENT ...]
 

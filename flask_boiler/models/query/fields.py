@@ -1,4 +1,4 @@
-"""From what a caller names to stored fields: attributes, their names, conditions.
+"""The stored fields that a caller names: by attributes, by their names, or in conditions.
 
 A name is that of an attribute of the model, or of a class below it that shares the collection.
 Whatever no class declares is asked for by :class:`~flask_boiler.F`, so a misspelled name is

@@ -1,4 +1,4 @@
-"""What tests wait with."""
+"""The type of the fixture ``settle``, with which tests wait."""
 
 from __future__ import annotations
 

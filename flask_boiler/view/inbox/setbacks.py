@@ -1,4 +1,4 @@
-"""Setbacks: what is done about documents that cannot be applied for want of Firestore.
+"""Setbacks: what happens to documents that cannot be applied while Firestore does not answer.
 
 They wait, each time longer; one that fails again and again, while Firestore takes other commits, is
 suspected to be the cause.

@@ -1,4 +1,4 @@
-"""Threads for the events of a Socket.IO server, which Flask-SocketIO may have chosen against."""
+"""The mode of a Socket.IO server: its events get threads, whatever Flask-SocketIO would choose."""
 
 from __future__ import annotations
 

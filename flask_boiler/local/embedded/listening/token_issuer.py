@@ -1,4 +1,4 @@
-"""Resume tokens: the time up to which a client of a Listen stream was told everything."""
+"""The issuer of resume tokens: the time up to which a client of a Listen stream was told all."""
 
 from __future__ import annotations
 
