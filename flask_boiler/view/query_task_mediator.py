@@ -120,7 +120,7 @@ class QueryTaskMediator(MediatorBase):
         self.statistics = Statistics()
         # By database, from one delivered task to the next.
         self._memories: defaultdict[str, Memory] = defaultdict(Memory)
-        #: What works off the queue, of the last start.
+        #: What works off the queue, while the mediator runs.
         self._worker: Worker | None = None
 
     def _begin(self, ends: ExitStack) -> None:
@@ -142,6 +142,8 @@ class QueryTaskMediator(MediatorBase):
         ends.callback(recorder.end, self.name)
         worker.start()
         self._worker = worker
+        # It keeps all that the engine does, such as the documents of the newest cut.
+        ends.callback(self._forget_worker)
 
     def apply(self, path: str) -> Result:
         """Apply the task at a path, and before it the earlier ones of its key.
@@ -215,9 +217,10 @@ class QueryTaskMediator(MediatorBase):
 
         ``None`` if it does not run here, or has not heard of them yet.
         """
-        if self._worker is None or not self.running:
+        worker = self._worker
+        if worker is None or not self.running:
             return None
-        found = self._worker.parked
+        found = worker.parked
         return None if found is None else [task.as_parked() for task in found]
 
     def retry(self, path: str) -> bool:
@@ -246,6 +249,9 @@ class QueryTaskMediator(MediatorBase):
     @property
     def _view_key(self) -> ViewKey:
         return ViewKey(self.name, "the queue")
+
+    def _forget_worker(self) -> None:
+        self._worker = None
 
     def _new_worker(self, context: ApplicationContext, engine: Engine) -> Worker:
         return Worker(

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -105,6 +107,18 @@ def test_all_of_them_in_one_boiler(app: Flask, boiler: Boiler) -> None:
         assert found == [False, {"stopped"}]
     assert [inbox.name for inbox in boiler.inboxes] == ["ring"]
     assert list(boiler.health.tasks_done) == ["ring"]
+
+
+@pytest.mark.parametrize("make", MEDIATORS.values(), ids=MEDIATORS)
+def test_what_is_stopped_keeps_nothing_of_what_it_knew(
+    app: Flask, boiler: Boiler, make: Callable[[Flask], Any]
+) -> None:
+    boiler.add(make(app))
+    with boiler:
+        engine = weakref.ref(boiler.engine)
+        boiler.settle()
+    gc.collect()
+    assert engine() is None
 
 
 def test_routes_are_served_whether_or_not_anything_was_started(app: Flask, boiler: Boiler) -> None:
