@@ -103,7 +103,6 @@ class Hub:
         rng: Callable[[], float] = random.random,
         stream_factory: Callable[..., Stream] = Stream,
     ) -> None:
-        self._connection = connection
         self._retry_after_s = retry_after_s
         self._clock = clock
         self._rng = rng
