@@ -19,7 +19,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -51,7 +51,7 @@ _logger = logging.getLogger(__name__)
 _JOINING = ("joining",)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HubStatistics:
     """The numbers of what the hub has done and holds.
 
@@ -66,15 +66,15 @@ class HubStatistics:
     :param callback_errors: times a receiver raised.
     """
 
-    streams_opened: int
-    messages: int
-    cuts: int
-    held_back: int
-    targets: int
-    resets: int
-    mismatches: int
-    rejected: int
-    callback_errors: int
+    streams_opened: int = 0
+    messages: int = 0
+    cuts: int = 0
+    held_back: int = 0
+    targets: int = 0
+    resets: int = 0
+    mismatches: int = 0
+    rejected: int = 0
+    callback_errors: int = 0
 
 
 class Hub:
@@ -127,8 +127,7 @@ class Hub:
         self._refreshes = 0
         self._probing_for: int | None = None
         self._behind_since: float | None = None
-        self._streams_opened = self._messages = self._cuts = self._mismatches = 0
-        self._callback_errors = 0
+        self._statistics = HubStatistics()
         self._stream = stream_factory(connection, self, self._policy, clock=clock, rng=rng)
         self._timekeeper = Timekeeper(self.tick, clock, on_failure=self.broken)
         #: Told what has ended a thread, if something does.
@@ -254,16 +253,12 @@ class Hub:
     def statistics(self) -> HubStatistics:
         """The numbers of what the hub has done and holds."""
         with self._lock:
-            return HubStatistics(
-                streams_opened=self._streams_opened,
-                messages=self._messages,
-                cuts=self._cuts,
+            return replace(
+                self._statistics,
                 held_back=self._watch.held_back,
                 targets=len(self._counts),
                 resets=self._watch.resets,
-                mismatches=self._mismatches,
                 rejected=len(self._rejected),
-                callback_errors=self._callback_errors,
             )
 
     def _check_process(self) -> None:
@@ -293,7 +288,7 @@ class Hub:
 
     def _count_error(self) -> None:
         with self._lock:
-            self._callback_errors += 1
+            self._statistics.callback_errors += 1
 
     def _update_demand(self) -> None:
         self._stream.demand(bool(self._counts) or bool(self._refreshes))
@@ -338,7 +333,7 @@ class Hub:
     def opening(self, outbox: Outbox) -> None:
         """Begin a new stream: send what is listened to."""
         with self._lock:
-            self._streams_opened += 1
+            self._statistics.streams_opened += 1
             self._outbox = outbox
             self._is_faultless = False
             self._send(self._watch.restart())
@@ -360,7 +355,7 @@ class Hub:
     def received(self, response: Any) -> None:
         """Take in a message of the server."""
         with self._lock:
-            self._messages += 1
+            self._statistics.messages += 1
             for event in self._watch.receive(response):
                 self._handle(event)
 
@@ -406,7 +401,7 @@ class Hub:
                 self._ask_for(self._joining.marked(self._clock()))
 
     def _raise(self, raised: Raised) -> None:
-        self._cuts += 1
+        self._statistics.cuts += 1
         self._behind_since = None
         cut = self._log.advance(raised.read_time_ns, raised.documents, raised.queries)
         if raised.held:
@@ -454,7 +449,7 @@ class Hub:
                 delivery.offer(cut, rejected=news)
 
     def _mend(self, event: Mismatched) -> None:
-        self._mismatches += 1
+        self._statistics.mismatches += 1
         if event.removal is not None:
             self._send([event.removal])
         if event.times == 1:
@@ -516,5 +511,5 @@ class Hub:
 
     def listen_again(self, target: Target) -> None:
         """Listen to the target again, because what is known about it is wrong."""
-        self._mismatches += 1
+        self._statistics.mismatches += 1
         self._send(self._watch.relisten(target))
