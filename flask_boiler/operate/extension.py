@@ -283,7 +283,7 @@ class Boiler(Startable):
         with ExitStack() as ends:
             ends.callback(live_views(self.context).stop)
             for mediator in mediators:
-                ends.callback(mediator.stop)
+                ends.callback(_stop_if_needed, mediator)
 
     def close(self, *, within_s: float = _FINISH_WITHIN_S) -> None:
         """Stop, and close the context's clients and a local Firestore that it started."""
@@ -452,6 +452,12 @@ class Boiler(Startable):
 
 
 _running: weakref.WeakSet[Boiler] = weakref.WeakSet()
+
+
+def _stop_if_needed(mediator: MediatorBase) -> None:
+    """Stop a mediator that works; a stop that a subclass defines expects its own start before."""
+    if mediator.needs_stop:
+        mediator.stop()
 
 
 def _stop_all() -> None:

@@ -167,6 +167,11 @@ class WsMediator(MediatorBase):
         """Yes: it serves whoever connects, whether or not it was started."""
         return True
 
+    @property
+    def needs_stop(self) -> bool:
+        """Yes: clients may be connected, whether or not it was started."""
+        return True
+
     def _begin(self, ends: ExitStack) -> None:
         """Take subscriptions again; a mediator that was never stopped takes them anyway."""
         self._departures.start()

@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from flask_boiler.context.context import ApplicationContext, current_context
-from flask_boiler.ground.callbacks import require_plain_members
+from flask_boiler.ground.callbacks import require_plain, require_plain_members
 from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.lifecycle import ProcessLock, Startable, time_to_end_s
 from flask_boiler.view.mediation.inbox import CommandKind, Inbox
@@ -76,6 +76,8 @@ class MediatorBase(Startable):
         self._context: Callable[[], ApplicationContext] = current_context
         # An application's own mediator may end everything in its start, say.
         self._life_lock = ProcessLock()
+        #: The process in which a start goes on.
+        self._starting_in: int | None = None
         self._running: _Running | None = None
         self._stopped = False
 
@@ -95,6 +97,11 @@ class MediatorBase(Startable):
     def running(self) -> bool:
         """Whether it was started in this process, and not stopped since."""
         return self.state is MediatorState.RUNNING
+
+    @property
+    def needs_stop(self) -> bool:
+        """Whether a stop would end something: it runs in this process, or its start goes on."""
+        return self.running or self._starting_in == os.getpid()
 
     @property
     def mediates(self) -> bool:
@@ -126,9 +133,13 @@ class MediatorBase(Startable):
         with self._life_lock:
             if self.running:
                 raise ConfigurationError(f"the mediator {self.name!r} is running already")
-            with ExitStack() as ends:
-                self._begin(ends)
-                self._running = _Running(os.getpid(), ends.pop_all())
+            self._starting_in = os.getpid()
+            try:
+                with ExitStack() as ends:
+                    self._begin(ends)
+                    self._running = _Running(os.getpid(), ends.pop_all())
+            finally:
+                self._starting_in = None
 
     def stop(self) -> None:
         """Finish the work that has begun, and mediate no longer; does nothing if it does not run.
@@ -160,9 +171,12 @@ class MediatorBase(Startable):
 def mediator_of(added: Mediator) -> MediatorBase:
     """A mediator with its life; an application's own needs no more than a start and a stop.
 
-    :raises ConfigurationError: it cannot.
+    :raises ConfigurationError: it is not a mediator, or its class does not set it up as one.
     """
     if isinstance(added, MediatorBase):
+        if "_life_lock" not in vars(added):
+            name = type(added).__name__
+            raise ConfigurationError(f"{name}.__init__ does not call super().__init__(): let it")
         return added
     if isinstance(added, type) or not isinstance(added, Mediator):
         said = added.__name__ if isinstance(added, type) else f"{added!r:.80}"
@@ -170,6 +184,8 @@ def mediator_of(added: Mediator) -> MediatorBase:
             f"{said} is not a mediator that can be started: expected one such as "
             "QueryMediator(CityView, query=City.get_query())"
         )
+    for name in ("start", "stop"):
+        require_plain(getattr(added, name), f"{type(added).__name__}.{name}")
     return _OwnMediator(added)
 
 

@@ -124,6 +124,27 @@ def test_a_mediator_may_end_everything_in_its_start(boiler: Boiler) -> None:
     boiler.stop()
 
 
+def test_what_was_not_started_is_not_stopped(boiler: Boiler) -> None:
+    calls: list[str] = []
+
+    class Stopping(MediatorBase):
+        def _begin(self, ends: ExitStack) -> None:
+            if self.name == "broken":
+                raise RuntimeError("start failed")
+
+        def stop(self) -> None:
+            calls.append(self.name)
+            super().stop()
+
+    for name in ("a", "broken", "late"):
+        boiler.add(Stopping(name))
+    boiler.stop()
+    with pytest.raises(RuntimeError, match="start failed"):
+        boiler.start()
+    boiler.close()
+    assert calls == ["a"]
+
+
 def test_what_is_stopped_during_its_start_does_not_run_afterwards(boiler: Boiler) -> None:
     begun, going_on = threading.Event(), threading.Event()
     calls: list[str] = []

@@ -91,3 +91,19 @@ def test_what_never_runs_is_no_start() -> None:
 
 
 async def lazily(self: object) -> None: ...
+
+
+def test_an_own_mediator_whose_start_never_runs_is_none() -> None:
+    class Lazy:
+        start = stop = lazily
+
+    with pytest.raises(ConfigurationError, match=r"Lazy\.start is a coroutine function"):
+        mediator_of(Lazy())  # type: ignore[arg-type]
+
+
+def test_a_class_that_does_not_set_up_its_parent_is_told_so() -> None:
+    class Forgetful(Lamp):
+        def __init__(self) -> None: ...
+
+    with pytest.raises(ConfigurationError, match=r"Forgetful\.__init__ does not call super"):
+        mediator_of(Forgetful())
