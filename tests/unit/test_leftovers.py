@@ -11,7 +11,7 @@ from tests.sources import PACKAGE, ROOT, Source, package_sources, sources_below
 NOT_USED_AS_MODULE = {"util", "utils", "helper", "helpers", "common", "misc", "base", "manager"}
 NOT_USED_IN_NAMES = {"util", "utils", "helper", "helpers", "misc", "dav", "dm", "vm", "struct"}
 NAMES_OF_THE_SPECIFICATION = {"dm_cls"}
-MOST_FILES_OF_A_ROOM = 15
+MOST_FILES_OF_A_ROOM = 16
 
 # Built so that this file does not find itself.
 DEFERRED = re.compile(rf"\b({'|'.join(['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X', 'HA' + 'CK'])})\b")
