@@ -1,6 +1,11 @@
 """Ports at which nobody listens."""
 
+import random
 import socket
+
+#: Systems give none of these to a program that asks for any port (Linux begins at 32768), so nobody
+#: gets one by chance after it was found free.
+_ASKED_FOR = range(20_000, 32_000)
 
 
 class ClosedPort:
@@ -14,3 +19,16 @@ class ClosedPort:
 
     def __exit__(self, *raised: object) -> None:
         self._socket.close()
+
+
+def free_port() -> int:
+    """A port of this machine at which nobody listens, for who is to listen there later."""
+    while True:
+        port = random.SystemRandom().choice(_ASKED_FOR)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port

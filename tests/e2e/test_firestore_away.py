@@ -21,6 +21,7 @@ from typing import IO
 import pytest
 
 from flask_boiler.context.clients import close_client, local_client
+from tests.ports import free_port
 
 PROJECT = "away"
 TIMEOUT_S = 100.0
@@ -31,9 +32,7 @@ END_WITHIN_S = 40.0
 @pytest.fixture
 def port() -> int:
     """One at which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        found: int = probe.getsockname()[1]
-    return found
+    return free_port()
 
 
 @pytest.fixture
@@ -264,8 +263,7 @@ def asked(port: int, path: str, method: str = "GET") -> tuple[int, str]:
 
 
 def test_a_worker_says_over_http_whether_it_is_alive_and_ready(port: int) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        http_port = probe.getsockname()[1]
+    http_port = free_port()
     address = f"127.0.0.1:{http_port}"
     with boiler(port, "run", "--http", address, "--status-every", "0.1") as running:
         until(running, "does not answer")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -22,6 +21,7 @@ from flask_boiler.operate.testing.plugin import skip_unless_required
 from tests.e2e.boards_app import SharedBoard
 from tests.e2e.holding import Holder
 from tests.e2e.sockets import TIMEOUT_S, RawClient
+from tests.ports import free_port
 
 PROCESSES = 3
 WRITES = 5
@@ -73,8 +73,7 @@ def queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def redis_at_a_free_port(program: str, folder: Path) -> Iterator[int]:
     """Flask-SocketIO speaks to Redis over TCP alone, and Redis takes no port by itself."""
     for attempt in range(5):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
         with ExitStack() as stack:
             try:
