@@ -30,7 +30,7 @@ from flask_boiler.view.mediation.populated_mediator import (
     keeping_of,
     kept_in_documents,
 )
-from flask_boiler.viewmodels.mutation import Mutation
+from flask_boiler.viewmodels.mutation import Mutation, require_changes
 from flask_boiler.viewmodels.view_model import ViewModel, require_view_class
 from flask_boiler.viewmodels.view_root import ViewRoot
 
@@ -223,10 +223,7 @@ class _PatchInlet:
                 f"{mutation_cls.__name__} does not say which view it changes: set its "
                 "view_model_cls"
             )
-        if not issubclass(view_cls, changed):
-            raise ConfigurationError(
-                f"{mutation_cls.__name__} changes {changed.__name__}, not {view_cls.__name__}"
-            )
+        require_changes(mutation_cls, view_cls)
         return view_cls
 
 

@@ -27,7 +27,7 @@ from flask_boiler.view.http.routes import (
     RestView,
 )
 from flask_boiler.view.mediation.mediator import MediatorBase
-from flask_boiler.viewmodels.mutation import Mutation
+from flask_boiler.viewmodels.mutation import Mutation, require_changes
 from flask_boiler.viewmodels.view_model import ViewModel, require_view_class
 
 if TYPE_CHECKING:
@@ -86,11 +86,8 @@ class RestMediator(MediatorBase):
         self.app = app
         #: What was added, in order.
         self.routes: list[Route] = []
-        changed = getattr(mutation_cls, "view_model_cls", view_model_cls)
-        if not issubclass(view_model_cls, changed):
-            raise ConfigurationError(
-                f"{mutation_cls} changes {changed.__name__}, not {view_model_cls.__name__}"
-            )
+        if mutation_cls is not None:
+            require_changes(mutation_cls, view_model_cls)
 
     def add_list_get(
         self,

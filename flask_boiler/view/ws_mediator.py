@@ -48,7 +48,7 @@ from flask_boiler.view.socketio.namespace import (
 from flask_boiler.view.socketio.options import SubscriptionOptions, WsLimits
 from flask_boiler.view.socketio.rooms import Message
 from flask_boiler.view.socketio.subscriptions import Subscriptions
-from flask_boiler.viewmodels.mutation import Mutation
+from flask_boiler.viewmodels.mutation import Mutation, require_changes
 from flask_boiler.viewmodels.view_model import ViewModel, require_view_class
 from flask_boiler.viewmodels.view_root import ViewRoot
 
@@ -121,12 +121,8 @@ class WsMediator(MediatorBase):
             raise ConfigurationError(f"the namespace {namespace!r} must begin with a slash")
         self.view_model_cls = view_model_cls
         self.mutation_cls = mutation_cls
-        changed = getattr(mutation_cls, "view_model_cls", view_model_cls)
-        if not issubclass(view_model_cls, changed):
-            raise ConfigurationError(
-                f"{mutation_cls} changes {changed.__name__}, not {view_model_cls.__name__}"
-            )
         if mutation_cls is not None:
+            require_changes(mutation_cls, view_model_cls)
             # Who has changed a view is shown it.
             ViewRoot(view_model_cls).require_buildable()
         self._limits = limits or self.limits

@@ -45,7 +45,7 @@ from flask_boiler.transactions.running import current_transaction, execute_trans
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_root import ViewRoot
 
-__all__ = ["Mutation", "carry_out"]
+__all__ = ["Mutation", "carry_out", "require_changes"]
 
 V = TypeVar("V", bound=ViewModel)
 R = TypeVar("R")
@@ -216,6 +216,18 @@ class Mutation(Generic[V]):
         wrong: dict[str, list[str]] = {}
         view._checked(data, view.attributes(), Attr.adopt, wrong)
         raise ValidationError({**missing, **wrong}, where=type(view).__name__)
+
+
+def require_changes(mutation_cls: type[Mutation[Any]], view_cls: type[ViewModel]) -> None:
+    """Check that a mutation changes views of a class, if it says which views it changes.
+
+    :raises ConfigurationError: it changes others.
+    """
+    changed: type[ViewModel] = getattr(mutation_cls, "view_model_cls", view_cls)
+    if not issubclass(view_cls, changed):
+        raise ConfigurationError(
+            f"{mutation_cls.__name__} changes {changed.__name__}, not {view_cls.__name__}"
+        )
 
 
 def carry_out(
