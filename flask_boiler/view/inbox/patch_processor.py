@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.ground.callbacks import require_result
@@ -77,7 +77,8 @@ class ProposerAccess(Anybody):
     def _is_allowed(self, patch: Patch) -> bool:
         try:
             allowed = self._authorize(patch, self._root.open(patch.target_id))
-        except DocumentNotFoundError:
+        except (DocumentNotFoundError, NotFound):
+            # Of Flask's abort(404), too: other words would tell that there is a view.
             return False
         return bool(require_result(allowed, "authorize"))
 

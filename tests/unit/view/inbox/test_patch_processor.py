@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from werkzeug.exceptions import NotFound
 
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.ground.errors import (
@@ -401,3 +402,17 @@ def test_what_authorize_does_not_find_is_no_hint_either(
     assert processor(context, authorize=authorize).apply(PATH)
     assert mark(datastore)["status"] == 404
     assert "bob" not in str(mark(datastore))
+
+
+def test_who_hides_a_view_by_abort_404_tells_no_more(
+    context: ApplicationContext, datastore: MemoryDatastore
+) -> None:
+    def authorize(patch: Patch, view: SalonView) -> bool:
+        raise NotFound
+
+    told = []
+    for target in ("s1", "nowhere"):
+        propose(datastore, target_salon_id=target, addGuests=2)
+        assert processor(context, authorize=authorize).apply(PATH)
+        told.append(mark(datastore))
+    assert told[0] == told[1]
