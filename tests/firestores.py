@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flask_boiler.context.config import Config, FirestoreKind
-from flask_boiler.ground.errors import LocalFirestoreNotFoundError
+from flask_boiler.errors import LocalFirestoreNotFoundError
 from flask_boiler.ground.ports import LocalFirestore
 from flask_boiler.local.google.installation import Installation, find_installation
 from flask_boiler.local.local_firestore import start_local_firestore

@@ -10,9 +10,9 @@ from flask_boiler.attrs.declared_attr import DeclaredAttr
 from flask_boiler.attrs.kinds.mismatch import Mismatch, StoredMismatch
 from flask_boiler.attrs.model_state import UNSET, ModelState
 from flask_boiler.attrs.validating import require_valid
+from flask_boiler.errors import ValidationError
 from flask_boiler.firestore.native import DELETE_FIELD, copied, is_transform
 from flask_boiler.ground.callbacks import require_result
-from flask_boiler.ground.errors import ValidationError
 
 __all__ = ["MISSING", "READ_ONLY", "Attr"]
 

@@ -20,8 +20,8 @@ from flask_boiler.attrs.model_state import UNSET
 from flask_boiler.attrs.relations import NestedRelationAttr, RelationAttr
 from flask_boiler.attrs.through import ThroughAttr
 from flask_boiler.attrs.type_source import TypeSource, return_type
+from flask_boiler.errors import DeclarationError
 from flask_boiler.firestore.native import DocumentReference, GeoPoint, Vector
-from flask_boiler.ground.errors import DeclarationError
 from flask_boiler.ground.naming import nearest
 
 __all__ = [

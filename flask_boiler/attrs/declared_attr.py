@@ -13,8 +13,8 @@ from flask_boiler.attrs.kinds.kind import Kind
 from flask_boiler.attrs.model_state import UNSET
 from flask_boiler.attrs.operators import FieldOperators, NestedField, nested
 from flask_boiler.attrs.type_source import TypeSource
+from flask_boiler.errors import DeclarationError, QueryError
 from flask_boiler.ground.callbacks import require_plain
-from flask_boiler.ground.errors import DeclarationError, QueryError
 from flask_boiler.ground.naming import is_reserved_field
 
 __all__ = ["AttributeOptions", "DeclaredAttr", "Resolved"]

@@ -11,9 +11,9 @@ from flask_boiler.attrs.kinds.any_kind import AnyKind
 from flask_boiler.attrs.kinds.kind import Kind
 from flask_boiler.attrs.kinds.mismatch import Mismatch
 from flask_boiler.attrs.kinds.relation_kind import RelationKind
+from flask_boiler.errors import QueryError
 from flask_boiler.firestore.field_path import field_path, read_field_path
 from flask_boiler.firestore.native import is_transform
-from flask_boiler.ground.errors import QueryError
 from flask_boiler.ground.naming import is_reserved_field, nearest
 from flask_boiler.ground.values import FieldFilter, Operator
 

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from flask_boiler.attrs.attributed import Attributed
-from flask_boiler.ground.errors import DuplicateModelError, UnknownModelError
+from flask_boiler.errors import DuplicateModelError, UnknownModelError
 from flask_boiler.ground.naming import nearest
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.attributed import Attributed, AttributedDocument, Link
 from flask_boiler.attrs.declared_attr import AttributeOptions, Resolved
-from flask_boiler.ground.errors import DeclarationError, RefusedError, UnknownModelError
+from flask_boiler.errors import DeclarationError, RefusedError, UnknownModelError
 
 __all__ = ["PassingView", "ThroughAttr"]
 

@@ -32,8 +32,8 @@ from flask_boiler.attrs.kinds.scalar_kinds import (
     IntegerKind,
     ScalarKind,
 )
+from flask_boiler.errors import DeclarationError, UnknownModelError
 from flask_boiler.firestore.native import BaseDocumentReference, GeoPoint, Vector
-from flask_boiler.ground.errors import DeclarationError, UnknownModelError
 
 __all__ = ["BYTES", "GEO_POINT", "TIMESTAMP", "VECTOR", "TypeSource", "return_type"]
 

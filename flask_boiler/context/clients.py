@@ -13,8 +13,8 @@ from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import firestore
 from google.oauth2 import service_account
 
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.addresses import is_on_this_machine
-from flask_boiler.ground.errors import ConfigurationError
 
 __all__ = ["client_over", "close_client", "google_client", "local_client"]
 

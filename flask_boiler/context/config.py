@@ -23,8 +23,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias, get_args, get_origin
 
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.addresses import normalized_host
-from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.naming import nearest
 
 __all__ = ["Config", "FirestoreKind", "Runtime"]

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from flask_boiler.context.config import Config
 from flask_boiler.context.reloader import before_child
+from flask_boiler.errors import ConfigurationError, MissingExtraError
 from flask_boiler.ground.addresses import EMULATOR_VARIABLE, emulator_host, host_and_port
-from flask_boiler.ground.errors import ConfigurationError, MissingExtraError
 from flask_boiler.ground.ports import LocalFirestore, provided
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask
 
-from flask_boiler.ground.errors import MissingExtraError
+from flask_boiler.errors import MissingExtraError
 
 __all__ = ["asyncapi_document", "openapi_document"]
 

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from flask_boiler.errors import AuthError, BoilerError, ConflictError, UnauthenticatedError
 from flask_boiler.firestore.patience import waiting_at_most
-from flask_boiler.ground.errors import AuthError, BoilerError, ConflictError, UnauthenticatedError
 from flask_boiler.ground.ports import Datastore
 from flask_boiler.ground.values import Write
 

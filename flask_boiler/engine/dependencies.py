@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.errors import CyclicViewError
+from flask_boiler.errors import CyclicViewError
 from flask_boiler.ground.ports import Cut
 from flask_boiler.ground.values import Target
 

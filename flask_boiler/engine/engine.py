@@ -31,8 +31,8 @@ from flask_boiler.engine.scheduler import Scheduler
 from flask_boiler.engine.settling import Settling
 from flask_boiler.engine.sink import Computed, DocumentSink, PublishOutcome, Sink, Wanted
 from flask_boiler.engine.view_key import Parked, ViewKey
+from flask_boiler.errors import BoilerError
 from flask_boiler.ground.callbacks import as_exception
-from flask_boiler.ground.errors import BoilerError
 from flask_boiler.ground.ports import Cut, CutChange, Feed, Incomplete, Subscription
 from flask_boiler.ground.values import Target
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from flask_boiler.engine.live_view import AnyView
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.ports import Cut, Incomplete
 from flask_boiler.ground.values import Snapshot, Target
 

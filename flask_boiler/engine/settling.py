@@ -9,8 +9,8 @@ from functools import partial
 
 from flask_boiler.engine.live_view import AnyView, Phase
 from flask_boiler.engine.phases import Statistics
+from flask_boiler.errors import AuthError, BoilerError, UnavailableError
 from flask_boiler.firestore.failures import is_refusal
-from flask_boiler.ground.errors import AuthError, BoilerError, UnavailableError
 from flask_boiler.ground.lifecycle import time_to_end_s
 from flask_boiler.ground.ports import CutChange, Feed
 

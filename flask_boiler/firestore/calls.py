@@ -7,9 +7,9 @@ from typing import Any
 
 import grpc
 
+from flask_boiler.errors import UnavailableError
 from flask_boiler.firestore.patience import DEFAULT_PATIENCE_S
 from flask_boiler.firestore.reachability import Reachability
-from flask_boiler.ground.errors import UnavailableError
 
 __all__ = ["ListenCall", "answered", "streamed"]
 

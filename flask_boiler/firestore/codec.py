@@ -33,9 +33,9 @@ from google.cloud.firestore_v1._helpers import GeoPoint
 from google.cloud.firestore_v1.document import DocumentReference
 from google.cloud.firestore_v1.vector import Vector
 
+from flask_boiler.errors import ValidationError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.field_path import field_path
-from flask_boiler.ground.errors import ValidationError
 from flask_boiler.ground.values import HasPath, Precondition, Snapshot, Write
 
 __all__ = ["Codec", "TransformSink", "encode_write", "encoded_fields", "stored_type"]

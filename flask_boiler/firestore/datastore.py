@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 
 import google.auth.exceptions
 
+from flask_boiler.errors import UnavailableError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.calls import ListenCall, answered, streamed
 from flask_boiler.firestore.codec import Codec, encode_write
 from flask_boiler.firestore.failures import translated
 from flask_boiler.firestore.patience import DEFAULT_PATIENCE_S, current_patience
 from flask_boiler.firestore.reachability import Reachability
-from flask_boiler.ground.errors import UnavailableError
 from flask_boiler.ground.values import CommitResult, QueryTarget, Snapshot, Write
 
 __all__ = ["FirestoreDatastore"]

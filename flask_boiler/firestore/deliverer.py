@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask_boiler.ground.errors import PermissionDeniedError, UnauthenticatedError, UnavailableError
+from flask_boiler.errors import PermissionDeniedError, UnauthenticatedError, UnavailableError
 
 __all__ = ["GOOGLE_CERTS_URL", "DelivererCheck"]
 

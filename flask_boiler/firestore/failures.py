@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     AuthError,
     BoilerError,
     ConflictError,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask_boiler.errors import QueryError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.protocol import effective_orders, field_value
 from flask_boiler.firestore.query_rules import NAME
-from flask_boiler.ground.errors import QueryError
 from flask_boiler.ground.values import QueryTarget, collection_of
 
 __all__ = [

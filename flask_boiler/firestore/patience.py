@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-from flask_boiler.ground.errors import UnavailableError
+from flask_boiler.errors import UnavailableError
 
 __all__ = ["DEFAULT_PATIENCE_S", "Patience", "current_patience", "waiting_at_most"]
 

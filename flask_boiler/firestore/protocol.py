@@ -23,7 +23,7 @@ from google.cloud.firestore_v1.types import firestore as _firestore
 from google.cloud.firestore_v1.types import query as _query
 from google.cloud.firestore_v1.types import write as _write
 
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.lifecycle import greenlets_instead_of_threads
 
 Document: Any = _document.Document.pb()

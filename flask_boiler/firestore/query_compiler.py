@@ -12,10 +12,10 @@ from google.cloud.firestore_v1.base_collection import BaseCollectionReference
 from google.cloud.firestore_v1.base_query import BaseQuery
 from google.cloud.firestore_v1.base_vector_query import BaseVectorQuery
 
+from flask_boiler.errors import QueryError, ValidationError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.query_rules import NAME, NOTHING, check
-from flask_boiler.ground.errors import QueryError, ValidationError
 from flask_boiler.ground.ports import DocumentCodec
 from flask_boiler.ground.values import (
     Cursor,

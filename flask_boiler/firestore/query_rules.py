@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from flask_boiler.ground.errors import QueryError
+from flask_boiler.errors import QueryError
 from flask_boiler.ground.values import (
     CompositeFilter,
     Cursor,

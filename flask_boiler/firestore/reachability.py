@@ -24,8 +24,8 @@ from typing import Any
 
 import grpc
 
+from flask_boiler.errors import UnavailableError
 from flask_boiler.ground.addresses import socket_address
-from flask_boiler.ground.errors import UnavailableError
 from flask_boiler.ground.lifecycle import OwnThread
 
 __all__ = ["Reachability", "knock"]

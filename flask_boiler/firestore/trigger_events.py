@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from flask_boiler.ground.errors import MissingExtraError, ValidationError
+from flask_boiler.errors import MissingExtraError, ValidationError
 from flask_boiler.ground.values import document_path
 
 __all__ = ["DocumentEvent", "document_event"]

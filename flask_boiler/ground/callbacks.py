@@ -16,7 +16,7 @@ import threading
 from collections.abc import Collection
 from typing import Any, TypeVar
 
-from flask_boiler.ground.errors import BoilerError, ConfigurationError, DeclarationError
+from flask_boiler.errors import BoilerError, ConfigurationError, DeclarationError
 from flask_boiler.ground.lifecycle import OwnThread
 from flask_boiler.ground.ports import Incomplete
 

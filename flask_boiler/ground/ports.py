@@ -13,7 +13,7 @@ from importlib import metadata
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from flask_boiler.ground.errors import ConfigurationError, TargetRejectedError
+from flask_boiler.errors import ConfigurationError, TargetRejectedError
 from flask_boiler.ground.values import CommitResult, QueryTarget, Snapshot, Target, Write
 
 __all__ = [

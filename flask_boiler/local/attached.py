@@ -6,7 +6,7 @@ import http.client
 import threading
 import time
 
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.lifecycle import Stoppable
 
 __all__ = ["AttachedFirestore", "pause", "refusal_of"]

@@ -6,7 +6,7 @@ import logging
 import time
 from pathlib import Path
 
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.local.attached import AttachedFirestore, pause
 from flask_boiler.local.embedded.storage.file_lock import holder_of
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from flask_boiler.context.config import Config
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.addresses import emulator_host
-from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.lifecycle import Stoppable
 from flask_boiler.ground.ports import LocalFirestore
 from flask_boiler.local.attached import AttachedFirestore

@@ -8,9 +8,9 @@ from typing import Any
 
 from flask_boiler.attrs.kinds.mismatch import Mismatch, StoredMismatch
 from flask_boiler.attrs.model_state import UNDECLARED, UNSET
+from flask_boiler.errors import ValidationError
 from flask_boiler.firestore.field_path import field_path
 from flask_boiler.firestore.native import contains_transform, copied
-from flask_boiler.ground.errors import ValidationError
 from flask_boiler.ground.values import Precondition, Snapshot, Write
 from flask_boiler.models.collection import CollectionModel
 from flask_boiler.models.differences import changed_extra, differing, differs

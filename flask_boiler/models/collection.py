@@ -13,7 +13,7 @@ from flask_boiler.attrs.kinds.mismatch import Mismatch, shown
 from flask_boiler.attrs.kinds.relation_kind import RelationKind, google_reference
 from flask_boiler.attrs.operators import FieldOperators
 from flask_boiler.attrs.relations import NestingDocument
-from flask_boiler.ground.errors import DeclarationError, ValidationError
+from flask_boiler.errors import DeclarationError, ValidationError
 from flask_boiler.ground.naming import FRAMEWORK_PREFIX, id_fault
 from flask_boiler.ground.ports import Reader
 from flask_boiler.ground.values import HasPath, QuerySpec, document_path

@@ -17,7 +17,7 @@ from flask_boiler.attrs.declared_attr import AttributeOptions
 from flask_boiler.attrs.kinds.field_kind import FieldKind
 from flask_boiler.attrs.model_state import UNSET
 from flask_boiler.attrs.relations import NestedRelationAttr
-from flask_boiler.ground.errors import CyclicRelationError, DeclarationError, UnknownModelError
+from flask_boiler.errors import CyclicRelationError, DeclarationError, UnknownModelError
 from flask_boiler.ground.naming import field_name_of
 from flask_boiler.models.declared_model import DeclaredModel, is_framework_class
 from flask_boiler.models.model_options import METADATA, ModelOptions

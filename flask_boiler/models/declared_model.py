@@ -14,7 +14,7 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.attributed import Attributed
 from flask_boiler.attrs.kinds.kind import Kind, dotted
 from flask_boiler.attrs.relations import NestedRelationAttr
-from flask_boiler.ground.errors import StoredDataError, UnknownModelError, ValidationError
+from flask_boiler.errors import StoredDataError, UnknownModelError, ValidationError
 from flask_boiler.models.model_options import METADATA, ModelOptions
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any, Self
 from flask_boiler.attrs.model_state import ModelState
 from flask_boiler.attrs.relations import NestedRelationAttr
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.errors import DocumentNotFoundError
+from flask_boiler.errors import DocumentNotFoundError
 from flask_boiler.ground.ports import Reader
 from flask_boiler.ground.readers import DirectReader, current_reader
 from flask_boiler.ground.values import HasPath, Snapshot

@@ -9,7 +9,7 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.attributed import Attributed, Link
 from flask_boiler.attrs.kinds.mismatch import Mismatch
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.errors import StoredDataError, UnknownModelError
+from flask_boiler.errors import StoredDataError, UnknownModelError
 from flask_boiler.ground.ports import Reader
 from flask_boiler.ground.readers import DirectReader, MomentReader, current_reader
 from flask_boiler.ground.values import Snapshot

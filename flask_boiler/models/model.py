@@ -11,9 +11,9 @@ from flask_boiler.attrs.attribute import READ_ONLY, Attr
 from flask_boiler.attrs.declarations import ObjectType
 from flask_boiler.attrs.kinds.mismatch import Mismatch, StoredMismatch
 from flask_boiler.attrs.model_state import UNSET, ModelState
+from flask_boiler.errors import StoredDataError, ValidationError
 from flask_boiler.firestore.native import copied
 from flask_boiler.ground.callbacks import require_plain_members
-from flask_boiler.ground.errors import StoredDataError, ValidationError
 from flask_boiler.ground.naming import nearest
 from flask_boiler.models.declaration import (
     declared_attributes,

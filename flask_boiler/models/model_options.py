@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import marshmallow
 
-from flask_boiler.ground.errors import DeclarationError
+from flask_boiler.errors import DeclarationError
 from flask_boiler.ground.naming import nearest
 
 __all__ = ["METADATA", "ModelOptions", "collect_meta", "model_options"]

@@ -18,7 +18,7 @@ from typing import Any
 from flask_boiler.attrs.kinds.mismatch import Mismatch
 from flask_boiler.attrs.relations import NestedRelationAttr
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.errors import UnknownModelError
+from flask_boiler.errors import UnknownModelError
 from flask_boiler.ground.ports import Reader
 from flask_boiler.ground.readers import MomentReader, current_reader
 from flask_boiler.ground.values import Snapshot

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_boiler.attrs.kinds.mismatch import Mismatch
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.errors import ConflictError, DocumentNotFoundError, ValidationError
+from flask_boiler.errors import ConflictError, DocumentNotFoundError, ValidationError
 from flask_boiler.ground.values import Precondition, Write
 from flask_boiler.models.changes import Change, changed, only, take, whole
 from flask_boiler.models.collection import CollectionModel

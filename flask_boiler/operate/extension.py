@@ -19,9 +19,9 @@ from flask_boiler.context.reloader import before_child
 from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.phases import Statistics
 from flask_boiler.engine.view_key import Parked, ViewKey
+from flask_boiler.errors import ConfigurationError, UnavailableError
 from flask_boiler.firestore.patience import DEFAULT_PATIENCE_S, waiting_at_most
 from flask_boiler.ground.callbacks import require_plain_members
-from flask_boiler.ground.errors import ConfigurationError, UnavailableError
 from flask_boiler.ground.lifecycle import ProcessLock, Startable, ending_within
 from flask_boiler.ground.ports import Datastore
 from flask_boiler.ground.values import Write

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from flask_boiler.errors import DatastoreError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.native import DELETE_FIELD, contains_transform, copied
 from flask_boiler.firestore.protocol import field_names
-from flask_boiler.ground.errors import DatastoreError
 from flask_boiler.ground.values import Snapshot, Write
 
 __all__ = ["ServerComputedError", "applied", "joined"]

@@ -12,8 +12,8 @@ from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar, overload
 
 from flask_boiler.context.context import ApplicationContext, current_context
+from flask_boiler.errors import ConflictError, DatastoreError
 from flask_boiler.ground.callbacks import require_plain, require_result
-from flask_boiler.ground.errors import ConflictError, DatastoreError
 from flask_boiler.ground.readers import reading_through
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.transactions.turns import Turns

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from flask_boiler.ground.errors import MissingIndexError, QueryError, UnavailableError
+from flask_boiler.errors import MissingIndexError, QueryError, UnavailableError
 from flask_boiler.ground.ports import Datastore, Incomplete
 from flask_boiler.ground.readers import reading_through
 from flask_boiler.ground.values import QueryTarget, Snapshot, Target

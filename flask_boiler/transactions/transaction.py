@@ -8,10 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from flask_boiler.context.context import ApplicationContext
-from flask_boiler.firestore.narrowing import may_find
-from flask_boiler.firestore.native import same_value
-from flask_boiler.ground.callbacks import require_plain
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     BoilerError,
     ConflictError,
     DatastoreError,
@@ -20,6 +17,9 @@ from flask_boiler.ground.errors import (
     UnavailableError,
     ValidationError,
 )
+from flask_boiler.firestore.narrowing import may_find
+from flask_boiler.firestore.native import same_value
+from flask_boiler.ground.callbacks import require_plain
 from flask_boiler.ground.values import CommitResult, Precondition, QueryTarget, Snapshot, Write
 from flask_boiler.transactions.commit_outcome import CommitOutcome, Found, look
 from flask_boiler.transactions.identities import Identities

@@ -14,8 +14,8 @@ from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.parking.parked_views import view_path
 from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.callbacks import misfit, require_plain
-from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.values import HasPath, Target, Write, document_path
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.inbox.patch_processor import Authorize, PatchProcessor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flask_boiler.ground.errors import ConfigurationError, MissingExtraError
+from flask_boiler.errors import ConfigurationError, MissingExtraError
 from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.view.rest_mediator import RestMediator
 from flask_boiler.view.ws_mediator import WsMediator

@@ -16,7 +16,7 @@ from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.view_key import Parked, ViewKey
-from flask_boiler.ground.errors import BoilerError, ConfigurationError
+from flask_boiler.errors import BoilerError, ConfigurationError
 from flask_boiler.view.inbox.attempt import Handling, Statistics
 from flask_boiler.view.inbox.delivery import answer_of, deliver
 from flask_boiler.view.inbox.effects import OnTask, effect_of

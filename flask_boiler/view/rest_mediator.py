@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from flask.views import View
 
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.view.http.mounting import Route, mark, prepare
 from flask_boiler.view.http.route_rules import require_arguments, taking_paths
 from flask_boiler.view.http.routes import (

@@ -10,8 +10,8 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
 
 from flask_boiler.context.context import ApplicationContext
+from flask_boiler.errors import BoilerError, MissingExtraError, UnavailableError
 from flask_boiler.firestore.deliverer import DelivererCheck
-from flask_boiler.ground.errors import BoilerError, MissingExtraError, UnavailableError
 from flask_boiler.view.http.requests import bounded_body
 from flask_boiler.view.inbox.delivery import MAX_EVENT_BYTES, answer_of, deliver
 from flask_boiler.view.mediation.inbox import Inbox

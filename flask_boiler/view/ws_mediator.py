@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from werkzeug.exceptions import HTTPException
 
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.callbacks import is_failure, require_result
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     BoilerError,
     ConfigurationError,
     RefusedError,
     ValidationError,
 )
+from flask_boiler.ground.callbacks import is_failure, require_result
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.mediation.mediator import MediatorBase
 from flask_boiler.view.mediation.problems import Refusal, field_names, problem_details

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flask_boiler.ground.errors import CyclicViewError
+from flask_boiler.errors import CyclicViewError
 from flask_boiler.viewmodels.view_model import ViewModel, store_class
 
 __all__ = ["refuse_cycles"]

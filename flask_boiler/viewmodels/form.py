@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from flask_boiler.attrs.attribute import MISSING, Attr
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     ConfigurationError,
     DeclarationError,
     RefusedError,

@@ -32,13 +32,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from flask_boiler.attrs.attribute import MISSING, Attr
-from flask_boiler.ground.callbacks import require_plain, require_plain_members, require_result
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     ConfigurationError,
     ConflictError,
     RefusedError,
     ValidationError,
 )
+from flask_boiler.ground.callbacks import require_plain, require_plain_members, require_result
 from flask_boiler.ground.readers import reading_through
 from flask_boiler.models.collection import new_id
 from flask_boiler.transactions.running import current_transaction, execute_transaction

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.through import ThroughAttr
-from flask_boiler.ground.errors import DeclarationError, UnknownModelError
+from flask_boiler.errors import DeclarationError, UnknownModelError
 from flask_boiler.ground.naming import nearest
 from flask_boiler.viewmodels.store import Reference, Store
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask_boiler.attrs import registry
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.ground.errors import DeclarationError, UnknownModelError
+from flask_boiler.errors import DeclarationError, UnknownModelError
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.values import HasPath
 from flask_boiler.models.collection import CollectionModel

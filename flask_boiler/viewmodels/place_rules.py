@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flask_boiler.attrs import registry
-from flask_boiler.ground.errors import DeclarationError
+from flask_boiler.errors import DeclarationError
 from flask_boiler.ground.naming import FRAMEWORK_PREFIX
 from flask_boiler.ground.values import HasPath
 from flask_boiler.models.collection import CollectionModel

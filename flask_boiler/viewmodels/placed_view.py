@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.callbacks import is_failure, misfit, require_plain
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     BoilerError,
     ConfigurationError,
     DeclarationError,
     MaterializationError,
 )
+from flask_boiler.ground.callbacks import is_failure, misfit, require_plain
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.values import Snapshot, document_path
 from flask_boiler.models.model import Model

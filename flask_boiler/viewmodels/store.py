@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from flask_boiler.attrs import registry
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.callbacks import is_failure, misfit, require_plain, require_plain_members
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     BoilerError,
     DeclarationError,
     MaterializationError,
     MissingIndexError,
     QueryError,
 )
+from flask_boiler.ground.callbacks import is_failure, misfit, require_plain, require_plain_members
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.ports import Incomplete, Reader
 from flask_boiler.ground.readers import DirectReader, current_reader

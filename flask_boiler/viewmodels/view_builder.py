@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Mapping
 from types import MethodType
 from typing import Any, Generic, TypeVar
 
+from flask_boiler.errors import ConfigurationError, UnknownModelError
 from flask_boiler.ground.callbacks import require_plain
-from flask_boiler.ground.errors import ConfigurationError, UnknownModelError
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.query import Query

@@ -13,14 +13,14 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.through import PassingView, ThroughAttr
 from flask_boiler.attrs.type_source import TypeSource
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.callbacks import is_failure, require_plain
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     BoilerError,
     ConfigurationError,
     ConflictError,
     DeclarationError,
     DocumentNotFoundError,
 )
+from flask_boiler.ground.callbacks import is_failure, require_plain
 from flask_boiler.ground.ports import Incomplete, provided
 from flask_boiler.ground.readers import current_reader
 from flask_boiler.ground.values import Precondition, Snapshot, Target, Write

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.errors import ConfigurationError, DocumentNotFoundError
+from flask_boiler.errors import ConfigurationError, DocumentNotFoundError
 from flask_boiler.ground.readers import DirectReader, current_reader
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel

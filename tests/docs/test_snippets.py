@@ -21,8 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_boiler import CTX, Boiler, Config
-from flask_boiler.ground import errors
+from flask_boiler import CTX, Boiler, Config, errors
 from flask_boiler.ground.ports import LocalFirestore
 from tests.docs.snippets import ROOT, Snippet, documents, snippets
 from tests.processes import WITHOUT_SLOW_PLUGINS

@@ -8,7 +8,7 @@ from typing import Any
 from flask_boiler.attrs.kinds.kind import Kind
 from flask_boiler.attrs.kinds.mismatch import Mismatch, mismatch_of, shown
 from flask_boiler.attrs.kinds.model_kind import ModelKind
-from flask_boiler.ground.errors import UnknownModelError, ValidationError
+from flask_boiler.errors import UnknownModelError, ValidationError
 
 __all__ = ["EmbedKind"]
 

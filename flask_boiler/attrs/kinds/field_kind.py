@@ -11,8 +11,8 @@ from flask_boiler.attrs.kinds.any_kind import AnyKind
 from flask_boiler.attrs.kinds.kind import Kind
 from flask_boiler.attrs.kinds.mismatch import Mismatch, shown
 from flask_boiler.attrs.validating import Validators, flattened
+from flask_boiler.errors import DeclarationError
 from flask_boiler.ground.callbacks import require_plain
-from flask_boiler.ground.errors import DeclarationError
 
 __all__ = ["FieldKind"]
 

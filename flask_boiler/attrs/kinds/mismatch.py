@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from flask_boiler.ground.errors import StoredDataError, ValidationError
+from flask_boiler.errors import StoredDataError, ValidationError
 
 __all__ = ["Mismatch", "StoredMismatch", "collect", "mismatch_of", "shown"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_boiler.attrs.attributed import Attributed
 from flask_boiler.attrs.kinds.kind import Kind
-from flask_boiler.ground.errors import DeclarationError
+from flask_boiler.errors import DeclarationError
 
 __all__ = ["ModelKind"]
 

@@ -9,7 +9,7 @@ from flask_boiler.attrs import registry
 from flask_boiler.attrs.attributed import Attributed, AttributedDocument
 from flask_boiler.attrs.kinds.mismatch import Mismatch, mismatch_of
 from flask_boiler.attrs.kinds.relation_kind import RelationKind
-from flask_boiler.ground.errors import UnknownModelError, ValidationError
+from flask_boiler.errors import UnknownModelError, ValidationError
 
 __all__ = ["NestedKind", "Revision"]
 

@@ -18,7 +18,7 @@ from flask_boiler.contracts.openapi.responses import (
 )
 from flask_boiler.contracts.openapi.schemas import JsonSchema, Schemas, keys_in_words
 from flask_boiler.contracts.openapi.url_paths import path_parameters
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.models.schema.json_fields import RelatedField
 from flask_boiler.view.http.listing import DEFAULT_LIMIT, MAX_LIMIT, is_textual, takes_null
 from flask_boiler.view.http.mounting import Route

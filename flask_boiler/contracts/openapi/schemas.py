@@ -19,7 +19,7 @@ from apispec.ext.marshmallow.common import make_schema_key
 from flask_boiler.attrs import registry
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.contracts.openapi.validators import REPLACED, validated
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.models.declared_model import DeclaredModel, is_framework_class
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.schema import json_fields, schema

@@ -9,8 +9,8 @@ from flask_boiler.engine.acceptance import Acceptance
 from flask_boiler.engine.live_view import AnyView, Phase
 from flask_boiler.engine.parking.parking import Parking
 from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.errors import BoilerError
 from flask_boiler.firestore.failures import is_refusal
-from flask_boiler.ground.errors import BoilerError
 
 __all__ = ["Hindered"]
 

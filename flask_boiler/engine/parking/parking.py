@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from flask_boiler.engine.view_key import Parked, ViewKey
-from flask_boiler.ground.errors import BoilerError, CyclicViewError, MaterializationError
+from flask_boiler.errors import BoilerError, CyclicViewError, MaterializationError
 from flask_boiler.ground.ports import CutChange
 from flask_boiler.ground.values import Target
 

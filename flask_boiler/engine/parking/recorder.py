@@ -32,7 +32,7 @@ from flask_boiler.engine.parking.parked_views import (
     view_path,
 )
 from flask_boiler.engine.view_key import Parked, ViewKey
-from flask_boiler.ground.errors import BoilerError
+from flask_boiler.errors import BoilerError
 from flask_boiler.ground.lifecycle import OwnThread, join
 from flask_boiler.ground.ports import CutChange, Datastore
 from flask_boiler.ground.values import Write, document_path

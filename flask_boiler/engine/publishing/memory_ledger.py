@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from flask_boiler.engine.publishing.ledger import NO_RECORD, PlaceRecord, RecordChange
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.errors import ConflictError
+from flask_boiler.errors import ConflictError
 from flask_boiler.ground.ports import Datastore
 from flask_boiler.ground.values import CommitResult, Snapshot, Write
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from flask_boiler.engine.publishing.plan import Plan
 from flask_boiler.engine.sink import Computed, Documents, PublishOutcome, SubmittedView
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.errors import MaterializationError
+from flask_boiler.errors import MaterializationError
 
 __all__ = ["Publication", "Signal", "strange_error", "taken_error"]
 

@@ -40,16 +40,16 @@ from flask_boiler.engine.sink import (
     Wanted,
 )
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.firestore.failures import is_refusal
-from flask_boiler.firestore.patience import waiting_at_most
-from flask_boiler.ground.callbacks import as_exception
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     AuthError,
     BoilerError,
     ConflictError,
     DocumentNotFoundError,
     UnavailableError,
 )
+from flask_boiler.firestore.failures import is_refusal
+from flask_boiler.firestore.patience import waiting_at_most
+from flask_boiler.ground.callbacks import as_exception
 from flask_boiler.ground.lifecycle import OwnThread, join
 from flask_boiler.ground.ports import Cut, Datastore
 from flask_boiler.ground.values import Snapshot

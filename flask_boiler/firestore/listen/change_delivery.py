@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 
-from flask_boiler.ground.errors import TargetRejectedError
+from flask_boiler.errors import TargetRejectedError
 from flask_boiler.ground.lifecycle import OwnThread, join
 from flask_boiler.ground.ports import Cut, CutChange
 from flask_boiler.ground.values import QueryTarget, Target

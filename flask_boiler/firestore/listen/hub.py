@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from flask_boiler.errors import ListenError, TargetRejectedError
 from flask_boiler.firestore.listen.backoff import Backoff
 from flask_boiler.firestore.listen.change_delivery import ChangeDelivery
 from flask_boiler.firestore.listen.cut import CutLog, ListenCut
@@ -39,7 +40,6 @@ from flask_boiler.firestore.listen.watch_events import (
     Refused,
 )
 from flask_boiler.ground.callbacks import is_failure
-from flask_boiler.ground.errors import ListenError, TargetRejectedError
 from flask_boiler.ground.ports import CutChange
 from flask_boiler.ground.timing import Agenda, Timekeeper
 from flask_boiler.ground.values import Target

@@ -19,6 +19,7 @@ from functools import partial
 from itertools import islice
 from typing import Protocol
 
+from flask_boiler.errors import BoilerError, UnavailableError
 from flask_boiler.firestore.listen.comparison import (
     Comparison,
     Documents,
@@ -29,7 +30,6 @@ from flask_boiler.firestore.listen.comparison import (
 )
 from flask_boiler.firestore.listen.stream import Connection
 from flask_boiler.firestore.patience import waiting_at_most
-from flask_boiler.ground.errors import BoilerError, UnavailableError
 from flask_boiler.ground.values import QueryTarget, Target
 
 __all__ = ["Verifier"]

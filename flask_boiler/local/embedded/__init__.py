@@ -10,6 +10,6 @@ says in its first lines which these are:
     serving      calls and streams, by gRPC and for browsers; ``EmbeddedFirestore`` itself
 
 Of the rest of the package it imports four modules, which need nothing else of it:
-``ground.errors``, ``ground.lifecycle``, ``ground.addresses`` and ``firestore.protocol``. So it can
+``errors``, ``ground.lifecycle``, ``ground.addresses`` and ``firestore.protocol``. So it can
 become a distribution of its own.
 """

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from flask_boiler.ground.errors import LocalFirestoreNotFoundError
+from flask_boiler.errors import LocalFirestoreNotFoundError
 
 __all__ = ["Installation", "find_installation"]
 

@@ -11,8 +11,8 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.addresses import emulator_host
-from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.lifecycle import Startable
 from flask_boiler.ground.ports import LocalFirestore
 from flask_boiler.local.attached import AttachedFirestore, pause, refusal_of

@@ -10,9 +10,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
+from flask_boiler.errors import QueryError
 from flask_boiler.firestore.protocol import field_names
 from flask_boiler.firestore.query_rules import conjunction
-from flask_boiler.ground.errors import QueryError
 from flask_boiler.ground.values import FieldFilter, QuerySpec, Snapshot
 from flask_boiler.models.query.fields import stored_path
 

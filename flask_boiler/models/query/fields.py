@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.condition import Condition
 from flask_boiler.attrs.operators import F, FieldOperators
+from flask_boiler.errors import QueryError
 from flask_boiler.firestore.query_rules import NAME
-from flask_boiler.ground.errors import QueryError
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.values import Filter, Order
 from flask_boiler.models.collection import CollectionModel

@@ -8,11 +8,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from flask_boiler.errors import QueryError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.query_compiler import compile_query
 from flask_boiler.firestore.query_rules import NOTHING
-from flask_boiler.ground.errors import QueryError
 from flask_boiler.ground.values import QuerySpec
 from flask_boiler.models.query.position import Position
 

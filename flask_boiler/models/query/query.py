@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from flask_boiler.attrs.condition import Condition
 from flask_boiler.context.context import current_context
+from flask_boiler.errors import QueryError
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.protocol import field_names
 from flask_boiler.firestore.query_compiler import compile_query, describe
 from flask_boiler.firestore.query_rules import NAME, check, conjunction, full_orders
-from flask_boiler.ground.errors import QueryError
 from flask_boiler.ground.readers import current_reader
 from flask_boiler.ground.values import (
     Cursor,

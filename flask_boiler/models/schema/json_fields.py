@@ -18,8 +18,8 @@ from flask_boiler.attrs.kinds.mismatch import Mismatch
 from flask_boiler.attrs.kinds.nested_kind import NestedKind
 from flask_boiler.attrs.kinds.relation_kind import RelationKind
 from flask_boiler.attrs.kinds.scalar_kinds import as_integer
+from flask_boiler.errors import UnknownModelError, ValidationError
 from flask_boiler.firestore.native import GeoPoint, Vector
-from flask_boiler.ground.errors import UnknownModelError, ValidationError
 from flask_boiler.ground.naming import is_reserved_field
 from flask_boiler.ground.values import document_path
 from flask_boiler.models.declared_model import DeclaredModel

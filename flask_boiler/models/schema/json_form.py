@@ -11,8 +11,8 @@ from typing import Any
 
 from marshmallow import fields
 
+from flask_boiler.errors import StoredDataError
 from flask_boiler.firestore.native import BaseDocumentReference, GeoPoint, Vector
-from flask_boiler.ground.errors import StoredDataError
 from flask_boiler.ground.json_text import json_text
 from flask_boiler.models.declared_model import DeclaredModel
 

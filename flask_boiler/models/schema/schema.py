@@ -51,8 +51,8 @@ from flask_boiler.attrs.kinds.scalar_kinds import (
 )
 from flask_boiler.attrs.model_state import UNSET
 from flask_boiler.attrs.validating import Validators, flattened
+from flask_boiler.errors import DeclarationError, ValidationError
 from flask_boiler.firestore.native import copied
-from flask_boiler.ground.errors import DeclarationError, ValidationError
 from flask_boiler.ground.naming import nearest
 from flask_boiler.models.declared_model import DeclaredModel
 from flask_boiler.models.schema.annotated_schema import AnnotatedSchema

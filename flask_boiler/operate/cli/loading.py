@@ -12,7 +12,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import NoAppException, ScriptInfo
 
-from flask_boiler.ground.errors import BoilerError, UnavailableError
+from flask_boiler.errors import BoilerError, UnavailableError
 from flask_boiler.operate.cli.terminal import line_of, tell
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from flask_boiler.engine.parking.parked_views import (
     summary_path,
     view_path,
 )
-from flask_boiler.ground.errors import ConflictError, DocumentNotFoundError
+from flask_boiler.errors import ConflictError, DocumentNotFoundError
 from flask_boiler.ground.ports import Datastore
 from flask_boiler.operate.cli.terminal import line_of, tell
 

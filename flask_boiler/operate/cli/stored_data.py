@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore.reachability import Reachability
-from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.local.embedded.writes.export_file import EXPORT, IMPORT, LINES, replacing
 from flask_boiler.operate.cli.terminal import tell
 

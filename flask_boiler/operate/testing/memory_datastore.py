@@ -10,9 +10,9 @@ from typing import Any
 from flask_boiler.context.clients import client_over
 from flask_boiler.context.config import Config
 from flask_boiler.context.context import ApplicationContext, Context
+from flask_boiler.errors import UnavailableError
 from flask_boiler.firestore.datastore import FirestoreDatastore
 from flask_boiler.firestore.query_compiler import compile_query
-from flask_boiler.ground.errors import UnavailableError
 from flask_boiler.ground.values import CommitResult, QuerySpec, QueryTarget, Snapshot, Write
 from flask_boiler.local.embedded.listening.faults import Faults
 from flask_boiler.local.embedded.serving.in_process import InProcessChannel

@@ -66,7 +66,7 @@ def firestore_emulator() -> Iterator[LocalFirestore]:
     (``boiler.yaml``, ``BOILER_FIRESTORE``) asks for that; never Google's cloud. Tests share it:
     give each its own project, as ``boiler`` does.
     """
-    from flask_boiler.ground.errors import LocalFirestoreNotFoundError
+    from flask_boiler.errors import LocalFirestoreNotFoundError
     from flask_boiler.local.local_firestore import start_local_firestore
 
     try:
@@ -168,7 +168,7 @@ def boiler(boiler_config: Config, boiler_app: Flask | None) -> Iterator[Boiler]:
 def _boiler_of(app: Flask) -> Boiler:
     from flask import Flask
 
-    from flask_boiler.ground.errors import ConfigurationError
+    from flask_boiler.errors import ConfigurationError
     from flask_boiler.operate.extension import Boiler
 
     if not isinstance(app, Flask):
@@ -208,6 +208,6 @@ def settle(boiler: Boiler) -> Settle:
             )
         boiler.settle(timeout_s=timeout_s)
 
-    from flask_boiler.ground.errors import ConfigurationError
+    from flask_boiler.errors import ConfigurationError
 
     return wait

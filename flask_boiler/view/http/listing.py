@@ -15,7 +15,7 @@ from flask_boiler.attrs.kinds.container_kinds import DictKind, ListKind, ManyKin
 from flask_boiler.attrs.kinds.embed_kind import EmbedKind
 from flask_boiler.attrs.kinds.kind import Kind
 from flask_boiler.attrs.through import ThroughAttr
-from flask_boiler.ground.errors import BoilerError, ConfigurationError
+from flask_boiler.errors import BoilerError, ConfigurationError
 from flask_boiler.ground.naming import nearest
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.query import Query

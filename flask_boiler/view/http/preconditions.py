@@ -17,7 +17,7 @@ from typing import Any
 from flask import Request, Response
 from werkzeug.datastructures import ETags
 
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     BoilerError,
     ConflictError,
     DocumentNotFoundError,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, Flask
 
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.naming import nearest
 
 __all__ = ["require_arguments", "taking_paths"]

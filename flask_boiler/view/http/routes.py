@@ -12,12 +12,12 @@ from flask.views import View
 from werkzeug.exceptions import HTTPException
 
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.callbacks import require_plain_members
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     BoilerError,
     ConfigurationError,
     ValidationError,
 )
+from flask_boiler.ground.callbacks import require_plain_members
 from flask_boiler.ground.json_text import json_text
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.values import Snapshot, Target, Write

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
+from flask_boiler.errors import BoilerError, UnavailableError
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.callbacks import as_exception, is_failure
-from flask_boiler.ground.errors import BoilerError, UnavailableError
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.inbox.backlog import Waiting

@@ -32,8 +32,8 @@ from werkzeug.exceptions import (
 )
 
 from flask_boiler.context.context import ApplicationContext
+from flask_boiler.errors import UnavailableError, ValidationError
 from flask_boiler.firestore.trigger_events import document_event
-from flask_boiler.ground.errors import UnavailableError, ValidationError
 from flask_boiler.view.mediation.inbox import Inbox, Result, TaskState
 from flask_boiler.view.mediation.problems import problem_of
 

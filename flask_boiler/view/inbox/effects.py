@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.callbacks import misfit, require_plain, require_result
-from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.values import Snapshot, Write
 from flask_boiler.models.query.query import Query
 from flask_boiler.transactions.transaction import Transaction

@@ -8,10 +8,10 @@ from typing import Any
 
 from werkzeug.exceptions import HTTPException
 
+from flask_boiler.errors import BoilerError, ConfigurationError
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.query_compiler import compile_query
 from flask_boiler.ground.callbacks import require_result
-from flask_boiler.ground.errors import BoilerError, ConfigurationError
 from flask_boiler.ground.values import QuerySpec, QueryTarget, Snapshot, Write
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.mediation.access import Anybody

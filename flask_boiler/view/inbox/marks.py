@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from flask_boiler.attrs.operators import FieldOperators
-from flask_boiler.firestore.field_path import field_path, read_field_path
-from flask_boiler.firestore.native import DELETE_FIELD, contains_transform, equal_value
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     ConfigurationError,
     DocumentNotFoundError,
     QueryError,
     ValidationError,
 )
+from flask_boiler.firestore.field_path import field_path, read_field_path
+from flask_boiler.firestore.native import DELETE_FIELD, contains_transform, equal_value
 from flask_boiler.ground.values import Precondition, Snapshot, Write
 from flask_boiler.models.model import Model
 from flask_boiler.transactions.transaction import Transaction

@@ -9,14 +9,14 @@ from typing import Any
 from werkzeug.exceptions import HTTPException, NotFound
 
 from flask_boiler.context.context import ApplicationContext
-from flask_boiler.ground.callbacks import require_result
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     BoilerError,
     DocumentNotFoundError,
     RefusedError,
     UnavailableError,
     ValidationError,
 )
+from flask_boiler.ground.callbacks import require_result
 from flask_boiler.ground.readers import reading_through
 from flask_boiler.ground.values import Snapshot, Write
 from flask_boiler.transactions.running import execute_transaction

@@ -12,9 +12,9 @@ from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.sink import Computed, PublishOutcome, SubmittedView, WithoutPlaces
 from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.errors import UnavailableError
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.callbacks import as_exception
-from flask_boiler.ground.errors import UnavailableError
 from flask_boiler.ground.ports import Feed
 from flask_boiler.view.inbox.lanes import Lanes
 from flask_boiler.view.inbox.patch_processor import PatchProcessor

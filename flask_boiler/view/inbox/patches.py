@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from flask_boiler.attrs.attribute import MISSING
+from flask_boiler.errors import ConfigurationError, ValidationError
 from flask_boiler.firestore.field_path import field_path
 from flask_boiler.firestore.query_compiler import compile_query
-from flask_boiler.ground.errors import ConfigurationError, ValidationError
 from flask_boiler.ground.path_pattern import PathPattern
 from flask_boiler.ground.ports import DocumentCodec
 from flask_boiler.ground.values import FieldFilter, QuerySpec, QueryTarget, Snapshot, Write

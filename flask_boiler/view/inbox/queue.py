@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from flask_boiler.attrs.operators import FieldOperators
+from flask_boiler.errors import ConfigurationError, QueryError
 from flask_boiler.firestore import narrowing
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.field_path import read_field_path
 from flask_boiler.firestore.query_compiler import targets_of
-from flask_boiler.ground.errors import ConfigurationError, QueryError
 from flask_boiler.ground.path_pattern import PathPattern
 from flask_boiler.ground.values import HasPath, QueryTarget, Snapshot
 from flask_boiler.models.model import Model

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.acceptance import takes_commits
-from flask_boiler.firestore.failures import is_refusal
-from flask_boiler.ground.callbacks import as_exception, is_failure
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     BoilerError,
     ConflictError,
     UnavailableError,
     ValidationError,
 )
+from flask_boiler.firestore.failures import is_refusal
+from flask_boiler.ground.callbacks import as_exception, is_failure
 from flask_boiler.ground.readers import reading_through
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.transactions.running import execute_transaction

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from flask_boiler.engine.acceptance import Acceptance
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.sink import Computed, PublishOutcome, SubmittedView, WithoutPlaces
+from flask_boiler.errors import UnavailableError
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.callbacks import as_exception
-from flask_boiler.ground.errors import UnavailableError
 from flask_boiler.ground.lifecycle import OwnThread, ending_within, join, time_to_end_s
 from flask_boiler.ground.ports import Cut, Feed
 from flask_boiler.ground.values import QueryTarget, Snapshot

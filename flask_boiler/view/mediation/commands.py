@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     BoilerError,
     DocumentNotFoundError,
     MissingIndexError,

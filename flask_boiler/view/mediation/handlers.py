@@ -12,13 +12,13 @@ from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.callbacks import (
     misfit,
     require_plain,
     require_plain_members,
     require_result,
 )
-from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.readers import reading_through
 from flask_boiler.ground.values import Snapshot

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from flask_boiler.engine.view_key import Parked, ViewKey
-from flask_boiler.ground.errors import BoilerError
+from flask_boiler.errors import BoilerError
 
 __all__ = ["CommandKind", "Inbox", "ParkedTask", "ParkedTaskError", "Result", "TaskState"]
 

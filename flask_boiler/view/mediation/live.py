@@ -19,11 +19,11 @@ from flask_boiler.engine.parking.parking import Parking
 from flask_boiler.engine.parking.recorder import Recorder
 from flask_boiler.engine.sink import Computed, PublishOutcome, SubmittedView, WithoutPlaces
 from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore.listen.backoff import BackoffPolicy
 from flask_boiler.firestore.listen.hub import Hub
 from flask_boiler.firestore.listen.stream import StreamPolicy
 from flask_boiler.ground.callbacks import as_exception, require_result
-from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.lifecycle import DaemonPool
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.readers import current_reader, reading_through

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.errors import MaterializationError
+from flask_boiler.errors import MaterializationError
 from flask_boiler.ground.ports import DocumentCodec
 from flask_boiler.viewmodels.view_model import ViewModel
 

@@ -20,8 +20,8 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from flask_boiler.context.context import ApplicationContext, current_context
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.callbacks import require_plain, require_plain_members
-from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.lifecycle import ProcessLock, Startable, time_to_end_s
 from flask_boiler.view.mediation.inbox import CommandKind, Inbox
 from flask_boiler.viewmodels.view_model import ViewModel

@@ -12,7 +12,7 @@ from flask_boiler.engine.live_view import AnyView
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.sink import Sink
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.values import Target
 from flask_boiler.view.mediation.handlers import HandlerKeeping, ProtocolBase, collecting
 from flask_boiler.view.mediation.keeping import Keeping, Run, ViewKeeping

@@ -15,8 +15,7 @@ from typing import Any
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
-from flask_boiler.firestore.failures import is_vendors
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     AuthError,
     BoilerError,
     ConflictError,
@@ -27,6 +26,7 @@ from flask_boiler.ground.errors import (
     UnstorableError,
     ValidationError,
 )
+from flask_boiler.firestore.failures import is_vendors
 from flask_boiler.ground.json_text import json_text
 from flask_boiler.viewmodels.view_model import ViewModel
 

@@ -16,7 +16,7 @@ from typing import Any
 from flask import Response
 
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     BoilerError,
     DocumentNotFoundError,
     MaterializationError,

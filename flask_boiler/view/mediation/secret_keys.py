@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from flask import Flask, current_app, request
 
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 
 __all__ = ["Keys", "RouteSeal", "current_keys", "require_secret_key"]
 

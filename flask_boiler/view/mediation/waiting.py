@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 from flask_boiler.context.context import current_context
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore.patience import waiting_at_most
-from flask_boiler.ground.errors import ConfigurationError
 
 __all__ = ["waiting_as_requests_do"]
 

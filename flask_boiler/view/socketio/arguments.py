@@ -10,7 +10,7 @@ import marshmallow
 
 from flask_boiler.attrs.type_source import TypeSource
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.errors import ConfigurationError, DocumentNotFoundError, ValidationError
+from flask_boiler.errors import ConfigurationError, DocumentNotFoundError, ValidationError
 from flask_boiler.ground.json_text import canonical_json
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.readers import DirectReader, current_reader

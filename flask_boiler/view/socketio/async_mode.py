@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.lifecycle import greenlets_instead_of_threads
 
 __all__ = ["prefer_threads", "require_threads"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from flask_boiler.errors import ValidationError
 from flask_boiler.ground.callbacks import require_result
-from flask_boiler.ground.errors import ValidationError
 from flask_boiler.view.mediation.access import Access, Anybody, Change
 from flask_boiler.view.mediation.commands import MutationCommand, perform, telling_of_the_write
 from flask_boiler.view.mediation.representation import computed

@@ -10,8 +10,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from flask_boiler.errors import ConfigurationError, MissingExtraError
 from flask_boiler.ground.callbacks import require_plain_members
-from flask_boiler.ground.errors import ConfigurationError, MissingExtraError
 
 __all__ = ["RESERVED", "as_namespace", "event_names", "is_connecting", "is_disconnecting", "takes"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Self, TypeAlias, get_args
 
-from flask_boiler.ground.errors import ConfigurationError, ValidationError
+from flask_boiler.errors import ConfigurationError, ValidationError
 
 __all__ = ["SubscriptionOptions", "Updates", "WsLimits"]
 

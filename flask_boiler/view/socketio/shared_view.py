@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.sink import Computed, PublishOutcome, SubmittedView, WithoutPlaces
+from flask_boiler.errors import BoilerError, DocumentNotFoundError
 from flask_boiler.ground.callbacks import as_exception, is_failure
-from flask_boiler.ground.errors import BoilerError, DocumentNotFoundError
 from flask_boiler.ground.json_text import canonical_json
 from flask_boiler.ground.readers import reading_through
 from flask_boiler.view.mediation.representation import Representation

@@ -18,7 +18,7 @@ from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.errors import BoilerError
+from flask_boiler.errors import BoilerError
 from flask_boiler.ground.timing import Agenda, Timekeeper
 from flask_boiler.view.mediation.live import live_views
 from flask_boiler.view.mediation.problems import Refusal

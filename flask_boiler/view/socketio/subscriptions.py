@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from flask_boiler.context.context import ApplicationContext
-from flask_boiler.ground.errors import ValidationError
+from flask_boiler.errors import ValidationError
 from flask_boiler.view.mediation.problems import Refusal
 from flask_boiler.view.socketio.admission import Admission
 from flask_boiler.view.socketio.options import SubscriptionOptions, WsLimits

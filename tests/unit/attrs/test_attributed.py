@@ -12,7 +12,7 @@ from flask_boiler.attrs.attributed import Attributed, AttributedDocument
 from flask_boiler.attrs.model_state import UNSET, ModelState
 from flask_boiler.attrs.relations import NestingDocument
 from flask_boiler.attrs.through import PassingView
-from flask_boiler.ground.errors import ValidationError
+from flask_boiler.errors import ValidationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.viewmodels.view_model import ViewModel

@@ -13,7 +13,7 @@ from google.cloud.firestore import DELETE_FIELD, Increment
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.condition import Condition
-from flask_boiler.ground.errors import QueryError
+from flask_boiler.errors import QueryError
 from flask_boiler.ground.values import FieldFilter
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model

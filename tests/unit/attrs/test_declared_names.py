@@ -11,7 +11,7 @@ from flask import Blueprint, Flask
 
 from flask_boiler import ListGet, RestMediator, attrs
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.ground.errors import ConfigurationError, DeclarationError
+from flask_boiler.errors import ConfigurationError, DeclarationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.view.document_mediator import DocumentMediator

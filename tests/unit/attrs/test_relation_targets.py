@@ -13,7 +13,7 @@ import pytest
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.kinds.relation_kind import google_reference
-from flask_boiler.ground.errors import ConflictError, QueryError, ValidationError
+from flask_boiler.errors import ConflictError, QueryError, ValidationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore

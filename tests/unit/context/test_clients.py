@@ -12,7 +12,7 @@ from pytest_mock import MockerFixture
 from flask_boiler.context.clients import close_client, local_client
 from flask_boiler.context.config import Config
 from flask_boiler.context.context import ApplicationContext
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(

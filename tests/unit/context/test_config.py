@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flask_boiler.context.config import Config
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 
 
 def write(directory: Path, text: str, name: str = "boiler.yaml") -> Path:

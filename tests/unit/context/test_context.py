@@ -21,8 +21,8 @@ from flask_boiler.context.context import (
     current_context,
     register_resolver,
 )
+from flask_boiler.errors import ConfigurationError, MissingExtraError
 from flask_boiler.ground import ports
-from flask_boiler.ground.errors import ConfigurationError, MissingExtraError
 
 
 class LocalFirestore:

@@ -10,13 +10,13 @@ from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.publishing.publisher import Publisher
 from flask_boiler.engine.publishing.stored_ledger import StoredLedger
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.firestore.codec import Codec
-from flask_boiler.firestore.query_compiler import compile_query
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     ConflictError,
     TargetRejectedError,
     UnavailableError,
 )
+from flask_boiler.firestore.codec import Codec
+from flask_boiler.firestore.query_compiler import compile_query
 from flask_boiler.ground.ports import CutChange
 from flask_boiler.ground.values import CommitResult, QuerySpec, QueryTarget, Snapshot, Target, Write
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore

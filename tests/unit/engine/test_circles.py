@@ -13,7 +13,7 @@ from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.population import Population
 from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.errors import CyclicViewError
+from flask_boiler.errors import CyclicViewError
 from flask_boiler.ground.values import Target
 from tests.unit.engine.fakes import CODEC, ScriptedDatastore, ScriptedFeed, all_of
 

@@ -15,7 +15,7 @@ from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.sink import Computed, Documents, WithoutPlaces
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.errors import BoilerError, MaterializationError
+from flask_boiler.errors import BoilerError, MaterializationError
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.mediation.handlers import ProtocolBase

@@ -15,7 +15,7 @@ from flask_boiler.engine.population import Population
 from flask_boiler.engine.publishing.stored_ledger import ledger_path
 from flask_boiler.engine.sink import Computed, Documents, PublishOutcome, WithoutPlaces
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     BoilerError,
     ConfigurationError,
     ConflictError,

@@ -14,7 +14,7 @@ from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     BoilerError,
     PermissionDeniedError,
     UnauthenticatedError,

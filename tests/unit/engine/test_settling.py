@@ -12,7 +12,7 @@ from flask_boiler.engine.document_engine import document_engine
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.errors import UnavailableError
+from flask_boiler.errors import UnavailableError
 from flask_boiler.ground.values import Target
 from tests.unit.engine.fakes import ScriptedDatastore, ScriptedFeed
 

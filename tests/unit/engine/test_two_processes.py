@@ -17,8 +17,8 @@ from flask_boiler.engine.publishing.stored_ledger import ledger_path
 from flask_boiler.engine.publishing.tombstones import KEPT_FOR_NS
 from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.errors import ConflictError, UnavailableError
 from flask_boiler.firestore.patience import current_patience
-from flask_boiler.ground.errors import ConflictError, UnavailableError
 from tests.unit.engine.fakes import CODEC, ScriptedDatastore, ScriptedFeed, all_of
 
 TIMEOUT_S = 60.0

@@ -13,8 +13,8 @@ from google.cloud.firestore_v1.vector import Vector
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flask_boiler.errors import ValidationError
 from flask_boiler.firestore.codec import Codec, encoded_fields
-from flask_boiler.ground.errors import ValidationError
 
 CLIENT = firestore.Client(project="p", credentials=AnonymousCredentials())
 CODEC = Codec(CLIENT, "projects/p/databases/(default)")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from flask_boiler.errors import UnavailableError
 from flask_boiler.firestore.deliverer import _Certificates
-from flask_boiler.ground.errors import UnavailableError
 
 
 class Served(_Certificates):

@@ -11,8 +11,8 @@ from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.condition import Condition
 from flask_boiler.attrs.operators import F
+from flask_boiler.errors import QueryError
 from flask_boiler.firestore.query_rules import NOTHING
-from flask_boiler.ground.errors import QueryError
 from flask_boiler.ground.values import FieldFilter
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.query import Query

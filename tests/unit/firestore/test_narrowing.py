@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from flask_boiler.errors import QueryError
 from flask_boiler.firestore import narrowing
 from flask_boiler.firestore.query_compiler import compile_query
-from flask_boiler.ground.errors import QueryError
 from flask_boiler.ground.values import Cursor, FieldFilter, Order, QuerySpec, QueryTarget
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from flask_boiler.errors import ConflictError, UnavailableError
 from flask_boiler.firestore import patience
 from flask_boiler.firestore.patience import current_patience, waiting_at_most
-from flask_boiler.ground.errors import ConflictError, UnavailableError
 
 
 class Clock:

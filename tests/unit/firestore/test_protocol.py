@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pytest_mock import MockerFixture
 
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.protocol import (
@@ -17,7 +18,6 @@ from flask_boiler.firestore.protocol import (
     field_value,
     hook_grpc,
 )
-from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.lifecycle import greenlets_instead_of_threads
 
 CODEC = Codec(None, "projects/p/databases/(default)")

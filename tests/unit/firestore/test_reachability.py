@@ -8,9 +8,9 @@ from typing import Any
 import grpc
 import pytest
 
+from flask_boiler.errors import UnavailableError
 from flask_boiler.firestore.calls import ListenCall, answered, streamed
 from flask_boiler.firestore.reachability import Reachability
-from flask_boiler.ground.errors import UnavailableError
 
 
 class Failed(grpc.RpcError):

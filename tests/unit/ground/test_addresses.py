@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from flask_boiler.context.config import Config
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.addresses import (
     emulator_host,
     is_loopback,
     is_on_this_machine,
     normalized_host,
 )
-from flask_boiler.ground.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from marshmallow import fields
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.context.context import current_context
+from flask_boiler.errors import BoilerError, ConfigurationError, DeclarationError
 from flask_boiler.ground.callbacks import as_exception, is_failure, require_plain, require_result
-from flask_boiler.ground.errors import BoilerError, ConfigurationError, DeclarationError
 from flask_boiler.ground.lifecycle import DaemonPool
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.models.domain_model import DomainModel

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.path_pattern import PathPattern
 
 FORMS = PathPattern("users/{uid}/forms/{form_id}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.local import joined
 from flask_boiler.local.embedded.storage.file_lock import FileLock, Holder
 

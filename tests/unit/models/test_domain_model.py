@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.firestore.native import same_value
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     ConflictError,
     DeclarationError,
     DocumentNotFoundError,
     UnknownModelError,
     ValidationError,
 )
+from flask_boiler.firestore.native import same_value
 from flask_boiler.ground.values import Precondition, QuerySpec
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model

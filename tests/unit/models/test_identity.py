@@ -16,7 +16,7 @@ from google.cloud.firestore import Increment
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.context.context import current_context
-from flask_boiler.ground.errors import ConflictError, RefusedError
+from flask_boiler.errors import ConflictError, RefusedError
 from flask_boiler.ground.values import Write
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.query import Query

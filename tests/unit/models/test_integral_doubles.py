@@ -11,7 +11,7 @@ from google.cloud.firestore import Increment
 
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.ground.errors import QueryError, StoredDataError, ValidationError
+from flask_boiler.errors import QueryError, StoredDataError, ValidationError
 from flask_boiler.ground.values import FieldFilter
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model

@@ -13,8 +13,8 @@ from marshmallow import Schema, fields, validate
 from flask_boiler import attrs
 from flask_boiler.attrs import registry
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.ground.errors import DeclarationError, DuplicateModelError, UnknownModelError
-from flask_boiler.ground.errors import ValidationError as InvalidError
+from flask_boiler.errors import DeclarationError, DuplicateModelError, UnknownModelError
+from flask_boiler.errors import ValidationError as InvalidError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore

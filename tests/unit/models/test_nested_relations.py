@@ -11,14 +11,14 @@ import pytest
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.kinds.relation_kind import google_reference
-from flask_boiler.firestore.native import DELETE_FIELD
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     ConflictError,
     CyclicRelationError,
     DeclarationError,
     StoredDataError,
     ValidationError,
 )
+from flask_boiler.firestore.native import DELETE_FIELD
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.readers import reading_through
 from flask_boiler.models.domain_model import DomainModel

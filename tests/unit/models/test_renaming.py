@@ -12,7 +12,7 @@ import pytest
 
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     DeclarationError,
     DuplicateModelError,
     StoredDataError,

@@ -9,7 +9,7 @@ import pytest
 
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.ground.errors import DeclarationError, MaterializationError, QueryError
+from flask_boiler.errors import DeclarationError, MaterializationError, QueryError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.viewmodels.store import Store, reference

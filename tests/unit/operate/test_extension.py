@@ -14,7 +14,7 @@ from flask import Flask
 
 from flask_boiler.context.config import Config
 from flask_boiler.context.context import CTX, ApplicationContext, current_context
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.operate.extension import Boiler
 from flask_boiler.view.mediation.mediator import MediatorBase
 from tests.sources import package_sources

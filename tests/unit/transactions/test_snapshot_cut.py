@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.ground.errors import MissingIndexError, QueryError, UnavailableError
+from flask_boiler.errors import MissingIndexError, QueryError, UnavailableError
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.readers import current_reader
 from flask_boiler.ground.values import QueryTarget, Snapshot

@@ -11,14 +11,14 @@ import pytest
 from google.cloud.firestore import DELETE_FIELD, Increment
 
 from flask_boiler.context.context import ApplicationContext, current_context
-from flask_boiler.firestore.query_compiler import compile_query
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     ConflictError,
     DatastoreError,
     DocumentNotFoundError,
     QueryError,
     UnavailableError,
 )
+from flask_boiler.firestore.query_compiler import compile_query
 from flask_boiler.ground.readers import current_reader
 from flask_boiler.ground.values import (
     CommitResult,

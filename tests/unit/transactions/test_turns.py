@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flask_boiler.ground.errors import ConflictError
+from flask_boiler.errors import ConflictError
 from flask_boiler.ground.values import Write
 from flask_boiler.transactions import running
 from flask_boiler.transactions.running import execute_transaction

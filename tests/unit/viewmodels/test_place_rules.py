@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flask_boiler import attrs
-from flask_boiler.ground.errors import DeclarationError, MaterializationError
+from flask_boiler.errors import DeclarationError, MaterializationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore, memory_context
 from flask_boiler.view.document_mediator import DocumentMediator

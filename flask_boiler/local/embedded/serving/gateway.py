@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, cast
 
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.lifecycle import OwnThread
 from flask_boiler.local.embedded.serving.http_connection import HttpServing
 

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 import grpc
 
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.addresses import bare_name, is_loopback
-from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.local.embedded.storage.refusal import Refusal
 
 __all__ = ["JSON", "JSON_OF_SDKS", "HostCheck", "check_type"]

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple, Self, TypeAlias, cast
 import grpc
 from google.protobuf.empty_pb2 import Empty
 
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.protocol import hook_grpc
 from flask_boiler.ground.addresses import is_loopback
-from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.ground.lifecycle import DaemonPool, Startable
 from flask_boiler.local.embedded.listening.faults import Faults
 from flask_boiler.local.embedded.listening.listen_stream import ListenPolicy

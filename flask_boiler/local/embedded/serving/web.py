@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, unquote
 
 import grpc
 
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore import protocol
-from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.local.embedded.serving.host_check import JSON, JSON_OF_SDKS, HostCheck, check_type
 from flask_boiler.local.embedded.serving.http_connection import Answer, FileSource, Head
 from flask_boiler.local.embedded.serving.proto_json import json_of

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import grpc
 
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.local.embedded.storage.file_lock import FileLock, HeldError, other_names
 from flask_boiler.local.embedded.storage.refusal import Refusal
 

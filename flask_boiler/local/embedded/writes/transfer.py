@@ -15,8 +15,8 @@ from typing import IO, Any
 
 from google.protobuf import json_format
 
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore import protocol
-from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.local.embedded.queries.executor import scan_collection
 from flask_boiler.local.embedded.storage.document import split_name
 from flask_boiler.local.embedded.storage.name_rules import check_document

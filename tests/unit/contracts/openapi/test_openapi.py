@@ -23,7 +23,7 @@ from openapi_spec_validator import validate
 from flask_boiler import ListGet, attrs, view
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.contracts.documents import openapi_document
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.viewmodels.mutation import Mutation
@@ -590,7 +590,7 @@ class Missing:
 sys.meta_path.insert(0, Missing())
 from flask import Flask
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.ground.errors import MissingExtraError
+from flask_boiler.errors import MissingExtraError
 from flask_boiler.contracts.documents import openapi_document
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.view.rest_mediator import RestMediator

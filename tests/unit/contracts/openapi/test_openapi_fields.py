@@ -24,7 +24,7 @@ from flask_boiler.contracts.asyncapi import _as_json_schema
 from flask_boiler.contracts.documents import openapi_document
 from flask_boiler.contracts.openapi.patterns import ecma_pattern
 from flask_boiler.contracts.openapi.schemas import Schemas, json_only
-from flask_boiler.ground.errors import ValidationError
+from flask_boiler.errors import ValidationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel

@@ -20,7 +20,7 @@ from flask_boiler.engine.parking.parked_views import (
 )
 from flask_boiler.engine.parking.recorder import Recorder
 from flask_boiler.engine.view_key import Parked, ViewKey
-from flask_boiler.ground.errors import PermissionDeniedError, UnavailableError
+from flask_boiler.errors import PermissionDeniedError, UnavailableError
 from flask_boiler.ground.ports import CutChange
 from flask_boiler.ground.values import Target
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore

@@ -11,7 +11,7 @@ import pytest
 from flask_boiler.engine.publishing import intake
 from flask_boiler.engine.publishing.stored_ledger import ledger_path
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.errors import ConflictError, UnavailableError, ValidationError
+from flask_boiler.errors import ConflictError, UnavailableError, ValidationError
 from tests.unit.engine.fakes import publisher_of
 from tests.unit.engine.hall import TIMEOUT_S, Hall, at, seats
 

@@ -10,7 +10,7 @@ import pytest
 
 from flask_boiler.engine.publishing.stored_ledger import ledger_path
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.errors import UnavailableError, ValidationError
+from flask_boiler.errors import UnavailableError, ValidationError
 from flask_boiler.ground.values import CommitResult, Write
 from tests.unit.engine.fakes import ScriptedDatastore, publisher_of
 from tests.unit.engine.hall import TIMEOUT_S, Hall, at, seats

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from flask_boiler.errors import ListenError
 from flask_boiler.firestore.listen.watch import PROBE_PATH
-from flask_boiler.ground.errors import ListenError
 from flask_boiler.ground.ports import CutChange
 from tests.scripted_firestore.messages import (
     changed,

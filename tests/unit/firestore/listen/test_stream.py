@@ -10,9 +10,9 @@ from typing import Any
 import grpc
 import pytest
 
+from flask_boiler.errors import UnavailableError
 from flask_boiler.firestore.listen.backoff import BackoffPolicy
 from flask_boiler.firestore.listen.stream import Outbox, Stream, StreamPolicy
-from flask_boiler.ground.errors import UnavailableError
 from tests.unit.firestore.listen.stage import PATIENCE_S, Clock, StoredDocuments
 
 POLICY = StreamPolicy(

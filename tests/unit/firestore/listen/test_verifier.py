@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from flask_boiler.errors import QueryError, UnavailableError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.listen import verifier
-from flask_boiler.ground.errors import QueryError, UnavailableError
 from flask_boiler.ground.values import QueryTarget
 from tests.scripted_firestore.messages import (
     changed,

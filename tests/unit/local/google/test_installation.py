@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_boiler.ground.errors import ConfigurationError, LocalFirestoreNotFoundError
+from flask_boiler.errors import ConfigurationError, LocalFirestoreNotFoundError
 from flask_boiler.local.google.installation import find_installation
 
 MAIN_CLASS = "com/google/cloud/datastore/emulator/firestore/CloudFirestore.class"

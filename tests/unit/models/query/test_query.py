@@ -16,10 +16,10 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.condition import Condition
 from flask_boiler.attrs.operators import F
 from flask_boiler.context.context import current_context
+from flask_boiler.errors import QueryError
 from flask_boiler.firestore import protocol
 from flask_boiler.firestore.query_compiler import describe, target_of, targets_of
 from flask_boiler.firestore.query_rules import disjunctions
-from flask_boiler.ground.errors import QueryError
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.readers import reading_through
 from flask_boiler.ground.values import (

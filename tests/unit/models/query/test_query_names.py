@@ -11,7 +11,7 @@ from google.cloud.firestore import DELETE_FIELD, SERVER_TIMESTAMP
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.operators import F
-from flask_boiler.ground.errors import ConfigurationError, QueryError, ValidationError
+from flask_boiler.errors import ConfigurationError, QueryError, ValidationError
 from flask_boiler.ground.values import FieldFilter, Order
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model

@@ -8,7 +8,7 @@ import pytest
 
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.ground.errors import StoredDataError, ValidationError
+from flask_boiler.errors import StoredDataError, ValidationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
+from flask_boiler.errors import DeclarationError, StoredDataError, ValidationError
 from flask_boiler.firestore.native import GeoPoint, Vector
-from flask_boiler.ground.errors import DeclarationError, StoredDataError, ValidationError
 from flask_boiler.ground.json_text import canonical_json, json_text
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model

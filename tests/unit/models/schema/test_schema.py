@@ -15,7 +15,7 @@ from marshmallow import validate
 
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.ground.errors import ValidationError
+from flask_boiler.errors import ValidationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore

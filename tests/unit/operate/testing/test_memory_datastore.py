@@ -10,7 +10,7 @@ import pytest
 
 from flask_boiler.attrs.declarations import bproperty
 from flask_boiler.context.context import CTX
-from flask_boiler.ground.errors import ConfigurationError, ConflictError, UnavailableError
+from flask_boiler.errors import ConfigurationError, ConflictError, UnavailableError
 from flask_boiler.ground.lifecycle import OwnThread
 from flask_boiler.ground.values import Precondition, Write
 from flask_boiler.models.domain_model import DomainModel

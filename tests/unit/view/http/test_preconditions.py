@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from flask_boiler import attrs, view
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     ConflictError,
     DocumentNotFoundError,
     PermissionDeniedError,

@@ -17,7 +17,7 @@ from flask.views import MethodView
 from flask_boiler import ListGet, attrs, view
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.contracts.documents import openapi_document
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore

@@ -15,7 +15,7 @@ from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.operators import F
 from flask_boiler.context.context import ApplicationContext
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     ConfigurationError,
     DeclarationError,
     PermissionDeniedError,

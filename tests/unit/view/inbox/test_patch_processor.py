@@ -10,7 +10,7 @@ import pytest
 from werkzeug.exceptions import NotFound
 
 from flask_boiler.context.context import ApplicationContext
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     ConflictError,
     DocumentNotFoundError,
     PermissionDeniedError,

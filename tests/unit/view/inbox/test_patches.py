@@ -10,8 +10,8 @@ import pytest
 
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
+from flask_boiler.errors import ConfigurationError, ValidationError
 from flask_boiler.firestore import protocol
-from flask_boiler.ground.errors import ConfigurationError, ValidationError
 from flask_boiler.ground.values import Snapshot, Write
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.view.document_mediator import DocumentMediator

@@ -14,7 +14,7 @@ from google.cloud.firestore import DELETE_FIELD, GeoPoint
 from google.cloud.firestore import SERVER_TIMESTAMP as SERVER
 
 from flask_boiler.context.context import ApplicationContext
-from flask_boiler.ground.errors import UnavailableError, ValidationError
+from flask_boiler.errors import UnavailableError, ValidationError
 from flask_boiler.ground.lifecycle import DaemonPool
 from flask_boiler.ground.values import CommitResult, QuerySpec, QueryTarget, Snapshot, Write
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore, answer_lost, request_lost

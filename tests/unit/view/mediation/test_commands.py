@@ -13,7 +13,7 @@ from flask import Flask
 
 from flask_boiler import Form, RestMediator, attrs
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.ground.errors import PermissionDeniedError, ValidationError
+from flask_boiler.errors import PermissionDeniedError, ValidationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.view.http.routes import InstancePatch

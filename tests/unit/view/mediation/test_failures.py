@@ -18,8 +18,7 @@ from werkzeug.exceptions import ImATeapot
 from flask_boiler import Form, RestMediator, WsMediator, attrs
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.context.context import ApplicationContext
-from flask_boiler.firestore.failures import translated
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     BoilerError,
     ConfigurationError,
     DocumentNotFoundError,
@@ -32,6 +31,7 @@ from flask_boiler.ground.errors import (
     UnavailableError,
     ValidationError,
 )
+from flask_boiler.firestore.failures import translated
 from flask_boiler.ground.values import CommitResult
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flask_boiler import attrs
-from flask_boiler.ground.errors import MaterializationError
+from flask_boiler.errors import MaterializationError
 from flask_boiler.view.mediation.live import LiveViews
 from flask_boiler.viewmodels.store import reference
 from flask_boiler.viewmodels.view_model import ViewModel

@@ -15,7 +15,7 @@ from flask_boiler.engine.population import Population
 from flask_boiler.engine.publishing.stored_ledger import ledger_path
 from flask_boiler.engine.publishing.tombstones import KEPT_FOR_NS
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.errors import MaterializationError, TargetRejectedError, ValidationError
+from flask_boiler.errors import MaterializationError, TargetRejectedError, ValidationError
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.mediation.handlers import ProtocolBase

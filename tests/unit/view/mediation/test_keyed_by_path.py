@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from flask_boiler import attrs, view
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.contracts.documents import openapi_document
-from flask_boiler.ground.errors import (
+from flask_boiler.errors import (
     ConfigurationError,
     DeclarationError,
     DocumentNotFoundError,

@@ -11,7 +11,7 @@ from flask import Blueprint, Flask
 from flask_boiler import view
 from flask_boiler.context.config import Config
 from flask_boiler.context.context import ApplicationContext
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.extension import Boiler
 from flask_boiler.view.mediation import secret_keys as keys

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from flask_boiler.ground.errors import ConfigurationError, DeclarationError
+from flask_boiler.errors import ConfigurationError, DeclarationError
 from flask_boiler.view.mediation.mediator import MediatorBase, MediatorState, mediator_of
 from flask_boiler.viewmodels.view_model import ViewModel
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import grpc
 import pytest
 
+from flask_boiler.errors import AuthError, PermissionDeniedError, UnauthenticatedError
 from flask_boiler.firestore.failures import translated
-from flask_boiler.ground.errors import AuthError, PermissionDeniedError, UnauthenticatedError
 from flask_boiler.view.mediation.problems import is_askers, problem_details
 
 

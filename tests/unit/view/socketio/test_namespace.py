@@ -10,7 +10,7 @@ import flask_socketio
 import pytest
 from flask import Flask
 
-from flask_boiler.ground.errors import ConfigurationError, MissingExtraError
+from flask_boiler.errors import ConfigurationError, MissingExtraError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.ws_mediator import WsMediator, mounted_mediators
 from flask_boiler.viewmodels.store import Store, reference

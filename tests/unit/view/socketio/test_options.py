@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flask_boiler import attrs
-from flask_boiler.ground.errors import ConfigurationError, ValidationError
+from flask_boiler.errors import ConfigurationError, ValidationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.socketio.admission import Admission
 from flask_boiler.view.socketio.arguments import ViewArguments, check_size

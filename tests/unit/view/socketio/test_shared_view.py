@@ -10,7 +10,7 @@ import pytest
 
 from flask_boiler import attrs
 from flask_boiler.engine.sink import Computed, PublishOutcome
-from flask_boiler.ground.errors import BoilerError, DocumentNotFoundError, MaterializationError
+from flask_boiler.errors import BoilerError, DocumentNotFoundError, MaterializationError
 from flask_boiler.view.socketio.options import SubscriptionOptions, WsLimits
 from flask_boiler.view.socketio.rooms import Message
 from flask_boiler.view.socketio.shared_view import SharedView

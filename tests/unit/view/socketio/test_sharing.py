@@ -11,7 +11,7 @@ import pytest
 
 from flask_boiler.engine.live_view import AnyView
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.ground.errors import BoilerError
+from flask_boiler.errors import BoilerError
 from flask_boiler.view.mediation.problems import Refusal
 from flask_boiler.view.socketio import sharing
 from flask_boiler.view.socketio.options import WsLimits

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.addresses import is_loopback
-from flask_boiler.ground.errors import ConfigurationError
 from flask_boiler.local.embedded.serving.host_check import JSON, JSON_OF_SDKS, HostCheck, check_type
 from flask_boiler.local.embedded.storage.refusal import Refusal
 

@@ -8,8 +8,8 @@ from typing import Any
 import grpc
 import pytest
 
+from flask_boiler.errors import ConflictError, UnavailableError
 from flask_boiler.firestore.listen.hub import Hub
-from flask_boiler.ground.errors import ConflictError, UnavailableError
 from flask_boiler.ground.values import Precondition, Write
 from flask_boiler.local.embedded.listening.faults import Faults
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore

@@ -12,7 +12,7 @@ import pytest
 from google.cloud.firestore import GeoPoint
 from google.cloud.firestore_v1.vector import Vector
 
-from flask_boiler.ground.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError
 from flask_boiler.local.embedded.storage.commit_feed import Commit
 from flask_boiler.local.embedded.storage.storage import Storage
 from flask_boiler.local.embedded.writes.transfer import clear, export_documents, import_documents
