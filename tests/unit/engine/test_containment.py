@@ -176,7 +176,7 @@ def ended_by(here: str, title: Any) -> Any:
 def keeping() -> Iterator[Keeping]:
     keeping = Keeping()
     yield keeping
-    keeping.engine.stop()
+    keeping.stop()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import pytest
 
 from flask_boiler import attrs
 from flask_boiler.errors import MaterializationError
-from flask_boiler.view.mediation.live import LiveViews
 from flask_boiler.viewmodels.store import reference
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.view.mediation.test_keeping import TIMEOUT_S, Keeping, Town, TownStore, TownView
@@ -21,7 +20,7 @@ from tests.unit.view.mediation.test_keeping import TIMEOUT_S, Keeping, Town, Tow
 def keeping() -> Iterator[Keeping]:
     keeping = Keeping()
     yield keeping
-    keeping.engine.stop()
+    keeping.stop()
 
 
 def follow(
@@ -32,11 +31,9 @@ def follow(
     arguments: dict[str, Any] | None = None,
 ) -> Any:
     """The live view of ``towns/a``; what it reads is held as soon as it asks for it."""
-    live = LiveViews(keeping.context)
-    live._engine = keeping.engine
     with ThreadPoolExecutor(1) as pool:
         opened = pool.submit(
-            live.open,
+            keeping.live.open,
             view_cls,
             arguments or {"doc_id": "a"},
             f_notify=f_notify,
@@ -98,10 +95,8 @@ def test_a_first_value_that_fails_names_the_getter(keeping: Keeping) -> None:
 
 
 def test_no_first_value_in_time_says_so(keeping: Keeping) -> None:
-    live = LiveViews(keeping.context)
-    live._engine = keeping.engine
     with pytest.raises(TimeoutError, match="TownView had no first value"):
-        live.open(TownView, {"doc_id": "a"}, f_notify=None, timeout_s=0.01)
+        keeping.live.open(TownView, {"doc_id": "a"}, f_notify=None, timeout_s=0.01)
     assert keeping.feed.wanted == {}
 
 

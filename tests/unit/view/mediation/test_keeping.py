@@ -20,6 +20,7 @@ from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.mediation.handlers import ProtocolBase
 from flask_boiler.view.mediation.keeping import Run
+from flask_boiler.view.mediation.live import LiveViews
 from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.viewmodels.store import Store, reference
 from flask_boiler.viewmodels.view_model import ViewModel
@@ -64,6 +65,12 @@ class Keeping:
         datastore: Any = self.datastore
         self.engine = document_engine(self.feed, datastore, workers=2)
         self.engine.start()
+        self.live = LiveViews(self.context)
+        self.live._engine = self.engine
+
+    def stop(self) -> None:
+        """Stop the engine, and what tells followers of views."""
+        self.live.stop()
 
     def keep(self, mediator: QueryMediator) -> None:
         population = Population(self.key.mediator, [TOWNS])
@@ -94,7 +101,7 @@ class Keeping:
 def keeping() -> Iterator[Keeping]:
     keeping = Keeping()
     yield keeping
-    keeping.engine.stop()
+    keeping.stop()
 
 
 def watching(calls: list[str]) -> QueryMediator:
