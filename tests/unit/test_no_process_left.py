@@ -7,11 +7,15 @@ import pytest
 
 from tests.processes import is_gone
 
+# The shell ends when the other program has begun: while one begins, it has no environment to be
+# known by.
 LEAVING = """
     import subprocess
 
+    LEAVE = "sleep 1000 & echo $! > pid; until grep -q sleep /proc/$!/comm; do :; done"
+
     def test_leaves_an_orphan():
-        subprocess.run(["/bin/sh", "-c", "sleep 1000 & echo $! > pid"], check=True)
+        subprocess.run(["/bin/sh", "-c", LEAVE], check=True)
 """
 
 
