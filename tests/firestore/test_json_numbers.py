@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from flask.testing import FlaskClient
 
 from flask_boiler import Attr, Boiler, DomainModel, Mutation, Store, ViewModel, attrs, reference
 from flask_boiler.testing import Settle
+
+TIMEOUT_S = 60.0
 
 
 class Gauge(DomainModel):
@@ -145,13 +148,25 @@ def test_over_websocket_it_is_the_same(boiler: Boiler, app: Flask, settle: Settl
     for value, _ in told:
         strict(json.dumps(value))
     gauge.update(level=math.nan)
-    settle()
-    errors = [e["args"][0] for e in client.get_received("/gauges") if e["name"] == "error"]
+    errors = await_errors(client, 2)
     assert [error["status"] for error in errors] == [500, 500]
     assert call("subscribe_view_model", {"doc_id": "off"})["error"]["status"] == 500
     command = {"operation": "patch", "doc_id": "ok", "data": {"notes": math.nan}}
     assert call("mutate", command)["error"]["status"] == 422
     boiler.stop()
+
+
+def await_errors(client: Any, count: int) -> list[Any]:
+    """Wait until so many are told; a thread of the mediator's does so after the view is parked."""
+    errors: list[Any] = []
+    pause = threading.Event()
+    for _ in range(int(TIMEOUT_S * 100)):
+        got = client.get_received("/gauges")
+        errors += [event["args"][0] for event in got if event["name"] == "error"]
+        if len(errors) >= count:
+            return errors
+        pause.wait(0.01)
+    raise AssertionError(f"told were {errors}")
 
 
 def test_a_number_beyond_all_doubles_is_refused(client: FlaskClient) -> None:
