@@ -439,7 +439,7 @@ def _fault_of(value: Any, levels: int = _MOST_LEVELS) -> str | None:
 
 def _fault_of_key(key: str) -> str | None:
     if not key or is_reserved_field(key):
-        return f"{key!r} is not a key: a key is not empty, and not __…__."
+        return f"A key is not empty, and not of the form __…__; this one is {key!r}."
     if len(key.encode(errors="replace")) > _LONGEST_KEY_BYTES:
         return f"A key has at most {_LONGEST_KEY_BYTES} bytes."
     return None
