@@ -33,6 +33,7 @@ __all__ = [
     "ending_within",
     "greenlets_instead_of_threads",
     "join",
+    "own_threads",
     "time_to_end_s",
 ]
 
@@ -195,6 +196,27 @@ class OwnThread(threading.Thread):
         finally:
             # What it refers to goes with the work.
             del self._work, self._on_failure
+
+
+def own_threads(
+    count: int,
+    work: Callable[[], object],
+    *,
+    name: str,
+    serving: str,
+    on_failure: Callable[[BaseException], object] | None,
+) -> list[OwnThread]:
+    """Threads that do the same work; they are still to be started.
+
+    :param name: what they are called, each with its number.
+    :param serving: what they are there for, as in "the tasks of CityTasks".
+    :param on_failure: told what ended one of them.
+    """
+    stops = f"there is one thread less for {serving}, or none"
+    return [
+        OwnThread(work, name=f"{name}-{n}", stops=stops, on_failure=on_failure)
+        for n in range(count)
+    ]
 
 
 class DaemonPool(Executor):

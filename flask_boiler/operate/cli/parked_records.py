@@ -53,7 +53,7 @@ class ParkedViews:
         )
         found.commands = len(records) - len(found.records)
         if mediator is not None and not found.total:
-            _require_known(mediator, _keepers_in(boiler))
+            _require_known(mediator, _mediators_in(boiler))
         return found
 
     @property
@@ -242,7 +242,7 @@ def _kinds_in(boiler: Boiler) -> dict[str, CommandKind]:
     return {m.name: m.command_kind for m in mediators if m.command_kind is not None}
 
 
-def _keepers_in(boiler: Boiler) -> set[str]:
+def _mediators_in(boiler: Boiler) -> set[str]:
     """The names of the mediators of an application that keep views."""
     mediators = map(mediator_of, boiler.mediators)
     return {mediator.name for mediator in mediators if mediator.keeps_views}

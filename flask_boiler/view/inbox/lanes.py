@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from flask_boiler.ground.lifecycle import OwnThread, join
+from flask_boiler.ground.lifecycle import join, own_threads
 
 __all__ = ["Lanes", "Order"]
 
@@ -60,15 +60,13 @@ class Lanes:
         self._lanes: dict[str, deque[Callable[[], None]]] = {}
         self._ready: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._stopped = False
-        self._threads = [
-            OwnThread(
-                self._run,
-                name=f"flask-boiler-{name}-{n}",
-                stops=f"there is one thread less for each {name}, or none",
-                on_failure=on_failure,
-            )
-            for n in range(threads)
-        ]
+        self._threads = own_threads(
+            threads,
+            self._run,
+            name=f"flask-boiler-{name}",
+            serving=f"each {name}",
+            on_failure=on_failure,
+        )
 
     def start(self) -> None:
         """Start the threads."""

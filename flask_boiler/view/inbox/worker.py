@@ -19,7 +19,7 @@ from flask_boiler.engine.sink import Computed, PublishOutcome, SubmittedView, Wi
 from flask_boiler.errors import UnavailableError
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.callbacks import as_exception
-from flask_boiler.ground.lifecycle import OwnThread, ending_within, join, time_to_end_s
+from flask_boiler.ground.lifecycle import ending_within, join, own_threads, time_to_end_s
 from flask_boiler.ground.ports import Cut, Feed
 from flask_boiler.ground.values import QueryTarget, Snapshot
 from flask_boiler.view.inbox.backlog import in_order
@@ -122,15 +122,13 @@ class Worker(WithoutPlaces):
         self._pauses = 0
         # Whether anything was written since `done` was called last.
         self._written = False
-        self._threads = [
-            OwnThread(
-                self._run,
-                name=f"flask-boiler-task-{name}-{n}",
-                stops=f"there is one thread less for the tasks of {name}, or none",
-                on_failure=on_failure,
-            )
-            for n in range(threads)
-        ]
+        self._threads = own_threads(
+            threads,
+            self._run,
+            name=f"flask-boiler-task-{name}",
+            serving=f"the tasks of {name}",
+            on_failure=on_failure,
+        )
 
     def start(self) -> None:
         """Start the threads; they wait for the first window."""
