@@ -15,7 +15,14 @@ from flask_boiler.operate.cli.shared_options import (
     outcome_option,
     wait_option,
 )
-from flask_boiler.operate.cli.terminal import counted, line_of, progress_told, say_json, tell
+from flask_boiler.operate.cli.terminal import (
+    counted,
+    line_of,
+    progress_told,
+    say_json,
+    say_parked,
+    tell,
+)
 
 if TYPE_CHECKING:
     from flask_boiler.operate.cli.parked_records import ParkedCommand, ParkedCommands
@@ -161,14 +168,12 @@ def _counting(doing: str, commands: Sequence[ParkedCommand]) -> Iterator[ParkedC
 
 
 def _say(found: ParkedCommands) -> None:
-    for one in found.all:
-        click.echo(
-            f"{one.since:%Y-%m-%d %H:%M:%S} UTC  {line_of(one.mediator)}  {line_of(one.path)}  "
-            f"({', '.join(_about(one))})  {line_of(one.error)}"
-        )
-    for mediator, number in found.unlisted.items():
-        click.echo(f"and {number} more of {line_of(mediator)}, which are counted only")
-    click.echo(f"{counted(found.total, 'task')} parked")
+    lines = (
+        f"{one.since:%Y-%m-%d %H:%M:%S} UTC  {line_of(one.mediator)}  {line_of(one.path)}  "
+        f"({', '.join(_about(one))})  {line_of(one.error)}"
+        for one in found.all
+    )
+    say_parked(lines, found.unlisted, "task", found.total)
 
 
 def _about(one: ParkedCommand) -> list[str]:

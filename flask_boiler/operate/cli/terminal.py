@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ import click
 
 from flask_boiler.ground.lifecycle import OwnThread
 
-__all__ = ["counted", "line_of", "progress_told", "say_json", "tell"]
+__all__ = ["counted", "line_of", "progress_told", "say_json", "say_parked", "tell"]
 
 #: What takes no longer needs no progress.
 _TELL_EVERY_S = 1.0
@@ -39,6 +39,21 @@ def line_of(text: str) -> str:
 def counted(number: int, noun: str) -> str:
     """A number with its noun, as ``3 tasks``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def say_parked(lines: Iterable[str], unlisted: Mapping[str, int], noun: str, total: int) -> None:
+    """Say what is parked.
+
+    :param lines: what is said of each that has a record.
+    :param unlisted: how many more there are of each mediator, which are counted only.
+    :param noun: what they are, as in ``task``.
+    :param total: how many they are in all.
+    """
+    for line in lines:
+        click.echo(line)
+    for mediator, number in unlisted.items():
+        click.echo(f"and {number} more of {line_of(mediator)}, which are counted only")
+    click.echo(f"{counted(total, noun)} parked")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from flask_boiler.operate.cli.shared_options import (
     outcome_option,
     wait_option,
 )
-from flask_boiler.operate.cli.terminal import counted, line_of, say_json, tell
+from flask_boiler.operate.cli.terminal import counted, line_of, say_json, say_parked, tell
 
 if TYPE_CHECKING:
     from flask_boiler.operate.cli.parked_records import ParkedViews
@@ -89,13 +89,11 @@ def retry_views(keys: tuple[str, ...], every: bool, name: str | None, wait_s: fl
 
 
 def _say(found: ParkedViews) -> None:
-    for view in found.records:
-        click.echo(
-            f"{view.since:%Y-%m-%d %H:%M:%S} UTC  {line_of(str(view.key))}  "
-            f"({line_of(view.process)})  {line_of(f'{view.kind}: {view.error}')}"
-        )
-    for mediator, number in found.unlisted.items():
-        click.echo(f"and {number} more of {line_of(mediator)}, which are counted only")
-    click.echo(f"{counted(found.total, 'view')} parked")
+    lines = (
+        f"{view.since:%Y-%m-%d %H:%M:%S} UTC  {line_of(str(view.key))}  "
+        f"({line_of(view.process)})  {line_of(f'{view.kind}: {view.error}')}"
+        for view in found.records
+    )
+    say_parked(lines, found.unlisted, "view", found.total)
     if found.commands:
         tell(f"{found.commands} more parked of patches and handlers: see 'flask boiler tasks list'")
