@@ -2,7 +2,7 @@
 
 Run as a program of its own: a process that forks must not have used gRPC before.
 
-    python -m tests.e2e.booking_fleet HOST PROJECT WORKERS
+    python -m tests.e2e.ridesharing_fleet HOST PROJECT WORKERS
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from examples.bookings.app import create_app
+from examples.ridesharing.app import create_app
 from flask_boiler import Config
 from tests.forks import forked
 

@@ -1,12 +1,12 @@
-"""The application: ``flask --app examples.bookings.app boiler run`` runs its mediators."""
+"""The application: ``flask --app examples.ridesharing.app boiler run`` runs its mediators."""
 
 from __future__ import annotations
 
 from flask import Flask
 
-from examples.bookings.forms import BookingForm, CancellationForm
-from examples.bookings.models import Booking, Ride
-from examples.bookings.views import BookingView, RideView
+from examples.ridesharing.forms import BookingForm, CancellationForm
+from examples.ridesharing.models import Booking, Ride
+from examples.ridesharing.views import BookingView, RideView
 from flask_boiler import Boiler, Config, QueryMediator, QueryTaskMediator
 
 __all__ = ["create_app"]

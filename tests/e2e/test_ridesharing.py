@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from examples.bookings.app import create_app
-from examples.bookings.models import Booking, Ride, Rider
+from examples.ridesharing.app import create_app
+from examples.ridesharing.models import Booking, Ride, Rider
 from flask_boiler import CTX, Boiler, Config
 from flask_boiler.ground.ports import LocalFirestore
 
@@ -140,7 +140,7 @@ def test_a_worker_says_what_it_has_done(boiler: Boiler, firestore_emulator: Loca
     Rider.new(doc_id="ada", full_name="Ada").save()
     Ride.new(doc_id="r1", destination="Half Moon Bay", seats=3).save()
     send("users/ada/bookings_POST/b1", ride="r1", seats=2)
-    command = [sys.executable, "-m", "flask", "--app", "examples.bookings.app", "boiler", "run"]
+    command = [sys.executable, "-m", "flask", "--app", "examples.ridesharing.app", "boiler", "run"]
     environment = {
         **os.environ,
         "BOILER_PROJECT": boiler.context.project,
@@ -173,7 +173,7 @@ def test_a_parked_form_is_seen_to_from_a_terminal(
             "-m",
             "flask",
             "--app",
-            "examples.bookings.app",
+            "examples.ridesharing.app",
             "boiler",
             "tasks",
         ]
@@ -211,7 +211,7 @@ def test_no_overbooking_however_many_ask_at_once(
             batch.set(CTX.db.document(rider.doc_path), rider.to_dict())
             batch.set(CTX.db.document(f"users/{uid}/bookings_POST/b-{uid}"), {"ride": "r1"})
         batch.commit()
-    command = [sys.executable, "-m", "tests.e2e.booking_fleet", firestore_emulator.host]
+    command = [sys.executable, "-m", "tests.e2e.ridesharing_fleet", firestore_emulator.host]
     with subprocess.Popen([*command, boiler.context.project, str(WORKERS)]) as fleet:
         try:
             fleet.wait()

@@ -14,7 +14,7 @@ from typing import Self
 
 from marshmallow import validate
 
-from examples.bookings.models import Booking, Ride, Rider
+from examples.ridesharing.models import Booking, Ride, Rider
 from flask_boiler import Attr, Form, Store, attrs, reference
 from flask_boiler.errors import DocumentNotFoundError, RefusedError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from examples.bookings.models import Booking, Ride
+from examples.ridesharing.models import Booking, Ride
 from flask_boiler import Store, ViewModel, attrs, reference
 
 __all__ = ["BookingStore", "BookingView", "RideStore", "RideView"]
