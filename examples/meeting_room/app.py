@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flasgger import Swagger
-from flask import Flask, Response, abort, send_from_directory
+from flask import Flask, abort
 
 from examples.meeting_room.models import Meeting, User
 from examples.meeting_room.patches import session_patches
@@ -19,6 +19,7 @@ from examples.meeting_room.view_models import (
     UserMutation,
     UserView,
 )
+from examples.page import add_page
 from flask_boiler import Boiler, Config, ListGet, QueryMediator, RestMediator
 
 __all__ = ["MeetingList", "create_app"]
@@ -43,7 +44,8 @@ def create_app(config: Config | None = None) -> Flask:
     boiler.add(QueryMediator(UserView, query=User.get_query()))
     boiler.add(session_patches())
     _add_routes(app)
-    _add_page(app, boiler)
+    _add_setting(app, boiler)
+    add_page(app, _PAGE)
     app.config["SWAGGER"] = {"title": "Meeting room"}
     Swagger(app)
     return app
@@ -64,19 +66,7 @@ def _add_routes(app: Flask) -> None:
     tickets.add_instance_patch("/tickets/<string:doc_id>")
 
 
-def _add_page(app: Flask, boiler: Boiler) -> None:
-    @app.get("/")
-    def page() -> Response:
-        shown = send_from_directory(_PAGE, "index.html")
-        # No other page may have it in a frame, and have people click there what they do not see.
-        shown.headers["X-Frame-Options"] = "DENY"
-        shown.headers["X-Content-Type-Options"] = "nosniff"
-        return shown
-
-    @app.get("/page/<path:name>")
-    def asset(name: str) -> Response:
-        return send_from_directory(_PAGE, name)
-
+def _add_setting(app: Flask, boiler: Boiler) -> None:
     @app.get("/setting")
     def setting() -> dict[str, Any]:
         """What the page is about, and where it finds Firestore."""

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 from examples.firestore import demo_firestore
 from examples.meeting_room.app import create_app
-from examples.meeting_room.server import serving
 from examples.meeting_room.story import STORY, Proposal, Request, Step, save_a_meeting
 from examples.observer import Observer, Sighting
+from examples.server import serving
 from examples.signals import ignore_interrupts, signals_handled
 from examples.terminal import Terminal
 from flask_boiler import Boiler

@@ -4,9 +4,9 @@ import argparse
 import sys
 import threading
 
-from examples.meeting_room.server import serving
 from examples.palette.app import create_app
 from examples.palette.models import save_a_rainbow
+from examples.server import serving
 from examples.signals import signals_handled
 
 

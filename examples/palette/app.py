@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import flask_socketio
-from flask import Flask, Response, send_from_directory
+from flask import Flask
 
+from examples.page import add_page
 from examples.palette.views import ColorMutation, ColorView, RainbowMutation, RainbowView
 from flask_boiler import Boiler, Config
 
@@ -25,17 +26,5 @@ def create_app(config: Config | None = None) -> Flask:
     boiler = Boiler(app, config=config, io=io)
     boiler.expose(RainbowView, RainbowMutation, rule="/rainbows", namespace="/palette")
     boiler.expose(ColorView, ColorMutation, rule="/colors")
-
-    @app.get("/")
-    def page() -> Response:
-        shown = send_from_directory(_PAGE, "index.html")
-        # No other page may have it in a frame, and have people click there what they do not see.
-        shown.headers["X-Frame-Options"] = "DENY"
-        shown.headers["X-Content-Type-Options"] = "nosniff"
-        return shown
-
-    @app.get("/page/<path:name>")
-    def asset(name: str) -> Response:
-        return send_from_directory(_PAGE, name)
-
+    add_page(app, _PAGE)
     return app

@@ -16,7 +16,7 @@ from playwright.sync_api import Page
 
 __all__ = ["PAGE", "PROJECT", "TIMEOUT_MS", "VENDOR", "serving", "wait_shown"]
 
-VENDOR = Path(__file__).parents[2] / "examples" / "meeting_room" / "page" / "vendor"
+VENDOR = Path(__file__).parents[2] / "examples" / "shared" / "vendor"
 TIMEOUT_MS = 60_000.0
 #: Where the SDK's files find each other, were they not served here.
 FROM_GOOGLE = re.compile(r"https://www\.gstatic\.com/firebasejs/[^/]+/")

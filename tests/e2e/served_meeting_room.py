@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from examples.meeting_room.app import create_app
-from examples.meeting_room.server import serving
+from examples.server import serving
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from examples.meeting_room.app import create_app
-from examples.meeting_room.server import serving
+from examples.server import serving
 from flask_boiler import Config
 from tests.e2e.browser import chromium
 

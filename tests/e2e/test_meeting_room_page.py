@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from examples.meeting_room.app import create_app
 from examples.meeting_room.models import Meeting, Ticket
-from examples.meeting_room.server import serving
 from examples.meeting_room.story import save_a_meeting
+from examples.server import serving
 from flask_boiler import CTX, Boiler, Config
 from flask_boiler.ground.ports import LocalFirestore
 from tests.e2e.browser import chromium

@@ -12,9 +12,9 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
-from examples.meeting_room.server import serving
 from examples.palette.app import create_app
 from examples.palette.models import Color, Rainbow, save_a_rainbow
+from examples.server import serving
 from flask_boiler import Boiler, Config
 from flask_boiler.ground.ports import LocalFirestore
 from flask_boiler.view.ws_mediator import mounted_mediators

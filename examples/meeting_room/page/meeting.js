@@ -1,13 +1,6 @@
 // Each pane is one participant: it listens to its own two documents and reads nothing else.
-import { initializeApp } from "firebase/app";
-import {
-  addDoc,
-  collection,
-  connectFirestoreEmulator,
-  doc,
-  getFirestore,
-  onSnapshot,
-} from "firebase/firestore";
+import { addDoc, collection, doc, onSnapshot } from "firebase/firestore";
+import { firestore } from "../shared/firestore.js";
 
 // When the last command was given, by performance.now(); each pane tells how long it took.
 let askedAt = null;
@@ -20,10 +13,8 @@ class Pane {
     this.session = null;
     this.seenAskedAt = null;
 
-    const { firebase, database, emulator } = setting.firestore;
     // A client for each pane, as two people have two browsers.
-    this.db = getFirestore(initializeApp(firebase, uid), database);
-    if (emulator) connectFirestoreEmulator(this.db, emulator.host, emulator.port);
+    this.db = firestore(setting.firestore, uid);
 
     const template = document.getElementById("pane").content.firstElementChild;
     this.root = template.cloneNode(true);
