@@ -206,6 +206,10 @@ class DocumentSink(Sink[Documents], Protocol):
         """Publish what was submitted, unless that takes long, and end."""
         ...
 
+    def is_news(self, key: ViewKey, documents: Mapping[str, Any]) -> bool:
+        """Whether a view's documents, by place, differ from what it has there, as last seen."""
+        ...
+
     def stored(self, key: ViewKey) -> dict[str, Snapshot]:
         """The documents at the places that are still a view's, by place; read now."""
         ...

@@ -20,7 +20,7 @@ from flask_boiler.errors import (
     DeclarationError,
     DocumentNotFoundError,
 )
-from flask_boiler.ground.callbacks import is_failure, require_plain
+from flask_boiler.ground.callbacks import is_failure, require_plain, require_result
 from flask_boiler.ground.ports import Incomplete, provided
 from flask_boiler.ground.readers import current_reader
 from flask_boiler.ground.values import Precondition, Snapshot, Target, Write
@@ -32,7 +32,7 @@ from flask_boiler.viewmodels.placed_view import PlacedView
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.stored_view import StoredView
 
-__all__ = ["ViewModel", "require_view_class", "store_class"]
+__all__ = ["ViewModel", "overrides_notify", "publishes", "require_view_class", "store_class"]
 
 #: How often a view that is saved looks again when others write at its places meanwhile.
 _SAVE_ATTEMPTS = 5
@@ -279,7 +279,19 @@ class ViewModel(PlacedView, PassingView):
                     model.save(transaction=tx)
 
     def notify(self) -> None:
-        """Tell whoever follows the view that it changed; a view that nobody follows is saved."""
+        """Publish a new value of the view: to whoever follows it, or where a mediator keeps it.
+
+        Override it to do something when the view has changed, or to decide whether to publish::
+
+            def notify(self) -> None:
+                if self.is_complete:
+                    super().notify()
+
+        Every mediator that keeps the view calls it for each new value, at least once: again if
+        the value could not be published, or the process ended first. What is published is the
+        value that was computed, as soon as ``notify`` has returned. Without ``super().notify()``
+        what was published before stays. A view that nobody keeps or follows is saved.
+        """
         if self._notify is None:
             self.save()
         else:
@@ -320,6 +332,34 @@ def require_view_class(given: object) -> None:
     if not isinstance(given, type) or not issubclass(given, ViewModel):
         said = given.__name__ if isinstance(given, type) else f"{given!r:.80}"
         raise ConfigurationError(f"{said} is not a view model: expected a subclass of ViewModel")
+
+
+def overrides_notify(view_cls: type[ViewModel]) -> bool:
+    """Whether a class overrides ``notify``, so that whoever keeps its views is to call it."""
+    return view_cls.notify is not ViewModel.notify
+
+
+def publishes(view: ViewModel, *, but: Callable[[BaseException], bool]) -> bool:
+    """Call the ``notify`` of a view that somebody keeps; whether it publishes the view.
+
+    :param but: which errors concern the keeper: they are raised as they are.
+    :raises MaterializationError: it raised; the class and ``notify`` are named.
+    """
+    published = False
+
+    def publish(view: object) -> None:
+        nonlocal published
+        published = True
+
+    view._notify = publish
+    notify: Callable[[], object] = view.notify
+    try:
+        require_result(notify(), f"{type(view).__name__}.notify")
+    except BaseException as error:
+        if but(error) or not is_failure(error):
+            raise
+        raise view._failed("notify", error) from error
+    return published
 
 
 def store_class(cls: type[ViewModel]) -> type[Store]:

@@ -7,11 +7,11 @@ from typing import Any
 
 from flask_boiler.engine.publishing.ledger import PlaceRecord
 from flask_boiler.engine.publishing.moves import Move
-from flask_boiler.engine.publishing.place import Place, seen_place
+from flask_boiler.engine.publishing.place import Place, digest, seen_place
 from flask_boiler.engine.publishing.plan import Plan
 from flask_boiler.engine.sink import Documents
 from flask_boiler.engine.view_key import ViewKey
-from flask_boiler.firestore.codec import stored_type
+from flask_boiler.firestore.codec import encoded_fields, stored_type
 from flask_boiler.ground.values import Snapshot
 
 __all__ = ["Places"]
@@ -76,6 +76,11 @@ class Places:
         if seen.owner is not None or seen.content is None or seen.left_by == key:
             return False
         return seen.obj_type is None or seen.obj_type != stored_type(document)
+
+    def differs(self, key: ViewKey, place: str, document: Any) -> bool:
+        """Whether a view has no such document at a place, as it was last seen."""
+        seen = self._known(place)
+        return seen.owner != key or seen.content != digest(encoded_fields(document))
 
     def plan(
         self,

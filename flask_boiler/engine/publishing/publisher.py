@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 from flask_boiler.engine.acceptance import Acceptance, commit_probe
 from flask_boiler.engine.publishing.intake import Intake, commits_of, fits
@@ -155,6 +156,11 @@ class Publisher:
                 elif record.is_tombstone:
                     self._tombstones.note(place, record.update_time_ns)
         return set(owned.values())
+
+    def is_news(self, key: ViewKey, documents: Mapping[str, Any]) -> bool:
+        """Whether a view's documents, by place, differ from what it has there, as last seen."""
+        with self._lock:
+            return any(self._places.differs(key, p, d) for p, d in documents.items())
 
     def stored(self, key: ViewKey) -> dict[str, Snapshot]:
         """The documents at the places that are still a view's, by place; read now."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask_boiler.errors import ConfigurationError
+from flask_boiler.errors import BoilerError, ConfigurationError
+from flask_boiler.firestore.codec import encoded_fields
+from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.callbacks import misfit, require_plain, require_result
 from flask_boiler.ground.values import Snapshot, Write
 from flask_boiler.models.query.query import Query
@@ -13,7 +15,7 @@ from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.inbox.forms import FormEffect
 from flask_boiler.viewmodels.form import Form
 from flask_boiler.viewmodels.view_builder import ViewBuilder, require_root_of
-from flask_boiler.viewmodels.view_model import ViewModel
+from flask_boiler.viewmodels.view_model import ViewModel, overrides_notify, publishes
 
 __all__ = ["Effect", "OnTask", "Refuse", "effect_of"]
 
@@ -59,14 +61,40 @@ def _storing(view_cls: type[ViewModel], query: Any) -> Effect:
     build = ViewBuilder(view_cls).build
     view_cls.require_place()
     require_root_of(view_cls, query)
+    notifies = overrides_notify(view_cls)
 
     def store(task: Snapshot, transaction: Transaction) -> None:
         view = build(task)
         fields = view.to_document()
-        places = view.places()
+        documents = {place: {**fields, **view.identity(place)} for place in view.places()}
         if not view.adopts():
-            view.require_own(transaction.reader.documents(places).values())
-        for place in places:
-            transaction.write(Write("set", place, {**fields, **view.identity(place)}))
+            view.require_own(transaction.reader.documents(list(documents)).values())
+        if notifies and _withholds(view, documents, transaction):
+            return
+        for place, document in documents.items():
+            transaction.write(Write("set", place, document))
 
     return store
+
+
+def _withholds(
+    view: ViewModel, documents: Mapping[str, Mapping[str, Any]], transaction: Transaction
+) -> bool:
+    """Whether a view is new, and its ``notify`` does not publish it."""
+    return _is_news(documents, transaction) and not publishes(view, but=_is_tried_again)
+
+
+def _is_news(documents: Mapping[str, Mapping[str, Any]], transaction: Transaction) -> bool:
+    """Whether documents, by place, are not what is stored there."""
+    encode = transaction.context.datastore.codec.encode
+    stored = transaction.reader.documents(list(documents))
+    return any(
+        not stored[place].exists
+        or encoded_fields(stored[place].raw) != encoded_fields(encode(document, where=place))
+        for place, document in documents.items()
+    )
+
+
+def _is_tried_again(error: BaseException) -> bool:
+    """Whether an error is none of the view's: the task is tried again when it is over."""
+    return isinstance(error, BoilerError) and (error.retryable or is_refusal(error))

@@ -16,8 +16,9 @@ from flask_boiler.ground.callbacks import as_exception
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.readers import reading_through
 from flask_boiler.view.mediation.materializer import materialize
+from flask_boiler.view.mediation.notices import Notices
 from flask_boiler.viewmodels.view_builder import ViewBuilder
-from flask_boiler.viewmodels.view_model import ViewModel
+from flask_boiler.viewmodels.view_model import ViewModel, overrides_notify
 
 __all__ = ["Keeping", "Run", "ViewKeeping"]
 
@@ -55,6 +56,7 @@ class ViewKeeping:
 
     def live_view(self, key: ViewKey, run: Run) -> LiveView[Documents]:
         """The view of a root, built from its newest state until the root is deleted."""
+        notices = Notices(key, run.publisher) if overrides_notify(self._view_cls) else None
 
         def compute(reader: CutReader) -> Computed[Documents]:
             root = run.population.member(key.root, reader.cut)
@@ -63,13 +65,18 @@ class ViewKeeping:
                     return self._take_leave(key, run)
                 reader.given[root.path] = root
                 with reading_through(reader):
-                    return self._computed(self._build(root), key, run)
+                    return self._computed(self._build(root), key, run, notices)
 
         return LiveView(key, compute, run.publisher)
 
-    def _computed(self, view: ViewModel, key: ViewKey, run: Run) -> Computed[Documents]:
+    def _computed(
+        self, view: ViewModel, key: ViewKey, run: Run, notices: Notices | None
+    ) -> Computed[Documents]:
         try:
             documents = materialize(view, key, run.context.datastore.codec)
+            if notices is not None and not notices.publishes(view, documents):
+                # What was published stands, wherever it is.
+                return Documents(dict.fromkeys(run.publisher.owned(key))).computed()
             adopted = documents.keys() if view.adopts() else ()
             return Documents(documents, adopted).computed()
         except Incomplete as incomplete:

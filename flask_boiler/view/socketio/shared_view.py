@@ -13,15 +13,16 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.sink import Computed, PublishOutcome, SubmittedView, WithoutPlaces
-from flask_boiler.errors import BoilerError, DocumentNotFoundError
+from flask_boiler.errors import BoilerError, DocumentNotFoundError, UnavailableError
 from flask_boiler.ground.callbacks import as_exception, is_failure
 from flask_boiler.ground.json_text import canonical_json
 from flask_boiler.ground.readers import reading_through
+from flask_boiler.view.mediation.notices import is_published
 from flask_boiler.view.mediation.representation import Representation
 from flask_boiler.view.socketio.history import History, State
 from flask_boiler.view.socketio.options import SubscriptionOptions, Updates, WsLimits
 from flask_boiler.view.socketio.rooms import Member, Message, Room
-from flask_boiler.viewmodels.view_model import ViewModel
+from flask_boiler.viewmodels.view_model import ViewModel, overrides_notify
 
 __all__ = ["Post", "SharedView"]
 
@@ -35,8 +36,9 @@ _RETRY_S = 0.05
 _LONGEST_RETRY_S = 5.0
 
 
-#: The payload of a shared view: its value as JSON, or that its root is not there.
-Shown: TypeAlias = dict[str, Any] | DocumentNotFoundError
+#: The payload of a shared view: its value as JSON, or why it has none: its root is not there, or
+#: its ``notify`` has published none yet.
+Shown: TypeAlias = dict[str, Any] | DocumentNotFoundError | UnavailableError
 
 
 class Post(Protocol):
@@ -92,6 +94,8 @@ class SharedView(WithoutPlaces):
         self._current: set[int] = set()
         self._failure: BoilerError | None = None
         self._as_of = 0
+        #: The value that ``notify`` did not publish, as text; only computations use it.
+        self._withheld: str | None = None
         self._history = History(limits.history, limits.history_bytes)
 
     # --- the engine's side -----------------------------------------------------------------
@@ -103,7 +107,10 @@ class SharedView(WithoutPlaces):
                 view = self._build()
             except DocumentNotFoundError as error:
                 return Computed(error)
-            return Computed(Representation.of_view(view).body)
+            value = Representation.of_view(view).body
+            if overrides_notify(type(view)) and self._withholds(view, value):
+                return Computed(self._standing(view))
+            return Computed(value)
 
     def submit(
         self,
@@ -219,6 +226,26 @@ class SharedView(WithoutPlaces):
             _, done = self._inbox.popleft()
             if done is not None:
                 done(PublishOutcome())
+
+    def _withholds(self, view: ViewModel, value: dict[str, Any]) -> bool:
+        """Whether a value is new, and the view's ``notify`` does not publish it."""
+        text = canonical_json(value)
+        with self._lock:
+            told = None if self._failure is not None or self._state is None else self._state.text
+        if text == self._withheld != told:
+            return True
+        withheld = text != told and not is_published(view)
+        self._withheld = text if withheld else None
+        return withheld
+
+    def _standing(self, view: ViewModel) -> Shown | None:
+        """What was published before a value that is withheld; ``None`` if that need not be said."""
+        with self._lock:
+            if self._failure is not None:
+                return None
+            if self._state is not None:
+                return self._state.value
+        return UnavailableError(f"{type(view).__name__}.notify has not published a value yet")
 
     def _is_known(self) -> bool:
         return self._state is not None or self._failure is not None

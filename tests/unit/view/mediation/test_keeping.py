@@ -57,13 +57,13 @@ class Keeping:
 
     key = ViewKey("Watching", "towns/a")
 
-    def __init__(self) -> None:
-        self.datastore = ScriptedDatastore()
+    def __init__(self, datastore: ScriptedDatastore | None = None) -> None:
+        self.datastore = datastore or ScriptedDatastore()
         config = Config(testing=True, project="p")
         self.context = ApplicationContext(config, datastore=self.datastore)
         self.feed = ScriptedFeed(self.datastore)
-        datastore: Any = self.datastore
-        self.engine = document_engine(self.feed, datastore, workers=2)
+        stored: Any = self.datastore
+        self.engine = document_engine(self.feed, stored, workers=2)
         self.engine.start()
         self.live = LiveViews(self.context)
         self.live._engine = self.engine

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from flask_boiler import attrs
 from flask_boiler.engine.sink import Computed, PublishOutcome
-from flask_boiler.errors import BoilerError, DocumentNotFoundError, MaterializationError
+from flask_boiler.errors import (
+    BoilerError,
+    DocumentNotFoundError,
+    MaterializationError,
+    UnavailableError,
+)
 from flask_boiler.view.socketio.options import SubscriptionOptions, WsLimits
 from flask_boiler.view.socketio.rooms import Message
 from flask_boiler.view.socketio.shared_view import SharedView
@@ -23,6 +28,19 @@ PATCHES = SubscriptionOptions(updates="json-patch")
 class Board(ViewModel):
     lines = attrs.bproperty()
     note = attrs.bproperty()
+
+
+class Announced(Board):
+    """Publishes what has no note."""
+
+    calls: ClassVar[list[int]] = []
+
+    def notify(self) -> None:
+        self.calls.append(len(self.lines))
+        if self.note == "fail":
+            raise ValueError("no bell")
+        if self.note is None:
+            super().notify()
 
 
 class Clients:
@@ -59,6 +77,7 @@ class Stage:
         self.value: dict[str, Any] | Exception = {"lines": ["a"] * 50, "note": None}
         context: Any = type("Context", (), {"activated": staticmethod(nullcontext)})
         self.view = SharedView(context, self._build, WsLimits(**limits), self.clients, lambda: None)
+        self.view_cls: type[ViewModel] = Board
         self.outcomes: list[PublishOutcome] = []
         self.now = 100.0
         self.again: float | None = None
@@ -66,7 +85,7 @@ class Stage:
     def _build(self) -> ViewModel:
         if isinstance(self.value, Exception):
             raise self.value
-        return Board(**self.value)
+        return self.view_cls(**self.value)
 
     def compute(self, at: int, **changes: Any) -> None:
         """Have the engine compute at a read time in microseconds, and deliver."""
@@ -393,3 +412,50 @@ def test_a_getter_that_misses_a_document_is_a_failure_and_not_a_view_that_is_gon
     with pytest.raises(BoilerError) as told:
         view.await_first(0.0)
     assert told.value.http_status == 500
+
+
+@pytest.fixture
+def announced() -> Stage:
+    stage = Stage()
+    stage.view_cls = Announced
+    Announced.calls.clear()
+    return stage
+
+
+def test_an_overridden_notify_is_called_for_each_new_value(announced: Stage) -> None:
+    announced.compute(1, lines=[1])
+    announced.join("ada")
+    announced.compute(2)
+    announced.compute(3, lines=[1, 2])
+    assert Announced.calls == [1, 2]
+    assert announced.clients.told["ada"][-1].body["lines"] == [1, 2]
+
+
+def test_what_notify_does_not_publish_is_not_sent(announced: Stage) -> None:
+    announced.compute(1, lines=[1])
+    announced.join("ada")
+    announced.compute(2, lines=[1, 2], note="draft")
+    announced.compute(3)
+    assert Announced.calls == [1, 2]
+    assert "ada" not in announced.clients.told
+    assert announced.view.as_of == 3, "who waits for this time is not kept waiting"
+    assert announced.join("ben").body["lines"] == [1]
+    announced.compute(4, lines=[1, 2], note=None)
+    assert announced.clients.told["ada"][-1].body["lines"] == [1, 2]
+
+
+def test_a_view_that_has_published_nothing_has_no_value_to_give(announced: Stage) -> None:
+    announced.compute(1, note="draft")
+    with pytest.raises(UnavailableError, match=r"Announced\.notify has not published"):
+        announced.view.await_first(0)
+    announced.compute(2, note=None)
+    announced.view.await_first(0)
+    announced.join("ada")
+
+
+def test_what_notify_raises_is_its_views_and_named(announced: Stage) -> None:
+    with pytest.raises(MaterializationError, match=r"Announced\.notify raised ValueError: no bell"):
+        announced.compute(1, note="fail")
+    announced.compute(2, note=None)
+    announced.join("ada")
+    assert len(Announced.calls) == 2
