@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Generic, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
 from flask_boiler.attrs.attributed import Attributed, Link
 from flask_boiler.attrs.declared_attr import DeclaredAttr
@@ -23,7 +23,7 @@ NULL = "Field may not be null."
 READ_ONLY = "Read-only field: input may not set it."
 
 
-class Attr(DeclaredAttr, Generic[T]):
+class Attr(DeclaredAttr[T]):
     """One attribute of a model.
 
     On an instance it is the value; on the class it is the attribute itself, and comparisons

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from flask_boiler.attrs.class_body import body_decorating
 from flask_boiler.attrs.kinds.any_kind import AnyKind
 from flask_boiler.attrs.kinds.choice_kinds import OptionalKind
 from flask_boiler.attrs.kinds.kind import Kind
@@ -19,7 +21,10 @@ from flask_boiler.ground.naming import is_reserved_field
 
 __all__ = ["AttributeOptions", "DeclaredAttr", "Resolved"]
 
-_ROLES = {"_fget": "a getter", "_fset": "a setter", "_fdel": "a deleter", "_finit": "an init"}
+T = TypeVar("T")
+
+_ROLES = {"_fget": "getter", "_fset": "setter", "_fdel": "deleter", "_finit": "init"}
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class AttributeOptions:
         return self.default is not UNSET or self.default_factory is not None
 
 
-class DeclaredAttr(FieldOperators):
+class DeclaredAttr(FieldOperators, Generic[T]):
     """An attribute as it is declared, whatever values it has.
 
     It is a field of documents, so comparing it makes conditions.
@@ -88,6 +93,8 @@ class DeclaredAttr(FieldOperators):
         self._fset: Callable[[Any, Any], None] | None = None
         self._fdel: Callable[[Any], None] | None = None
         self._finit: Callable[[Any], Any] | None = None
+        self._accessors: Mapping[str, str] = _NO_NAMES
+        self._parent_attr: Self | None = None
 
     # -- declaring
 
@@ -98,7 +105,8 @@ class DeclaredAttr(FieldOperators):
     def bind(self, owner: type[Any], name: str, data_key: str) -> None:
         """Belong to a model under this name, and to its documents under ``data_key``.
 
-        :raises DeclarationError: Firestore does not allow such a field.
+        :raises DeclarationError: Firestore does not allow such a field; or a getter or setter is
+            that of a class that the model is not derived from, or has another attribute's name.
         """
         for key in self.was:
             if not isinstance(key, str) or not key:
@@ -108,6 +116,7 @@ class DeclaredAttr(FieldOperators):
                 f"{owner.__qualname__}.{name} would be stored as {data_key!r}, which Firestore "
                 "does not allow: give it another data_key"
             )
+        self._require_own_functions(owner, name)
         self.attribute_name, self._owner, self.data_key = name, owner, data_key
         if self._explicit_kind is not None:
             self._explicit_kind.declare_owner(owner)
@@ -132,31 +141,108 @@ class DeclaredAttr(FieldOperators):
         """The same attribute, for another class."""
         return copy.copy(self)
 
-    def getter(self, fget: Callable[[Any], Any]) -> Self:
-        """The same attribute, computed by ``fget`` whenever it is read or stored."""
-        return self._with(_fget=fget)
+    def getter(self, fget: Callable[[Any], T]) -> Self:
+        """Have ``fget`` compute the attribute whenever it is read or stored.
 
-    def setter(self, fset: Callable[[Any, Any], None]) -> Self:
-        """The same attribute, assigned by ``fset``."""
-        return self._with(_fset=fset)
+        As a decorator in a class body, this is said of the attribute whatever the function is
+        called. Type checkers want a name of its own for it; the specification's spelling gives
+        it the attribute's::
+
+            @in_session.setter
+            def _set_in_session(self, value: bool) -> None: ...
+
+        If a subclass says it of an attribute that it inherits, its parent does not change. Called
+        otherwise, it returns a copy of the attribute with the getter.
+
+        :raises DeclarationError: the attribute has a getter from this class body already, or the
+            function has the name of another attribute.
+        """
+        return self._accessed("_fget", fget)
+
+    def setter(self, fset: Callable[[Any, T], None]) -> Self:
+        """Have ``fset`` assign the attribute; see :meth:`getter`."""
+        return self._accessed("_fset", fset)
 
     def deleter(self, fdel: Callable[[Any], None]) -> Self:
-        """The same attribute, deleted by ``fdel``."""
-        return self._with(_fdel=fdel)
+        """Have ``fdel`` delete the attribute; see :meth:`getter`."""
+        return self._accessed("_fdel", fdel)
 
-    def init(self, finit: Callable[[Any], Any]) -> Self:
-        """The same attribute; ``finit`` gives a new object's value if the caller does not."""
-        return self._with(_finit=finit)
+    def init(self, finit: Callable[[Any], T]) -> Self:
+        """Have ``finit`` give a new object's value if the caller does not; see :meth:`getter`."""
+        return self._accessed("_finit", finit)
 
-    def _with(self, **changes: Any) -> Self:
+    def _accessed(self, role: str, function: Callable[..., Any]) -> Self:
+        body = body_decorating(function)
+        own_name = None if body is None else self._name_in(body)
+        if body is None or own_name is None:
+            return self._with(role, function)
+        if function.__name__ == own_name:
+            self._require_first(role, function, own_name)
+            return self._with(role, function)
+        if isinstance(body.get(function.__name__), DeclaredAttr):
+            raise DeclarationError(
+                f"{function.__qualname__} is {_spelled(role)} of {own_name} and has the name of "
+                f"another attribute: call it {_suggested(role, own_name)}"
+            )
+        base = self._declared_in(body, own_name, function)
+        base._require_first(role, function, own_name, other_name=True)
+        body[own_name] = base._with(role, function)
+        # So that the class has the function under its name, and not the attribute once more.
+        return function  # type: ignore[return-value]
+
+    def _name_in(self, body: Mapping[str, Any]) -> str | None:
+        """The name that it has in a class body, or else in its own class."""
+        here = next((name for name, value in body.items() if value is self), None)
+        return self.attribute_name if here is None and self._owner is not None else here
+
+    def _declared_in(self, body: Mapping[str, Any], own_name: str, function: Any) -> Self:
+        """What a class body has of the attribute so far, which may be inherited."""
+        held: Any = body.get(own_name, self)
+        if held is self or getattr(held, "_parent_attr", None) is self:
+            return held  # type: ignore[no-any-return]
+        raise DeclarationError(
+            f"{function.__qualname__} changes {self!r}, and the class declares another "
+            f"{own_name}: decorate it with @{own_name} instead of @{self!r}"
+        )
+
+    def _require_first(
+        self, role: str, function: Any, own_name: str, *, other_name: bool = False
+    ) -> None:
+        known = self._accessors.get(role) if self._owner is None else None
+        if known is not None and (other_name or known != own_name):
+            raise DeclarationError(
+                f"{function.__qualname__} is a second {_ROLES[role]} of {own_name}, beside "
+                f"{known}: leave one of them out"
+            )
+
+    def _require_own_functions(self, owner: type[Any], name: str) -> None:
+        renamed = {known: role for role, known in self._accessors.items() if known != name}
+        parent = self._parent_attr
+        for function_name, role in renamed.items():
+            said = f"{owner.__qualname__}.{function_name} is {_spelled(role)} of"
+            if parent is not None and parent._owner not in owner.__mro__:
+                raise DeclarationError(
+                    f"{said} {parent!r}, and {owner.__name__} is not derived from "
+                    f"{parent._owner.__name__}: declare an attribute {name} here"
+                )
+            if any(isinstance(vars(c).get(function_name), DeclaredAttr) for c in owner.__mro__):
+                raise DeclarationError(
+                    f"{said} {name} and has the name of another attribute: call it "
+                    f"{_suggested(role, name)}"
+                )
+
+    def _with(self, role: str, function: Any) -> Self:
         # A copy, as of a property: what a subclass redefines leaves the parent as it is.
-        for role, function in changes.items():
-            name = getattr(function, "__qualname__", self.attribute_name)
-            _require_plain(function, f"{name}, {_ROLES[role]},")
+        name = getattr(function, "__qualname__", self.attribute_name)
+        _require_plain(function, f"{name}, {_spelled(role)},")
         changed = copy.copy(self)
-        vars(changed).update(changes, _resolved=None)
-        if changed.__doc__ is None and "_fget" in changes:
-            changed.__doc__ = changes["_fget"].__doc__
+        vars(changed).update({role: function}, _resolved=None)
+        if self._owner is not None:
+            changed._owner, changed._parent_attr, changed._accessors = None, self, _NO_NAMES
+        named = getattr(function, "__name__", "")
+        changed._accessors = {**changed._accessors, role: named}
+        if changed.__doc__ is None and role == "_fget":
+            changed.__doc__ = function.__doc__
         return changed
 
     # -- what it is
@@ -276,6 +362,15 @@ class Resolved:
         self.required = required
         self.stored_as_null = stored_as_null
         self.load = kind.load
+
+
+def _spelled(role: str) -> str:
+    return f"{'an' if role == '_finit' else 'a'} {_ROLES[role]}"
+
+
+def _suggested(role: str, name: str) -> str:
+    verbs = {"_fget": "get", "_fset": "set", "_fdel": "delete", "_finit": "init"}
+    return f"_{verbs[role]}_{name}"
 
 
 def _require_plain(function: Any, what: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.attributed import Attributed, AttributedDocument, Link
@@ -29,7 +29,13 @@ class RelationAttr(Attr[T]):
     def __set__(self, instance: Any, value: Any) -> None:
         super().__set__(instance, value)
 
-    if not TYPE_CHECKING:
+    if TYPE_CHECKING:
+
+        def setter(self, fset: Callable[[Any, Any], None]) -> Self:
+            """Have ``fset`` assign the attribute, with whatever was given."""
+            ...
+
+    else:
 
         def __get__(self, instance: Any, owner: Any = None) -> Any:
             value = super().__get__(instance, owner)

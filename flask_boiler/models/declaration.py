@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -64,6 +65,11 @@ def _make_annotated(cls: type[DeclaredModel]) -> None:
             _add(cls, name, Attr(type=source))
         elif isinstance(declared, Attr):
             declared.declare_type(source)
+        elif inspect.isfunction(declared):
+            raise DeclarationError(
+                f"{cls.__qualname__}.{name} is annotated as an attribute, and a function there has "
+                "the same name: call the function something else"
+            )
         else:
             raise DeclarationError(
                 f"{cls.__qualname__}.{name} is annotated as an attribute but set to "
