@@ -3,9 +3,6 @@
 Creating ``users/uid1/cityForms/LA`` makes ``City/LA``, and with that ``cityView/LA``.
 """
 
-# mypy: disable-error-code="no-redef"
-# A setter is spelled like a property's, which mypy understands of properties alone.
-
 from __future__ import annotations
 
 from typing import Any
@@ -58,15 +55,15 @@ class CityForm(ViewModel):
         return city
 
     @name.setter
-    def name(self, value: str) -> None:
+    def _set_name(self, value: str) -> None:
         self.city.city_name = value
 
     @state.setter
-    def state(self, value: str) -> None:
+    def _set_state(self, value: str) -> None:
         self.city.state = value
 
     @country.setter
-    def country(self, value: str) -> None:
+    def _set_country(self, value: str) -> None:
         self.city.country = value
 
 

@@ -1,8 +1,5 @@
 """The views that front ends read and change: a meeting for its participants, a user, a ticket."""
 
-# mypy: disable-error-code="no-redef"
-# A setter is spelled like a property's, which mypy understands of properties alone.
-
 from __future__ import annotations
 
 from typing import Any
@@ -35,9 +32,6 @@ class MeetingSession(ViewModel):
 
     store: MeetingSessionStore
 
-    in_session: Attr[bool] = attrs.bproperty()
-    add_participant: Attr[str] = attrs.bproperty(export_enabled=False)
-
     @property
     def meeting(self) -> Meeting:
         """The root of the view; every view has one."""
@@ -52,13 +46,13 @@ class MeetingSession(ViewModel):
             f"users/{user.id}/MeetingSession/{self.meeting.doc_id}" for user in self.meeting.users
         ]
 
-    @in_session.getter
+    @attrs.computed
     def in_session(self) -> bool:
         """Whether the meeting is running."""
         return self.meeting.status == "in-session"
 
     @in_session.setter
-    def in_session(self, value: bool) -> None:
+    def _set_in_session(self, value: bool) -> None:
         """Close a running meeting, or reopen a closed one.
 
         :raises RefusedError: it is in another state.
@@ -72,6 +66,8 @@ class MeetingSession(ViewModel):
             raise RefusedError(
                 f"A meeting that is {status} cannot be {'reopened' if value else 'closed'}."
             )
+
+    add_participant: Attr[str] = attrs.bproperty(export_enabled=False)
 
     @attrs.computed
     def latitude(self) -> float | None:
@@ -106,7 +102,7 @@ class MeetingSession(ViewModel):
         return sum(user.hearing_aid_requested for user in self._attendees())
 
     @add_participant.setter
-    def add_participant(self, user_id: str) -> None:
+    def _add_participant(self, user_id: str) -> None:
         """Add a participant, with a ticket.
 
         :raises RefusedError: there is no such user, or they take part already.

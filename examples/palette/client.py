@@ -33,11 +33,11 @@ class Follower:
         # Its own reconnection may end for good when connections are lost one soon after another.
         client = socketio.Client(reconnection=False)
 
-        @client.on("connect", namespace=NAMESPACE)  # type: ignore[untyped-decorator]
         def subscribe() -> None:
             wanted = {"doc_id": self._rainbow}
             client.emit("subscribe_view_model", wanted, NAMESPACE, callback=self._take)
 
+        client.on("connect", subscribe, namespace=NAMESPACE)
         client.on("updated", self._show, namespace=NAMESPACE)
         try:
             client.connect(self._address, namespaces=[NAMESPACE], wait=False)

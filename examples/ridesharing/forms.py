@@ -5,9 +5,6 @@ is there to be read at ``users/<uid>/bookings/<id>``, or else ``users/<uid>/refu
 nothing does. The form itself is gone then.
 """
 
-# mypy: disable-error-code="no-redef"
-# A setter is spelled like a property's, which mypy understands of properties alone.
-
 from __future__ import annotations
 
 from typing import Self
@@ -57,11 +54,11 @@ class BookingForm(Form):
         return booking
 
     @ride.setter
-    def ride(self, ride_id: str) -> None:
+    def _set_ride(self, ride_id: str) -> None:
         self.booking.ride = Ride.get_or_raise(ride_id).doc_ref
 
     @seats.setter
-    def seats(self, count: int) -> None:
+    def _set_seats(self, count: int) -> None:
         self.booking.seats = count
 
     def submit(self) -> None:
