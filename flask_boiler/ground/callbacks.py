@@ -110,10 +110,12 @@ def require_result(result: T, what: str, *, may_yield: bool = False) -> T:
     return result
 
 
-def misfit(function: Any, *arguments: str) -> str | None:
+def misfit(function: Any, *arguments: str, named: Collection[str] = ()) -> str | None:
     """The reason why a function cannot be called with these positional arguments, or ``None``.
 
     Nothing is known of functions that do not show their signature: they are taken to fit.
+
+    :param named: arguments that are passed by name besides.
     """
     if not callable(function):
         return f"{function!r:.80} is not a function"
@@ -122,10 +124,11 @@ def misfit(function: Any, *arguments: str) -> str | None:
     except (TypeError, ValueError):
         return None
     try:
-        signature.bind(*arguments)
+        signature.bind(*arguments, **dict.fromkeys(named))
     except TypeError as error:
         name = getattr(function, "__qualname__", repr(function))
-        return f"{name}{signature} is called with ({', '.join(arguments)}): {error}"
+        shown = [*arguments, *(f"{each}=..." for each in named)]
+        return f"{name}{signature} is called with ({', '.join(shown)}): {error}"
     return None
 
 

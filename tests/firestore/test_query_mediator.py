@@ -281,6 +281,32 @@ def test_protocol_handlers_are_called(boiler: Boiler, settle: Settle) -> None:
     assert stored("cityView/SF") is None
 
 
+def test_a_handler_is_given_the_state_before_too(boiler: Boiler, settle: Settle) -> None:
+    calls: list[tuple[str, str]] = []
+
+    class Watching(QueryMediator):
+        class Protocol(ProtocolBase):
+            @staticmethod
+            def on_create(snapshot: Snapshot, mediator: QueryMediator) -> None:
+                calls.append(("", snapshot.get("cityName")))
+
+            @staticmethod
+            def on_update(snapshot: Snapshot, mediator: QueryMediator, before: Snapshot) -> None:
+                calls.append((before.get("cityName"), snapshot.get("cityName")))
+
+    mediator = boiler.add(Watching(query=City.get_query()))
+    city = save_city()
+    with mediator:
+        settle()
+        city.update(city_name="Frisco")
+        settle()
+        assert calls == [("", "SF"), ("SF", "Frisco")]
+    city.update(city_name="San Francisco")
+    with mediator:
+        settle()
+    assert calls[2:] == [("", "San Francisco")]
+
+
 def test_a_raising_handler_parks_its_document_alone(boiler: Boiler, settle: Settle) -> None:
     broken = threading.Event()
     broken.set()

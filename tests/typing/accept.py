@@ -14,7 +14,10 @@ from flask_boiler import (
     DomainModel,
     F,
     Model,
+    ProtocolBase,
     Query,
+    QueryMediator,
+    Snapshot,
     Store,
     ViewModel,
     attrs,
@@ -142,3 +145,30 @@ assert_type(CityStore().city, City | None)
 assert_type(CityStore().capitals, Mapping[str, Capital])
 assert_type(CityView.get("B"), CityView)
 assert_type(CityView.get("B").name, str)
+
+
+class WithoutBefore(QueryMediator):
+    """Handlers that take what there is now."""
+
+    class Protocol(ProtocolBase):
+        @staticmethod
+        def on_create(snapshot: Snapshot, mediator: QueryMediator) -> None: ...
+
+        @staticmethod
+        def on_update(snapshot: Snapshot, mediator: QueryMediator) -> None: ...
+
+
+class WithBefore(QueryMediator):
+    """A handler that takes what there was before, too."""
+
+    class Protocol(ProtocolBase):
+        @staticmethod
+        def on_update(snapshot: Snapshot, mediator: QueryMediator, before: Snapshot) -> None:
+            assert_type(before.get("title"), Any)
+
+
+class Announced(ViewModel):
+    """A view that has its new values announced."""
+
+    def notify(self) -> None:
+        super().notify()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.live_view import LiveView
@@ -29,6 +30,8 @@ from flask_boiler.viewmodels.view_model import ViewModel
 __all__ = ["HandlerKeeping", "ProtocolBase", "collecting"]
 
 _HANDLERS = ("on_create", "on_update", "on_delete")
+#: The parameter of ``on_update`` that takes the document as it was before.
+_BEFORE = "before"
 
 _collected: ContextVar[list[ViewModel] | None] = ContextVar("flask_boiler_collected", default=None)
 
@@ -46,6 +49,8 @@ class ProtocolBase:
     on the document's next change or by ``boiler.retry``. After a restart every document is
     created anew.
 
+    ``on_update`` may take a third parameter of the name ``before``.
+
     :raises DeclarationError: a handler is a coroutine function or a generator function.
     """
 
@@ -57,9 +62,24 @@ class ProtocolBase:
     def on_create(snapshot: Snapshot, mediator: Any) -> None:
         """A document is there."""
 
-    @staticmethod
-    def on_update(snapshot: Snapshot, mediator: Any) -> None:
-        """A document changed."""
+    if TYPE_CHECKING:
+        # Handlers with and without `before` are both right; only this signature lets type checkers
+        # agree.
+        @staticmethod
+        def on_update(*args: Any, **kwargs: Any) -> None:
+            """A document changed: ``on_update(snapshot, mediator)``, or with ``before``, too."""
+
+    else:
+
+        @staticmethod
+        def on_update(snapshot: Snapshot, mediator: Any, before: Snapshot) -> None:
+            """A document changed.
+
+            A handler that takes only ``(snapshot, mediator)`` will do.
+
+            :param before: the document as it was when a handler was last called with it and what
+                that published was written. Changes in between are none of their own.
+            """
 
     @staticmethod
     def on_delete(snapshot: Snapshot, mediator: Any) -> None:
@@ -87,6 +107,7 @@ class HandlerKeeping:
 
     def __init__(self, mediator: object, protocol: type[ProtocolBase]) -> None:
         _check_handlers(protocol)
+        self._takes_before = _takes_before(protocol.on_update)
         self._mediator = mediator
         self._protocol = protocol
 
@@ -120,10 +141,13 @@ class HandlerKeeping:
         elif handled is None:
             self._hand(self._protocol.on_create, snapshot)
         elif handled.update_time_ns != snapshot.update_time_ns:
-            self._hand(self._protocol.on_update, snapshot)
+            further = {_BEFORE: handled} if self._takes_before else {}
+            self._hand(self._protocol.on_update, snapshot, **further)
 
-    def _hand(self, handler: Callable[[Snapshot, Any], object], snapshot: Snapshot) -> None:
-        require_result(handler(snapshot, self._mediator), handler.__qualname__)
+    def _hand(
+        self, handler: Callable[..., object], snapshot: Snapshot, **further: Snapshot
+    ) -> None:
+        require_result(handler(snapshot, self._mediator, **further), handler.__qualname__)
 
     def _documents(
         self,
@@ -153,10 +177,49 @@ def _check_handlers(protocol: type[ProtocolBase]) -> None:
                 f"{where} is never called{nearest(name, _HANDLERS)}; the handlers are "
                 f"{', '.join(_HANDLERS)}"
             )
-        require_plain(getattr(protocol, name), where)
-        wrong = misfit(getattr(protocol, name), "snapshot", "mediator")
+        handler = getattr(protocol, name)
+        require_plain(handler, where)
+        if name == "on_update":
+            _check_third(handler, where)
+        further = [_BEFORE] if name == "on_update" and _takes_before(handler) else []
+        wrong = misfit(handler, "snapshot", "mediator", named=further)
         if wrong is not None:
             raise ConfigurationError(f"{where}: {wrong}; is it a @staticmethod?")
+
+
+def _takes_before(on_update: Callable[..., object]) -> bool:
+    """Whether a handler asks for the document as it was before."""
+    return _BEFORE in _further_parameters(on_update)
+
+
+def _check_third(on_update: Callable[..., object], where: str) -> None:
+    """Check that a handler asks for nothing besides that it would not be given.
+
+    :raises ConfigurationError: it does, or seems to.
+    """
+    for name, parameter in _further_parameters(on_update).items():
+        similar = nearest(name, [_BEFORE])
+        if name != _BEFORE and (similar or parameter.default is parameter.empty):
+            raise ConfigurationError(
+                f"{where} has the parameter {name!r}, which is never passed{similar}; it is called "
+                f"with (snapshot, mediator), or with (snapshot, mediator, {_BEFORE})"
+            )
+
+
+def _further_parameters(handler: Callable[..., object]) -> dict[str, inspect.Parameter]:
+    """The parameters of a handler that come after the snapshot and the mediator, by name."""
+    try:
+        parameters = list(inspect.signature(handler).parameters.values())
+    except (TypeError, ValueError):
+        return {}
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+    if positional and positional[0].name == "self":
+        # A method, which is refused for that.
+        return {}
+    # In the place of another it would be given that one.
+    misplaced = [p for p in positional[:2] if p.name == _BEFORE]
+    return {p.name: p for p in [*misplaced, *positional[2:], *named]}
 
 
 @contextmanager
