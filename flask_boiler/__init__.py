@@ -10,7 +10,7 @@ development a local Firestore is started when it is first needed. ::
 
     from flask import Flask
     from flask_boiler import CTX, Boiler, DomainModel, QueryMediator, Store, ViewModel
-    from flask_boiler import attrs, reference
+    from flask_boiler import attrs, root
 
 
     class City(DomainModel):
@@ -18,7 +18,7 @@ development a local Firestore is started when it is first needed. ::
 
 
     class CityStore(Store):
-        city = reference(City)
+        city = root(City)
 
 
     class CityView(ViewModel):
@@ -51,8 +51,9 @@ All names of this list are imported from ``flask_boiler``::
     queries        Query, Condition, F, Page
     transactions   transaction, run_transaction, execute_transaction, joined_transaction,
                    current_transaction, Transaction
-    views          ViewModel, Store, reference, Reference, SingleReference, ManyReference,
-                   store_class, OnDelete
+    views          ViewModel, Store, store_class, OnDelete
+      slots        root, each, param, reference, Root, Each, Param, Reference,
+                   SingleReference, ManyReference
     changes        Mutation, carry_out, Form, PROBLEM_FIELD
     mediators      Mediator, view
       documents    QueryMediator, ProtocolBase, DocumentMediator, Patch, Patches
@@ -138,11 +139,17 @@ if TYPE_CHECKING:  # what type checkers see; the same names as in _DEFINED below
     from flask_boiler.viewmodels.mutation import Mutation as Mutation
     from flask_boiler.viewmodels.mutation import carry_out as carry_out
     from flask_boiler.viewmodels.placed_view import OnDelete as OnDelete
-    from flask_boiler.viewmodels.store import ManyReference as ManyReference
-    from flask_boiler.viewmodels.store import Reference as Reference
-    from flask_boiler.viewmodels.store import SingleReference as SingleReference
+    from flask_boiler.viewmodels.slots import Each as Each
+    from flask_boiler.viewmodels.slots import ManyReference as ManyReference
+    from flask_boiler.viewmodels.slots import Param as Param
+    from flask_boiler.viewmodels.slots import Reference as Reference
+    from flask_boiler.viewmodels.slots import Root as Root
+    from flask_boiler.viewmodels.slots import SingleReference as SingleReference
+    from flask_boiler.viewmodels.slots import each as each
+    from flask_boiler.viewmodels.slots import param as param
+    from flask_boiler.viewmodels.slots import reference as reference
+    from flask_boiler.viewmodels.slots import root as root
     from flask_boiler.viewmodels.store import Store as Store
-    from flask_boiler.viewmodels.store import reference as reference
     from flask_boiler.viewmodels.view_model import ViewModel as ViewModel
     from flask_boiler.viewmodels.view_model import store_class as store_class
 
@@ -203,7 +210,19 @@ _DEFINED = {
     "viewmodels.form": ("Form", "PROBLEM_FIELD"),
     "viewmodels.mutation": ("Mutation", "carry_out"),
     "viewmodels.placed_view": ("OnDelete",),
-    "viewmodels.store": ("ManyReference", "Reference", "SingleReference", "Store", "reference"),
+    "viewmodels.slots": (
+        "Each",
+        "ManyReference",
+        "Param",
+        "Reference",
+        "Root",
+        "SingleReference",
+        "each",
+        "param",
+        "reference",
+        "root",
+    ),
+    "viewmodels.store": ("Store",),
     "viewmodels.view_model": ("ViewModel", "store_class"),
 }
 

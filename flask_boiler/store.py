@@ -1,11 +1,29 @@
-"""Stores and references, as the specification imports them; ``flask_boiler`` has them, too."""
+"""Stores and their slots, as the specification imports them; ``flask_boiler`` has them, too."""
 
-from flask_boiler.viewmodels.store import (
+from flask_boiler.viewmodels.slots import (
+    Each,
     ManyReference,
+    Param,
     Reference,
+    Root,
     SingleReference,
-    Store,
+    each,
+    param,
     reference,
+    root,
 )
+from flask_boiler.viewmodels.store import Store
 
-__all__ = ["ManyReference", "Reference", "SingleReference", "Store", "reference"]
+__all__ = [
+    "Each",
+    "ManyReference",
+    "Param",
+    "Reference",
+    "Root",
+    "SingleReference",
+    "Store",
+    "each",
+    "param",
+    "reference",
+    "root",
+]

@@ -19,7 +19,7 @@ from flask_boiler.contracts.openapi.schemas import (
     json_only,
 )
 from flask_boiler.view.ws_mediator import WsMediator
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = ["build_asyncapi_document"]
 
@@ -179,7 +179,7 @@ def _commands(mediator: WsMediator, schemas: Schemas) -> list[JsonSchema]:
         if not attribute.read_only and attribute.options.export_enabled
     ]
     data: dict[str, JsonSchema | None] = {
-        "create": schemas.new(view_cls, ViewRoot(view_cls).model),
+        "create": schemas.new(view_cls, ViewSubject(view_cls).model),
         "put": {"allOf": [patch, {"required": whole}]},
         "patch": patch,
         "delete": None,

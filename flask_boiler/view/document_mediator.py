@@ -32,7 +32,7 @@ from flask_boiler.view.mediation.populated_mediator import (
 )
 from flask_boiler.viewmodels.mutation import Mutation, require_changes
 from flask_boiler.viewmodels.view_model import ViewModel, require_view_class
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = ["DocumentMediator"]
 
@@ -179,7 +179,7 @@ class _PatchInlet:
             )
         self._mediator = mediator
         self._mutation_cls = mediator.mutation_cls
-        self.root: ViewRoot[Any] = ViewRoot(self._view_cls())
+        self.root: ViewSubject[Any] = ViewSubject(self._view_cls())
         self.root.require_buildable()
         declared = Patches(patches) if isinstance(patches, str) else patches
         self._collection = PatchCollection(declared, self.root)

@@ -50,7 +50,7 @@ from flask_boiler.view.socketio.rooms import Message
 from flask_boiler.view.socketio.subscriptions import Subscriptions
 from flask_boiler.viewmodels.mutation import Mutation, require_changes
 from flask_boiler.viewmodels.view_model import ViewModel, require_view_class
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -124,7 +124,7 @@ class WsMediator(MediatorBase):
         if mutation_cls is not None:
             require_changes(mutation_cls, view_model_cls)
             # Who has changed a view is shown it.
-            ViewRoot(view_model_cls).require_buildable()
+            ViewSubject(view_model_cls).require_buildable()
         self._limits = limits or self.limits
         #: What names a view.
         self.arguments = ViewArguments(view_model_cls, root)

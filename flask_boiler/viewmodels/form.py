@@ -17,7 +17,7 @@ from flask_boiler.ground.path_pattern import PathPattern
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.viewmodels.place_rules import require_free
 from flask_boiler.viewmodels.view_model import ViewModel
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = ["PROBLEM_FIELD", "Form"]
 
@@ -77,7 +77,7 @@ class Form(ViewModel):
         :param placeholders: what the placeholders of ``Meta.form_path`` stand for.
         :raises ConfigurationError: the form's store does not have one root that is a model.
         """
-        root = ViewRoot(cls)
+        root = ViewSubject(cls)
         return root.open_model(root.model.new(doc_id=doc_id))
 
     @classmethod
@@ -89,7 +89,7 @@ class Form(ViewModel):
         if cls.begin.__func__ is not Form.begin.__func__:  # type: ignore[attr-defined]
             return
         try:
-            root = ViewRoot(cls)
+            root = ViewSubject(cls)
         except UnknownModelError:
             # It may be declared later.
             return

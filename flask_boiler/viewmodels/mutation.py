@@ -43,7 +43,7 @@ from flask_boiler.ground.readers import reading_through
 from flask_boiler.models.collection import new_id
 from flask_boiler.transactions.running import current_transaction, execute_transaction
 from flask_boiler.viewmodels.view_model import ViewModel
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = ["Mutation", "carry_out", "require_changes"]
 
@@ -86,6 +86,7 @@ class Mutation(Generic[V]):
         :raises ConflictError: there is such a document already.
         """
         root = cls._root()
+        root.require_document(f"{cls.__name__}.mutate_create")
         given = dict(data or {})
         wanted = root.path_of(doc_id or new_id())
         root.model.require_own_place(wanted)
@@ -161,6 +162,7 @@ class Mutation(Generic[V]):
         :raises DocumentNotFoundError: there is no such root.
         """
         root = cls._root()
+        root.require_document(f"{cls.__name__}.mutate_delete")
         path = root.path_of(doc_id)
         cls.atomically(lambda: root.model.get_or_raise(doc_ref=path).delete())
 
@@ -182,20 +184,21 @@ class Mutation(Generic[V]):
             )
 
     @classmethod
-    def _root(cls) -> ViewRoot[V]:
+    def _root(cls) -> ViewSubject[V]:
         view_cls: Any = getattr(cls, "view_model_cls", None)
         if view_cls is None:
             raise ConfigurationError(
                 f"{cls.__name__} does not say which view it changes: set its view_model_cls"
             )
-        return ViewRoot(view_cls)
+        return ViewSubject(view_cls)
 
     @classmethod
     def _change(cls, doc_id: str, data: Mapping[str, Any], required: list[str]) -> V:
         root = cls._root()
+        identity = root.identity(doc_id)
 
         def change() -> V:
-            view = root.open(doc_id)
+            view = root.build(identity)
             try:
                 cls._assign(view, data, required)
                 _propagate(view)

@@ -8,7 +8,8 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.through import ThroughAttr
 from flask_boiler.errors import DeclarationError, UnknownModelError
 from flask_boiler.ground.naming import nearest
-from flask_boiler.viewmodels.store import Reference, Store
+from flask_boiler.viewmodels.slots import Reference
+from flask_boiler.viewmodels.store import Store
 
 __all__ = ["check_passing_through", "slot_attribute"]
 
@@ -60,11 +61,18 @@ def slot_attribute(attribute: ThroughAttr[Any], store_cls: type[Store]) -> tuple
 
 
 def _slot_of(attribute: ThroughAttr[Any], store_cls: type[Store]) -> Reference[Any]:
-    references = store_cls.references()
-    if attribute.slot_name not in references:
-        known = ", ".join(references) or "none; annotate `store` with the class of the view's store"
+    slots = store_cls.declared_slots()
+    path = f"{attribute.slot_name}.{attribute.through_name}"
+    if attribute.slot_name not in slots:
+        known = ", ".join(slots) or "none; annotate `store` with the class of the view's store"
         raise DeclarationError(
-            f"{attribute!r} passes through to {attribute.slot_name}.{attribute.through_name}, and "
-            f"{store_cls.__name__} has no reference {attribute.slot_name!r} (it has: {known})"
+            f"{attribute!r} passes through to {path}, and {store_cls.__name__} has no slot "
+            f"{attribute.slot_name!r} (it has: {known})"
         )
-    return references[attribute.slot_name]
+    slot = slots[attribute.slot_name]
+    if not isinstance(slot, Reference):
+        raise DeclarationError(
+            f"{attribute!r} cannot pass through {slot!r}, which is a value and has no attributes: "
+            "compute it by a getter"
+        )
+    return slot

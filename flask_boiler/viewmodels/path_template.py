@@ -14,7 +14,8 @@ from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.values import HasPath
 from flask_boiler.models.collection import CollectionModel
 from flask_boiler.models.model import Model
-from flask_boiler.viewmodels.store import Reference, Store
+from flask_boiler.viewmodels.slots import Each, Param, Reference
+from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.stored_view import STORED_NAMES
 
 __all__ = ["PathTemplate"]
@@ -52,9 +53,26 @@ class PathTemplate:
         for field in self._fields:
             found = _FIELD.fullmatch(field)
             if found is None:
-                raise self._refusal(field, "expected a reference of the store, as in {city.doc_id}")
-            if store_cls.references():
+                raise self._refusal(field, "expected a slot of the store, as in {city.doc_id}")
+            if store_cls.declared_slots():
                 self._check_field(field, store_cls, found["slot"], _STEP.findall(found["rest"]))
+
+    def require_all_parts(self, store_cls: type[Store]) -> None:
+        """Check that views of different subjects have different places, as far as that is said.
+
+        :raises DeclarationError: the template names some slots of the subject, and not the others.
+        """
+        subject = [slot.name for slot in store_cls.subject_slots()]
+        named = {found["slot"] for field in self._fields if (found := _FIELD.fullmatch(field))}
+        left_out = [name for name in subject if name not in named]
+        # What the store computes may follow from all of them, and a property may say anything.
+        of_one_root = len(subject) == 1 and subject == store_cls.roots()
+        if left_out and named <= set(subject) and not of_one_root:
+            said = ", ".join(left_out)
+            raise DeclarationError(
+                f"{self._where} is {self._text!r}, which does not name {said}: all views that "
+                f"differ only by that would be kept at one place"
+            )
 
     def filled(self, store: Any) -> str:
         """The path for a store.
@@ -74,13 +92,19 @@ class PathTemplate:
     def _check_field(
         self, field: str, store_cls: type[Store], name: str, steps: list[tuple[str, str]]
     ) -> None:
-        slot = store_cls.references().get(name)
+        slot = store_cls.declared_slots().get(name)
         if slot is None:
             if hasattr(store_cls, name):
                 # A property of the store, say: what it gives is only known later.
                 return
-            hint = nearest(name, store_cls.references())
-            raise self._refusal(field, f"{store_cls.__name__} has no reference {name!r}{hint}")
+            hint = nearest(name, store_cls.declared_slots())
+            raise self._refusal(field, f"{store_cls.__name__} has no slot {name!r}{hint}")
+        if isinstance(slot, Param) or (isinstance(slot, Each) and slot.of_ids):
+            if steps:
+                raise self._refusal(field, f"{slot!r} is a value: write {{{name}}}")
+            return
+        if not isinstance(slot, Reference):
+            return
         if not steps and not slot.many:
             raise self._refusal(
                 field, f"that is a whole document: name a part of it, as in {{{name}.doc_id}}"
@@ -155,11 +179,13 @@ class _Formatter(string.Formatter):
 
 
 class _StoreFields(dict[str, Any]):
-    """The store's references as the fields of a path template."""
+    """The store's slots as the fields of a path template."""
 
     def __init__(self, store: Store) -> None:
         super().__init__()
         self._store = store
 
     def __missing__(self, name: str) -> Any:
-        return getattr(self._store, name)
+        value = getattr(self._store, name)
+        slot = getattr(type(self._store), name, None)
+        return slot.part_of(value) if isinstance(slot, Param) else value

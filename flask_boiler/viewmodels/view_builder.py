@@ -23,6 +23,7 @@ __all__ = [
     "has_own_new",
     "only_root",
     "own_parameters",
+    "require_one_root",
     "require_root_of",
 ]
 
@@ -84,24 +85,45 @@ def own_parameters(view_cls: type[ViewModel]) -> Mapping[str, inspect.Parameter]
 
 
 def only_root(view_cls: type[ViewModel]) -> str:
-    """The name of the only root of a view that has the inherited ``new``.
+    """The name of the only root of a view that has the inherited ``new``, and is of that alone.
 
-    :raises ConfigurationError: its store has none, or several.
+    :raises ConfigurationError: its store has none, or several, or it is of something else, too.
     """
     store_cls = store_class(view_cls)
-    roots = store_cls.roots()
-    if not store_cls.references():
+    if not store_cls.declared_slots():
         raise ConfigurationError(
             f"{view_cls.__name__} has no store to be computed from, and so 0 roots: annotate "
             "one, as in 'store: CityStore', or define new(snapshot)"
         )
-    if len(roots) != 1:
+    roots = store_cls.roots()
+    require_one_root(view_cls)
+    others = [slot.name for slot in store_cls.subject_slots() if slot.name not in roots]
+    if others:
         raise ConfigurationError(
-            f"{view_cls.__name__} has {len(roots)} roots ({', '.join(roots) or 'none'}): a "
-            "mediator passes one root, which is a reference of the store without a source. Give "
-            "the others a source, or define new(snapshot)"
+            f"{view_cls.__name__} is of {', '.join([*roots, *others])}, and one document says only "
+            f"the {roots[0]}"
         )
     return roots[0]
+
+
+def require_one_root(view_cls: type[ViewModel]) -> None:
+    """Check that a view's store has one root.
+
+    :raises ConfigurationError: it has none, or several.
+    """
+    roots = store_class(view_cls).roots()
+    if len(roots) == 1:
+        return
+    said = f"{view_cls.__name__} has {len(roots)} roots ({', '.join(roots) or 'none'})"
+    if has_own_new(view_cls):
+        raise ConfigurationError(
+            f"{said}, so an id is not enough to name a view: annotate `store` with a Store that "
+            "has one reference without a source, or write the method yourself"
+        )
+    raise ConfigurationError(
+        f"{said}: a mediator passes one root, which is a reference of the store without a source. "
+        "Give the others a source, or define new(snapshot)"
+    )
 
 
 def require_root_of(view_cls: type[ViewModel], query: Any) -> None:

@@ -29,6 +29,7 @@ from flask_boiler.transactions.running import joined_transaction
 from flask_boiler.transactions.snapshot_cut import compute_once
 from flask_boiler.viewmodels.passing_through import check_passing_through, slot_attribute
 from flask_boiler.viewmodels.placed_view import PlacedView
+from flask_boiler.viewmodels.slots import Slot
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.stored_view import StoredView
 
@@ -61,7 +62,7 @@ class ViewModel(PlacedView, PassingView):
     ::
 
         class CityStore(Store):
-            city = reference(City)
+            city = root(City)
 
         class CityView(ViewModel):
             store: CityStore
@@ -76,7 +77,7 @@ class ViewModel(PlacedView, PassingView):
     Getters read ``self.store``, setters write to its models. What is read is recorded, so a
     mediator knows when to compute the view again.
 
-    ``Meta.path`` is a template over the store's references; a ``doc_ref`` or ``doc_refs``
+    ``Meta.path`` is a template over the store's slots; a ``doc_ref`` or ``doc_refs``
     property says the same in code. ``Meta.on_delete`` says what happens to the documents when
     the root is deleted: ``"delete"`` (default), ``"keep"``, or a function that takes a stored
     document's fields and returns those to leave there, or ``None`` to delete it.
@@ -110,31 +111,35 @@ class ViewModel(PlacedView, PassingView):
         # lets type checkers agree.
         @classmethod
         def new(cls, *args: Any, **kwargs: Any) -> Self:
-            """A view of the given roots: ``new(doc_id=None, **roots)``."""
+            """A view of the given subject: ``new(doc_id=None, **subject)``."""
             ...
 
     else:
 
         @classmethod
-        def new(cls, doc_id: str | None = None, **roots: Any) -> Self:
-            """A view of the given roots, computed when its attributes are read.
+        def new(cls, doc_id: str | None = None, **subject: Any) -> Self:
+            """A view of the given subject, computed when its attributes are read.
 
-            :param doc_id: the id of the only root.
-            :param roots: by the store's names: ids, references, snapshots or loaded models.
-            :raises DocumentNotFoundError: a root does not exist.
-            :raises DeclarationError: a root is missing or unknown.
+            :param doc_id: the id of the root, if the view is of one root alone.
+            :param subject: by the store's names: of roots and of the member of an ``each`` ids,
+                references, snapshots or loaded models; of parameters their values.
+            :raises DocumentNotFoundError: a root does not exist, or the member is none.
+            :raises DeclarationError: a part of the subject is missing or unknown.
+            :raises ValidationError: a parameter is of another type.
             """
             store_cls = store_class(cls)
             if doc_id is not None:
-                roots = {**roots, _only_root(cls, store_cls): doc_id}
-            absent = [name for name in store_cls.roots() if name not in roots]
+                subject = {**subject, _only_root(cls, store_cls): doc_id}
+            slots = store_cls.subject_slots()
+            absent = [slot.name for slot in slots if slot.name not in subject]
             if absent:
-                unknown = roots.keys() - store_cls.references().keys()
+                unknown = subject.keys() - store_cls.declared_slots().keys()
                 instead = f", and was given {', '.join(sorted(unknown))}" if unknown else ""
                 raise DeclarationError(f"{cls.__name__}.new needs {', '.join(absent)}{instead}")
-            store = store_cls(**roots)
-            for name in store_cls.roots():
-                _require_root(store, name, roots[name])
+            store = store_cls(**subject)
+            for slot in slots:
+                _require_there(store, slot, subject[slot.name])
+            store.require_member()
             return cls(store=store)
 
     @classmethod
@@ -396,15 +401,18 @@ def _ignore(view: Any) -> None:
 
 
 def _only_root(cls: type[ViewModel], store_cls: type[Store]) -> str:
-    roots = store_cls.roots()
-    if len(roots) != 1:
+    names = [slot.name for slot in store_cls.subject_slots()]
+    if len(names) != 1 or names != store_cls.roots():
+        said = f"{len(names)}: {', '.join(names)}" if names else "none"
         raise DeclarationError(
-            f"{cls.__name__}.new takes a doc_id only if its store has one root; "
-            f"{store_cls.__name__} has {len(roots)}: {', '.join(roots)}"
+            f"{cls.__name__}.new takes a doc_id only if its view is of one root alone; "
+            f"{store_cls.__name__} has {said}"
         )
-    return roots[0]
+    return names[0]
 
 
-def _require_root(store: Store, name: str, pointed: Any) -> None:
-    if getattr(store, name) is None:
-        raise DocumentNotFoundError(store.references()[name].path_of(pointed))
+def _require_there(store: Store, slot: Slot[Any], pointed: Any) -> None:
+    """Check that there is what a slot of the subject points to."""
+    if getattr(store, slot.name) is None:
+        # Of a plain reference: of a root, reading it says so.
+        raise DocumentNotFoundError(slot.part_of(pointed))

@@ -23,7 +23,7 @@ from flask_boiler.models.schema.json_fields import RelatedField
 from flask_boiler.view.http.listing import DEFAULT_LIMIT, MAX_LIMIT, is_textual, takes_null
 from flask_boiler.view.http.mounting import Route
 from flask_boiler.view.http.routes import ListGet, RestView
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 if TYPE_CHECKING:
     from flask_boiler.attrs.attribute import Attr
@@ -88,7 +88,7 @@ def _list_post(schemas: Schemas, route: Route) -> JsonSchema:
     view_cls = route.mediator.view_model_cls
     return {
         "summary": f"A new {view_cls.__name__}",
-        "requestBody": _body(schemas.new(view_cls, ViewRoot(view_cls).model)),
+        "requestBody": _body(schemas.new(view_cls, ViewSubject(view_cls).model)),
         "responses": {
             "201": response(
                 "The new view.", *_OF_A_WRITE, "Location", schema=schemas.view(view_cls)
@@ -179,7 +179,7 @@ def _filterable(route: Route) -> dict[str, Attr[Any]]:
 
 
 def _filters(schemas: Schemas, route: Route) -> Iterable[JsonSchema]:
-    root = ViewRoot(route.mediator.view_model_cls).model
+    root = ViewSubject(route.mediator.view_model_cls).model
     fields = root.schema().fields
     for name, attribute in _filterable(route).items():
         field = fields[attribute.attribute_name]

@@ -25,7 +25,7 @@ from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.schema import json_fields, schema
 from flask_boiler.models.schema.json_form import json_form
 from flask_boiler.viewmodels.view_model import ViewModel
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = [
     "VERSION",
@@ -333,7 +333,7 @@ def _any_of(members: Iterable[JsonSchema], ret: JsonSchema) -> JsonSchema:
 def keys_in_words(view_cls: type[ViewModel]) -> str:
     """The keys of a list's views, in words."""
     try:
-        by_path = ViewRoot(view_cls).model.keyed_by_path()
+        by_path = ViewSubject(view_cls).model.keyed_by_path()
     except ConfigurationError:
         # It is shown in a way of its own.
         by_path = False

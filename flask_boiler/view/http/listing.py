@@ -22,7 +22,7 @@ from flask_boiler.models.query.query import Query
 from flask_boiler.models.schema.json_fields import AnyField, RelatedField, UnionField
 from flask_boiler.view.mediation.problems import Refusal
 from flask_boiler.viewmodels.view_model import ViewModel
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -41,7 +41,7 @@ PAGING = ("limit", "page_token", "order_by")
 
 
 def filterable(
-    view_cls: type[ViewModel], root: ViewRoot[Any], named: Sequence[str] = ()
+    view_cls: type[ViewModel], root: ViewSubject[Any], named: Sequence[str] = ()
 ) -> dict[str, Attr[Any]]:
     """The root's attributes that a client may filter and order by, by the names of parameters.
 
@@ -68,7 +68,7 @@ def filterable(
     return fields
 
 
-def _passed_through(attribute: Attr[Any], root: ViewRoot[Any]) -> Attr[Any] | None:
+def _passed_through(attribute: Attr[Any], root: ViewSubject[Any]) -> Attr[Any] | None:
     """The attribute of the root that one of the view shows as it is stored, if there is one."""
     if not (isinstance(attribute, ThroughAttr) and attribute.is_unchanged):
         return None

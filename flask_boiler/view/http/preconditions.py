@@ -26,7 +26,7 @@ from flask_boiler.errors import (
 from flask_boiler.view.mediation.problems import Refusal
 from flask_boiler.view.mediation.representation import Representation, each_by_itself
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = ["AbsenceCondition", "TagCondition", "is_matched", "unless_held"]
 
@@ -41,7 +41,7 @@ class TagCondition:
 
     def __init__(
         self,
-        root: ViewRoot[Any],
+        root: ViewSubject[Any],
         mutation_cls: type[Mutation[Any]],
         doc_id: str,
         asked: Request,
@@ -106,7 +106,9 @@ class AbsenceCondition:
     :param doc_id: what is to name the view.
     """
 
-    def __init__(self, root: ViewRoot[Any], mutation_cls: type[Mutation[Any]], doc_id: str) -> None:
+    def __init__(
+        self, root: ViewSubject[Any], mutation_cls: type[Mutation[Any]], doc_id: str
+    ) -> None:
         self._root = root
         self._mutation_cls = mutation_cls
         self._doc_id = doc_id

@@ -50,7 +50,7 @@ from flask_boiler.view.mediation.representation import (
 )
 from flask_boiler.view.mediation.secret_keys import RouteSeal, require_secret_key
 from flask_boiler.view.mediation.waiting import waiting_as_requests_do
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 if TYPE_CHECKING:
     from flask import Blueprint, Flask
@@ -114,7 +114,7 @@ class RestView(View):
         self.mediator = mediator
         view_cls = mediator.view_model_cls
         #: What ids in the route mean.
-        self.root: ViewRoot[Any] = ViewRoot(view_cls)
+        self.root: ViewSubject[Any] = ViewSubject(view_cls)
         if type(self).answer.__module__ == __name__:
             # One that answers in its own way may build the view in its own way, too.
             self.root.require_buildable()

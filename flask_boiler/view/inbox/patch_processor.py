@@ -31,7 +31,7 @@ from flask_boiler.view.mediation.problems import (
     stored_problem,
 )
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = ["Authorize", "PatchProcessor", "ProposerAccess"]
 
@@ -49,7 +49,7 @@ class ProposerAccess(Anybody):
     :param authorize: is asked with the patch and the view as it is before.
     """
 
-    def __init__(self, authorize: Authorize, root: ViewRoot[Any], proposal: Proposal) -> None:
+    def __init__(self, authorize: Authorize, root: ViewSubject[Any], proposal: Proposal) -> None:
         self._authorize = authorize
         self._root = root
         self._proposal = proposal
@@ -94,7 +94,7 @@ class PatchProcessor:
         self,
         context: ApplicationContext,
         collection: PatchCollection,
-        root: ViewRoot[Any],
+        root: ViewSubject[Any],
         mutation_cls: type[Mutation[Any]],
         authorize: Authorize,
     ) -> None:

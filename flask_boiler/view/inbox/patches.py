@@ -15,7 +15,7 @@ from flask_boiler.ground.path_pattern import PathPattern
 from flask_boiler.ground.ports import DocumentCodec
 from flask_boiler.ground.values import FieldFilter, QuerySpec, QueryTarget, Snapshot, Write
 from flask_boiler.viewmodels.view_model import ViewModel
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = ["ERROR", "EXPIRY", "RESULT", "Patch", "PatchCollection", "Patches", "Proposal"]
 
@@ -99,7 +99,7 @@ class PatchCollection:
     :raises ConfigurationError: they do not fit the view.
     """
 
-    def __init__(self, patches: Patches, root: ViewRoot[Any]) -> None:
+    def __init__(self, patches: Patches, root: ViewSubject[Any]) -> None:
         self._patches = patches
         self._pattern = PathPattern(patches.collection)
         if self._pattern.names_document or self.name.startswith("{"):

@@ -28,7 +28,7 @@ from flask_boiler.view.mediation.access import Access, Change
 from flask_boiler.view.mediation.problems import Refusal
 from flask_boiler.viewmodels.mutation import Mutation, carry_out
 from flask_boiler.viewmodels.view_model import ViewModel
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = [
     "DELETED",
@@ -89,7 +89,7 @@ class MutationCommand:
     :param read: gives the values by attribute name; called once, when they are first needed.
     """
 
-    root: ViewRoot[Any]
+    root: ViewSubject[Any]
     mutation_cls: type[Mutation[Any]]
     operation: Operation
     doc_id: str | None = None

@@ -30,7 +30,7 @@ from flask_boiler.ground.values import QueryTarget, Snapshot
 from flask_boiler.transactions.snapshot_cut import compute_once
 from flask_boiler.view.mediation.secret_keys import current_keys
 from flask_boiler.viewmodels.view_model import ViewModel
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = [
     "REVALIDATE",
@@ -156,7 +156,7 @@ class DatedReader:
         return found
 
 
-def computed(root: ViewRoot[Any], doc_id: str) -> Representation:
+def computed(root: ViewSubject[Any], doc_id: str) -> Representation:
     """The representation of a view as it is now: strong reads of one time, a batch a level.
 
     :raises DocumentNotFoundError: there is no such root.
@@ -174,7 +174,7 @@ def computed(root: ViewRoot[Any], doc_id: str) -> Representation:
         return compute_once(represent, datastore)
 
 
-def stored(root: ViewRoot[Any], doc_id: str) -> Representation | None:
+def stored(root: ViewSubject[Any], doc_id: str) -> Representation | None:
     """The representation of a view as it is stored; ``None`` if its id does not tell where."""
     place = root.stored_place(doc_id)
     if place is None:

@@ -12,7 +12,7 @@ from flask_boiler.view.mediation.commands import MutationCommand, perform, telli
 from flask_boiler.view.mediation.representation import computed
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_model import ViewModel
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = ["ClientAccess", "apply_command", "parts_of"]
 
@@ -92,7 +92,7 @@ def apply_command(
         values: dict[str, Any] = {}
         return values if data is None else view_cls.schema(partial=True).load(data)
 
-    root: ViewRoot[Any] = ViewRoot(view_cls)
+    root: ViewSubject[Any] = ViewSubject(view_cls)
     command = MutationCommand(root, mutation, operation, doc_id, read)
     written = perform(command, access or Anybody())
     if operation == "delete":

@@ -22,7 +22,8 @@ from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.view.ws_mediator import WsMediator
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.path_template import PathTemplate
-from flask_boiler.viewmodels.store import Store, reference
+from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.memory import memory_context
 
@@ -87,14 +88,14 @@ def view_with(**meta: Any) -> type[ViewModel]:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("v/{twn.doc_id}", r"TownStore has no reference 'twn'; did you mean 'town'\?"),
+        ("v/{twn.doc_id}", r"TownStore has no slot 'twn'; did you mean 'town'\?"),
         ("v/{town.doc_ids}", r"Town has no 'doc_ids'; did you mean 'doc_id'\?"),
         ("v/{town.twn_name}", r"Town has no 'twn_name'; did you mean 'town_name'\?"),
         ("v/{town.street.nme}", r"Town\.street has no 'nme'; did you mean 'name'\?"),
         ("v/{sign.lable}", r"SignView has no 'lable'; did you mean 'label'\?"),
         ("v/{twins.doc_id}", "is a reference to many"),
-        ("v/{}", "expected a reference of the store"),
-        ("v/{0}", "expected a reference of the store"),
+        ("v/{}", "expected a slot of the store"),
+        ("v/{0}", "expected a slot of the store"),
         ("v/{town", r"OddView\.Meta\.path is"),
     ],
 )

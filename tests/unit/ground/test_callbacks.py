@@ -36,9 +36,10 @@ from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.view.ws_mediator import WsMediator
 from flask_boiler.viewmodels.form import Form
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.store import Store, reference
+from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 from tests.unit.memory import memory_context
 
 
@@ -350,7 +351,7 @@ class TestHidden:
     def test_as_what_authorizes_a_patch(self, datastore: MemoryDatastore, function: Any) -> None:
         datastore.put("City/SF", obj_type="City", name="SF")
         datastore.put("patches/p", target_city_id="SF")
-        root = ViewRoot(CityView)
+        root = ViewSubject(CityView)
         processor = PatchProcessor(
             current_context(),
             PatchCollection(Patches("patches"), root),

@@ -12,7 +12,8 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.errors import DeclarationError, MaterializationError, QueryError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
-from flask_boiler.viewmodels.store import Store, reference
+from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.stored_view import StoredView
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.memory import memory_context
@@ -87,7 +88,7 @@ def datastore() -> Iterator[MemoryDatastore]:
             AttributeError,
         ),
         ("owner", "HomeStore.owner: its source raised AttributeError: 'str'", AttributeError),
-        ("typo", "no reference 'hme'; did you mean 'home'?", AttributeError),
+        ("typo", "no slot 'hme'; did you mean 'home'?", AttributeError),
         ("query", "HomeStore.query: its source raised QueryError: Person has no", QueryError),
         ("number", "HomeStore.number: its source raised ZeroDivisionError", ZeroDivisionError),
         ("beside", "HomeStore.mates: its source raised AttributeError", AttributeError),
@@ -135,9 +136,7 @@ def test_a_property_of_a_store_that_raises() -> None:
 
 def test_a_slot_that_does_not_exist() -> None:
     store: Any = HomeStore(home="h")
-    with pytest.raises(
-        AttributeError, match=r"HomeStore has no reference 'mtes'; did you mean 'mates'"
-    ):
+    with pytest.raises(AttributeError, match=r"HomeStore has no slot 'mtes'; did you mean 'mates'"):
         _ = store.mtes
     assert not hasattr(store, "__deepcopy__")
 

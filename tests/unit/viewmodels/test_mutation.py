@@ -23,7 +23,8 @@ from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.transactions import running
 from flask_boiler.transactions.running import transaction
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.store import Store, reference
+from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.memory import memory_context
 
@@ -311,5 +312,7 @@ def test_what_cannot_be_changed_by_an_id_says_so() -> None:
 
     with pytest.raises(ConfigurationError, match="view_model_cls"):
         Nothing.mutate_patch("SF", {})
-    with pytest.raises(ConfigurationError, match="0 roots"):
+    with pytest.raises(ValidationError, match="names no Rootless: expected an empty text"):
         RootlessMutation.mutate_patch("SF", {})
+    with pytest.raises(ConfigurationError, match="is for views of one root alone"):
+        RootlessMutation.mutate_delete("SF")

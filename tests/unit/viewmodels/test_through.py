@@ -14,7 +14,8 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.errors import DeclarationError, RefusedError, ValidationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
-from flask_boiler.viewmodels.store import Store, reference
+from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 
 
@@ -146,7 +147,7 @@ def test_a_getter_or_setter_of_its_own_takes_the_place() -> None:
     ("path", "said"),
     [
         ("ship.titel", "did you mean 'title'"),
-        ("shp.title", "has no reference 'shp'"),
+        ("shp.title", "has no slot 'shp'"),
         ("ship", "expected a reference of the store and an attribute"),
         ("ship.harbour.name", "expected a reference of the store and an attribute"),
         ("ship.", "expected a reference of the store and an attribute"),

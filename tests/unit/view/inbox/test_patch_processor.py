@@ -23,7 +23,7 @@ from flask_boiler.operate.testing.memory_datastore import MemoryDatastore, answe
 from flask_boiler.transactions import running
 from flask_boiler.view.inbox.patch_processor import Authorize, PatchProcessor
 from flask_boiler.view.inbox.patches import Patch, PatchCollection, Patches
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 from tests.firestore.salons import PATTERN, SalonMutation, SalonView, is_member
 from tests.unit.memory import memory_context
 
@@ -54,7 +54,7 @@ def processor(
     authorize: Authorize = is_member,
     mutation_cls: type[SalonMutation] = SalonMutation,
 ) -> PatchProcessor:
-    root = ViewRoot(SalonView)
+    root = ViewSubject(SalonView)
     collection = PatchCollection(patches or Patches(PATTERN), root)
     return PatchProcessor(context, collection, root, mutation_cls, authorize)
 

@@ -19,7 +19,7 @@ from flask_boiler.view.inbox.patches import PatchCollection, Patches
 from flask_boiler.view.mediation.handlers import ProtocolBase
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_model import ViewModel
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 from tests.firestore.salons import PATTERN, SalonMutation, SalonStore, SalonView
 from tests.unit.memory import memory_context
 
@@ -35,7 +35,7 @@ def datastore() -> Iterator[MemoryDatastore]:
 
 def collection(patches: str | Patches = PATTERN) -> PatchCollection:
     declared = Patches(patches) if isinstance(patches, str) else patches
-    return PatchCollection(declared, ViewRoot(SalonView))
+    return PatchCollection(declared, ViewSubject(SalonView))
 
 
 def stored(datastore: MemoryDatastore, path: str = PATH, **fields: Any) -> Snapshot:

@@ -22,9 +22,10 @@ from flask_boiler.view.mediation.access import Anybody, Change
 from flask_boiler.view.mediation.commands import MutationCommand, perform
 from flask_boiler.view.socketio.mutate_event import ClientAccess, apply_command
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.store import Store, reference
+from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 from tests.unit.memory import memory_context
 
 
@@ -83,7 +84,7 @@ def datastore() -> Iterator[MemoryDatastore]:
 
 
 def command(doc_id: str | None = "a", **given: Any) -> MutationCommand:
-    return MutationCommand(ViewRoot(LampView), LampMutation, "patch", doc_id, lambda: given)
+    return MutationCommand(ViewSubject(LampView), LampMutation, "patch", doc_id, lambda: given)
 
 
 def test_access_is_asked_once_with_what_is_to_be_changed(datastore: MemoryDatastore) -> None:
@@ -97,7 +98,7 @@ def test_who_may_not_has_nothing_read_and_nothing_loaded(datastore: MemoryDatast
         raise AssertionError("the input was read")
 
     access = Noting(refuses=True)
-    asked = MutationCommand(ViewRoot(LampView), LampMutation, "patch", "a", read)
+    asked = MutationCommand(ViewSubject(LampView), LampMutation, "patch", "a", read)
     with pytest.raises(PermissionDeniedError):
         perform(asked, access)
     assert access.asked == [(LampView, "patch", "a")]
@@ -126,7 +127,7 @@ def test_the_input_is_read_once(datastore: MemoryDatastore) -> None:
         read.append(1)
         return {"level": 2}
 
-    asked = MutationCommand(ViewRoot(LampView), LampMutation, "patch", "a", once)
+    asked = MutationCommand(ViewSubject(LampView), LampMutation, "patch", "a", once)
     perform(asked, Noting(), lambda write: (write(), write()))
     assert read == [1]
 

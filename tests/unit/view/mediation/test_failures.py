@@ -42,9 +42,10 @@ from flask_boiler.view.mediation.commands import WRITTEN
 from flask_boiler.view.mediation.inbox import TaskState
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.store import Store, reference
+from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 from tests.unit.memory import memory_context
 
 ATTEMPTS = 3
@@ -163,7 +164,7 @@ def over_a_socket(
 def by_a_patch(
     datastore: MemoryDatastore, context: ApplicationContext, doc_id: str, given: dict[str, Any]
 ) -> Any:
-    root = ViewRoot(DoorView)
+    root = ViewSubject(DoorView)
     collection = PatchCollection(Patches("patches"), root)
     datastore.put("patches/p", target_door_id=doc_id, **given)
     processor = PatchProcessor(context, collection, root, DoorMutation, lambda patch, view: True)

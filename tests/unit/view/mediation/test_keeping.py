@@ -22,7 +22,8 @@ from flask_boiler.view.mediation.handlers import ProtocolBase
 from flask_boiler.view.mediation.keeping import Run
 from flask_boiler.view.mediation.live import LiveViews
 from flask_boiler.view.query_mediator import QueryMediator
-from flask_boiler.viewmodels.store import Store, reference
+from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.engine.fakes import ScriptedDatastore, ScriptedFeed, all_of
 

@@ -28,10 +28,11 @@ from flask_boiler.view.inbox.patches import PatchCollection, Patches
 from flask_boiler.view.socketio.arguments import ViewArguments
 from flask_boiler.view.socketio.mutate_event import apply_command
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.store import Store, reference
+from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_builder import ViewBuilder
 from flask_boiler.viewmodels.view_model import ViewModel
-from flask_boiler.viewmodels.view_root import ViewRoot
+from flask_boiler.viewmodels.view_subject import ViewSubject
 from tests.unit.memory import memory_context
 
 ONE, OTHER, THIRD = "Shop/a/reviews/r1", "Shop/b/reviews/r1", "Shop/b/reviews/r2"
@@ -303,17 +304,17 @@ class TestElsewhere:
             apply_command(ReviewView, ReviewMutation, "create", None, {"stars": 3})
 
     def test_patches(self) -> None:
-        collection = PatchCollection(Patches("patches"), ViewRoot(ReviewView))
-        memory_path = ViewRoot(ReviewView).path_of(OTHER)
+        collection = PatchCollection(Patches("patches"), ViewSubject(ReviewView))
+        memory_path = ViewSubject(ReviewView).path_of(OTHER)
         assert memory_path == OTHER
         assert collection.target == "target_review_id"
 
     def test_a_new_of_the_class_s_own(self, datastore: MemoryDatastore) -> None:
         snapshot = datastore.get([OTHER])[OTHER]
         assert ViewBuilder(ReviewByKey).build(snapshot).store.review.text == "b"
-        assert ViewRoot(ReviewByKey).open(OTHER).store.review.text == "b"
+        assert ViewSubject(ReviewByKey).open(OTHER).store.review.text == "b"
         with pytest.raises(DocumentNotFoundError):
-            ViewRoot(ReviewByKey).open("Shop/x/reviews/r1")
+            ViewSubject(ReviewByKey).open("Shop/x/reviews/r1")
 
     def test_keys_of_top_level_documents_stay_ids(self) -> None:
         assert Shop.key_of("Shop/a") == "a"

@@ -1,0 +1,637 @@
+"""The slots of a store: the documents that a view reads, and what says which view it is.
+
+A reference with a ``source`` is computed from what the store already holds. A root, a parameter
+and the member of an ``each`` are handed in by whoever builds the view; they are its *subject*.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, overload
+
+from flask_boiler.attrs import registry
+from flask_boiler.context.context import current_context
+from flask_boiler.errors import DeclarationError, DocumentNotFoundError
+from flask_boiler.ground.callbacks import misfit, require_plain
+from flask_boiler.ground.naming import id_fault
+from flask_boiler.ground.ports import Incomplete, Reader
+from flask_boiler.ground.readers import DirectReader, current_reader
+from flask_boiler.ground.values import HasPath, Snapshot, document_path
+from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.models.model import Model
+from flask_boiler.models.query.query import Query
+from flask_boiler.models.schema.param_type import ParamType, refusal_of
+from flask_boiler.viewmodels.stored_view import StoredView
+
+__all__ = [
+    "Each",
+    "HasSlots",
+    "ManyReference",
+    "MemberWanted",
+    "Param",
+    "Reference",
+    "Root",
+    "SingleReference",
+    "Slot",
+    "each",
+    "param",
+    "reference",
+    "root",
+]
+
+M = TypeVar("M")
+
+#: Computes what a slot points to, from the store that it belongs to.
+Source = Callable[[Any], Any]
+#: A document, as the source of a slot may say which it is.
+_Pointed = DomainModel | StoredView | Snapshot | HasPath | str
+
+
+class MemberWanted(Incomplete):
+    """The signal that something cannot be computed for all members of an ``each`` at once.
+
+    Like its parent it passes through the code of applications, whatever that catches.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(())
+
+
+class HasSlots:
+    """A store, as its slots know it."""
+
+    def _value(self, slot: Slot[Any]) -> Any:
+        """What a slot holds, read when it is first asked for."""
+        raise NotImplementedError
+
+
+class Slot(Generic[M]):
+    """A named part of a store: a reference, a root, a parameter, or the member of an ``each``."""
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.owner = ""
+        self._declared_in: type | None = None
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        self.owner = owner.__name__
+        self._declared_in = owner
+
+    def __repr__(self) -> str:
+        return f"{self.owner}.{self.name}"
+
+    def check(self) -> None:
+        """Check what was declared, once the slot has its name.
+
+        :raises DeclarationError: something is wrong with it.
+        """
+
+    @property
+    def from_outside(self) -> tuple[str, ...]:
+        """The names by which whoever asks for a view may hand the slot in, the first one before."""
+        return (self.name,)
+
+    def resolve(self, pointed: Any) -> Any:
+        """The value of the slot, from what its source, or whoever fed it, gives."""
+        raise NotImplementedError
+
+    def part_of(self, value: Any) -> str:
+        """The text of a value of the slot in the subject of a view.
+
+        :raises ValidationError: it can be none.
+        """
+        raise NotImplementedError
+
+
+class Reference(Slot[M]):
+    """A slot that holds a document, or several; see :func:`reference`."""
+
+    many: ClassVar[bool] = False
+
+    def __init__(self, model: type[M] | str | None, source: Source | None = None) -> None:
+        super().__init__()
+        if not (model is None or isinstance(model, str) or _is_model(model)):
+            raise DeclarationError(
+                "a reference needs a model or its name, as in reference(City), and not "
+                f"{model!r:.80}"
+            )
+        self._model = model
+        self.source: Source | None = None
+        if source is not None:
+            self._take(source)
+
+    @property
+    def model(self) -> type[M] | None:
+        """The declared class; ``None`` takes the one that each document names.
+
+        :raises UnknownModelError: no class has the name that was declared.
+        """
+        if isinstance(self._model, str):
+            self._model = registry.find(self._model, near=self._declared_in)  # type: ignore[assignment]
+        return self._model  # type: ignore[return-value]
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it is a document that is handed in rather than computed."""
+        return self.source is None
+
+    @property
+    def from_outside(self) -> tuple[str, ...]:
+        """The slot's name, and that with ``_id``."""
+        return (self.name, f"{self.name}_id")
+
+    def check(self) -> None:
+        """Check that the source can be called.
+
+        :raises DeclarationError: it cannot.
+        """
+        wrong = None if self.source is None else misfit(self.source, "store")
+        if wrong is not None:
+            raise DeclarationError(f"{self.owner}.{self.name}: its source {wrong}")
+
+    def load(self, snapshot: Snapshot) -> Any:
+        """The model of a snapshot; ``None`` if there is no document."""
+        model: Any = self.model or DomainModel
+        return model.from_snapshot(snapshot) if snapshot.exists else None
+
+    def path_of(self, pointed: Any) -> str:
+        """The path of a document, from a path, an id, a reference or a model.
+
+        :raises DeclarationError: it is none of these.
+        """
+        if isinstance(pointed, str):
+            return document_path(pointed if "/" in pointed else self._path_of_id(pointed))
+        if isinstance(pointed, Snapshot | HasPath):
+            return document_path(pointed.path)
+        if not is_named(pointed):
+            raise DeclarationError(
+                f"{self.owner}.{self.name} cannot be {pointed!r:.80}: expected a document id, a "
+                "path, a reference, a snapshot, a model or a query"
+            )
+        return document_path(pointed.doc_ref)
+
+    def part_of(self, value: Any) -> str:
+        """The path of the document.
+
+        :raises DeclarationError: it is none.
+        """
+        return _path(value) if _is_snapshot(value) else self.path_of(value)
+
+    def _take(self, source: Source) -> None:
+        if self.source is not None:
+            raise DeclarationError(
+                f"{getattr(source, '__qualname__', source)} would be the second source of one slot"
+            )
+        require_plain(
+            source, "the source of a reference", may_yield=self.many, error=DeclarationError
+        )
+        self.source = source
+
+    def _path_of_id(self, doc_id: str) -> str:
+        model: Any = self.model
+        if model is None or not _is_collection(model) or model.keyed_by_path():
+            raise DeclarationError(
+                f"{self.owner}.{self.name} does not know the collection of {doc_id!r}: give a "
+                "whole path or a reference"
+            )
+        return f"{model.collection_path()}/{doc_id}"
+
+
+class _OfOneDocument(Reference[M]):
+    """A reference that holds one document."""
+
+    def resolve(self, pointed: Any) -> Any:
+        """The model, or ``None``; for a query, the first of its result."""
+        if pointed is None or isinstance(pointed, DomainModel):
+            return pointed
+        if isinstance(pointed, Query):
+            return next(iter(pointed.limit(1)), None)
+        if _is_snapshot(pointed):
+            return self.load(pointed)
+        path = self.path_of(pointed)
+        return self.load(_reader().documents([path])[path])
+
+
+class SingleReference(_OfOneDocument[M]):
+    """A reference to one document: its model, or ``None`` if there is no such document."""
+
+    @overload
+    def __get__(self, store: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, store: HasSlots, owner: type) -> M | None: ...
+    def __get__(self, store: HasSlots | None, owner: type) -> Any:
+        return self if store is None else store._value(self)
+
+    def __call__(self, source: Callable[[Any], _Pointed | Query[Any] | None]) -> Self:
+        """Take a method of the store as the source: ``@reference(City)`` above it.
+
+        :raises DeclarationError: there is a source already.
+        """
+        self._take(source)
+        return self
+
+
+class Root(_OfOneDocument[M]):
+    """A root: the document that a view is of, which is never missing."""
+
+    @overload
+    def __get__(self, store: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, store: HasSlots, owner: type) -> M: ...
+    def __get__(self, store: HasSlots | None, owner: type) -> Any:
+        return self if store is None else store._value(self)
+
+    def resolve(self, pointed: Any) -> Any:
+        """The model.
+
+        :raises DocumentNotFoundError: there is no such document.
+        """
+        return self._existing(pointed, super().resolve(pointed))
+
+    def _existing(self, pointed: Any, found: Any) -> Any:
+        if found is None:
+            raise DocumentNotFoundError(self.part_of(pointed))
+        return found
+
+
+class Each(Reference[M]):
+    """The member that a view is of, one of those that the source names; see :func:`each`.
+
+    :raises DeclarationError: it is neither of documents nor of ids.
+    """
+
+    def __init__(self, model: type[M] | str, source: Source | None = None) -> None:
+        #: Whether members are ids, and not documents.
+        self.of_ids = model is str
+        if not (self.of_ids or isinstance(model, str) or _is_model(model)):
+            raise DeclarationError(
+                f"each({getattr(model, '__name__', model)!s:.80}) is neither of documents nor of "
+                "ids: expected a model, as in each(User, source=…), or each(str, source=…)"
+            )
+        super().__init__(None if self.of_ids else model, source)
+
+    @overload
+    def __get__(self, store: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, store: HasSlots, owner: type) -> M: ...
+    def __get__(self, store: HasSlots | None, owner: type) -> Any:
+        return self if store is None else store._value(self)
+
+    def __call__(
+        self,
+        source: Callable[[Any], Query[Any] | Mapping[str, Any] | Iterable[_Pointed | None] | None],
+    ) -> Self:
+        """Take a method of the store as the source: ``@each(User)`` above it.
+
+        :raises DeclarationError: there is a source already.
+        """
+        self._take(source)
+        return self
+
+    @property
+    def is_root(self) -> bool:
+        """No: the members are computed."""
+        return False
+
+    @property
+    def from_outside(self) -> tuple[str, ...]:
+        """The slot's name, and that with ``_id`` if members are documents."""
+        return (self.name,) if self.of_ids else super().from_outside
+
+    def check(self) -> None:
+        """Check that there is a source, and that it can be called.
+
+        :raises DeclarationError: there is none, or it cannot.
+        """
+        if self.source is None:
+            raise DeclarationError(
+                f"{self!r} does not say who the members are: write each(…, source=lambda store: "
+                "store.room.members), or @each(…) above a method"
+            )
+        super().check()
+
+    def members(self, pointed: Any) -> dict[str, Any]:
+        """The members that the source names, by their texts in the subject; each of them once.
+
+        :raises DeclarationError: something is neither an id nor a document.
+        """
+        if pointed is None:
+            return {}
+        if isinstance(pointed, Query) and not self.of_ids:
+            return {model.doc_path: model for model in pointed}
+        if isinstance(pointed, Mapping):
+            pointed = pointed.keys() if self.of_ids else pointed.values()
+        if isinstance(pointed, str | Query) or not isinstance(pointed, Iterable):
+            wanted = "ids" if self.of_ids else "references, or a query"
+            raise DeclarationError(
+                f"{self!r}: its source must return a list or a dict of {wanted}, not "
+                f"{pointed!r:.80}"
+            )
+        return {self.part_of(member): member for member in pointed if member is not None}
+
+    def part_of(self, value: Any) -> str:
+        """The path of the member's document, or the id itself.
+
+        :raises DeclarationError: it is none.
+        """
+        if not self.of_ids:
+            return super().part_of(value)
+        fault = id_fault(value) if isinstance(value, str) else "expected an id, which is a str"
+        if fault is not None:
+            raise DeclarationError(f"{self!r} cannot be {value!r:.80}: {fault}")
+        return str(value)
+
+    def resolve(self, pointed: Any) -> Any:
+        """The member: its model, or its id.
+
+        :raises DocumentNotFoundError: its document does not exist.
+        """
+        if self.of_ids:
+            return self.part_of(pointed)
+        if isinstance(pointed, DomainModel):
+            return pointed
+        if _is_snapshot(pointed):
+            found = self.load(pointed)
+        else:
+            path = self.path_of(pointed)
+            found = self.load(_reader().documents([path])[path])
+        if found is None:
+            raise DocumentNotFoundError(self.part_of(pointed))
+        return found
+
+
+class ManyReference(Reference[M]):
+    """A reference to many documents: a mapping of those that exist."""
+
+    many = True
+
+    @overload
+    def __get__(self, store: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, store: HasSlots, owner: type) -> Mapping[str, M]: ...
+    def __get__(self, store: HasSlots | None, owner: type) -> Any:
+        return self if store is None else store._value(self)
+
+    def __call__(
+        self,
+        source: Callable[
+            [Any],
+            Query[Any] | Mapping[str, Any] | Iterable[_Pointed | None] | None,
+        ],
+    ) -> Self:
+        """Take a method of the store as the source: ``@reference(User, many=True)`` above it.
+
+        :raises DeclarationError: there is a source already.
+        """
+        self._take(source)
+        return self
+
+    def resolve(self, pointed: Any) -> Mapping[str, Any]:
+        """Models by the source's keys, or else by id or path; missing documents are left out.
+
+        By path if they may lie in several collections: of a collection group, or of a model whose
+        documents lie below others.
+
+        :raises DeclarationError: two documents of a list have one id.
+        """
+        if pointed is None:
+            return MappingProxyType({})
+        if isinstance(pointed, Query):
+            return MappingProxyType({pointed.key_of(model): model for model in pointed})
+        return MappingProxyType(self._load_all(self._entries(pointed)))
+
+    def _entries(self, pointed: Any) -> list[tuple[str | None, Any]]:
+        if isinstance(pointed, Mapping):
+            return list(pointed.items())
+        if isinstance(pointed, str) or not isinstance(pointed, Iterable):
+            raise DeclarationError(
+                f"{self.owner}.{self.name} is a reference to many: its source must return a list, "
+                f"a dict or a query, not {pointed!r:.80}"
+            )
+        return [(None, item) for item in pointed]
+
+    def _load_all(self, entries: list[tuple[str | None, Any]]) -> dict[str, Any]:
+        paths = [
+            None if _is_snapshot(item) else self.path_of(item)
+            for _, item in entries
+            if item is not None
+        ]
+        found = _reader().documents([path for path in paths if path is not None])
+        pointed_to = [(key, item) for key, item in entries if item is not None]
+        snapshots = [
+            (key, item if path is None else found[path])
+            for (key, item), path in zip(pointed_to, paths, strict=True)
+        ]
+        existing = [(key, snapshot) for key, snapshot in snapshots if snapshot.exists]
+        models = self._together([snapshot for _, snapshot in existing])
+        keys = [self._key_of(snapshot) if key is None else key for key, snapshot in existing]
+        self._require_distinct(keys, [snapshot for _, snapshot in existing])
+        return dict(zip(keys, models, strict=True))
+
+    def _key_of(self, snapshot: Any) -> str:
+        model: Any = self.model or DomainModel
+        return str(model.key_of(_path(snapshot)) if _is_collection(model) else snapshot.id)
+
+    def _require_distinct(self, keys: list[str], snapshots: list[Any]) -> None:
+        paths: dict[str, str] = {}
+        for key, snapshot in zip(keys, snapshots, strict=True):
+            path = _path(snapshot)
+            other = paths.setdefault(key, path)
+            if other != path:
+                raise DeclarationError(
+                    f"{self.owner}.{self.name} would have {other} and {path} under the same key "
+                    f"{key!r}: have its source return a dict with different keys"
+                )
+
+    def _together(self, snapshots: list[Any]) -> list[Any]:
+        model: Any = self.model or DomainModel
+        if issubclass(model, DomainModel):
+            return list(model.from_snapshots(snapshots))
+        return [self.load(snapshot) for snapshot in snapshots]
+
+
+class Param(Slot[M]):
+    """A parameter: a value that says which view it is; see :func:`param`.
+
+    :raises DeclarationError: no path can hold values of the type.
+    """
+
+    def __init__(self, type_: type[M]) -> None:
+        super().__init__()
+        #: The type of the values.
+        self.type: ParamType[M] = ParamType(type_)
+
+    @overload
+    def __get__(self, store: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, store: HasSlots, owner: type) -> M: ...
+    def __get__(self, store: HasSlots | None, owner: type) -> Any:
+        return self if store is None else store._value(self)
+
+    def resolve(self, pointed: Any) -> M:
+        """The value.
+
+        :raises ValidationError: it is of another type, or can be no part of a path.
+        """
+        try:
+            return self.type.checked(pointed)
+        except ValueError as error:
+            raise refusal_of(self.name, error) from error
+
+    def part_of(self, value: Any) -> str:
+        """The text of a value in paths.
+
+        :raises ValidationError: it is of another type, or can be no part of a path.
+        """
+        try:
+            return self.type.text_of(value)
+        except ValueError as error:
+            raise refusal_of(self.name, error) from error
+
+    def value_of(self, text: str) -> M:
+        """The value that a text in a path says.
+
+        :raises ValidationError: it says none.
+        """
+        try:
+            return self.type.value_of(text)
+        except ValueError as error:
+            raise refusal_of(self.name, error) from error
+
+
+@overload
+def reference(
+    model: type[M], *, many: Literal[False] = ..., source: Source | None = ...
+) -> SingleReference[M]: ...
+@overload
+def reference(
+    model: type[M], *, many: Literal[True], source: Source | None = ...
+) -> ManyReference[M]: ...
+@overload
+def reference(
+    model: str | None = ..., *, many: Literal[False] = ..., source: Source | None = ...
+) -> SingleReference[Any]: ...
+@overload
+def reference(
+    model: str | None = ..., *, many: Literal[True], source: Source | None = ...
+) -> ManyReference[Any]: ...
+def reference(
+    model: type[Any] | str | None = None, *, many: bool = False, source: Source | None = None
+) -> Any:
+    """Declare a slot of a store.
+
+    ::
+
+        class MeetingStore(Store):
+            meeting = root(Meeting)
+            users = reference(User, many=True, source=lambda store: store.meeting.users)
+
+    :param model: the domain model (or the view, for a view's own document), or its name if it
+        is declared later; ``None`` takes the class that the document's ``obj_type`` names.
+    :param many: a mapping of models rather than one.
+    :param source: computes a reference, a list or dict of them, or a :class:`Query`, from the
+        store; of many, it may yield them. It may also be a method of the store, with
+        ``@reference(…)`` above it. Without it the slot is a root that may be missing; better
+        declare it by :func:`root`.
+    :raises DeclarationError: the source is a coroutine function, or a generator of one reference;
+        or the model is none.
+    """
+    return (ManyReference if many else SingleReference)(model, source)
+
+
+@overload
+def root(model: type[M]) -> Root[M]: ...
+@overload
+def root(model: str) -> Root[Any]: ...
+def root(model: type[Any] | str) -> Any:
+    """Declare a document that a view is of: there is one view for each, and none without it.
+
+    ::
+
+        class CityStore(Store):
+            city = root(City)
+
+    :param model: the domain model, or its name if it is declared later.
+    :raises DeclarationError: it is none.
+    """
+    if not isinstance(model, str) and not (_is_model(model) and issubclass(model, DomainModel)):
+        raise DeclarationError(
+            f"a root needs a domain model or its name, as in root(City), and not {model!r:.80}"
+        )
+    return Root(model)
+
+
+@overload
+def each(model: type[M], *, source: Source | None = ...) -> Each[M]: ...
+@overload
+def each(model: str, *, source: Source | None = ...) -> Each[Any]: ...
+def each(model: type[Any] | str, *, source: Source | None = None) -> Any:
+    """Declare that there is one view for each of some members, such as one for each reader.
+
+    ::
+
+        class RoomStore(Store):
+            room = root(Room)
+            reader = each(User, source=lambda store: store.room.members)
+
+    ``store.reader`` is the member that the view is of. Who is named twice has one view; who is no
+    member any more has none. What does not read the slot is computed once for all of them.
+
+    :param model: the domain model of the members, or its name; or ``str`` if they are ids.
+    :param source: names the members, computed from the store as for a :func:`reference`: a list
+        of ids or references, a dict whose values are that (of ids, its keys), or a query. It may
+        also be a method of the store, with ``@each(User)`` above it.
+    :raises DeclarationError: the members would be neither documents nor ids.
+    """
+    return Each(model, source)
+
+
+def param(type_: type[M]) -> Param[M]:
+    """Declare a value that a view is of: there is one for each value that somebody names.
+
+    ::
+
+        class TableStore(Store):
+            season = param(str)
+
+            @reference(Match, many=True)
+            def matches(self) -> Query[Match]:
+                return Match.where(Match.season == self.season)
+
+    :param type_: ``str``, ``int``, ``bool``, ``date``, ``UUID``, or an Enum of str or int.
+    :raises DeclarationError: no path can hold values of the type.
+    """
+    return Param(type_)
+
+
+def is_named(pointed: Any) -> bool:
+    """Whether something says by ``doc_ref`` which document it is; it is not asked to."""
+    # hasattr would take an error in a property for its being missing.
+    return inspect.getattr_static(pointed, "doc_ref", None) is not None
+
+
+def _is_model(model: Any) -> bool:
+    return isinstance(model, type) and issubclass(model, Model)
+
+
+def _is_collection(model: Any) -> bool:
+    return issubclass(model, DomainModel)
+
+
+def _path(snapshot: Any) -> str:
+    """The path of a snapshot, ours or google's."""
+    return str(snapshot.path if isinstance(snapshot, Snapshot) else snapshot.reference.path)
+
+
+def _is_snapshot(pointed: Any) -> bool:
+    if isinstance(pointed, Model | StoredView):
+        # It may have an attribute of that name.
+        return False
+    return isinstance(pointed, Snapshot) or hasattr(pointed, "exists")
+
+
+def _reader() -> Reader:
+    return current_reader() or DirectReader(current_context().datastore)
