@@ -172,6 +172,16 @@ def relation(
     *,
     many: Literal[False] = ...,
     nested: Literal[False] = ...,
+    required: Literal[True],
+    **options: Any,
+) -> RelationAttr[DocumentReference]: ...
+@overload
+def relation(
+    model: type[Any] | str | None = ...,
+    *,
+    many: Literal[False] = ...,
+    nested: Literal[False] = ...,
+    required: Literal[False] | None = ...,
     **options: Any,
 ) -> RelationAttr[DocumentReference | None]: ...
 @overload
@@ -196,8 +206,8 @@ def relation(
     an id in the model's collection. One that leads to another collection than the model's, or that
     of a class below, is refused, without anything's being read.
 
-    It reads as google's ``DocumentReference``; or, if it is nested, as the model itself, ``None``
-    for a document that is missing.
+    It reads as google's ``DocumentReference``, and never as ``None`` with ``required=True``; or, if
+    it is nested, as the model itself, ``None`` for a document that is missing.
 
     ::
 
@@ -225,7 +235,13 @@ def relation(
     return attribute(ManyKind(kind) if many else kind, options=_options(options))
 
 
-def reference(**options: Any) -> RelationAttr[DocumentReference | None]:
+@overload
+def reference(*, required: Literal[True], **options: Any) -> RelationAttr[DocumentReference]: ...
+@overload
+def reference(
+    *, required: Literal[False] | None = ..., **options: Any
+) -> RelationAttr[DocumentReference | None]: ...
+def reference(**options: Any) -> RelationAttr[Any]:
     """Declare an attribute that refers to a document of whatever model."""
     return RelationAttr(RelationKind(None), options=_options(options))
 
@@ -239,22 +255,42 @@ def local_time(*, timezone: str | datetime.tzinfo = "UTC", **options: Any) -> At
     return _of_kind(LocalTimeKind(zone), options)
 
 
-def timestamp(**options: Any) -> Attr[datetime.datetime | None]:
+@overload
+def timestamp(*, required: Literal[True], **options: Any) -> Attr[datetime.datetime]: ...
+@overload
+def timestamp(
+    *, required: Literal[False] | None = ..., **options: Any
+) -> Attr[datetime.datetime | None]: ...
+def timestamp(**options: Any) -> Attr[Any]:
     """Declare a ``datetime`` with a time zone; a naive one is taken as UTC."""
     return _of_kind(TIMESTAMP, options)
 
 
-def geo_point(**options: Any) -> Attr[GeoPoint | None]:
+@overload
+def geo_point(*, required: Literal[True], **options: Any) -> Attr[GeoPoint]: ...
+@overload
+def geo_point(
+    *, required: Literal[False] | None = ..., **options: Any
+) -> Attr[GeoPoint | None]: ...
+def geo_point(**options: Any) -> Attr[Any]:
     """Declare a place on earth, google's ``GeoPoint``."""
     return _of_kind(GEO_POINT, options)
 
 
-def bytes_(**options: Any) -> Attr[bytes | None]:
+@overload
+def bytes_(*, required: Literal[True], **options: Any) -> Attr[bytes]: ...
+@overload
+def bytes_(*, required: Literal[False] | None = ..., **options: Any) -> Attr[bytes | None]: ...
+def bytes_(**options: Any) -> Attr[Any]:
     """Declare ``bytes``."""
     return _of_kind(BYTES, options)
 
 
-def vector(**options: Any) -> Attr[Vector | None]:
+@overload
+def vector(*, required: Literal[True], **options: Any) -> Attr[Vector]: ...
+@overload
+def vector(*, required: Literal[False] | None = ..., **options: Any) -> Attr[Vector | None]: ...
+def vector(**options: Any) -> Attr[Any]:
     """Declare a vector of floats, google's ``Vector``."""
     return _of_kind(VECTOR, options)
 

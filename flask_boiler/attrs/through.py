@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from flask_boiler.attrs.attribute import Attr
@@ -11,17 +12,30 @@ from flask_boiler.attrs.attributed import Attributed, AttributedDocument, Link
 from flask_boiler.attrs.declared_attr import AttributeOptions, Resolved
 from flask_boiler.errors import DeclarationError, RefusedError, UnknownModelError
 
-__all__ = ["PassingView", "ThroughAttr"]
+__all__ = ["PassedThrough", "PassingView", "ThroughAttr"]
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PassedThrough:
+    """The attribute of a slot that one of a view passes through to.
+
+    :param of_root: whether it is that of a root.
+    :param is_there: whether the slot never holds nothing.
+    """
+
+    attribute: Attr[Any]
+    of_root: bool
+    is_there: bool
 
 
 class PassingView(Attributed):
     """A view whose attributes may pass through to those of the documents in its store."""
 
     @classmethod
-    def _passed_through(cls, attribute: ThroughAttr[Any]) -> tuple[Attr[Any], bool]:
-        """The attribute that one of the view passes through to, and whether a root has it.
+    def _passed_through(cls, attribute: ThroughAttr[Any]) -> PassedThrough:
+        """The attribute that one of the view passes through to.
 
         :raises DeclarationError: there is none.
         :raises UnknownModelError: the slot's model is not declared yet.
@@ -51,8 +65,7 @@ class ThroughAttr(Attr[T]):
         self.slot_name, self.through_name = names
         self._pass_out, self._pass_in = _getter(*names), _setter(*names)
         self._fget, self._fset = self._pass_out, self._pass_in
-        self._target: Attr[Any] | None = None
-        self._from_root = False
+        self._passed: PassedThrough | None = None
 
     @property
     def is_unchanged(self) -> bool:
@@ -66,16 +79,20 @@ class ThroughAttr(Attr[T]):
         :raises DeclarationError: there is none.
         :raises UnknownModelError: the slot's model is not declared yet.
         """
-        if self._target is None:
+        return self._passing.attribute
+
+    @property
+    def _passing(self) -> PassedThrough:
+        if self._passed is None:
             view_cls = self._owner
             if not (isinstance(view_cls, type) and issubclass(view_cls, PassingView)):
                 raise DeclarationError(
                     f"{self!r} uses attrs.through, and only views have a store for it"
                 )
-            self._target, self._from_root = view_cls._passed_through(self)
+            self._passed = view_cls._passed_through(self)
             if self.__doc__ is None:
-                self.__doc__ = self._target.__doc__
-        return self._target
+                self.__doc__ = self._passed.attribute.__doc__
+        return self._passed
 
     @property
     def read_only(self) -> bool:
@@ -119,8 +136,8 @@ class ThroughAttr(Attr[T]):
             declared = super()._resolve()
             declared.required = declared.required or self._is_required_of_root()
             return declared
-        target = self.target
-        nullable = target.nullable or not self._from_root or not self.is_unchanged
+        passed, target = self._passing, self.target
+        nullable = target.nullable or not passed.is_there or not self.is_unchanged
         required = self.options.required or self._is_required_of_root()
         return self._take(Resolved(target.kind, nullable, required))
 
@@ -129,11 +146,11 @@ class ThroughAttr(Attr[T]):
         if self.options.required is not None or not self.is_unchanged:
             return False
         try:
-            target = self.target
+            passed = self._passing
         except UnknownModelError:
             # It is declared later.
             return False
-        return self._from_root and target.required
+        return passed.of_root and passed.attribute.required
 
 
 def _is_name(text: str) -> bool:

@@ -6,7 +6,7 @@ import functools
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from flask_boiler.attrs import registry
 from flask_boiler.attrs.annotations import is_annotated
@@ -16,9 +16,7 @@ from flask_boiler.attrs.kinds.kind import Kind, dotted
 from flask_boiler.attrs.relations import NestedRelationAttr
 from flask_boiler.errors import StoredDataError, UnknownModelError, ValidationError
 from flask_boiler.models.model_options import METADATA, ModelOptions
-
-if TYPE_CHECKING:
-    from flask_boiler.models.schema.annotated_schema import AnnotatedSchema
+from flask_boiler.models.schema.annotated_schema import AnnotatedSchema
 
 __all__ = ["DeclaredModel", "is_framework_class"]
 

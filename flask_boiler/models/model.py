@@ -24,10 +24,8 @@ from flask_boiler.models.declared_model import DeclaredModel, is_framework_class
 from flask_boiler.models.differences import is_unchanged
 from flask_boiler.models.link_checks import require_referred
 from flask_boiler.models.model_options import METADATA, collect_meta, model_options
+from flask_boiler.models.schema.annotated_schema import AnnotatedSchema
 from flask_boiler.models.schema.schema import schema_of
-
-if TYPE_CHECKING:
-    from flask_boiler.models.schema.annotated_schema import AnnotatedSchema
 
 __all__ = ["Model"]
 

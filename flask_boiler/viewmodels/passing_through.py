@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
-from flask_boiler.attrs.attribute import Attr
-from flask_boiler.attrs.through import ThroughAttr
+from flask_boiler.attrs.kinds.scalar_kinds import ScalarKind
+from flask_boiler.attrs.through import PassedThrough, ThroughAttr
 from flask_boiler.errors import DeclarationError, UnknownModelError
 from flask_boiler.ground.naming import nearest
-from flask_boiler.viewmodels.slots import Reference
+from flask_boiler.viewmodels.slots import Each, Reference
 from flask_boiler.viewmodels.store import Store
 
 __all__ = ["check_passing_through", "slot_attribute"]
@@ -22,7 +23,7 @@ def check_passing_through(view_cls: type[Any]) -> None:
     for attribute in vars(view_cls).values():
         if isinstance(attribute, ThroughAttr):
             try:
-                _ = attribute.target
+                _check_type(attribute)
             except UnknownModelError:
                 # Of a class that may be declared later: said when it is first read.
                 continue
@@ -32,8 +33,20 @@ def check_passing_through(view_cls: type[Any]) -> None:
                 # The same of the store.
 
 
-def slot_attribute(attribute: ThroughAttr[Any], store_cls: type[Store]) -> tuple[Attr[Any], bool]:
-    """The attribute that one of a view passes through to, and whether a root has it.
+def _check_type(attribute: ThroughAttr[Any]) -> None:
+    target, own = attribute.target, attribute.kind
+    if not attribute.is_unchanged or not isinstance(own, ScalarKind):
+        return
+    if isinstance(target.kind, ScalarKind) and not set(own.types) & set(target.kind.types):
+        raise DeclarationError(
+            f"{attribute!r} is declared as {own.label}, and {target!r}, to which it passes "
+            f"through, is {target.kind.label}: declare the same type, or give it a getter that "
+            "converts"
+        )
+
+
+def slot_attribute(attribute: ThroughAttr[Any], store_cls: type[Store]) -> PassedThrough:
+    """The attribute that one of a view passes through to.
 
     :param store_cls: the store of the view.
     :raises DeclarationError: the store has no such slot, or its model no such attribute.
@@ -42,22 +55,33 @@ def slot_attribute(attribute: ThroughAttr[Any], store_cls: type[Store]) -> tuple
     slot = _slot_of(attribute, store_cls)
     if slot.many:
         raise DeclarationError(
-            f"{attribute!r} cannot pass through {slot.owner}.{slot.name}, which is a reference to "
-            "many: compute it by a getter"
+            f"{attribute!r} cannot pass through {slot!r}, which is a reference to many: compute "
+            "it by a getter"
+        )
+    if isinstance(slot, Each) and slot.of_ids:
+        raise DeclarationError(
+            f"{attribute!r} cannot pass through {slot!r}, whose members are ids: declare it as "
+            "each of their model, or compute it by a getter"
         )
     if slot.model is None:
         raise DeclarationError(
-            f"{attribute!r} cannot pass through {slot.owner}.{slot.name}, which has no model: give "
-            "its reference() the model"
+            f"{attribute!r} cannot pass through {slot!r}, which has no model: give its reference() "
+            "the model"
         )
     known = slot.model.attributes()
     if attribute.through_name not in known:
+        model, name = slot.model, attribute.through_name
         raise DeclarationError(
-            f"{attribute!r} passes through to {attribute.slot_name}.{attribute.through_name}, and "
-            f"{slot.model.__name__} has no attribute {attribute.through_name!r}"
-            f"{nearest(attribute.through_name, known)}"
+            f"{attribute!r} passes through to {attribute.slot_name}.{name}, and "
+            + (
+                f"{model.__name__}.{name} is no attribute: read it in a getter, or declare it by "
+                "attrs.computed there"
+                if inspect.getattr_static(model, name, None) is not None
+                else f"{model.__name__} has no attribute {name!r}{nearest(name, known)}"
+            )
         )
-    return known[attribute.through_name], slot.is_root
+    is_there = slot.is_root or isinstance(slot, Each)
+    return PassedThrough(known[attribute.through_name], of_root=slot.is_root, is_there=is_there)
 
 
 def _slot_of(attribute: ThroughAttr[Any], store_cls: type[Store]) -> Reference[Any]:
@@ -67,7 +91,7 @@ def _slot_of(attribute: ThroughAttr[Any], store_cls: type[Store]) -> Reference[A
         known = ", ".join(slots) or "none; annotate `store` with the class of the view's store"
         raise DeclarationError(
             f"{attribute!r} passes through to {path}, and {store_cls.__name__} has no slot "
-            f"{attribute.slot_name!r} (it has: {known})"
+            f"{attribute.slot_name!r}{nearest(attribute.slot_name, slots)} (it has: {known})"
         )
     slot = slots[attribute.slot_name]
     if not isinstance(slot, Reference):

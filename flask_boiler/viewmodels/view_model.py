@@ -9,8 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 from flask_boiler.attrs.annotations import local_names
-from flask_boiler.attrs.attribute import Attr
-from flask_boiler.attrs.through import PassingView, ThroughAttr
+from flask_boiler.attrs.through import PassedThrough, PassingView, ThroughAttr
 from flask_boiler.attrs.type_source import TypeSource
 from flask_boiler.context.context import current_context
 from flask_boiler.errors import (
@@ -210,7 +209,7 @@ class ViewModel(PlacedView, PassingView):
         template.check(store_cls)
 
     @classmethod
-    def _passed_through(cls, attribute: ThroughAttr[Any]) -> tuple[Attr[Any], bool]:
+    def _passed_through(cls, attribute: ThroughAttr[Any]) -> PassedThrough:
         return slot_attribute(attribute, store_class(cls))
 
     def to_document(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import types
+import typing
 import weakref
 from typing import Any
 
@@ -13,11 +14,19 @@ from marshmallow import Schema, fields, validate
 from flask_boiler import attrs
 from flask_boiler.attrs import registry
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.errors import DeclarationError, DuplicateModelError, UnknownModelError
+from flask_boiler.attrs.model_state import ModelState
+from flask_boiler.errors import (
+    DeclarationError,
+    DuplicateModelError,
+    StoredDataError,
+    UnknownModelError,
+)
 from flask_boiler.errors import ValidationError as InvalidError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
+from flask_boiler.viewmodels.form import Form
+from flask_boiler.viewmodels.view_model import ViewModel
 
 
 class Vehicle(DomainModel):
@@ -430,3 +439,21 @@ def test_a_name_that_is_annotated_without_attr_is_no_undeclared_field() -> None:
         with pytest.raises(InvalidError, match="motto: It is annotated without Attr"):
             cls(motto="x")
     assert Keeping(motto="x").extra == {"motto": "x"}
+
+
+@pytest.mark.parametrize("cls", [Model, DomainModel, ViewModel, Form])
+def test_type_hints_of_the_classes_to_derive_from_can_be_asked_for(cls: type) -> None:
+    hints = typing.get_type_hints(cls)
+    assert hints["_model_state"] is ModelState
+
+
+def test_a_required_relation_is_never_none(memory: MemoryDatastore) -> None:
+    class Berth(DomainModel):
+        boat = attrs.relation(Boat, required=True)
+
+    memory.put("Berth/wrong")
+    with pytest.raises(StoredDataError, match="boat"):
+        _ = Berth.get_or_raise("wrong").boat
+    for boat in ({}, {"boat": None}):
+        with pytest.raises(InvalidError, match="boat"):
+            Berth.new(doc_id="b", **boat).save()

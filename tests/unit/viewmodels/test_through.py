@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import marshmallow
 import pytest
@@ -14,7 +14,8 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.errors import DeclarationError, RefusedError, ValidationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
+from flask_boiler.viewmodels.slots import each, param, reference, root
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 
@@ -33,6 +34,10 @@ class Harbour(DomainModel):
 class Ship(DomainModel):
     title: Attr[str]
     harbour = attrs.relation(Harbour)
+
+
+class Sailor(DomainModel):
+    name: Attr[str]
 
 
 class ShipStore(Store):
@@ -147,7 +152,9 @@ def test_a_getter_or_setter_of_its_own_takes_the_place() -> None:
     ("path", "said"),
     [
         ("ship.titel", "did you mean 'title'"),
-        ("shp.title", "has no slot 'shp'"),
+        ("shp.title", r"has no slot 'shp'; did you mean 'ship'\? \(it has: ship, harbour"),
+        ("ship.doc_id", r"Ship.doc_id is no attribute: read it in a getter"),
+        ("ship.save", r"Ship.save is no attribute"),
         ("ship", "expected a reference of the store and an attribute"),
         ("ship.harbour.name", "expected a reference of the store and an attribute"),
         ("ship.", "expected a reference of the store and an attribute"),
@@ -162,6 +169,89 @@ def test_a_name_that_does_not_exist_is_refused_when_it_is_declared(path: Any, sa
         class Wrong(ViewModel):
             store: ShipStore
             name = attrs.through(path)
+
+    with pytest.raises(DeclarationError, match=said):
+
+        class AlsoWrong(ViewModel):
+            store: ShipStore
+            name: Attr[list[str]] = attrs.through(path)
+
+
+def test_a_type_that_no_value_of_the_slots_attribute_has_is_refused() -> None:
+    with pytest.raises(DeclarationError, match=r"Wrong.depth is declared as str, .* is int"):
+
+        class Wrong(ViewModel):
+            store: ShipStore
+            depth: Attr[str] = attrs.through("harbour.depth")
+
+    class Right(ViewModel):
+        store: ShipStore
+        depth: Attr[float] = attrs.through("harbour.depth")
+        title: Attr[Literal["Argo"]] = attrs.through("ship.title")
+        note: Attr[int | None] = attrs.through("harbour.note")
+        shown: Attr[str] = attrs.through("harbour.depth")
+
+        @shown.getter
+        def _get_shown(self) -> str:
+            return "deep"
+
+    view = Right(store=ship_view(name="Hull", note=3).store)
+    assert view.to_document() == {"depth": 1, "title": "Argo", "note": 3, "shown": "deep"}
+
+
+class CrewStore(Store):
+    ship = root(Ship)
+    sailor = each(Sailor, source=lambda store: ["ann"])
+    season = param(int)
+
+    @reference(Harbour)
+    def harbour(self) -> Any:
+        return self.ship.harbour
+
+
+class CrewView(ViewModel):
+    store: CrewStore
+
+    title: Attr[str] = attrs.through("ship.title")
+    name = attrs.through("sailor.name")
+    port = attrs.through("harbour.name")
+
+
+def test_it_passes_through_a_root_a_reference_and_the_member_of_an_each(
+    memory: MemoryDatastore,
+) -> None:
+    memory.put("Ship/s", obj_type="Ship", title="Argo")
+    memory.put("Sailor/ann", obj_type="Sailor", name="Ann")
+    view = CrewView.new(ship="s", sailor="ann", season=7)
+    assert view.to_document() == {"title": "Argo", "name": "Ann", "port": None}
+    view.title, view.name = "Fram", "Anna"
+    view.propagate_change()
+    assert Ship.get_or_raise("s").title == "Fram"
+    assert Sailor.get_or_raise("ann").name == "Anna"
+    attributes = CrewView.attributes()
+    # A root and a member are always there; a new view needs what its root needs.
+    assert {name: (a.nullable, a.required) for name, a in attributes.items()} == {
+        "title": (False, True),
+        "name": (False, False),
+        "port": (True, False),
+    }
+
+
+def test_a_parameter_and_a_member_that_is_an_id_have_no_attributes() -> None:
+    with pytest.raises(DeclarationError, match=r"CrewStore.season, which is a value and has no"):
+
+        class Wrong(ViewModel):
+            store: CrewStore
+            year = attrs.through("season.year")
+
+    class IdStore(Store):
+        member = each(str, source=lambda store: [])
+
+    with pytest.raises(DeclarationError, match=r"IdStore.member, whose members are ids"):
+
+        class AlsoWrong(ViewModel):
+            store: IdStore
+            name = attrs.through("member.name")
 
 
 def test_only_a_view_with_a_store_has_something_to_pass_through() -> None:
