@@ -1,17 +1,21 @@
-"""A web server in this process, for the demo and the tests."""
+"""A web server in this process, for demos and tests."""
 
 from __future__ import annotations
 
+import argparse
 import socket
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-__all__ = ["serving"]
+from examples.signals import signals_handled
+
+__all__ = ["serve", "serving"]
 
 
 class _Quiet(WSGIRequestHandler):
@@ -44,3 +48,27 @@ def serving(app: Flask, *, port: int = 0) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def serve(app: Flask, prepare: Callable[[], None]) -> int:
+    """Serve the page of an application and run its mediators until Ctrl-C; the exit status.
+
+    ``--port`` says where, by default at port 5000.
+
+    :param prepare: saves what is there at the beginning.
+    """
+    parser = argparse.ArgumentParser(description=f"The page of {app.import_name}.")
+    parser.add_argument("--port", type=int, default=5000, help="0 takes one that is free")
+    port = parser.parse_args(sys.argv[1:]).port
+    boiler = app.extensions["boiler"]
+    try:
+        with signals_handled(), app.app_context(), boiler:
+            prepare()
+            with serving(app, port=port) as address:
+                print(f"The page is at {address}; Ctrl-C ends it.", flush=True)
+                threading.Event().wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        boiler.close()
+    return 0
