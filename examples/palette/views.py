@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from examples.palette.models import Color, Rainbow
-from flask_boiler import Attr, Mutation, Store, ViewModel, attrs, reference, root
+from flask_boiler import Attr, Mutation, Store, ViewModel, attrs, reference
 
 __all__ = ["ColorMutation", "ColorView", "RainbowMutation", "RainbowView"]
 
 
 class RainbowStore(Store):
-    rainbow = root(Rainbow)
+    rainbow = reference(Rainbow)
     colors = reference(Color, many=True, source=lambda store: store.rainbow.colors)
 
 
@@ -31,7 +31,7 @@ class RainbowMutation(Mutation[RainbowView]):
 
 
 class ColorStore(Store):
-    color = root(Color)
+    color = reference(Color)
 
 
 class ColorView(ViewModel):

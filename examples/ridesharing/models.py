@@ -1,14 +1,16 @@
-"""The domain models: riders, rides and bookings."""
+"""The domain models: users, rides and bookings."""
 
 from __future__ import annotations
 
+from marshmallow import validate
+
 from flask_boiler import Attr, DomainModel, attrs
 
-__all__ = ["Booking", "Ride", "Rider"]
+__all__ = ["Booking", "Ride", "User"]
 
 
-class Rider(DomainModel):
-    """A user who may book, at ``users/<uid>``; their forms lie below."""
+class User(DomainModel):
+    """Somebody who drives or rides, at ``users/<uid>``; their forms and views lie below."""
 
     full_name: Attr[str]
 
@@ -17,12 +19,14 @@ class Rider(DomainModel):
 
 
 class Ride(DomainModel):
-    """A ride with a number of seats."""
+    """A ride that a driver offers."""
 
-    destination: Attr[str]
-    seats: Attr[int]
+    driver = attrs.relation(User, required=True)
+    destination: Attr[str] = attrs.bproperty(validate=validate.Length(min=1, max=80))
+    seats: Attr[int] = attrs.bproperty(validate=validate.Range(min=1, max=60))
     #: How many of them are booked. It is kept here, so that whoever books must look at it.
     taken: Attr[int] = attrs.bproperty(default=0)
+    departed: Attr[bool] = attrs.bproperty(default=False)
 
     class Meta:
         collection_name = "rides"
@@ -36,16 +40,10 @@ class Ride(DomainModel):
 class Booking(DomainModel):
     """Seats that a rider has booked on a ride."""
 
-    rider = attrs.relation(Rider)
-    ride = attrs.relation(Ride)
-    seats: Attr[int]
+    rider = attrs.relation(User, required=True)
+    ride = attrs.relation(Ride, required=True)
+    seats: Attr[int] = attrs.bproperty(default=1, validate=validate.Range(min=1, max=8))
     cancelled: Attr[bool] = attrs.bproperty(default=False)
 
     class Meta:
         collection_name = "bookings"
-
-    @property
-    def rider_id(self) -> str:
-        """The id of the rider; every booking has one."""
-        assert self.rider is not None
-        return str(self.rider.id)

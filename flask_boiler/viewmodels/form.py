@@ -31,7 +31,7 @@ class Form(ViewModel):
     ::
 
         class NewBooking(Store):
-            booking = root(Booking)
+            booking = reference(Booking)
 
         class BookingForm(Form):
             store: NewBooking

@@ -1,4 +1,4 @@
-"""The bookings: no seat twice, every rider told, whoever they are and however many."""
+"""Ridesharing: no seat twice, everybody told, whoever they are and however many."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from examples.ridesharing.app import create_app
-from examples.ridesharing.models import Booking, Ride, Rider
+from examples.ridesharing.models import Booking, Ride, User
 from flask_boiler import CTX, Boiler, Config
 from flask_boiler.ground.ports import LocalFirestore
 
@@ -30,9 +30,9 @@ def bookings(boiler: Boiler) -> Iterator[Boiler]:
         Config(testing=True, project=config.project, emulator_host=config.emulator_host)
     )
     example: Boiler = app.extensions["boiler"]
-    for uid in ("ada", "ben"):
-        Rider.new(doc_id=uid, full_name=uid.title()).save()
-    Ride.new(doc_id="r1", destination="Half Moon Bay", seats=3).save()
+    for uid in ("dora", "ada", "ben"):
+        User.new(doc_id=uid, full_name=uid.title()).save()
+    Ride.new(doc_id="r1", driver="dora", destination="Half Moon Bay", seats=3).save()
     try:
         with example:
             yield example
@@ -128,6 +128,59 @@ def test_a_booking_is_cancelled_by_its_rider_alone(bookings: Boiler) -> None:
     assert taken() == 0
 
 
+def test_a_ride_is_offered_and_its_driver_sees_who_comes(bookings: Boiler) -> None:
+    send("users/dora/rides_POST/r2", destination="Reno", seats=4)
+    bookings.settle()
+    assert (stored("rideView/r2") or {})["driver"] == "Dora"
+    send("users/ada/bookings_POST/b1", ride="r2", seats=2)
+    send("users/ben/bookings_POST/b2", ride="r2")
+    bookings.settle()
+    ride = stored("users/dora/rides/r2") or {}
+    assert ride["passengers"] == [{"name": "Ada", "seats": 2}, {"name": "Ben", "seats": 1}]
+    send("users/ada/cancellations_POST/b1")
+    bookings.settle()
+    ride = stored("users/dora/rides/r2") or {}
+    assert ride["passengers"] == [{"name": "Ben", "seats": 1}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"destination": "Reno"}, ["seats"]),
+        ({"destination": "", "seats": 2}, ["destination"]),
+        ({"destination": "Reno", "seats": 0}, ["seats"]),
+        ({"destination": "Reno", "seats": 2, "taken": -9}, ["taken"]),
+        ({"destination": "Reno", "seats": 2, "driver": "ben"}, ["driver"]),
+    ],
+)
+def test_a_ride_that_cannot_be_is_refused(
+    bookings: Boiler, fields: dict[str, Any], wrong: list[str]
+) -> None:
+    send("users/dora/rides_POST/r2", **fields)
+    bookings.settle()
+    assert sorted(problem_at("users/dora/refusals/r2")["errors"]) == wrong
+    assert Ride.get("r2") is None
+
+
+def test_nobody_books_or_cancels_once_the_driver_has_departed(bookings: Boiler) -> None:
+    send("users/ada/bookings_POST/b1", ride="r1")
+    send("users/ada/departures_POST/r1")
+    bookings.settle()
+    assert problem_at("users/ada/refusals/r1")["status"] == 404
+    assert (stored("users/ada/bookings/b1") or {})["state"] == "booked"
+    for _ in range(2):
+        send("users/dora/departures_POST/r1")
+        bookings.settle()
+    assert problem_at("users/dora/refusals/r1")["detail"] == "The ride has departed already"
+    assert (stored("users/ada/bookings/b1") or {})["state"] == "on the way"
+    send("users/ben/bookings_POST/b2", ride="r1")
+    send("users/ada/cancellations_POST/b1")
+    bookings.settle()
+    for refusal in ("users/ben/refusals/b2", "users/ada/refusals/b1"):
+        assert problem_at(refusal)["detail"] == "The ride to Half Moon Bay has departed"
+    assert taken() == 1
+
+
 def test_a_form_that_lies_elsewhere_is_parked(bookings: Boiler) -> None:
     send("users/ada/elsewhere/x/bookings_POST/b1", ride="r1")
     bookings.settle()
@@ -137,8 +190,8 @@ def test_a_form_that_lies_elsewhere_is_parked(bookings: Boiler) -> None:
 
 
 def test_a_worker_says_what_it_has_done(boiler: Boiler, firestore_emulator: LocalFirestore) -> None:
-    Rider.new(doc_id="ada", full_name="Ada").save()
-    Ride.new(doc_id="r1", destination="Half Moon Bay", seats=3).save()
+    User.new(doc_id="ada", full_name="Ada").save()
+    Ride.new(doc_id="r1", driver="dora", destination="Half Moon Bay", seats=3).save()
     send("users/ada/bookings_POST/b1", ride="r1", seats=2)
     command = [sys.executable, "-m", "flask", "--app", "examples.ridesharing.app", "boiler", "run"]
     environment = {
@@ -202,12 +255,12 @@ def test_a_parked_form_is_seen_to_from_a_terminal(
 def test_no_overbooking_however_many_ask_at_once(
     boiler: Boiler, firestore_emulator: LocalFirestore
 ) -> None:
-    Ride.new(doc_id="r1", destination="Half Moon Bay", seats=SEATS).save()
+    Ride.new(doc_id="r1", driver="dora", destination="Half Moon Bay", seats=SEATS).save()
     uids = [f"rider{number}" for number in range(RIDERS)]
     for start in range(0, RIDERS, 100):
         batch = CTX.db.batch()
         for uid in uids[start : start + 100]:
-            rider = Rider.new(doc_id=uid, full_name=uid)
+            rider = User.new(doc_id=uid, full_name=uid)
             batch.set(CTX.db.document(rider.doc_path), rider.to_dict())
             batch.set(CTX.db.document(f"users/{uid}/bookings_POST/b-{uid}"), {"ride": "r1"})
         batch.commit()
