@@ -47,7 +47,8 @@ mediators in a process of its own.
 
 All names of this list are imported from ``flask_boiler``::
 
-    models         DomainModel, Model, attrs, Attr, RelationAttr, AttributeOptions, Snapshot
+    models         DomainModel, Model, attrs, Attr, OMIT, Omit, RelationAttr, AttributeOptions,
+                   Snapshot
     queries        Query, Condition, F, Page
     transactions   transaction, run_transaction, execute_transaction, joined_transaction,
                    current_transaction, Transaction
@@ -90,6 +91,8 @@ if TYPE_CHECKING:  # what type checkers see; the same names as in _DEFINED below
     from flask_boiler.attrs.attribute import Attr as Attr
     from flask_boiler.attrs.condition import Condition as Condition
     from flask_boiler.attrs.declared_attr import AttributeOptions as AttributeOptions
+    from flask_boiler.attrs.model_state import OMIT as OMIT
+    from flask_boiler.attrs.model_state import Omit as Omit
     from flask_boiler.attrs.operators import F as F
     from flask_boiler.attrs.relations import RelationAttr as RelationAttr
     from flask_boiler.context.config import Config as Config
@@ -160,6 +163,7 @@ _DEFINED = {
     "attrs.attribute": ("Attr",),
     "attrs.condition": ("Condition",),
     "attrs.declared_attr": ("AttributeOptions",),
+    "attrs.model_state": ("OMIT", "Omit"),
     "attrs.operators": ("F",),
     "attrs.relations": ("RelationAttr",),
     "context.config": ("Config", "FirestoreKind", "Runtime"),

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar, overload
 from flask_boiler.attrs.attributed import Attributed, Link
 from flask_boiler.attrs.declared_attr import DeclaredAttr
 from flask_boiler.attrs.kinds.mismatch import Mismatch, StoredMismatch
-from flask_boiler.attrs.model_state import UNSET, ModelState
+from flask_boiler.attrs.model_state import OMIT, UNSET, ModelState
 from flask_boiler.attrs.validating import require_valid
 from flask_boiler.errors import ValidationError
 from flask_boiler.firestore.native import DELETE_FIELD, copied, is_transform
@@ -21,6 +21,7 @@ T = TypeVar("T")
 MISSING = "Missing data for required field."
 NULL = "Field may not be null."
 READ_ONLY = "Read-only field: input may not set it."
+NO_VALUE = "OMIT is no value: only a getter may return it, which leaves the field out."
 
 
 class Attr(DeclaredAttr[T]):
@@ -68,6 +69,8 @@ class Attr(DeclaredAttr[T]):
         return self.value_of(instance)
 
     def __set__(self, instance: Any, value: T) -> None:
+        if value is OMIT:
+            raise self._error(instance, Mismatch(NO_VALUE))
         if self._fset is not None:
             require_result(self._fset(instance, value), f"the setter of {self!r}")
         elif self._fget is not None:
@@ -157,6 +160,10 @@ class Attr(DeclaredAttr[T]):
         """
         return self.adopt(value)
 
+    def is_omitted(self, fields: Mapping[str, Any]) -> bool:
+        """Whether a document does not have it because its getter gave ``OMIT``."""
+        return self.data_key not in fields and self.may_omit and self.stored_in(fields) is UNSET
+
     def has_own_value(self, instance: Attributed) -> bool:
         """Whether what it reads as may be another value than the stored one."""
         state, name = instance._model_state, self.attribute_name
@@ -176,6 +183,8 @@ class Attr(DeclaredAttr[T]):
 
     def dump(self, instance: Attributed, *, bare: bool = False) -> Any:
         """The stored form of the instance's value, validated; ``UNSET`` if it has none.
+
+        It is ``OMIT`` if a getter says so.
 
         :param bare: leave out what the framework adds to embedded models.
         :raises Mismatch: the value is not of the declared type, or fails a validator.
@@ -207,7 +216,7 @@ class Attr(DeclaredAttr[T]):
         return self._current(instance) if self._fget is None else self._fget(instance)
 
     def dump_held(self, value: Any, *, bare: bool = False) -> Any:
-        """The stored form of what ``held_by`` gave.
+        """The stored form of what ``held_by`` gave: ``OMIT`` stays what it is.
 
         :raises Mismatch: it is not of the declared type, or fails a validator.
         """
@@ -239,7 +248,7 @@ class Attr(DeclaredAttr[T]):
 
     def check(self, value: Any) -> None:
         """Raise :class:`Mismatch` if the value is not valid."""
-        self._dump_value(value)
+        self._dump_given(value)
 
     def required_paths(self, value: Any) -> Iterable[tuple[str, str]]:
         """The documents that have to exist where a value refers to them: names and paths."""
@@ -255,7 +264,7 @@ class Attr(DeclaredAttr[T]):
         :raises ValidationError: it is not of the declared type.
         """
         try:
-            return self._dump_value(value)
+            return self._dump_given(value)
         except Mismatch as mismatch:
             raise mismatch.error(self.attribute_name) from mismatch
 
@@ -304,9 +313,17 @@ class Attr(DeclaredAttr[T]):
             state.defaulted[self.attribute_name] = UNSET
         return value
 
+    def _dump_given(self, value: Any) -> Any:
+        """The stored form of a value that no getter has returned."""
+        if value is OMIT:
+            raise Mismatch(NO_VALUE)
+        return self._dump_value(value)
+
     def _dump_value(self, value: Any, *, bare: bool = False) -> Any:
         if type(value) in self._stored_as_is:
             return value
+        if value is OMIT:
+            return self._omitted()
         if is_transform(value):
             return value
         if value is None:
@@ -317,6 +334,16 @@ class Attr(DeclaredAttr[T]):
         if self.options.validators:
             require_valid(self.options.validators, value)
         return stored
+
+    def _omitted(self) -> Any:
+        """The stored form of what a getter leaves out."""
+        if not self.computed:
+            raise Mismatch(NO_VALUE)
+        if not self.may_omit:
+            raise Mismatch(
+                "OMIT, and the declared type has only values: let it say so, as in 'int | Omit'"
+            )
+        return OMIT
 
     def _error(self, instance: Attributed, mismatch: Mismatch) -> ValidationError:
         return mismatch.error(self.attribute_name, where=instance._where())

@@ -12,9 +12,9 @@ from flask_boiler.attrs.class_body import body_decorating
 from flask_boiler.attrs.kinds.any_kind import AnyKind
 from flask_boiler.attrs.kinds.choice_kinds import OptionalKind
 from flask_boiler.attrs.kinds.kind import Kind
-from flask_boiler.attrs.model_state import UNSET
+from flask_boiler.attrs.model_state import OMIT, UNSET
 from flask_boiler.attrs.operators import FieldOperators, NestedField, nested
-from flask_boiler.attrs.type_source import TypeSource
+from flask_boiler.attrs.type_source import TypeSource, return_type
 from flask_boiler.errors import DeclarationError, QueryError
 from flask_boiler.ground.callbacks import require_plain
 from flask_boiler.ground.naming import is_reserved_field
@@ -44,6 +44,10 @@ class AttributeOptions:
     as_string: bool = False
 
     def __post_init__(self) -> None:
+        if self.default is OMIT:
+            raise DeclarationError(
+                "an attribute has default=OMIT, which is no value: only a getter may return it"
+            )
         for name in ("default_factory", "initialize"):
             _require_plain(getattr(self, name), f"the {name} of an attribute")
         for validator in self.validators:
@@ -118,6 +122,8 @@ class DeclaredAttr(FieldOperators, Generic[T]):
             )
         self._require_own_functions(owner, name)
         self.attribute_name, self._owner, self.data_key = name, owner, data_key
+        if not self.computed and self._type is not None and self._type.mentions_omit():
+            raise self._never_omitted()
         if self._explicit_kind is not None:
             self._explicit_kind.declare_owner(owner)
 
@@ -266,6 +272,20 @@ class DeclaredAttr(FieldOperators, Generic[T]):
         return (self._resolved or self._resolve()).required
 
     @property
+    def may_omit(self) -> bool:
+        """Whether its getter may return ``OMIT``: its type says so, or it has none."""
+        return (self._resolved or self._resolve()).may_omit
+
+    @property
+    def says_omit(self) -> bool:
+        """Whether it is declared that its getter may return ``OMIT``."""
+        said = (self._resolved or self._resolve()).says_omit
+        getter = self._fget
+        return said or (
+            self.may_omit and getter is not None and return_type(getter).mentions_omit()
+        )
+
+    @property
     def computed(self) -> bool:
         """Whether a getter gives its value."""
         return self._fget is not None
@@ -300,7 +320,18 @@ class DeclaredAttr(FieldOperators, Generic[T]):
         kind = typed.inner if isinstance(typed, OptionalKind) else typed or AnyKind()
         says_none = self._type is not None and self._type.names_none(self._owner)
         null = nullable and says_none
-        return self._take(Resolved(kind, nullable, required, stored_as_null=null))
+        resolved = Resolved(kind, nullable, required, stored_as_null=null)
+        resolved.says_omit = self._type is not None and self._type.names_omit(self._owner)
+        if resolved.says_omit and not self.computed:
+            raise self._never_omitted()
+        resolved.may_omit = self.computed and (untyped or resolved.says_omit)
+        return self._take(resolved)
+
+    def _never_omitted(self) -> DeclarationError:
+        return DeclarationError(
+            f"{self._owner.__qualname__}.{self.attribute_name} has a type with Omit, and no getter "
+            "that could return OMIT: give it one, or leave Omit out"
+        )
 
     def _take(self, resolved: Resolved) -> Resolved:
         self._resolved = resolved
@@ -352,7 +383,15 @@ class DeclaredAttr(FieldOperators, Generic[T]):
 class Resolved:
     """The outcome of reading the declared type."""
 
-    __slots__ = ("kind", "load", "nullable", "required", "stored_as_null")
+    __slots__ = (
+        "kind",
+        "load",
+        "may_omit",
+        "nullable",
+        "required",
+        "says_omit",
+        "stored_as_null",
+    )
 
     def __init__(
         self, kind: Kind, nullable: bool, required: bool, *, stored_as_null: bool = False
@@ -361,6 +400,9 @@ class Resolved:
         self.nullable = nullable
         self.required = required
         self.stored_as_null = stored_as_null
+        #: Whether a getter may return ``OMIT``, and whether the type says so.
+        self.may_omit = False
+        self.says_omit = False
         self.load = kind.load
 
 

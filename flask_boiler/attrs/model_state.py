@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["UNDECLARED", "UNSET", "ModelState", "Unset"]
+__all__ = ["OMIT", "UNDECLARED", "UNSET", "ModelState", "Omit", "Unset"]
 
 
 class Unset(enum.Enum):
@@ -20,6 +20,19 @@ class Unset(enum.Enum):
 
 #: No value, where ``None`` would be one.
 UNSET: Final = Unset.UNSET
+
+
+class Omit(enum.Enum):
+    """The type of :data:`OMIT`, for what a getter says that it returns: ``int | Omit``."""
+
+    OMIT = "omit"
+
+    def __repr__(self) -> str:
+        return "OMIT"
+
+
+#: The value of an attribute's getter that leaves the field out of the document, and of its JSON.
+OMIT: Final = Omit.OMIT
 
 
 #: In :attr:`ModelState.stale`: the undeclared fields, whichever there are. No field is named so.

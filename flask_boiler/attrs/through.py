@@ -139,7 +139,9 @@ class ThroughAttr(Attr[T]):
         passed, target = self._passing, self.target
         nullable = target.nullable or not passed.is_there or not self.is_unchanged
         required = self.options.required or self._is_required_of_root()
-        return self._take(Resolved(target.kind, nullable, required))
+        resolved = Resolved(target.kind, nullable, required)
+        resolved.may_omit, resolved.says_omit = target.may_omit, target.says_omit
+        return self._take(resolved)
 
     def _is_required_of_root(self) -> bool:
         """Whether a new root is not valid without it, where the declaration does not say."""

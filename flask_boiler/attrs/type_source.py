@@ -32,6 +32,7 @@ from flask_boiler.attrs.kinds.scalar_kinds import (
     IntegerKind,
     ScalarKind,
 )
+from flask_boiler.attrs.model_state import Omit
 from flask_boiler.errors import DeclarationError, UnknownModelError
 from flask_boiler.firestore.native import BaseDocumentReference, GeoPoint, Vector
 
@@ -92,8 +93,23 @@ class TypeSource:
             return False
         return _Reading(owner, self._scope).names_none(self._annotation)
 
+    def names_omit(self, owner: type | None) -> bool:
+        """Whether it says that ``OMIT`` is returned, as ``int | Omit`` does.
+
+        :raises DeclarationError: the text cannot be understood.
+        """
+        if self._annotation is inspect.Parameter.empty:
+            return False
+        return _Reading(owner, self._scope).names_omit(self._annotation)
+
+    def mentions_omit(self) -> bool:
+        """Whether it seems to say that, as far as can be told without looking up names."""
+        if isinstance(self._annotation, str | typing.ForwardRef):
+            return Omit.__name__ in self.words()
+        return Omit in _members_of(self._annotation)
+
     def kind(self, owner: type | None) -> Kind | None:
-        """The kind of the type; ``None`` if there is no annotation at all.
+        """The kind of the type, but for ``Omit``; ``None`` if there is no annotation at all.
 
         :param owner: the class that declares the attribute.
         :raises DeclarationError: the type cannot be stored.
@@ -101,13 +117,21 @@ class TypeSource:
         """
         if self._annotation is inspect.Parameter.empty:
             return None
-        return _Reading(owner, self._scope).kind(self._annotation)
+        return _Reading(owner, self._scope).whole(self._annotation)
 
 
 def return_type(function: Callable[..., Any]) -> TypeSource:
     """The declared type of what a function returns."""
     annotations = getattr(function, "__annotations__", {})
     return TypeSource(annotations.get("return", inspect.Parameter.empty))
+
+
+def _members_of(annotation: Any) -> tuple[Any, ...]:
+    """The members of a union that is understood; the type alone if it is none."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _members_of(typing.get_args(annotation)[0])
+    is_union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    return typing.get_args(annotation) if is_union else (annotation,)
 
 
 def _words(annotation: Any) -> list[str]:
@@ -137,13 +161,23 @@ class _Reading:
             member in (Any, object) for member in members
         )
 
+    def names_omit(self, annotation: Any) -> bool:
+        """Whether ``Omit`` is one of its members."""
+        return Omit in self._members(annotation)
+
     def _members(self, annotation: Any) -> tuple[Any, ...]:
         """The members of a union; the type alone if it is none."""
         annotation = self._understood(annotation)
         if typing.get_origin(annotation) is typing.Annotated:
+            # Inside of it may be text.
             return self._members(typing.get_args(annotation)[0])
-        is_union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
-        return typing.get_args(annotation) if is_union else (annotation,)
+        return _members_of(annotation)
+
+    def whole(self, annotation: Any) -> Kind:
+        """The kind of the whole type: of all its members but ``Omit``."""
+        if not self.names_omit(annotation):
+            return self.kind(annotation)
+        return self._union(tuple(m for m in self._members(annotation) if m is not Omit))
 
     def kind(self, annotation: Any) -> Kind:
         """The kind of a type."""
@@ -179,6 +213,11 @@ class _Reading:
             return DictKind(AnyKind())
         if hasattr(annotation, "__supertype__"):
             return self.kind(annotation.__supertype__)
+        if annotation is Omit:
+            raise DeclarationError(
+                f"{_name(self._owner)} has Omit inside of a type: a getter leaves out its whole "
+                "field, as in 'list[int] | Omit'"
+            )
         if isinstance(annotation, type):
             if issubclass(annotation, enum.Enum):
                 return EnumKind(annotation)
@@ -227,7 +266,12 @@ class _Reading:
         return self._field(annotation)
 
     def _union(self, members: tuple[Any, ...]) -> Kind:
-        kinds = [self.kind(member) for member in members if member is not type(None)]
+        kinds = [self.kind(member) for member in members if member not in (None, type(None))]
+        if not kinds:
+            raise DeclarationError(
+                f"{_name(self._owner)} declares an attribute that has no value but None or OMIT: "
+                "say what it has else, as in 'int | Omit'"
+            )
         if any(isinstance(kind, AnyKind) for kind in kinds):
             return AnyKind()
         kind = kinds[0] if len(kinds) == 1 else UnionKind(kinds)
@@ -247,6 +291,9 @@ class _Names(dict[str, Any]):
     def __missing__(self, name: str) -> Any:
         if name in self._module_names or name in vars(_BUILTINS):
             raise KeyError(name)
+        if name == Omit.__name__:
+            # Imported for type checkers only.
+            return Omit
         return registry.find(name, near=self._owner)
 
 

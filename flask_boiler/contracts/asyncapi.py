@@ -176,7 +176,7 @@ def _commands(mediator: WsMediator, schemas: Schemas) -> list[JsonSchema]:
     whole = [
         attribute.data_key
         for attribute in view_cls.attributes().values()
-        if not attribute.read_only and attribute.options.export_enabled
+        if not (attribute.read_only or attribute.says_omit) and attribute.options.export_enabled
     ]
     data: dict[str, JsonSchema | None] = {
         "create": schemas.new(view_cls, ViewSubject(view_cls).model),

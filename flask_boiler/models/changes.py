@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask_boiler.attrs.kinds.mismatch import Mismatch, StoredMismatch
-from flask_boiler.attrs.model_state import UNDECLARED, UNSET
+from flask_boiler.attrs.model_state import OMIT, UNDECLARED, UNSET
 from flask_boiler.errors import ValidationError
 from flask_boiler.firestore.field_path import field_path
 from flask_boiler.firestore.native import contains_transform, copied
@@ -133,7 +133,9 @@ def _dumped(model: CollectionModel, held: Mapping[str, Any]) -> dict[str, Any]:
         try:
             attribute = model.attributes()[name]
             dumped = attribute.dump_held(value)
-            values[name] = attribute.unset_form(model) if dumped is UNSET else dumped
+            if dumped is UNSET:
+                dumped = attribute.unset_form(model)
+            values[name] = UNSET if dumped is OMIT else dumped
         except StoredMismatch as mismatch:
             raise mismatch.error(name, where=model._where()) from mismatch
         except Mismatch as mismatch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask_boiler.attrs.model_state import UNSET
+from flask_boiler.attrs.model_state import OMIT, UNSET
 from flask_boiler.firestore.native import copied, same_value
 from flask_boiler.models.declared_model import DeclaredModel
 
@@ -34,12 +34,12 @@ def differs(model: DeclaredModel, name: str, value: Any, baseline: Mapping[str, 
     stored = attribute.stored_in(baseline)
     if stored is not UNSET:
         held = attribute.unset_form(model) if value is UNSET else value
-        return held is UNSET or not attribute.same(held, stored)
+        return held is UNSET or held is OMIT or not attribute.same(held, stored)
     if attribute.data_key in state.stale:
         return True
     if name in state.defaulted:
         return not attribute.same(value, state.defaulted[name])
-    return value is not UNSET
+    return value is not UNSET and value is not OMIT
 
 
 def changed_extra(model: DeclaredModel, baseline: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from flask_boiler.attrs import registry
 from flask_boiler.attrs.attribute import READ_ONLY, Attr
 from flask_boiler.attrs.declarations import ObjectType
 from flask_boiler.attrs.kinds.mismatch import Mismatch, StoredMismatch
-from flask_boiler.attrs.model_state import UNSET, ModelState
+from flask_boiler.attrs.model_state import OMIT, UNSET, ModelState
 from flask_boiler.errors import StoredDataError, ValidationError
 from flask_boiler.firestore.native import copied
 from flask_boiler.ground.callbacks import require_plain_members
@@ -217,7 +217,7 @@ class Model(DeclaredModel):
         return {**copied(dict(self.extra)), **self._dump_all(bare=True)}
 
     def dump_attribute(self, name: str) -> Any:
-        """The stored form of one attribute's value; ``None`` if it has none.
+        """The stored form of one attribute's value; ``None`` if it has none, or ``OMIT``.
 
         What a getter raises comes through as it is.
 
@@ -261,7 +261,7 @@ class Model(DeclaredModel):
             except Mismatch as mismatch:
                 wrong.update(mismatch.below(name))
                 continue
-            if value is not UNSET:
+            if value is not UNSET and value is not OMIT:
                 fields[attribute.data_key] = value
         if wrong:
             raise ValidationError(wrong, where=self._where())

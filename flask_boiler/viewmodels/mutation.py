@@ -11,7 +11,8 @@ What the four commands mean for a view whose root is a domain model:
 
 ==========  ==================================================================================
 ``create``  a new document of the root's class, then the setters; it must not be there yet
-``put``     the setters of *all* attributes that are both writable and shown; all are required
+``put``     the setters of *all* attributes that are both writable and shown; all are required,
+            but for those that may be left out (``OMIT``)
 ``patch``   the setters of the attributes that are given
 ``delete``  deletes the root; what is kept of the view then is ``Meta.on_delete``'s to say
 ==========  ==================================================================================
@@ -252,9 +253,9 @@ def _propagate(view: ViewModel) -> None:
 
 
 def _replaceable(view_cls: type[ViewModel]) -> list[str]:
-    """The attributes that a ``put`` has to give: all of the value, so no write-only ones."""
+    """The attributes that a ``put`` has to give: all that the value has in any case."""
     return [
         name
         for name, attribute in view_cls.attributes().items()
-        if not attribute.read_only and attribute.options.export_enabled
+        if not attribute.read_only and attribute.options.export_enabled and not attribute.says_omit
     ]

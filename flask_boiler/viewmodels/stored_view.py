@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flask_boiler.attrs.model_state import OMIT
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.model import Model
@@ -16,6 +17,8 @@ STORED_NAMES = ("doc_id", "doc_ref")
 
 class StoredView:
     """A view as it was published: attributes read as they are stored, no getter runs.
+
+    What a getter left out is ``OMIT`` here, too, if its type says that it may.
 
     :param view_cls: the view's class, which names and converts the attributes.
     """
@@ -44,4 +47,7 @@ class StoredView:
             if name not in known:
                 hint = nearest(name, (*known, *STORED_NAMES))
                 raise AttributeError(f"{self._view_cls.__name__} has no attribute {name!r}{hint}")
-            return known[name].read(self._snapshot.fields, where=self._snapshot.path)
+            attribute, fields = known[name], self._snapshot.fields
+            if attribute.says_omit and attribute.is_omitted(fields):
+                return OMIT
+            return attribute.read(fields, where=self._snapshot.path)

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 from flask_boiler.attrs.annotations import local_names
+from flask_boiler.attrs.model_state import OMIT
 from flask_boiler.attrs.through import PassedThrough, PassingView, ThroughAttr
 from flask_boiler.attrs.type_source import TypeSource
 from flask_boiler.context.context import current_context
@@ -225,7 +226,7 @@ class ViewModel(PlacedView, PassingView):
             if not attribute.options.export_enabled:
                 continue
             try:
-                fields[attribute.data_key] = self._dumped(name)
+                value = self._dumped(name)
             except Incomplete as incomplete:
                 missing |= incomplete.missing
             except BoilerError:
@@ -233,6 +234,9 @@ class ViewModel(PlacedView, PassingView):
                     raise
                 # It is raised again when everything is at hand, if it is still true then.
                 break
+            else:
+                if value is not OMIT:
+                    fields[attribute.data_key] = value
         if missing:
             raise Incomplete(missing)
         return fields

@@ -9,11 +9,13 @@ from typing import Any, Self, assert_type
 from google.cloud.firestore import DocumentReference
 
 from flask_boiler import (
+    OMIT,
     Attr,
     Condition,
     DomainModel,
     F,
     Model,
+    Omit,
     ProtocolBase,
     Query,
     QueryMediator,
@@ -172,3 +174,27 @@ class Announced(ViewModel):
 
     def notify(self) -> None:
         super().notify()
+
+
+class Leaving(ViewModel):
+    """A view whose getters may leave fields out."""
+
+    score: Attr[int | Omit] = attrs.bproperty()
+
+    @score.getter
+    def _get_score(self) -> int | Omit:
+        return OMIT
+
+    @attrs.computed
+    def rank(self) -> str | Omit:
+        score = self.score
+        if score is OMIT:
+            return OMIT
+        assert_type(score, int)
+        return "first" if score > 1 else OMIT
+
+
+def use_omit(view: Leaving) -> None:
+    assert_type(view.rank, str | Omit)
+    if view.rank is not OMIT:
+        assert_type(view.rank, str)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask_boiler import Attr, DomainModel, Store, ViewModel, attrs, reference
+from flask_boiler import OMIT, Attr, DomainModel, Store, ViewModel, attrs, reference
 
 
 class City(DomainModel):
@@ -52,3 +52,13 @@ class Port(DomainModel):
 
 
 print(Port().city.city_name)  # refused
+
+
+class Leaving(ViewModel):
+    @attrs.computed
+    def rank(self) -> int:
+        return OMIT  # refused
+
+
+City(city_name=OMIT)  # refused
+city.population = OMIT  # refused

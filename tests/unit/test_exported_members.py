@@ -50,6 +50,8 @@ NAMES = [
     "Mediator",
     "Model",
     "Mutation",
+    "OMIT",
+    "Omit",
     "OnDelete",
     "Page",
     "param",

@@ -12,6 +12,7 @@ from flask_boiler.attrs.kinds.container_kinds import DictKind, ListKind
 from flask_boiler.attrs.kinds.embed_kind import EmbedKind
 from flask_boiler.attrs.kinds.kind import Kind
 from flask_boiler.attrs.kinds.mismatch import Mismatch, shown
+from flask_boiler.attrs.model_state import OMIT
 from flask_boiler.firestore.native import (
     BaseDocumentReference,
     GeoPoint,
@@ -43,6 +44,8 @@ class AnyKind(Kind):
         if type(value) in _PLAIN or is_transform(value):
             return value
         if isinstance(value, enum.Enum):
+            if value is OMIT:
+                raise Mismatch("OMIT leaves out a whole field, and no part of one")
             return value.value
         if isinstance(value, Mapping):
             return _ANY_DICT.dump(value, bare=bare)

@@ -74,7 +74,7 @@ class Schemas:
             made["required"] = [
                 attribute.data_key
                 for attribute in view_cls.attributes().values()
-                if attribute.options.export_enabled
+                if attribute.options.export_enabled and not attribute.says_omit
             ]
             _describe(made, view_cls)
             self.add(name, made)

@@ -49,7 +49,7 @@ from flask_boiler.attrs.kinds.scalar_kinds import (
     LocalTimeKind,
     ScalarKind,
 )
-from flask_boiler.attrs.model_state import UNSET
+from flask_boiler.attrs.model_state import OMIT, UNSET
 from flask_boiler.attrs.validating import Validators, flattened
 from flask_boiler.errors import DeclarationError, ValidationError
 from flask_boiler.firestore.native import copied
@@ -116,7 +116,8 @@ class ModelSchema(AnnotatedSchema):
         attribute = obj.attributes().get(attr) if isinstance(obj, DeclaredModel) else None
         if attribute is None:
             return super().get_attribute(obj, attr, default)
-        return default if attribute.is_unset(obj) else getattr(obj, attr)
+        value = default if attribute.is_unset(obj) else getattr(obj, attr)
+        return marshmallow.missing if value is OMIT else value
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
         """The JSON of an object, or of several.

@@ -67,7 +67,7 @@ class Representation:
         values = {
             name: attribute.read(fields, where=view_cls.__name__)
             for name, attribute in view_cls.attributes().items()
-            if attribute.options.export_enabled
+            if attribute.options.export_enabled and not attribute.is_omitted(fields)
         }
         #: What ``json_text`` takes.
         self.body: dict[str, Any] = view_cls.schema().dump(values)
