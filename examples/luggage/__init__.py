@@ -1,0 +1,1 @@
+"""Luggage: how much everybody has, and what it weighs in all."""

@@ -1,0 +1,47 @@
+"""The view that front ends read: the luggage of a traveller, with its totals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from examples.luggage.models import Luggage, Traveller
+from flask_boiler import Query, Store, ViewModel, attrs, reference, root
+
+__all__ = ["LuggageView"]
+
+
+class LuggageStore(Store):
+    """The documents that the view is computed from."""
+
+    traveller = root(Traveller)
+
+    @reference(Luggage, many=True)
+    def pieces(self) -> Query[Luggage]:
+        return Luggage.where(owner=self.traveller).order_by("weight_in_lbs")
+
+
+class LuggageView(ViewModel):
+    """All that a traveller has, at ``luggage/<traveller>``."""
+
+    store: LuggageStore
+
+    class Meta:
+        path = "luggage/{traveller.doc_id}"
+
+    @attrs.computed
+    def pieces(self) -> list[dict[str, Any]]:
+        """Each piece, the lightest first."""
+        return [
+            {"size": piece.size, "weightInLbs": piece.weight_in_lbs}
+            for piece in self.store.pieces.values()
+        ]
+
+    @attrs.computed
+    def total_count(self) -> int:
+        """The number of pieces."""
+        return len(self.store.pieces)
+
+    @attrs.computed
+    def total_weight(self) -> int:
+        """What all of it weighs, in lbs."""
+        return sum(piece.weight_in_lbs for piece in self.store.pieces.values())
