@@ -130,7 +130,7 @@ if TYPE_CHECKING:  # what type checkers see; the same names as in _DEFINED below
     from flask_boiler.view.inbox.marks import Ledger as Ledger
     from flask_boiler.view.inbox.patches import Patch as Patch
     from flask_boiler.view.inbox.patches import Patches as Patches
-    from flask_boiler.view.mediation.handlers import ProtocolBase as ProtocolBase
+    from flask_boiler.view.mediation.keeping.handlers import ProtocolBase as ProtocolBase
     from flask_boiler.view.mediation.mediator import Mediator as Mediator
     from flask_boiler.view.query_mediator import QueryMediator as QueryMediator
     from flask_boiler.view.query_task_mediator import QueryTaskMediator as QueryTaskMediator
@@ -204,7 +204,7 @@ _DEFINED = {
     ),
     "view.inbox.marks": ("Ledger",),
     "view.inbox.patches": ("Patch", "Patches"),
-    "view.mediation.handlers": ("ProtocolBase",),
+    "view.mediation.keeping.handlers": ("ProtocolBase",),
     "view.mediation.mediator": ("Mediator",),
     "view.query_mediator": ("QueryMediator",),
     "view.query_task_mediator": ("QueryTaskMediator",),

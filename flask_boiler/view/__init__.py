@@ -16,7 +16,7 @@ from flask_boiler.view.http.routes import (
 )
 from flask_boiler.view.inbox.marks import Ledger
 from flask_boiler.view.inbox.patches import Patch, Patches
-from flask_boiler.view.mediation.handlers import ProtocolBase
+from flask_boiler.view.mediation.keeping.handlers import ProtocolBase
 from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.view.rest_mediator import RestMediator

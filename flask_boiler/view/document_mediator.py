@@ -21,9 +21,9 @@ from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.inbox.patch_processor import Authorize, PatchProcessor
 from flask_boiler.view.inbox.patch_sink import PatchSink
 from flask_boiler.view.inbox.patches import Patch, PatchCollection, Patches
-from flask_boiler.view.mediation.handlers import ProtocolBase
 from flask_boiler.view.mediation.inbox import CommandKind
-from flask_boiler.view.mediation.keeping import Run
+from flask_boiler.view.mediation.keeping.handlers import ProtocolBase
+from flask_boiler.view.mediation.keeping.keeping import Run
 from flask_boiler.view.mediation.populated_mediator import (
     Opened,
     PopulatedMediator,

@@ -13,9 +13,9 @@ from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.engine import Engine
 from flask_boiler.firestore.query_compiler import targets_of
 from flask_boiler.ground.values import Target
-from flask_boiler.view.mediation.handlers import ProtocolBase
 from flask_boiler.view.mediation.inbox import CommandKind
-from flask_boiler.view.mediation.keeping import Run
+from flask_boiler.view.mediation.keeping.handlers import ProtocolBase
+from flask_boiler.view.mediation.keeping.keeping import Run
 from flask_boiler.view.mediation.populated_mediator import (
     Opened,
     PopulatedMediator,

@@ -20,7 +20,7 @@ from flask_boiler.view.inbox.lanes import Lanes
 from flask_boiler.view.inbox.patch_processor import PatchProcessor
 from flask_boiler.view.inbox.patches import PatchCollection, Proposal
 from flask_boiler.view.inbox.setbacks import Suspects, pause_s
-from flask_boiler.view.mediation.keeping import Run
+from flask_boiler.view.mediation.keeping.keeping import Run
 
 __all__ = ["PatchSink"]
 

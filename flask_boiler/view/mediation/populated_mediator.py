@@ -14,8 +14,8 @@ from flask_boiler.engine.sink import Sink
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.values import Target
-from flask_boiler.view.mediation.handlers import HandlerKeeping, ProtocolBase, collecting
-from flask_boiler.view.mediation.keeping import Keeping, Run, ViewKeeping
+from flask_boiler.view.mediation.keeping.handlers import HandlerKeeping, ProtocolBase, collecting
+from flask_boiler.view.mediation.keeping.keeping import Keeping, Run, ViewKeeping
 from flask_boiler.view.mediation.live import live_views
 from flask_boiler.view.mediation.mediator import MediatorBase
 from flask_boiler.viewmodels.view_model import ViewModel

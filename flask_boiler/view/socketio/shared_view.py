@@ -17,7 +17,7 @@ from flask_boiler.errors import BoilerError, DocumentNotFoundError, UnavailableE
 from flask_boiler.ground.callbacks import as_exception, is_failure
 from flask_boiler.ground.json_text import canonical_json
 from flask_boiler.ground.readers import reading_through
-from flask_boiler.view.mediation.notices import is_published
+from flask_boiler.view.mediation.keeping.notices import is_published
 from flask_boiler.view.mediation.representation import Representation
 from flask_boiler.view.socketio.history import History, State
 from flask_boiler.view.socketio.options import SubscriptionOptions, Updates, WsLimits

@@ -16,7 +16,7 @@ from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.view.document_mediator import DocumentMediator
 from flask_boiler.view.http.routes import InstanceGet
-from flask_boiler.view.mediation.handlers import ProtocolBase
+from flask_boiler.view.mediation.keeping.handlers import ProtocolBase
 from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.view.ws_mediator import WsMediator

@@ -18,15 +18,15 @@ from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.errors import BoilerError, MaterializationError
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.view.mediation.handlers import ProtocolBase
+from flask_boiler.view.mediation.keeping.handlers import ProtocolBase
 from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.viewmodels.slots import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.engine.fakes import CODEC
 from tests.unit.engine.test_engine import World
+from tests.unit.view.mediation.keeping.test_keeping import TIMEOUT_S, TOWNS, Keeping, TownView
 from tests.unit.view.mediation.test_following import follow
-from tests.unit.view.mediation.test_keeping import TIMEOUT_S, TOWNS, Keeping, TownView
 
 
 class Ending(BaseException):

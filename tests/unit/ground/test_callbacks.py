@@ -30,7 +30,7 @@ from flask_boiler.view.document_mediator import DocumentMediator
 from flask_boiler.view.http.routes import RestView
 from flask_boiler.view.inbox.patch_processor import PatchProcessor
 from flask_boiler.view.inbox.patches import PatchCollection, Patches
-from flask_boiler.view.mediation.handlers import ProtocolBase
+from flask_boiler.view.mediation.keeping.handlers import ProtocolBase
 from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.view.ws_mediator import WsMediator

@@ -16,7 +16,7 @@ from flask_boiler.ground.values import Snapshot, Write
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.view.document_mediator import DocumentMediator
 from flask_boiler.view.inbox.patches import PatchCollection, Patches
-from flask_boiler.view.mediation.handlers import ProtocolBase
+from flask_boiler.view.mediation.keeping.handlers import ProtocolBase
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_subject import ViewSubject

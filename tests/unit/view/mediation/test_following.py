@@ -13,7 +13,13 @@ from flask_boiler import attrs
 from flask_boiler.errors import MaterializationError
 from flask_boiler.viewmodels.slots import reference
 from flask_boiler.viewmodels.view_model import ViewModel
-from tests.unit.view.mediation.test_keeping import TIMEOUT_S, Keeping, Town, TownStore, TownView
+from tests.unit.view.mediation.keeping.test_keeping import (
+    TIMEOUT_S,
+    Keeping,
+    Town,
+    TownStore,
+    TownView,
+)
 
 
 @pytest.fixture

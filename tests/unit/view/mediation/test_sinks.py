@@ -24,7 +24,7 @@ from flask_boiler.ground.values import Target
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.view.document_mediator import DocumentMediator
-from flask_boiler.view.mediation.keeping import Run
+from flask_boiler.view.mediation.keeping.keeping import Run
 from flask_boiler.view.mediation.live import Following
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.view.socketio.options import WsLimits

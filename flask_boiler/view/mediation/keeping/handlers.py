@@ -23,8 +23,8 @@ from flask_boiler.ground.callbacks import (
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.readers import reading_through
 from flask_boiler.ground.values import Snapshot
-from flask_boiler.view.mediation.keeping import Run
-from flask_boiler.view.mediation.materializer import materialize
+from flask_boiler.view.mediation.keeping.keeping import Run
+from flask_boiler.view.mediation.keeping.materializer import materialize
 from flask_boiler.viewmodels.view_model import ViewModel
 
 __all__ = ["HandlerKeeping", "ProtocolBase", "collecting"]

@@ -16,7 +16,7 @@ from flask_boiler.ground.lifecycle import OwnThread
 from flask_boiler.ground.readers import current_reader
 from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.viewmodels.view_model import ViewModel, overrides_notify
-from tests.unit.view.mediation.test_keeping import (
+from tests.unit.view.mediation.keeping.test_keeping import (
     TIMEOUT_S,
     TOWNS,
     Keeping,

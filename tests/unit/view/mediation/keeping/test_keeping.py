@@ -18,8 +18,8 @@ from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.errors import MaterializationError, TargetRejectedError, ValidationError
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.view.mediation.handlers import ProtocolBase
-from flask_boiler.view.mediation.keeping import Run
+from flask_boiler.view.mediation.keeping.handlers import ProtocolBase
+from flask_boiler.view.mediation.keeping.keeping import Run
 from flask_boiler.view.mediation.live import LiveViews
 from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.viewmodels.slots import reference

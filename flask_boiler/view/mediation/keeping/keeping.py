@@ -15,8 +15,8 @@ from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.callbacks import as_exception
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.readers import reading_through
-from flask_boiler.view.mediation.materializer import materialize
-from flask_boiler.view.mediation.notices import Notices
+from flask_boiler.view.mediation.keeping.materializer import materialize
+from flask_boiler.view.mediation.keeping.notices import Notices
 from flask_boiler.viewmodels.view_builder import ViewBuilder
 from flask_boiler.viewmodels.view_model import ViewModel, overrides_notify
 

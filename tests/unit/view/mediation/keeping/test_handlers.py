@@ -10,9 +10,9 @@ import pytest
 
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.values import Snapshot
-from flask_boiler.view.mediation.handlers import ProtocolBase
+from flask_boiler.view.mediation.keeping.handlers import ProtocolBase
 from flask_boiler.view.query_mediator import QueryMediator
-from tests.unit.view.mediation.test_keeping import TOWNS, Keeping
+from tests.unit.view.mediation.keeping.test_keeping import TOWNS, Keeping
 
 
 @pytest.fixture
