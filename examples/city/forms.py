@@ -17,7 +17,7 @@ from flask_boiler import (
     Store,
     ViewModel,
     attrs,
-    reference,
+    root,
     run_transaction,
 )
 
@@ -35,7 +35,7 @@ class FilledForm(DomainModel):
 class NewCityStore(Store):
     """The store of a form: a city that is not saved yet."""
 
-    city = reference(StandardCity)
+    city = root(StandardCity)
 
 
 class CityForm(ViewModel):
@@ -47,24 +47,17 @@ class CityForm(ViewModel):
     state: Attr[Any] = attrs.bproperty(required=True)
     country: Attr[Any] = attrs.bproperty(required=True)
 
-    @property
-    def city(self) -> StandardCity:
-        """The new city of the form; every form has one."""
-        city = self.store.city
-        assert city is not None
-        return city
-
     @name.setter
     def _set_name(self, value: str) -> None:
-        self.city.city_name = value
+        self.store.city.city_name = value
 
     @state.setter
     def _set_state(self, value: str) -> None:
-        self.city.state = value
+        self.store.city.state = value
 
     @country.setter
     def _set_country(self, value: str) -> None:
-        self.city.country = value
+        self.store.city.country = value
 
 
 class CityFormMediator(QueryMediator):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from examples.city.models import City
-from flask_boiler import Store, ViewModel, attrs, reference
+from flask_boiler import Store, ViewModel, attrs, root
 
 __all__ = ["CityStore", "CityView"]
 
@@ -11,7 +11,7 @@ __all__ = ["CityStore", "CityView"]
 class CityStore(Store):
     """The documents that the view of a city is computed from."""
 
-    city = reference(City)
+    city = root(City)
 
 
 class CityView(ViewModel):
@@ -22,16 +22,9 @@ class CityView(ViewModel):
     class Meta:
         path = "cityView/{city.doc_id}"
 
-    @property
-    def city(self) -> City:
-        """The root of the view; every view has one."""
-        city = self.store.city
-        assert city is not None
-        return city
-
     @attrs.computed
     def name(self) -> str:
         """The full name; each class of cities has its own."""
-        return self.city.full_name()
+        return self.store.city.full_name()
 
     country = attrs.through("city.country", import_enabled=False, doc="The country.")

@@ -27,4 +27,4 @@ def session_patches() -> DocumentMediator:
 
 def _takes_part(patch: Patch, view: MeetingSession) -> bool:
     """Whether the user takes part; nobody else learns that the meeting exists."""
-    return patch.placeholders["uid"] in {user.id for user in view.meeting.users}
+    return patch.placeholders["uid"] in {user.id for user in view.store.meeting.users}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from examples.meeting_room.models import Location, Meeting, Ticket, User
-from flask_boiler import Attr, Mutation, Store, ViewModel, attrs, reference
+from flask_boiler import Attr, Mutation, Query, Store, ViewModel, attrs, reference, root
 from flask_boiler.errors import RefusedError, ValidationError
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
 class MeetingSessionStore(Store):
     """The documents that the view of a meeting is computed from."""
 
-    meeting = reference(Meeting)
+    meeting = root(Meeting)
     users = reference(User, many=True, source=lambda store: store.meeting.users)
     tickets = reference(Ticket, many=True, source=lambda store: store.meeting.tickets)
     location = reference(Location, source=lambda store: store.meeting.location)
@@ -33,23 +33,15 @@ class MeetingSession(ViewModel):
     store: MeetingSessionStore
 
     @property
-    def meeting(self) -> Meeting:
-        """The root of the view; every view has one."""
-        meeting = self.store.meeting
-        assert meeting is not None
-        return meeting
-
-    @property
     def doc_refs(self) -> list[str]:
         """The places of the view: one for each participant."""
-        return [
-            f"users/{user.id}/MeetingSession/{self.meeting.doc_id}" for user in self.meeting.users
-        ]
+        meeting = self.store.meeting
+        return [f"users/{user.id}/MeetingSession/{meeting.doc_id}" for user in meeting.users]
 
     @attrs.computed
     def in_session(self) -> bool:
         """Whether the meeting is running."""
-        return self.meeting.status == "in-session"
+        return self.store.meeting.status == "in-session"
 
     @in_session.setter
     def _set_in_session(self, value: bool) -> None:
@@ -57,32 +49,25 @@ class MeetingSession(ViewModel):
 
         :raises RefusedError: it is in another state.
         """
-        status = self.meeting.status
-        if value and status == "closed":
-            self.meeting.status = "in-session"
-        elif not value and status == "in-session":
-            self.meeting.status = "closed"
+        meeting = self.store.meeting
+        if value and meeting.status == "closed":
+            meeting.status = "in-session"
+        elif not value and meeting.status == "in-session":
+            meeting.status = "closed"
         else:
             raise RefusedError(
-                f"A meeting that is {status} cannot be {'reopened' if value else 'closed'}."
+                f"A meeting that is {meeting.status} cannot be {'reopened' if value else 'closed'}."
             )
 
     add_participant: Attr[str] = attrs.bproperty(export_enabled=False)
 
-    @attrs.computed
-    def latitude(self) -> float | None:
-        """The latitude of the meeting, in degrees north."""
-        return self.store.location.latitude if self.store.location else None
-
-    @attrs.computed
-    def longitude(self) -> float | None:
-        """The longitude of the meeting, in degrees east."""
-        return self.store.location.longitude if self.store.location else None
-
-    @attrs.computed
-    def address(self) -> str | None:
-        """The address of the meeting."""
-        return self.store.location.address if self.store.location else None
+    latitude = attrs.through(
+        "location.latitude", import_enabled=False, doc="The latitude, in degrees north."
+    )
+    longitude = attrs.through(
+        "location.longitude", import_enabled=False, doc="The longitude, in degrees east."
+    )
+    address = attrs.through("location.address", import_enabled=False, doc="The address.")
 
     @attrs.computed
     def attending(self) -> list[dict[str, Any]]:
@@ -107,18 +92,18 @@ class MeetingSession(ViewModel):
 
         :raises RefusedError: there is no such user, or they take part already.
         """
-        user = _find_user(user_id)
+        meeting, user = self.store.meeting, _find_user(user_id)
         if user is None:
             raise RefusedError(f"There is no user {user_id!r:.60}.")
-        if user_id in {known.id for known in self.meeting.users}:
+        if user_id in {known.id for known in meeting.users}:
             raise RefusedError(f"{user.display_name} takes part already.")
         ticket = Ticket.new(user=user)
         ticket.save(create=True)
-        self.meeting.users = [*self.meeting.users, user]
-        self.meeting.tickets = {**self.meeting.tickets, user_id: ticket}
+        meeting.users = [*meeting.users, user]
+        meeting.tickets = {**meeting.tickets, user_id: ticket}
 
     def _attendees(self) -> list[User]:
-        if self.meeting.status == "not-started":
+        if self.store.meeting.status == "not-started":
             return []
         users, tickets = self.store.users, self.store.tickets
         return [users[uid] for uid in sorted(users) if uid in tickets and tickets[uid].attendance]
@@ -127,10 +112,12 @@ class MeetingSession(ViewModel):
 class UserStore(Store):
     """The documents that the view of a user is computed from."""
 
-    user = reference(User)
-    meetings = reference(
-        Meeting, many=True, source=lambda store: Meeting.where(Meeting.users.contains(store.user))
-    )
+    user = root(User)
+
+    @reference(Meeting, many=True)
+    def meetings(self) -> Query[Meeting]:
+        """The meetings that the user takes part in."""
+        return Meeting.where(Meeting.users.contains(self.user))
 
 
 class UserView(ViewModel):
@@ -162,7 +149,7 @@ class UserView(ViewModel):
 class TicketStore(Store):
     """The document that the view of a ticket is computed from."""
 
-    ticket = reference(Ticket)
+    ticket = root(Ticket)
 
 
 class TicketView(ViewModel):
@@ -177,17 +164,11 @@ class TicketView(ViewModel):
         "ticket.role", import_enabled=False, doc="What the user is in the meeting."
     )
 
-    @property
-    def ticket(self) -> Ticket:
-        """The root of the view; every view has one."""
-        ticket = self.store.ticket
-        assert ticket is not None
-        return ticket
-
     @attrs.computed
     def user_id(self) -> str | None:
         """The id of the user whose ticket it is."""
-        return self.ticket.user.id if self.ticket.user else None
+        user = self.store.ticket.user
+        return None if user is None else str(user.id)
 
 
 def _find_user(user_id: str) -> User | None:

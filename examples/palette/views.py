@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from examples.palette.models import Color, Rainbow
-from flask_boiler import Attr, Mutation, Store, ViewModel, attrs, reference
+from flask_boiler import Attr, Mutation, Store, ViewModel, attrs, reference, root
 
 __all__ = ["ColorMutation", "ColorView", "RainbowMutation", "RainbowView"]
 
 
 class RainbowStore(Store):
-    rainbow = reference(Rainbow)
+    rainbow = root(Rainbow)
     colors = reference(Color, many=True, source=lambda store: store.rainbow.colors)
 
 
@@ -31,7 +31,7 @@ class RainbowMutation(Mutation[RainbowView]):
 
 
 class ColorStore(Store):
-    color = reference(Color)
+    color = root(Color)
 
 
 class ColorView(ViewModel):
