@@ -31,7 +31,7 @@ class Form(ViewModel):
     ::
 
         class NewBooking(Store):
-            booking = reference(Booking)
+            booking = root(Booking)
 
         class BookingForm(Form):
             store: NewBooking
