@@ -110,6 +110,18 @@ class Mutation(Generic[V]):
         return view
 
     @classmethod
+    def can(cls, operation: str) -> bool:
+        """Whether a command means something for the views.
+
+        The default ``create`` and ``delete`` make and delete the root of a view of one root alone.
+
+        :param operation: ``create``, ``put``, ``patch`` or ``delete``.
+        """
+        if operation not in ("create", "delete") or cls._has_own(f"mutate_{operation}"):
+            return True
+        return cls._root().is_document
+
+    @classmethod
     def can_create_by_put(cls) -> bool:
         """Whether :meth:`mutate_create` is asked by who puts a view that is not there.
 

@@ -22,9 +22,7 @@ from flask_boiler.ground.naming import id_fault, nearest
 from flask_boiler.ground.readers import DirectReader, current_reader
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.viewmodels.each import Each
-from flask_boiler.viewmodels.param import Param
-from flask_boiler.viewmodels.slots import Reference, Slot
+from flask_boiler.viewmodels.slots import Each, Param, Reference, Slot
 from flask_boiler.viewmodels.view_builder import ViewBuilder, has_own_new, require_one_root
 from flask_boiler.viewmodels.view_model import ViewModel, store_class
 
@@ -43,11 +41,12 @@ class ViewSubject(Generic[V]):
     the root's id, or its path if roots lie below other documents, which may have the same ids below
     them. Otherwise it has a part for each slot, as the subject has, with keys in place of paths.
 
+    :param root: the model of the only root, where the view's store does not say.
     :raises ConfigurationError: a root, or the member of an ``each``, is not one domain model; or
         the class has a ``new`` of its own, and its store has not one root.
     """
 
-    def __init__(self, view_cls: type[V]) -> None:
+    def __init__(self, view_cls: type[V], root: type[DomainModel] | None = None) -> None:
         self.view_cls = view_cls
         self._own_new = has_own_new(view_cls)
         slots = store_class(view_cls).subject_slots()
@@ -56,7 +55,7 @@ class ViewSubject(Generic[V]):
         #: The slots that the subject consists of, by name, in order.
         self.slots: Mapping[str, Slot[Any]] = {slot.name: slot for slot in slots}
         self._models = {
-            slot.name: _model_of(view_cls, slot)
+            slot.name: root if root is not None and self.is_document else _model_of(view_cls, slot)
             for slot in slots
             if isinstance(slot, Reference) and not _is_of_ids(slot)
         }
@@ -151,7 +150,7 @@ class ViewSubject(Generic[V]):
                 continue
             name, text = given[slot]
             try:
-                self._identified(slot, text)
+                self.part_of(slot, text)
             except ValidationError as error:
                 wrong[name] = [said for each in error.messages.values() for said in each]
             parts.append(text)
@@ -162,6 +161,8 @@ class ViewSubject(Generic[V]):
     def names_from_outside(self) -> dict[str, str]:
         """The slots by all names that they may be handed in by."""
         names = {name: slot.name for slot in self.slots.values() for name in slot.from_outside}
+        # References may be called so that the name of one is a further name of another.
+        names |= {name: name for name in self.slots}
         return {**names, "doc_id": self.name} if self.is_document else names
 
     def arguments(self, key: str) -> dict[str, str]:
@@ -177,9 +178,13 @@ class ViewSubject(Generic[V]):
         :raises ValidationError: it names none.
         """
         parts = zip(self.slots, self._split(key), strict=True)
-        return SEPARATOR.join(self._identified(slot, part) for slot, part in parts)
+        return SEPARATOR.join(self.part_of(slot, part) for slot, part in parts)
 
-    def _identified(self, name: str, text: Any) -> str:
+    def part_of(self, name: str, text: Any) -> str:
+        """The part of the subject that a slot's text in a key says.
+
+        :raises ValidationError: it says none.
+        """
         slot = self.slots[name]
         if name in self._models:
             return self._models[name].path_of_key(text)
@@ -300,6 +305,15 @@ class ViewSubject(Generic[V]):
         :raises ValidationError: Firestore does not allow the id, or it is no path of such a root.
         """
         return self.model.path_of_key(key)
+
+    def key_of_view(self, view: ViewModel) -> str:
+        """The key of a view, by what its store holds."""
+        parts = []
+        for name, slot in self.slots.items():
+            held = getattr(view.store, name)
+            model = self._models.get(name)
+            parts.append(slot.part_of(held) if model is None else model.key_of(held.doc_path))
+        return SEPARATOR.join(parts)
 
     def of(self, view: ViewModel) -> DomainModel:
         """The only root of a view."""

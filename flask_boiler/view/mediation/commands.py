@@ -85,7 +85,7 @@ class MutationCommand:
     :param root: what ids of the view mean.
     :param mutation_cls: what carries it out.
     :param operation: which of the mutation's commands it is.
-    :param doc_id: what names the view's root; ``None`` of a new one that is to be given an id.
+    :param doc_id: the view's key; ``None`` of a new one that is to be given an id.
     :param read: gives the values by attribute name; called once, when they are first needed.
     """
 
@@ -113,13 +113,13 @@ class MutationCommand:
         return self.read()
 
     def understand(self) -> None:
-        """Check the values, and that a document may have such an id.
+        """Check the values, and that a view may be named so.
 
         :raises ValidationError: naming what is wrong.
         """
         _ = self._data
         if self.doc_id is not None:
-            self.root.path_of(self.doc_id)
+            self.root.identity(self.doc_id)
 
     def write(self) -> Any:
         """The value that the mutation returns: the view as it was changed, none if it is deleted.
@@ -158,7 +158,7 @@ def perform(command: Command, access: Access, condition: Condition | None = None
 def telling_of_the_write(doc_id: str, said: str = WRITTEN) -> Iterator[None]:
     """Have whatever fails after a write be told together with that the write is made.
 
-    :param doc_id: what names the view's root.
+    :param doc_id: the view's key.
     :param said: what the client is told.
     :raises Refusal: the block failed; why is logged.
     :raises DocumentNotFoundError: the root is gone again.
@@ -168,5 +168,5 @@ def telling_of_the_write(doc_id: str, said: str = WRITTEN) -> Iterator[None]:
     except DocumentNotFoundError:
         raise
     except Exception as error:
-        logger.exception("%s was written, but cannot be shown", doc_id)
+        logger.exception("%s was written, but cannot be shown", doc_id or "a view")
         raise Refusal(500, said) from error

@@ -30,7 +30,7 @@ from flask_boiler.ground.values import QueryTarget, Snapshot
 from flask_boiler.transactions.snapshot_cut import compute_once
 from flask_boiler.view.mediation.secret_keys import current_keys
 from flask_boiler.viewmodels.view_model import ViewModel
-from flask_boiler.viewmodels.view_subject import ViewSubject
+from flask_boiler.viewmodels.view_subject import SEPARATOR, ViewSubject
 
 __all__ = [
     "REVALIDATE",
@@ -50,7 +50,7 @@ class Representation:
 
     :param view_cls: its class, whose schema says what JSON looks like.
     :param fields: its stored form.
-    :param root: the path of its root.
+    :param root: its subject, such as the path of its root.
     :param newest_ns: when the newest document that it shows last changed.
     :param dated: whether that tells when the view last changed.
     """
@@ -156,27 +156,27 @@ class DatedReader:
         return found
 
 
-def computed(root: ViewSubject[Any], doc_id: str) -> Representation:
+def computed(root: ViewSubject[Any], key: str) -> Representation:
     """The representation of a view as it is now: strong reads of one time, a batch a level.
 
-    :raises DocumentNotFoundError: there is no such root.
+    :raises DocumentNotFoundError: there is no such root, or no such member.
     :raises MaterializationError: it cannot be shown.
     """
     datastore = current_context().datastore
-    path = root.path_of(doc_id)
+    identity = root.identity(key)
 
     def represent() -> Representation:
         reader = DatedReader(current_reader() or DirectReader(datastore))
         with reading_through(reader):
-            return Representation.of_view(root.open(doc_id), reader, root=path)
+            return Representation.of_view(root.build(identity), reader, root=identity)
 
-    with _as_views_own(path):
+    with _as_views_own(identity):
         return compute_once(represent, datastore)
 
 
-def stored(root: ViewSubject[Any], doc_id: str) -> Representation | None:
-    """The representation of a view as it is stored; ``None`` if its id does not tell where."""
-    place = root.stored_place(doc_id)
+def stored(root: ViewSubject[Any], key: str) -> Representation | None:
+    """The representation of a view as it is stored; ``None`` if its key does not tell where."""
+    place = root.stored_place(key)
     if place is None:
         return None
     snapshot = current_context().datastore.get([place])[place]
@@ -184,47 +184,44 @@ def stored(root: ViewSubject[Any], doc_id: str) -> Representation | None:
     if not snapshot.exists or kind not in (None, root.view_cls.type_name()):
         return None
     try:
-        return Representation.of_snapshot(root.view_cls, snapshot, root=root.path_of(doc_id))
+        return Representation.of_snapshot(root.view_cls, snapshot, root=root.identity(key))
     except ValidationError:
         # Stored by an older declaration, say: what it is now can be computed.
         return None
 
 
 @contextmanager
-def _as_views_own(path: str) -> Iterator[None]:
+def _as_views_own(identity: str) -> Iterator[None]:
     """Tell what is wrong with a view from what is wrong with the request for it.
 
-    :param path: of its root. That this one is missing is what the client is to be told.
+    :param identity: its subject. That a part of that is missing is what the client is to be told.
     """
     try:
         yield
     except DocumentNotFoundError as error:
-        if error.path == path:
+        if error.path in identity.split(SEPARATOR):
             raise
-        raise _not_shown(path, error) from error
+        raise _not_shown(identity, error) from error
     except (QueryError, ValidationError) as error:
-        raise _not_shown(path, error) from error
+        raise _not_shown(identity, error) from error
 
 
-def _not_shown(path: str, error: Exception) -> MaterializationError:
-    """The error that a view cannot be shown.
-
-    :param path: of its root.
-    """
-    said = f"{path} cannot be shown: {type(error).__name__}: {error}"
-    return MaterializationError(said, key=path)
+def _not_shown(identity: str, error: Exception) -> MaterializationError:
+    """The error that a view of some subject cannot be shown."""
+    said = f"{identity or 'the view'} cannot be shown: {type(error).__name__}: {error}"
+    return MaterializationError(said, key=identity)
 
 
 @contextmanager
-def each_by_itself(path: str) -> Iterator[None]:
+def each_by_itself(identity: str) -> Iterator[None]:
     """Have whatever goes wrong with one of several views be known as that one's.
 
-    :param path: of its root.
+    :param identity: its subject.
     """
     try:
-        with _as_views_own(path):
+        with _as_views_own(identity):
             yield
     except BoilerError:
         raise
     except Exception as error:
-        raise _not_shown(path, error) from error
+        raise _not_shown(identity, error) from error
