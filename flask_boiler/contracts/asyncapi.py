@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import marshmallow
+
 from flask_boiler.contracts.openapi.responses import problem_responses
 from flask_boiler.contracts.openapi.schemas import (
     JsonSchema,
@@ -18,7 +20,9 @@ from flask_boiler.contracts.openapi.schemas import (
     free_name,
     json_only,
 )
+from flask_boiler.view.socketio.slot_arguments import SlotArguments
 from flask_boiler.view.ws_mediator import WsMediator
+from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = ["build_asyncapi_document"]
@@ -99,10 +103,7 @@ def build_asyncapi_document(
 def _channel(mediator: WsMediator, schemas: Schemas) -> JsonSchema:
     view = schemas.view(mediator.view_model_cls)
     problem = {"$ref": "#/components/schemas/Problem"}
-    arguments = closed_object(
-        {name: schemas.of_field(field) for name, field in mediator.arguments.fields.items()},
-        required=[name for name, field in mediator.arguments.fields.items() if field.required],
-    )
+    arguments = _naming(mediator.arguments.fields, schemas)
     identified = closed_object({"subscription_id": _TEXT}, required=["subscription_id"])
     warned: JsonSchema = {
         "type": "object",
@@ -132,7 +133,7 @@ def _channel(mediator: WsMediator, schemas: Schemas) -> JsonSchema:
             {"doc_id": _TEXT, "value": {"anyOf": [view, {"type": "null"}]}},
             required=["doc_id", "value"],
         )
-        messages["mutate"] = _event({"oneOf": _commands(mediator, schemas)})
+        messages["mutate"] = _event({"oneOf": _commands(mediator, mediator.mutation_cls, schemas)})
         messages["mutated"] = _answer(mutated)
     return {
         "address": mediator.namespace,
@@ -141,6 +142,14 @@ def _channel(mediator: WsMediator, schemas: Schemas) -> JsonSchema:
         "arguments, and a reply is what acknowledges it.",
         "messages": {name: {"name": name, **message} for name, message in messages.items()},
     }
+
+
+def _naming(fields: Mapping[str, marshmallow.fields.Field[Any]], schemas: Schemas) -> JsonSchema:
+    """The arguments that name a view."""
+    return closed_object(
+        {name: schemas.of_field(field) for name, field in fields.items()},
+        required=[name for name, field in fields.items() if field.required],
+    )
 
 
 def _forms(view: JsonSchema) -> dict[str, JsonSchema]:
@@ -169,34 +178,55 @@ def _updated(view: JsonSchema) -> JsonSchema:
     return {"payload": {"oneOf": payloads}}
 
 
-def _commands(mediator: WsMediator, schemas: Schemas) -> list[JsonSchema]:
+def _commands(
+    mediator: WsMediator, mutation_cls: type[Mutation[Any]], schemas: Schemas
+) -> list[JsonSchema]:
     """The commands that ``mutate`` takes, by operation."""
     view_cls = mediator.view_model_cls
+    subject: ViewSubject[Any] = ViewSubject(view_cls)
     patch = schemas.patch(view_cls)
     whole = [
         attribute.data_key
         for attribute in view_cls.attributes().values()
         if not (attribute.read_only or attribute.says_omit) and attribute.options.export_enabled
     ]
-    data: dict[str, JsonSchema | None] = {
-        "create": schemas.new(view_cls, ViewSubject(view_cls).model),
-        "put": {"allOf": [patch, {"required": whole}]},
-        "patch": patch,
-        "delete": None,
-    }
-    return [_command(operation, schema) for operation, schema in data.items()]
+    named = SlotArguments(subject)
+    key = _key(named)
+    arguments = _naming(named.fields, schemas)
+    commands = []
+    if mutation_cls.can("create"):
+        created = schemas.new(view_cls, subject.model if subject.is_document else None)
+        commands.append(_command("create", key, arguments, {"data": created}))
+    put: JsonSchema = {"allOf": [patch, {"required": whole}]}
+    commands.append(_command("put", key, arguments, {"data": put}))
+    commands.append(_command("patch", key, arguments, {"data": patch}))
+    if mutation_cls.can("delete"):
+        commands.append(_command("delete", key, arguments, {}))
+    return commands
 
 
-def _command(operation: str, data: JsonSchema | None) -> JsonSchema:
+def _key(named: SlotArguments) -> JsonSchema:
+    """What names a view in one text."""
+    if "doc_id" in named.fields:
+        return _TEXT
+    said = " // ".join(named.fields) or "nothing"
+    return {**_TEXT, "description": f"The text of {said}, without the blanks."}
+
+
+def _command(
+    operation: str, key: JsonSchema, arguments: JsonSchema, data: Mapping[str, JsonSchema]
+) -> JsonSchema:
     properties: dict[str, JsonSchema] = {
         "operation": {"type": "string", "const": operation},
-        "doc_id": _TEXT,
+        "doc_id": key,
+        "arguments": arguments,
+        **data,
     }
-    required = ["operation", *([] if operation == "create" else ["doc_id"])]
-    if data is not None:
-        properties["data"] = data
-        required += [] if operation == "create" else ["data"]
-    return closed_object(properties, required=required)
+    creates = operation == "create"
+    made = closed_object(properties, required=["operation", *([] if creates else data)])
+    if creates or not arguments["required"]:
+        return {**made, "not": {"required": ["doc_id", "arguments"]}}
+    return {**made, "oneOf": [{"required": ["doc_id"]}, {"required": ["arguments"]}]}
 
 
 def _operations(channel: str, mediator: WsMediator) -> dict[str, JsonSchema]:

@@ -47,6 +47,7 @@ from flask_boiler.view.socketio.namespace import (
 )
 from flask_boiler.view.socketio.options import SubscriptionOptions, WsLimits
 from flask_boiler.view.socketio.rooms import Message
+from flask_boiler.view.socketio.slot_arguments import SlotArguments
 from flask_boiler.view.socketio.subscriptions import Subscriptions
 from flask_boiler.viewmodels.mutation import Mutation, require_changes
 from flask_boiler.viewmodels.view_model import ViewModel, require_view_class
@@ -121,10 +122,14 @@ class WsMediator(MediatorBase):
             raise ConfigurationError(f"the namespace {namespace!r} must begin with a slash")
         self.view_model_cls = view_model_cls
         self.mutation_cls = mutation_cls
+        #: What names a view that is to be changed, besides its key.
+        self._changed: SlotArguments | None = None
         if mutation_cls is not None:
             require_changes(mutation_cls, view_model_cls)
+            subject: ViewSubject[Any] = ViewSubject(view_model_cls)
             # Who has changed a view is shown it.
-            ViewSubject(view_model_cls).require_buildable()
+            subject.require_buildable()
+            self._changed = SlotArguments(subject)
         self._limits = limits or self.limits
         #: What names a view.
         self.arguments = ViewArguments(view_model_cls, root)
@@ -295,7 +300,7 @@ class WsMediator(MediatorBase):
         return self._answer("unsubscribe_view_model", sid, lambda: self._unsubscribe(sid, *given))
 
     def on_mutate(self, *given: Any) -> Any:
-        """Mutate a view: ``({"operation", "doc_id", "data"})``."""
+        """Mutate a view: ``({"operation", "doc_id" or "arguments", "data"})``."""
         with waiting_as_requests_do():
             return self._answer("mutate", _sid(), lambda: self._mutate(*given))
 
@@ -311,12 +316,14 @@ class WsMediator(MediatorBase):
         if not isinstance(given, dict):
             raise ValidationError({"arguments": ["Expected a JSON object."]})
         asked = SubscriptionOptions.of({} if options is None else options)
-        scope = self._access().scope_of(given)
-        values = self.arguments.checked(given)
+        # Whoever decides who may finds each argument by one name only.
+        named = self.arguments.named(given)
+        scope = self._access().scope_of(named)
+        values = self.arguments.checked(named)
         message = self._subscriptions.subscribe(
             sid,
             current_context(),
-            self.arguments.canonical(given),
+            self.arguments.canonical(named, values),
             scope,
             lambda: self.arguments.build(values),
             asked,
@@ -332,11 +339,11 @@ class WsMediator(MediatorBase):
 
     def _mutate(self, command: Any = None, *rest: Any) -> dict[str, Any]:
         check_size(self._limits, command, *rest)
-        if self.mutation_cls is None:
+        if self.mutation_cls is None or self._changed is None:
             raise RefusedError(f"A {self.view_model_cls.__name__} cannot be changed here.")
         if not isinstance(command, dict) or rest:
             raise ValidationError({"": ["Expected one JSON object."]})
-        operation, doc_id, data = parts_of(command)
+        operation, doc_id, data = parts_of(command, self._changed)
         access = self._access(data)
         return apply_command(
             self.view_model_cls, self.mutation_cls, operation, doc_id, data, access

@@ -84,9 +84,13 @@ class Schemas:
         """The schema of a part of what can be written."""
         return self._input(view_cls, "Patch", ())
 
-    def new(self, view_cls: type[ViewModel], root: type[DomainModel]) -> JsonSchema:
-        """The schema of a new view: what can be written, with what a new root cannot do without."""
-        needed = {a.data_key for a in root.attributes().values() if a.required}
+    def new(self, view_cls: type[ViewModel], root: type[DomainModel] | None) -> JsonSchema:
+        """The schema of a new view: what can be written, with what a new root cannot do without.
+
+        :param root: ``None`` if the view is not of one root alone.
+        """
+        attributes = {} if root is None else root.attributes()
+        needed = {a.data_key for a in attributes.values() if a.required}
         required = [
             attribute.data_key
             for attribute in _writable(view_cls).values()

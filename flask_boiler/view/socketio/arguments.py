@@ -12,15 +12,21 @@ from flask_boiler.attrs.type_source import TypeSource
 from flask_boiler.context.context import current_context
 from flask_boiler.errors import ConfigurationError, DocumentNotFoundError, ValidationError
 from flask_boiler.ground.json_text import canonical_json
-from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.readers import DirectReader, current_reader
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.schema.json_fields import AnyField
 from flask_boiler.models.schema.schema import field_for
 from flask_boiler.view.mediation.problems import Refusal
 from flask_boiler.view.socketio.options import WsLimits
+from flask_boiler.view.socketio.slot_arguments import (
+    SlotArguments,
+    document_field,
+    refuse_if,
+    unknown_in,
+)
 from flask_boiler.viewmodels.view_builder import TAKEN_FROM_DOCUMENT, ViewBuilder, own_parameters
 from flask_boiler.viewmodels.view_model import ViewModel, store_class
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = ["ViewArguments", "check_size"]
 
@@ -28,40 +34,82 @@ __all__ = ["ViewArguments", "check_size"]
 class ViewArguments:
     """The arguments that name one view of a class.
 
-    For a view of one document it is ``doc_id``, which is a path if the document lies below others;
-    for one with several roots, the id of each, by the store's names; for a ``new`` of the class's
-    own, its parameters, where ``doc_id`` stands for a ``snapshot`` or a ``doc_ref``. A parameter is
+    Those of :class:`SlotArguments`, by what the view is of. For a ``new`` of the class's own they
+    are its parameters, where ``doc_id`` stands for a ``snapshot`` or a ``doc_ref``; a parameter is
     checked by its annotation, if it has one.
 
     :param root: the model whose documents ``doc_id`` names, where the view's store does not say.
-    :raises ConfigurationError: nothing says it, or ``new`` takes what no client can name.
+    :raises ConfigurationError: nothing says it, or ``new`` takes what no client can name; or the
+        view is not named by ``doc_id``, and there is a ``root``.
     """
 
     def __init__(self, view_cls: type[ViewModel], root: type[DomainModel] | None = None) -> None:
-        self._view_cls = view_cls
-        #: How each argument is read from JSON.
-        self.fields: dict[str, marshmallow.fields.Field[Any]] = {}
-        self._models: dict[str, type[DomainModel]] = {}
-        self._build: Callable[[dict[str, Any]], ViewModel] = lambda given: view_cls.new(**given)
         parameters = own_parameters(view_cls)
+        arguments: SlotArguments | _OwnArguments
         if parameters is None:
-            self._take_roots(root)
+            subject: ViewSubject[Any] = ViewSubject(view_cls, root)
+            if root is not None:
+                subject.require_document("root=")
+            arguments = SlotArguments(subject)
         else:
-            self._take_parameters(parameters, root)
+            arguments = _OwnArguments(view_cls, parameters, root)
+        self._arguments = arguments
+        #: How each argument is read from JSON.
+        self.fields: Mapping[str, marshmallow.fields.Field[Any]] = arguments.fields
+
+    def named(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments by the names in :attr:`fields`, which may have others, too.
+
+        :raises ValidationError: one is given by two names.
+        """
+        return self._arguments.named(given)
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments as :meth:`build` takes them.
 
         :raises ValidationError: naming each that is unknown, missing or wrong.
         """
-        wrong = {
-            name: [
-                f"Unknown argument{nearest(name, self.fields)}; there are "
-                f"{', '.join(self.fields) or 'none'}."
-            ]
-            for name in given
-            if name not in self.fields
-        }
+        return self._arguments.checked(given)
+
+    def build(self, values: dict[str, Any]) -> ViewModel:
+        """The view of these arguments, read through what is in force.
+
+        :raises DocumentNotFoundError: its root is not there, or whoever it is for is no member.
+        """
+        return self._arguments.build(values)
+
+    def canonical(self, given: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+        """A text that is the same for the same view, however its arguments are written.
+
+        Those of a ``new`` of the class's own have to be the same.
+
+        :param values: the arguments, checked.
+        """
+        return canonical_json(self._arguments.telling(given, values))
+
+
+class _OwnArguments:
+    """The arguments that the parameters of a ``new`` of the class's own say."""
+
+    def __init__(
+        self,
+        view_cls: type[ViewModel],
+        parameters: Mapping[str, inspect.Parameter],
+        root: type[DomainModel] | None,
+    ) -> None:
+        self._view_cls = view_cls
+        self.fields: dict[str, marshmallow.fields.Field[Any]] = {}
+        self._models: dict[str, type[DomainModel]] = {}
+        self._build: Callable[[dict[str, Any]], ViewModel] = lambda given: view_cls.new(**given)
+        self._take_parameters(parameters, root)
+
+    def named(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments, of which each has one name."""
+        return dict(given)
+
+    def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments as :meth:`build` takes them."""
+        wrong = unknown_in(given, self.fields)
         values: dict[str, Any] = {}
         for name, field in self.fields.items():
             if name not in given and not field.required:
@@ -74,32 +122,16 @@ class ViewArguments:
                 wrong[name] = [str(said) for said in error.messages]
             except ValidationError as error:
                 wrong[name] = [str(error)]
-        if wrong:
-            raise ValidationError(wrong)
+        refuse_if(wrong)
         return values
 
     def build(self, values: dict[str, Any]) -> ViewModel:
-        """The view of these arguments, read through what is in force.
-
-        :raises DocumentNotFoundError: its root is not there.
-        """
+        """The view of these arguments, read through what is in force."""
         return self._build(values)
 
-    @staticmethod
-    def canonical(given: Mapping[str, Any]) -> str:
-        """A text that is the same for the same arguments."""
-        return canonical_json(given)
-
-    def _take_roots(self, root: type[DomainModel] | None) -> None:
-        store_cls = store_class(self._view_cls)
-        models = {name: store_cls.references()[name].model for name in store_cls.roots()}
-        if len(models) == 1:
-            [model] = models.values()
-            self._take_document(root or model)
-            return
-        for name, model in models.items():
-            self.fields[name] = marshmallow.fields.String(required=True)
-            self._models[name] = self._require_model(model)
+    def telling(self, given: Mapping[str, Any], values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What tells the view from others: the arguments as they are written."""
+        return given
 
     def _take_parameters(
         self, parameters: Mapping[str, inspect.Parameter], root: type[DomainModel] | None
@@ -107,17 +139,16 @@ class ViewArguments:
         said = dict(parameters)
         if "snapshot" in said or "doc_ref" in said:
             said = {name: p for name, p in said.items() if name not in TAKEN_FROM_DOCUMENT}
-            self._take_document(root or self._only_root(), further=said)
+            self._take_document(root or self._only_root(), said)
         for name, parameter in said.items():
             kind = TypeSource(parameter.annotation).kind(self._view_cls)
             options: dict[str, Any] = {"required": parameter.default is parameter.empty}
             self.fields[name] = AnyField(**options) if kind is None else field_for(kind, **options)
 
-    def _take_document(self, model: Any, further: Collection[str] = ()) -> None:
+    def _take_document(self, model: Any, further: Collection[str]) -> None:
         build = ViewBuilder(self._view_cls, further).build
         self._models["doc_id"] = found = self._require_model(model)
-        said = {"description": "The path of the document."} if found.keyed_by_path() else {}
-        self.fields["doc_id"] = marshmallow.fields.String(required=True, metadata=said)
+        self.fields["doc_id"] = document_field(found)
 
         def open_document(values: dict[str, Any]) -> ViewModel:
             others = {name: value for name, value in values.items() if name != "doc_id"}

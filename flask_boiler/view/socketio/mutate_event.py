@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from flask_boiler.errors import ValidationError
+from flask_boiler.errors import DocumentNotFoundError, RefusedError, ValidationError
 from flask_boiler.ground.callbacks import require_result
 from flask_boiler.view.mediation.access import Access, Anybody, Change
 from flask_boiler.view.mediation.commands import MutationCommand, perform, telling_of_the_write
 from flask_boiler.view.mediation.representation import computed
+from flask_boiler.view.socketio.slot_arguments import SlotArguments, refuse_if
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_subject import ViewSubject
@@ -17,6 +18,8 @@ from flask_boiler.viewmodels.view_subject import ViewSubject
 __all__ = ["ClientAccess", "apply_command", "parts_of"]
 
 _OPERATIONS = ("create", "put", "patch", "delete")
+_PARTS = ("operation", "doc_id", "arguments", "data")
+_EXPECTED_ID = "Expected the id of a document."
 
 
 class ClientAccess:
@@ -54,25 +57,57 @@ class ClientAccess:
         require_result(answer, "authorize_mutation")
 
 
-def parts_of(command: dict[str, Any]) -> tuple[Any, str | None, dict[str, Any] | None]:
-    """The operation, the id and the data of a ``mutate``.
+def parts_of(
+    command: dict[str, Any], arguments: SlotArguments
+) -> tuple[Any, str | None, dict[str, Any] | None]:
+    """The operation, the view's key and the data of a ``mutate``.
 
+    :param arguments: what names a view besides its key.
     :raises ValidationError: naming each that is unknown, missing or wrong.
     """
-    known = ("operation", "doc_id", "data")
+    operation, data = command.get("operation"), command.get("data")
     wrong = {
-        name: [f"Unknown; there are {', '.join(known)}."] for name in command if name not in known
+        name: [f"Unknown; there are {', '.join(_PARTS)}."] for name in command if name not in _PARTS
     }
-    operation, doc_id, data = (command.get(name) for name in known)
     if operation not in _OPERATIONS:
         wrong["operation"] = [f"Expected one of {', '.join(_OPERATIONS)}."]
-    elif not (isinstance(doc_id, str) or (doc_id is None and operation == "create")):
-        wrong["doc_id"] = ["Expected the id of a document."]
     if not (isinstance(data, dict) or (data is None and operation in ("create", "delete"))):
         wrong["data"] = ["Expected a JSON object."]
-    if wrong:
-        raise ValidationError(wrong)
-    return operation, doc_id, data
+    key: str | None = None
+    try:
+        key = _key_of(command, arguments)
+        if key is None and "operation" not in wrong and operation != "create":
+            wrong |= _unnamed(arguments)
+    except ValidationError as error:
+        wrong |= error.messages
+    refuse_if(wrong)
+    return operation, key, data
+
+
+def _key_of(command: dict[str, Any], arguments: SlotArguments) -> str | None:
+    """The key that a command says, or its arguments; ``None`` if it names no view."""
+    doc_id, named = command.get("doc_id"), command.get("arguments")
+    if doc_id is not None and named is not None:
+        raise ValidationError({"arguments": ["Expected either these or doc_id."]})
+    if doc_id is not None and not isinstance(doc_id, str):
+        raise ValidationError({"doc_id": [_EXPECTED_ID]})
+    if named is None:
+        # There is one view only, if nothing is needed to name it.
+        return doc_id if doc_id is not None or arguments.fields else ""
+    if not isinstance(named, dict):
+        raise ValidationError({"arguments": ["Expected a JSON object."]})
+    try:
+        return arguments.key_of(arguments.checked(named))
+    except ValidationError as error:
+        within = {f"arguments.{name}": said for name, said in error.messages.items()}
+        raise ValidationError(within) from error
+
+
+def _unnamed(arguments: SlotArguments) -> dict[str, list[str]]:
+    """What is wrong with a command that names no view."""
+    if "doc_id" in arguments.fields:
+        return {"doc_id": [_EXPECTED_ID]}
+    return {"arguments": [f"Expected a JSON object with {', '.join(arguments.fields)}."]}
 
 
 def apply_command(
@@ -83,8 +118,9 @@ def apply_command(
     data: dict[str, Any] | None,
     access: Access | None = None,
 ) -> dict[str, Any]:
-    """Carry out a command; the acknowledgement has the id, and the view as it now is.
+    """Carry out a command; the acknowledgement has the view's key, and the view as it now is.
 
+    :param doc_id: the view's key.
     :raises BoilerError: it is refused.
     """
 
@@ -92,11 +128,21 @@ def apply_command(
         values: dict[str, Any] = {}
         return values if data is None else view_cls.schema(partial=True).load(data)
 
-    root: ViewSubject[Any] = ViewSubject(view_cls)
-    command = MutationCommand(root, mutation, operation, doc_id, read)
+    if not mutation.can(operation):
+        raise RefusedError(f"A {view_cls.__name__} cannot be {operation}d here.")
+    subject: ViewSubject[Any] = ViewSubject(view_cls)
+    command = MutationCommand(subject, mutation, operation, doc_id, read)
     written = perform(command, access or Anybody())
     if operation == "delete":
         return {"doc_id": doc_id, "value": None}
-    key = root.key_of(root.of(written).doc_path) if operation == "create" else str(doc_id)
+    key = subject.key_of_view(written) if operation == "create" else str(doc_id)
     with telling_of_the_write(key):
-        return {"doc_id": key, "value": computed(root, key).body}
+        return {"doc_id": key, "value": _shown(subject, key)}
+
+
+def _shown(subject: ViewSubject[Any], key: str) -> dict[str, Any] | None:
+    """The view after a change; ``None`` if it is not there any more, as its member has left."""
+    try:
+        return computed(subject, key).body
+    except DocumentNotFoundError:
+        return None
