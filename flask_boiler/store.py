@@ -1,14 +1,12 @@
 """Stores and their slots, as the specification imports them; ``flask_boiler`` has them, too."""
 
+from flask_boiler.viewmodels.each import Each, each
+from flask_boiler.viewmodels.param import Param, param
 from flask_boiler.viewmodels.slots import (
-    Each,
     ManyReference,
-    Param,
     Reference,
     Root,
     SingleReference,
-    each,
-    param,
     reference,
     root,
 )

@@ -1,7 +1,8 @@
-"""The slots of a store: the documents that a view reads, and what says which view it is.
+"""The slots of a store, and those of them that hold documents: references and roots.
 
 A reference with a ``source`` is computed from what the store already holds. A root, a parameter
-and the member of an ``each`` are handed in by whoever builds the view; they are its *subject*.
+(``param.py``) and the member of an each (``each.py``) are handed in by whoever builds the view;
+together they are the *subject* of the view.
 """
 
 from __future__ import annotations
@@ -15,28 +16,25 @@ from flask_boiler.attrs import registry
 from flask_boiler.context.context import current_context
 from flask_boiler.errors import DeclarationError, DocumentNotFoundError
 from flask_boiler.ground.callbacks import misfit, require_plain
-from flask_boiler.ground.naming import id_fault
 from flask_boiler.ground.ports import Incomplete, Reader
 from flask_boiler.ground.readers import DirectReader, current_reader
 from flask_boiler.ground.values import HasPath, Snapshot, document_path
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.models.query.query import Query
-from flask_boiler.models.schema.param_type import ParamType, refusal_of
 from flask_boiler.viewmodels.stored_view import StoredView
 
 __all__ = [
-    "Each",
     "HasSlots",
     "ManyReference",
     "MemberWanted",
-    "Param",
+    "OneDocument",
+    "Pointed",
     "Reference",
     "Root",
     "SingleReference",
     "Slot",
-    "each",
-    "param",
+    "Source",
     "reference",
     "root",
 ]
@@ -46,7 +44,7 @@ M = TypeVar("M")
 #: Computes what a slot points to, from the store that it belongs to.
 Source = Callable[[Any], Any]
 #: A document, as the source of a slot may say which it is.
-_Pointed = DomainModel | StoredView | Snapshot | HasPath | str
+Pointed = DomainModel | StoredView | Snapshot | HasPath | str
 
 
 class MemberWanted(Incomplete):
@@ -110,6 +108,8 @@ class Reference(Slot[M]):
     """A slot that holds a document, or several; see :func:`reference`."""
 
     many: ClassVar[bool] = False
+    #: Whether the source may be a generator function.
+    _may_yield: ClassVar[bool] = False
 
     def __init__(self, model: type[M] | str | None, source: Source | None = None) -> None:
         super().__init__()
@@ -164,6 +164,8 @@ class Reference(Slot[M]):
         """
         if isinstance(pointed, str):
             return document_path(pointed if "/" in pointed else self._path_of_id(pointed))
+        if isinstance(pointed, DomainModel):
+            return pointed.doc_path
         if isinstance(pointed, Snapshot | HasPath):
             return document_path(pointed.path)
         if not is_named(pointed):
@@ -186,9 +188,16 @@ class Reference(Slot[M]):
                 f"{getattr(source, '__qualname__', source)} would be the second source of one slot"
             )
         require_plain(
-            source, "the source of a reference", may_yield=self.many, error=DeclarationError
+            source, "the source of a slot", may_yield=self._may_yield, error=DeclarationError
         )
         self.source = source
+
+    def pointed_by(self, store: Any) -> Any:
+        """What the source says of a store; of a generator, all that it yields."""
+        assert self.source is not None  # whoever asks has seen that there is one
+        pointed = self.source(store)
+        # What goes wrong in it is to be seen here, and not where the documents are read.
+        return list(pointed) if inspect.isgenerator(pointed) else pointed
 
     def _path_of_id(self, doc_id: str) -> str:
         model: Any = self.model
@@ -200,7 +209,7 @@ class Reference(Slot[M]):
         return f"{model.collection_path()}/{doc_id}"
 
 
-class _OfOneDocument(Reference[M]):
+class OneDocument(Reference[M]):
     """A reference that holds one document."""
 
     def resolve(self, pointed: Any) -> Any:
@@ -214,8 +223,24 @@ class _OfOneDocument(Reference[M]):
         path = self.path_of(pointed)
         return self.load(_reader().documents([path])[path])
 
+    def resolve_existing(self, pointed: Any) -> Any:
+        """The model, which is there, and of the declared class.
 
-class SingleReference(_OfOneDocument[M]):
+        :raises DocumentNotFoundError: there is no such document.
+        :raises DeclarationError: it is a model of another class.
+        """
+        found = OneDocument.resolve(self, pointed)
+        if found is None:
+            raise DocumentNotFoundError(self.part_of(pointed))
+        model = self.model
+        if model is not None and not isinstance(found, model):
+            raise DeclarationError(
+                f"{self!r} cannot be a {type(found).__name__}: expected a {model.__name__}"
+            )
+        return found
+
+
+class SingleReference(OneDocument[M]):
     """A reference to one document: its model, or ``None`` if there is no such document."""
 
     @overload
@@ -225,7 +250,7 @@ class SingleReference(_OfOneDocument[M]):
     def __get__(self, store: HasSlots | None, owner: type) -> Any:
         return self if store is None else store._value(self)
 
-    def __call__(self, source: Callable[[Any], _Pointed | Query[Any] | None]) -> Self:
+    def __call__(self, source: Callable[[Any], Pointed | Query[Any] | None]) -> Self:
         """Take a method of the store as the source: ``@reference(City)`` above it.
 
         :raises DeclarationError: there is a source already.
@@ -234,7 +259,7 @@ class SingleReference(_OfOneDocument[M]):
         return self
 
 
-class Root(_OfOneDocument[M]):
+class Root(OneDocument[M]):
     """A root: the document that a view is of, which is never missing."""
 
     @overload
@@ -249,124 +274,14 @@ class Root(_OfOneDocument[M]):
 
         :raises DocumentNotFoundError: there is no such document.
         """
-        return self._existing(pointed, super().resolve(pointed))
-
-    def _existing(self, pointed: Any, found: Any) -> Any:
-        if found is None:
-            raise DocumentNotFoundError(self.part_of(pointed))
-        return found
-
-
-class Each(Reference[M]):
-    """The member that a view is of, one of those that the source names; see :func:`each`.
-
-    :raises DeclarationError: it is neither of documents nor of ids.
-    """
-
-    def __init__(self, model: type[M] | str, source: Source | None = None) -> None:
-        #: Whether members are ids, and not documents.
-        self.of_ids = model is str
-        if not (self.of_ids or isinstance(model, str) or _is_model(model)):
-            raise DeclarationError(
-                f"each({getattr(model, '__name__', model)!s:.80}) is neither of documents nor of "
-                "ids: expected a model, as in each(User, source=…), or each(str, source=…)"
-            )
-        super().__init__(None if self.of_ids else model, source)
-
-    @overload
-    def __get__(self, store: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, store: HasSlots, owner: type) -> M: ...
-    def __get__(self, store: HasSlots | None, owner: type) -> Any:
-        return self if store is None else store._value(self)
-
-    def __call__(
-        self,
-        source: Callable[[Any], Query[Any] | Mapping[str, Any] | Iterable[_Pointed | None] | None],
-    ) -> Self:
-        """Take a method of the store as the source: ``@each(User)`` above it.
-
-        :raises DeclarationError: there is a source already.
-        """
-        self._take(source)
-        return self
-
-    @property
-    def is_root(self) -> bool:
-        """No: the members are computed."""
-        return False
-
-    @property
-    def from_outside(self) -> tuple[str, ...]:
-        """The slot's name, and that with ``_id`` if members are documents."""
-        return (self.name,) if self.of_ids else super().from_outside
-
-    def check(self) -> None:
-        """Check that there is a source, and that it can be called.
-
-        :raises DeclarationError: there is none, or it cannot.
-        """
-        if self.source is None:
-            raise DeclarationError(
-                f"{self!r} does not say who the members are: write each(…, source=lambda store: "
-                "store.room.members), or @each(…) above a method"
-            )
-        super().check()
-
-    def members(self, pointed: Any) -> dict[str, Any]:
-        """The members that the source names, by their texts in the subject; each of them once.
-
-        :raises DeclarationError: something is neither an id nor a document.
-        """
-        if pointed is None:
-            return {}
-        if isinstance(pointed, Query) and not self.of_ids:
-            return {model.doc_path: model for model in pointed}
-        if isinstance(pointed, Mapping):
-            pointed = pointed.keys() if self.of_ids else pointed.values()
-        if isinstance(pointed, str | Query) or not isinstance(pointed, Iterable):
-            wanted = "ids" if self.of_ids else "references, or a query"
-            raise DeclarationError(
-                f"{self!r}: its source must return a list or a dict of {wanted}, not "
-                f"{pointed!r:.80}"
-            )
-        return {self.part_of(member): member for member in pointed if member is not None}
-
-    def part_of(self, value: Any) -> str:
-        """The path of the member's document, or the id itself.
-
-        :raises DeclarationError: it is none.
-        """
-        if not self.of_ids:
-            return super().part_of(value)
-        fault = id_fault(value) if isinstance(value, str) else "expected an id, which is a str"
-        if fault is not None:
-            raise DeclarationError(f"{self!r} cannot be {value!r:.80}: {fault}")
-        return str(value)
-
-    def resolve(self, pointed: Any) -> Any:
-        """The member: its model, or its id.
-
-        :raises DocumentNotFoundError: its document does not exist.
-        """
-        if self.of_ids:
-            return self.part_of(pointed)
-        if isinstance(pointed, DomainModel):
-            return pointed
-        if _is_snapshot(pointed):
-            found = self.load(pointed)
-        else:
-            path = self.path_of(pointed)
-            found = self.load(_reader().documents([path])[path])
-        if found is None:
-            raise DocumentNotFoundError(self.part_of(pointed))
-        return found
+        return self.resolve_existing(pointed)
 
 
 class ManyReference(Reference[M]):
     """A reference to many documents: a mapping of those that exist."""
 
     many = True
+    _may_yield = True
 
     @overload
     def __get__(self, store: None, owner: type) -> Self: ...
@@ -379,7 +294,7 @@ class ManyReference(Reference[M]):
         self,
         source: Callable[
             [Any],
-            Query[Any] | Mapping[str, Any] | Iterable[_Pointed | None] | None,
+            Query[Any] | Mapping[str, Any] | Iterable[Pointed | None] | None,
         ],
     ) -> Self:
         """Take a method of the store as the source: ``@reference(User, many=True)`` above it.
@@ -453,55 +368,6 @@ class ManyReference(Reference[M]):
         return [self.load(snapshot) for snapshot in snapshots]
 
 
-class Param(Slot[M]):
-    """A parameter: a value that says which view it is; see :func:`param`.
-
-    :raises DeclarationError: no path can hold values of the type.
-    """
-
-    def __init__(self, type_: type[M]) -> None:
-        super().__init__()
-        #: The type of the values.
-        self.type: ParamType[M] = ParamType(type_)
-
-    @overload
-    def __get__(self, store: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, store: HasSlots, owner: type) -> M: ...
-    def __get__(self, store: HasSlots | None, owner: type) -> Any:
-        return self if store is None else store._value(self)
-
-    def resolve(self, pointed: Any) -> M:
-        """The value.
-
-        :raises ValidationError: it is of another type, or can be no part of a path.
-        """
-        try:
-            return self.type.checked(pointed)
-        except ValueError as error:
-            raise refusal_of(self.name, error) from error
-
-    def part_of(self, value: Any) -> str:
-        """The text of a value in paths.
-
-        :raises ValidationError: it is of another type, or can be no part of a path.
-        """
-        try:
-            return self.type.text_of(value)
-        except ValueError as error:
-            raise refusal_of(self.name, error) from error
-
-    def value_of(self, text: str) -> M:
-        """The value that a text in a path says.
-
-        :raises ValidationError: it says none.
-        """
-        try:
-            return self.type.value_of(text)
-        except ValueError as error:
-            raise refusal_of(self.name, error) from error
-
-
 @overload
 def reference(
     model: type[M], *, many: Literal[False] = ..., source: Source | None = ...
@@ -562,49 +428,6 @@ def root(model: type[Any] | str) -> Any:
             f"a root needs a domain model or its name, as in root(City), and not {model!r:.80}"
         )
     return Root(model)
-
-
-@overload
-def each(model: type[M], *, source: Source | None = ...) -> Each[M]: ...
-@overload
-def each(model: str, *, source: Source | None = ...) -> Each[Any]: ...
-def each(model: type[Any] | str, *, source: Source | None = None) -> Any:
-    """Declare that there is one view for each of some members, such as one for each reader.
-
-    ::
-
-        class RoomStore(Store):
-            room = root(Room)
-            reader = each(User, source=lambda store: store.room.members)
-
-    ``store.reader`` is the member that the view is of. Who is named twice has one view; who is no
-    member any more has none. What does not read the slot is computed once for all of them.
-
-    :param model: the domain model of the members, or its name; or ``str`` if they are ids.
-    :param source: names the members, computed from the store as for a :func:`reference`: a list
-        of ids or references, a dict whose values are that (of ids, its keys), or a query. It may
-        also be a method of the store, with ``@each(User)`` above it.
-    :raises DeclarationError: the members would be neither documents nor ids.
-    """
-    return Each(model, source)
-
-
-def param(type_: type[M]) -> Param[M]:
-    """Declare a value that a view is of: there is one for each value that somebody names.
-
-    ::
-
-        class TableStore(Store):
-            season = param(str)
-
-            @reference(Match, many=True)
-            def matches(self) -> Query[Match]:
-                return Match.where(Match.season == self.season)
-
-    :param type_: ``str``, ``int``, ``bool``, ``date``, ``UUID``, or an Enum of str or int.
-    :raises DeclarationError: no path can hold values of the type.
-    """
-    return Param(type_)
 
 
 def is_named(pointed: Any) -> bool:

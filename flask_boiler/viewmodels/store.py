@@ -24,25 +24,21 @@ from flask_boiler.ground.callbacks import is_failure, require_plain_members
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.models.model import Model
-from flask_boiler.viewmodels.slots import (
-    Each,
-    HasSlots,
-    MemberWanted,
-    Param,
-    Reference,
-    SingleReference,
-    Slot,
-)
+from flask_boiler.viewmodels.each import Each
+from flask_boiler.viewmodels.param import Param
+from flask_boiler.viewmodels.slots import HasSlots, MemberWanted, Reference, SingleReference, Slot
 from flask_boiler.viewmodels.stored_view import StoredView
 
 __all__ = ["Store"]
 
 logger = logging.getLogger(__name__)
 
-#: What `ViewModel.get` takes besides the slots, by name.
-_NOT_SUBJECTS = ("doc_id", "once", "f_notify", "timeout_s")
+#: What `ViewModel.new` and `ViewModel.get` take besides the slots, by name.
+_NOT_SUBJECTS = ("cls", "doc_id", "once", "f_notify", "timeout_s")
 #: Stands for the member of an `each` while it is found out what is the same for all of them.
 _NO_MEMBER: Any = object()
+#: Stands for the member of an `each` while its source says who the members are.
+_NOT_YET: Any = object()
 
 
 class Store(HasSlots):
@@ -61,24 +57,14 @@ class Store(HasSlots):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         require_plain_members(cls)
-        own = {k: v for k, v in vars(cls).items() if isinstance(v, Slot)}
-        for name, slot in own.items():
-            if hasattr(Store, name):
-                raise DeclarationError(
-                    f"{cls.__name__}.{name}: a Store has {name!r} already; give the slot another "
-                    "name"
-                )
-            slot.check()
-        hidden = {k for k in cls._slots if k in vars(cls)}
-        kept = {k: v for k, v in cls._slots.items() if k not in hidden or k in own}
-        cls._slots = MappingProxyType({**kept, **own})
+        cls._slots = MappingProxyType(_slots_of(cls))
         cls._each = _only_each(cls)
         roots = [slot for slot in cls.references().values() if slot.is_root]
         params = [slot for slot in cls._slots.values() if isinstance(slot, Param)]
         cls._subject = (*roots, *params, *filter(None, [cls._each]))
         _check_names(cls)
 
-    def __init__(self, **subject: Any) -> None:
+    def __init__(self, /, **subject: Any) -> None:
         self._fed: dict[str, Any] = {}
         self._held: dict[str, Any] = {}
         self._looking_ahead = False
@@ -133,13 +119,22 @@ class Store(HasSlots):
         self._through = function
 
     def named_members(self) -> dict[str, Any]:
-        """The members that the source of the ``each`` names, by their texts in the subject."""
+        """The members that the source of the ``each`` names, by their texts in the subject.
+
+        :raises DeclarationError: the source names what is no member, or reads the slot itself; or
+            there is no ``each``.
+        """
         slot = self.each_slot()
         if slot is None:
             raise DeclarationError(f"{type(self).__name__} has no each()")
-        source = slot.source
-        assert source is not None  # checked at the declaration
-        found: dict[str, Any] = self._named(slot, lambda: source(self), slot.members)
+        fed, held = dict(self._fed), self._held
+        self._fed[slot.name] = _NOT_YET
+        # What was read for one member may be another document for the next.
+        self._held = {k: v for k, v in held.items() if k in fed and k != slot.name}
+        try:
+            found: dict[str, Any] = self._named(slot, lambda: slot.pointed_by(self), slot.members)
+        finally:
+            self._fed, self._held = fed, {**self._held, **held}
         return found
 
     def require_member(self) -> None:
@@ -246,13 +241,18 @@ class Store(HasSlots):
             pointed = self._fed[slot.name]
             if pointed is _NO_MEMBER:
                 raise MemberWanted
+            if pointed is _NOT_YET:
+                raise DeclarationError(
+                    f"{slot!r}: its source reads {slot.name}, of which it has to name all"
+                )
             return pointed
         if isinstance(slot, Reference) and slot.source is not None and slot is not self._each:
-            return slot.source(self)
-        what = "document" if isinstance(slot, Reference) else "value"
+            return slot.pointed_by(self)
+        if not isinstance(slot, Reference):
+            raise DeclarationError(f"{slot!r} has no value yet: pass it to new()")
+        source = "" if slot is self._each else ", or give the reference a source"
         raise DeclarationError(
-            f"{slot.owner}.{slot.name} has no {what} yet: pass it to new() or "
-            "add_snapshot(), or give the reference a source"
+            f"{slot!r} has no document yet: pass it to new() or add_snapshot(){source}"
         )
 
     def _missing_elsewhere(self) -> frozenset[Any]:
@@ -273,6 +273,33 @@ class Store(HasSlots):
         finally:
             self._looking_ahead = False
         return frozenset(missing)
+
+
+def _slots_of(store_cls: type[Store]) -> dict[str, Slot[Any]]:
+    """The slots of a class by name: its own, and those of its bases that nothing else replaces.
+
+    :raises DeclarationError: one has a name that the framework needs, or is declared wrongly.
+    """
+    slots: dict[str, Slot[Any]] = {}
+    for ancestor in reversed(store_cls.__mro__):
+        for name, member in vars(ancestor).items():
+            if isinstance(member, Slot):
+                slots[name] = member
+            else:
+                slots.pop(name, None)
+    needed = vars(Store())
+    for name, slot in slots.items():
+        if hasattr(Store, name) or name in needed:
+            raise DeclarationError(
+                f"{store_cls.__name__}.{name}: a Store has {name!r} already; give the slot "
+                "another name"
+            )
+        if slot.name != name:
+            raise DeclarationError(
+                f"{store_cls.__name__}.{name} is {slot!r}: declare a slot for each name"
+            )
+        slot.check()
+    return slots
 
 
 def _only_each(store_cls: type[Store]) -> Each[Any] | None:

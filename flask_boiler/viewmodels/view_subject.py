@@ -22,7 +22,9 @@ from flask_boiler.ground.naming import id_fault, nearest
 from flask_boiler.ground.readers import DirectReader, current_reader
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.viewmodels.slots import Each, Param, Reference, Slot
+from flask_boiler.viewmodels.each import Each
+from flask_boiler.viewmodels.param import Param
+from flask_boiler.viewmodels.slots import Reference, Slot
 from flask_boiler.viewmodels.view_builder import ViewBuilder, has_own_new, require_one_root
 from flask_boiler.viewmodels.view_model import ViewModel, store_class
 

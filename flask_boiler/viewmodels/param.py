@@ -1,0 +1,79 @@
+"""The slot for a value that says which view it is, such as the season of a table."""
+
+from __future__ import annotations
+
+from typing import Any, Self, TypeVar, overload
+
+from flask_boiler.models.schema.param_type import ParamType, refusal_of
+from flask_boiler.viewmodels.slots import HasSlots, Slot
+
+__all__ = ["Param", "param"]
+
+M = TypeVar("M")
+
+
+class Param(Slot[M]):
+    """A parameter: a value that says which view it is; see :func:`param`.
+
+    :raises DeclarationError: no path can hold values of the type.
+    """
+
+    def __init__(self, type_: type[M]) -> None:
+        super().__init__()
+        #: The type of the values.
+        self.type: ParamType[M] = ParamType(type_)
+
+    @overload
+    def __get__(self, store: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, store: HasSlots, owner: type) -> M: ...
+    def __get__(self, store: HasSlots | None, owner: type) -> Any:
+        return self if store is None else store._value(self)
+
+    def resolve(self, pointed: Any) -> M:
+        """The value.
+
+        :raises ValidationError: it is of another type, or can be no part of a path.
+        """
+        try:
+            return self.type.checked(pointed)
+        except ValueError as error:
+            raise refusal_of(self.name, error) from error
+
+    def part_of(self, value: Any) -> str:
+        """The text of a value in paths.
+
+        :raises ValidationError: it is of another type, or can be no part of a path.
+        """
+        try:
+            return self.type.text_of(value)
+        except ValueError as error:
+            raise refusal_of(self.name, error) from error
+
+    def value_of(self, text: str) -> M:
+        """The value that a text in a path says.
+
+        :raises ValidationError: it says none.
+        """
+        try:
+            return self.type.value_of(text)
+        except ValueError as error:
+            raise refusal_of(self.name, error) from error
+
+
+def param(type_: type[M]) -> Param[M]:
+    """Declare a value that a view is of: there is one for each value that somebody names.
+
+    ::
+
+        class TableStore(Store):
+            season = param(str)
+
+            @reference(Match, many=True)
+            def matches(self) -> Query[Match]:
+                return Match.where(Match.season == self.season)
+
+    :param type_: ``str``, ``int``, ``bool``, ``date``, ``UUID``, or an Enum of str or int.
+    :raises DeclarationError: no path can hold values of the type.
+    """
+    return Param(type_)
