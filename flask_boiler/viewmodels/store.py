@@ -52,16 +52,14 @@ class Store(HasSlots):
 
     _slots: ClassVar[Mapping[str, Slot[Any]]] = MappingProxyType({})
     _subject: ClassVar[tuple[Slot[Any], ...]] = ()
-    _each: ClassVar[Each[Any] | None] = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         require_plain_members(cls)
         cls._slots = MappingProxyType(_slots_of(cls))
-        cls._each = _only_each(cls)
         roots = [slot for slot in cls.references().values() if slot.is_root]
         params = [slot for slot in cls._slots.values() if isinstance(slot, Param)]
-        cls._subject = (*roots, *params, *filter(None, [cls._each]))
+        cls._subject = (*roots, *params, *filter(None, [_only_each(cls)]))
         _check_names(cls)
 
     def __init__(self, /, **subject: Any) -> None:
@@ -95,7 +93,8 @@ class Store(HasSlots):
     @classmethod
     def each_slot(cls) -> Each[Any] | None:
         """The slot of the members of which there is one view each, if there is one."""
-        return cls._each
+        last = cls._subject[-1] if cls._subject else None
+        return last if isinstance(last, Each) else None
 
     def feed(self, name: str, pointed: Any) -> None:
         """Hand in what a slot points to; it is read when it is first asked for.
@@ -246,11 +245,11 @@ class Store(HasSlots):
                     f"{slot!r}: its source reads {slot.name}, of which it has to name all"
                 )
             return pointed
-        if isinstance(slot, Reference) and slot.source is not None and slot is not self._each:
+        if isinstance(slot, Reference) and slot.source is not None and not isinstance(slot, Each):
             return slot.pointed_by(self)
         if not isinstance(slot, Reference):
             raise DeclarationError(f"{slot!r} has no value yet: pass it to new()")
-        source = "" if slot is self._each else ", or give the reference a source"
+        source = "" if isinstance(slot, Each) else ", or give the reference a source"
         raise DeclarationError(
             f"{slot!r} has no document yet: pass it to new() or add_snapshot(){source}"
         )
