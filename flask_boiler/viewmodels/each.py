@@ -14,6 +14,8 @@ from flask_boiler.viewmodels.slots import HasSlots, OneDocument, Pointed, Source
 __all__ = ["Each", "each"]
 
 M = TypeVar("M")
+#: A domain model, or ``str``.
+E = TypeVar("E", bound=DomainModel | str)
 
 
 class Each(OneDocument[M]):
@@ -44,7 +46,9 @@ class Each(OneDocument[M]):
 
     def __call__(
         self,
-        source: Callable[[Any], Query[Any] | Mapping[str, Any] | Iterable[Pointed | None] | None],
+        source: Callable[
+            [Any], Mapping[str, M | Pointed | None] | Iterable[M | Pointed | None] | None
+        ],
     ) -> Self:
         """Take a method of the store as the source: ``@each(User)`` above it.
 
@@ -131,7 +135,7 @@ class Each(OneDocument[M]):
 
 
 @overload
-def each(model: type[M], *, source: Source | None = ...) -> Each[M]: ...
+def each(model: type[E], *, source: Source | None = ...) -> Each[E]: ...
 @overload
 def each(model: str, *, source: Source | None = ...) -> Each[Any]: ...
 def each(model: type[Any] | str, *, source: Source | None = None) -> Any:

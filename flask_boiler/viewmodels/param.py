@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
+import enum
+import uuid
 from typing import Any, Self, TypeVar, overload
 
 from flask_boiler.models.schema.param_type import ParamType, refusal_of
@@ -10,6 +13,8 @@ from flask_boiler.viewmodels.slots import HasSlots, Slot
 __all__ = ["Param", "param"]
 
 M = TypeVar("M")
+#: A type whose values a path can hold.
+P = TypeVar("P", bound=str | int | datetime.date | uuid.UUID | enum.Enum)
 
 
 class Param(Slot[M]):
@@ -61,7 +66,7 @@ class Param(Slot[M]):
             raise refusal_of(self.name, error) from error
 
 
-def param(type_: type[M]) -> Param[M]:
+def param(type_: type[P]) -> Param[P]:
     """Declare a value that a view is of: there is one for each value that somebody names.
 
     ::

@@ -40,11 +40,15 @@ __all__ = [
 ]
 
 M = TypeVar("M")
+#: A model that a reference may lead to.
+R = TypeVar("R", bound=Model)
+#: A model that a view may be of.
+D = TypeVar("D", bound=DomainModel)
 
 #: Computes what a slot points to, from the store that it belongs to.
 Source = Callable[[Any], Any]
-#: A document, as the source of a slot may say which it is.
-Pointed = DomainModel | StoredView | Snapshot | HasPath | str
+#: A document, as the source of a slot may say which it is, other than by its model.
+Pointed = StoredView | Snapshot | HasPath | str
 
 
 class MemberWanted(Incomplete):
@@ -250,7 +254,7 @@ class SingleReference(OneDocument[M]):
     def __get__(self, store: HasSlots | None, owner: type) -> Any:
         return self if store is None else store._value(self)
 
-    def __call__(self, source: Callable[[Any], Pointed | Query[Any] | None]) -> Self:
+    def __call__(self, source: Callable[[Any], M | Pointed | Query[M] | None]) -> Self:
         """Take a method of the store as the source: ``@reference(City)`` above it.
 
         :raises DeclarationError: there is a source already.
@@ -294,7 +298,7 @@ class ManyReference(Reference[M]):
         self,
         source: Callable[
             [Any],
-            Query[Any] | Mapping[str, Any] | Iterable[Pointed | None] | None,
+            Mapping[str, M | Pointed | None] | Iterable[M | Pointed | None] | None,
         ],
     ) -> Self:
         """Take a method of the store as the source: ``@reference(User, many=True)`` above it.
@@ -370,12 +374,12 @@ class ManyReference(Reference[M]):
 
 @overload
 def reference(
-    model: type[M], *, many: Literal[False] = ..., source: Source | None = ...
-) -> SingleReference[M]: ...
+    model: type[R], *, many: Literal[False] = ..., source: Source | None = ...
+) -> SingleReference[R]: ...
 @overload
 def reference(
-    model: type[M], *, many: Literal[True], source: Source | None = ...
-) -> ManyReference[M]: ...
+    model: type[R], *, many: Literal[True], source: Source | None = ...
+) -> ManyReference[R]: ...
 @overload
 def reference(
     model: str | None = ..., *, many: Literal[False] = ..., source: Source | None = ...
@@ -409,7 +413,7 @@ def reference(
 
 
 @overload
-def root(model: type[M]) -> Root[M]: ...
+def root(model: type[D]) -> Root[D]: ...
 @overload
 def root(model: str) -> Root[Any]: ...
 def root(model: type[Any] | str) -> Any:

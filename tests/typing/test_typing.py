@@ -57,18 +57,24 @@ Checker = Callable[[Path], dict[int, str]]
 CHECKERS = pytest.mark.parametrize("refused_by", [refused_by_mypy, refused_by_pyright])
 
 
+def marked_in(path: Path) -> set[int]:
+    lines = path.read_text().splitlines()
+    return {number for number, line in enumerate(lines, 1) if line.endswith(MARK)}
+
+
 @CHECKERS
-def test_accepted(refused_by: Checker) -> None:
+@pytest.mark.parametrize("name", ["accept", "accept_stores"])
+def test_accepted(refused_by: Checker, name: str) -> None:
     if not (Path(firestore.__file__).parent / "py.typed").exists():
         pytest.skip("this release of google-cloud-firestore has no types, which accept.py is about")
-    assert refused_by(HERE / "accept.py") == {}
+    assert refused_by(HERE / f"{name}.py") == {}
 
 
 @CHECKERS
-def test_refused(refused_by: Checker) -> None:
-    lines = (HERE / "reject.py").read_text().splitlines()
-    marked = {number for number, line in enumerate(lines, 1) if line.endswith(MARK)}
-    assert refused_by(HERE / "reject.py").keys() == marked
+@pytest.mark.parametrize("name", ["reject", "reject_stores"])
+def test_refused(refused_by: Checker, name: str) -> None:
+    path = HERE / f"{name}.py"
+    assert refused_by(path).keys() == marked_in(path)
 
 
 @pytest.mark.long

@@ -18,21 +18,21 @@ from flask_boiler.models.query.position import Position
 
 __all__ = ["Page", "PlainSeal", "Seal", "issue_token", "read_token"]
 
-M = TypeVar("M")
+M_co = TypeVar("M_co", covariant=True)
 
 _SEAL_SIZE = 12
 _COUNT_SIZE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[M]):
+class Page(Generic[M_co]):
     """A part of a result.
 
     :param results: the models, or the documents, in the query's order.
     :param next_page_token: what ``page`` takes to give the next one; ``None`` at the end.
     """
 
-    results: list[M]
+    results: list[M_co]
     next_page_token: str | None
 
 

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Query"]
 
-M = TypeVar("M")
+M_co = TypeVar("M_co", covariant=True)
 
 
-class Query(Generic[M]):
+class Query(Generic[M_co]):
     """The documents of a model's collection that fulfil some conditions, in some order.
 
     Every method gives a new query, and nothing is read before the query is iterated, or asked
@@ -58,7 +58,7 @@ class Query(Generic[M]):
 
     def __init__(
         self,
-        model_cls: type[M],
+        model_cls: type[M_co],
         spec: QuerySpec | None = None,
         *,
         parent: Any = None,
@@ -72,7 +72,7 @@ class Query(Generic[M]):
         self._having = having
 
     @property
-    def model_cls(self) -> type[M]:
+    def model_cls(self) -> type[M_co]:
         """The model whose documents are asked for."""
         return self._model  # type: ignore[no-any-return]
 
@@ -176,23 +176,23 @@ class Query(Generic[M]):
 
     # -- reading
 
-    def __iter__(self) -> Iterator[M]:
+    def __iter__(self) -> Iterator[M_co]:
         return models(self._model, self._read(self._spec), self._reader or current_reader())
 
-    def get(self, *, transaction: Transaction | None = None) -> list[M]:
+    def get(self, *, transaction: Transaction | None = None) -> list[M_co]:
         """The results, in a list.
 
         :raises MissingIndexError: with the page that creates the index.
         """
         return list(self if transaction is None else self.using(transaction))
 
-    def first(self, *, transaction: Transaction | None = None) -> M | None:
+    def first(self, *, transaction: Transaction | None = None) -> M_co | None:
         """The first result, or ``None``; reads no more than one."""
         chosen = self if transaction is None else self.using(transaction)
         limited = chosen if self._spec.limit == 0 or self._spec.limit_to_last else chosen.limit(1)
         return next(iter(limited), None)
 
-    def page(self, size: int, token: str | None = None) -> Page[M]:
+    def page(self, size: int, token: str | None = None) -> Page[M_co]:
         """``size`` results, and the token of the page after them.
 
         Pages continue where the last one ended, also when documents come and go meanwhile.
@@ -244,7 +244,7 @@ class Query(Generic[M]):
             # Long values that begin alike: what comes next may have to be given before these.
             asked *= 2
 
-    def pages(self, size: int) -> Iterator[Page[M]]:
+    def pages(self, size: int) -> Iterator[Page[M_co]]:
         """The pages of ``size``, each read when it is asked for; at least one, if empty."""
         page = self.page(size)
         yield page

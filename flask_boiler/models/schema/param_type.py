@@ -64,17 +64,19 @@ class ParamType(Generic[T]):
 
         :raises ValueError: it is of another type, or can be no part of a path.
         """
-        if self._enum is not None and not isinstance(value, self._enum):
-            value = self._member(value)
-        # Of True, which is an int, another text would be made.
-        exact = type(value) is self.type or (self._enum is not None)
-        if not exact and not (isinstance(value, self.type) and self.type is str):
-            raise ValueError(f"expected a value of type {self.name}, and not {value!r:.60}")
-        fault = id_fault(self._written(value))
+        known: T = self._of_type(value)
+        fault = id_fault(self._written(known))
         if fault is not None:
             raise ValueError(f"{fault}; it is part of a path")
-        known: T = value
         return known
+
+    def _of_type(self, value: Any) -> Any:
+        if self._enum is not None:
+            return value if isinstance(value, self._enum) else self._member(value)
+        # Of True, which is an int, another text would be made.
+        if type(value) is self.type or (self.type is str and isinstance(value, str)):
+            return value
+        raise ValueError(f"expected a value of type {self.name}, and not {value!r:.60}")
 
     def text_of(self, value: Any) -> str:
         """The text of a value in paths.
