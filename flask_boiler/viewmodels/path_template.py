@@ -53,11 +53,20 @@ class PathTemplate:
         """
         self._check_shape()
         for field in self._fields:
-            found = _FIELD.fullmatch(field)
-            if found is None:
+            if _FIELD.fullmatch(field) is None:
                 raise self._refusal(field, "expected a slot of the store, as in {city.doc_id}")
-            if store_cls.declared_slots():
-                self._check_field(field, store_cls, found["slot"], _STEP.findall(found["rest"]))
+        if store_cls.declared_slots():
+            self.check_fields(store_cls)
+
+    def check_fields(self, store_cls: type[Store]) -> None:
+        """Check that the store has what the template names, also if it declares nothing at all.
+
+        :raises DeclarationError: it has not; the nearest name is told.
+        """
+        for field in self._fields:
+            found = _FIELD.fullmatch(field)
+            assert found is not None  # check() has looked
+            self._check_field(field, store_cls, found["slot"], _STEP.findall(found["rest"]))
 
     def require_all_parts(self, store_cls: type[Store]) -> None:
         """Check that views of different subjects have different places, as far as that is said.
@@ -99,8 +108,10 @@ class PathTemplate:
             if hasattr(store_cls, name):
                 # A property of the store, say: what it gives is only known later.
                 return
-            hint = nearest(name, store_cls.declared_slots())
-            raise self._refusal(field, f"{store_cls.__name__} has no slot {name!r}{hint}")
+            known = store_cls.declared_slots()
+            hint = nearest(name, known)
+            said = f"{store_cls.__name__} has no slot {name!r}{hint}"
+            raise self._refusal(field, said if known else f"{said} (it has none)")
         if isinstance(slot, Param) or (isinstance(slot, Each) and slot.of_ids):
             if steps:
                 raise self._refusal(field, f"{slot!r} is a value: write {{{name}}}")

@@ -1,4 +1,4 @@
-"""Building views of the documents that they are about: which ``new`` is called with what.
+"""Building views of one document each: which ``new`` is called with what.
 
 Whatever builds a view asks here, so that what one mediator refuses no other takes.
 """
@@ -15,14 +15,14 @@ from flask_boiler.ground.callbacks import require_plain
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.query import Query
-from flask_boiler.viewmodels.view_model import ViewModel, store_class
+from flask_boiler.viewmodels.view_model import ViewModel, has_own_new, store_class
 
 __all__ = [
     "TAKEN_FROM_DOCUMENT",
     "ViewBuilder",
-    "has_own_new",
     "only_root",
     "own_parameters",
+    "require_no_more_than_root",
     "require_one_root",
     "require_root_of",
 ]
@@ -51,12 +51,6 @@ class ViewBuilder(Generic[V]):
             if parameters is None
             else _by_own_new(view_cls, parameters, further)
         )
-
-
-def has_own_new(view_cls: type[ViewModel]) -> bool:
-    """Whether the ``new`` of a class is another than the one that all views inherit."""
-    inherited: Any = ViewModel.new
-    return getattr(view_cls.new, "__func__", None) is not inherited.__func__
 
 
 def own_parameters(view_cls: type[ViewModel]) -> Mapping[str, inspect.Parameter] | None:
@@ -100,8 +94,8 @@ def only_root(view_cls: type[ViewModel]) -> str:
     others = [slot.name for slot in store_cls.subject_slots() if slot.name not in roots]
     if others:
         raise ConfigurationError(
-            f"{view_cls.__name__} is of {', '.join([*roots, *others])}, and one document says only "
-            f"the {roots[0]}"
+            f"a {view_cls.__name__} is of {', '.join([*roots, *others])}, and one document says "
+            f"only which {roots[0]} it is"
         )
     return roots[0]
 
@@ -118,12 +112,29 @@ def require_one_root(view_cls: type[ViewModel]) -> None:
     if has_own_new(view_cls):
         raise ConfigurationError(
             f"{said}, so an id is not enough to name a view: annotate `store` with a Store that "
-            "has one reference without a source, or write the method yourself"
+            "has one root(), or write the method yourself"
         )
     raise ConfigurationError(
-        f"{said}: a mediator passes one root, which is a reference of the store without a source. "
-        "Give the others a source, or define new(snapshot)"
+        f"{said}: a mediator passes one document. Declare one root() in the store, give other "
+        "references a source, or define new(snapshot)"
     )
+
+
+def require_no_more_than_root(view_cls: type[ViewModel], further: Collection[str] = ()) -> None:
+    """Check that a ``new`` of the class's own is handed in all that the view is of.
+
+    :param further: what it is handed in besides a document, by name.
+    :raises ConfigurationError: the store has an ``each`` or a parameter besides.
+    """
+    store_cls = store_class(view_cls)
+    handed_in = {*store_cls.roots(), *further}
+    unsaid = [slot.name for slot in store_cls.subject_slots() if slot.name not in handed_in]
+    if unsaid:
+        raise ConfigurationError(
+            f"{view_cls.__name__} has a new() of its own, which is called with one document, and a "
+            f"view of {store_cls.__name__} is of {', '.join(unsaid)} besides: remove new(), or "
+            "annotate `store` with a Store that has no each() and no param()"
+        )
 
 
 def require_root_of(view_cls: type[ViewModel], query: Any) -> None:
@@ -149,7 +160,7 @@ def require_root_of(view_cls: type[ViewModel], query: Any) -> None:
         raise ConfigurationError(
             f"{view_cls.__name__} is the view of a {root.__name__} ({store_cls.__name__}.{name}), "
             f"and the query finds {found.__name__}: give it {root.__name__}.get_query(), or the "
-            f"store a root that is a reference({found.__name__})"
+            f"store a root({found.__name__})"
         )
 
 
@@ -171,6 +182,7 @@ def _by_only_root(view_cls: type[V]) -> Callable[..., V]:
 def _by_own_new(
     view_cls: type[V], parameters: Mapping[str, inspect.Parameter], further: Collection[str]
 ) -> Callable[..., V]:
+    require_no_more_than_root(view_cls, further)
     new: Any = view_cls.new
     required = [name for name, p in parameters.items() if p.default is p.empty]
     wanted = [name for name in TAKEN_FROM_DOCUMENT if name in parameters]

@@ -33,7 +33,14 @@ from flask_boiler.viewmodels.slots import Slot
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.stored_view import StoredView
 
-__all__ = ["ViewModel", "overrides_notify", "publishes", "require_view_class", "store_class"]
+__all__ = [
+    "ViewModel",
+    "has_own_new",
+    "overrides_notify",
+    "publishes",
+    "require_view_class",
+    "store_class",
+]
 
 #: How often a view that is saved looks again when others write at its places meanwhile.
 _SAVE_ATTEMPTS = 5
@@ -210,6 +217,20 @@ class ViewModel(PlacedView, PassingView):
         template.check(store_cls)
 
     @classmethod
+    def require_place(cls) -> None:
+        """Check that the class says where its views are kept, each at a place of its own.
+
+        :raises ConfigurationError: it does not say.
+        :raises DeclarationError: what it names is not there, or is not enough to tell views apart;
+            or domain documents, or the framework's, lie where it says.
+        """
+        super().require_place()
+        template = cls._path_template()
+        if template is not None and not has_own_new(cls):
+            template.check_fields(store_class(cls))
+            template.require_all_parts(store_class(cls))
+
+    @classmethod
     def _passed_through(cls, attribute: ThroughAttr[Any]) -> PassedThrough:
         return slot_attribute(attribute, store_class(cls))
 
@@ -340,6 +361,12 @@ def require_view_class(given: object) -> None:
     if not isinstance(given, type) or not issubclass(given, ViewModel):
         said = given.__name__ if isinstance(given, type) else f"{given!r:.80}"
         raise ConfigurationError(f"{said} is not a view model: expected a subclass of ViewModel")
+
+
+def has_own_new(view_cls: type[ViewModel]) -> bool:
+    """Whether the ``new`` of a class is another than the one that all views inherit."""
+    inherited: Any = ViewModel.new
+    return getattr(view_cls.new, "__func__", None) is not inherited.__func__
 
 
 def overrides_notify(view_cls: type[ViewModel]) -> bool:

@@ -25,8 +25,12 @@ from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.viewmodels.each import Each
 from flask_boiler.viewmodels.param import Param
 from flask_boiler.viewmodels.slots import Reference, Slot
-from flask_boiler.viewmodels.view_builder import ViewBuilder, has_own_new, require_one_root
-from flask_boiler.viewmodels.view_model import ViewModel, store_class
+from flask_boiler.viewmodels.view_builder import (
+    ViewBuilder,
+    require_no_more_than_root,
+    require_one_root,
+)
+from flask_boiler.viewmodels.view_model import ViewModel, has_own_new, store_class
 
 __all__ = ["SEPARATOR", "ViewSubject"]
 
@@ -45,7 +49,7 @@ class ViewSubject(Generic[V]):
 
     :param root: the model of the only root, where the view's store does not say.
     :raises ConfigurationError: a root, or the member of an ``each``, is not one domain model; or
-        the class has a ``new`` of its own, and its store has not one root.
+        the class has a ``new`` of its own, and views of its store are not of one root alone.
     """
 
     def __init__(self, view_cls: type[V], root: type[DomainModel] | None = None) -> None:
@@ -54,6 +58,7 @@ class ViewSubject(Generic[V]):
         slots = store_class(view_cls).subject_slots()
         if self._own_new:
             require_one_root(view_cls)
+            require_no_more_than_root(view_cls)
         #: The slots that the subject consists of, by name, in order.
         self.slots: Mapping[str, Slot[Any]] = {slot.name: slot for slot in slots}
         self._models = {
@@ -133,29 +138,32 @@ class ViewSubject(Generic[V]):
     def key(self, arguments: Mapping[str, Any]) -> str:
         """The key of the view that somebody asks for.
 
-        :param arguments: the texts of all slots, by any of their names from outside; of a view of
-            one root alone, ``doc_id``, too.
-        :raises ValidationError: naming each that is unknown, missing, or wrong.
+        :param arguments: all slots, by any of their names from outside; of a view of one root
+            alone, ``doc_id``, too. They are texts, as in a key, or of parameters also other values.
+        :raises ValidationError: naming each that is unknown, missing, given twice, or wrong.
         """
         wrong: dict[str, list[str]] = {}
+        given: dict[str, str] = {}
         known = self.names_from_outside()
         for name in arguments:
             if name not in known:
                 hint = nearest(name, known)
                 said = ", ".join(self.slots) or "none"
                 wrong[name] = [f"Unknown argument{hint}; there are {said}."]
-        given = {known[name]: (name, arguments[name]) for name in arguments if name in known}
+            elif known[name] in given:
+                wrong[name] = [f"The same as {given[known[name]]}: give one of them."]
+            else:
+                given[known[name]] = name
         parts = []
         for slot in self.slots:
             if slot not in given:
                 wrong["doc_id" if self.is_document else slot] = ["Missing."]
                 continue
-            name, text = given[slot]
+            name = given[slot]
             try:
-                self.part_of(slot, text)
+                parts.append(self._text(slot, arguments[name]))
             except ValidationError as error:
                 wrong[name] = [said for each in error.messages.values() for said in each]
-            parts.append(text)
         if wrong:
             raise ValidationError(wrong)
         return SEPARATOR.join(parts)
@@ -181,6 +189,14 @@ class ViewSubject(Generic[V]):
         """
         parts = zip(self.slots, self._split(key), strict=True)
         return SEPARATOR.join(self.part_of(slot, part) for slot, part in parts)
+
+    def _text(self, name: str, given: Any) -> str:
+        """What stands in a key for what somebody handed in for a slot."""
+        slot = self.slots[name]
+        if isinstance(slot, Param) and not isinstance(given, str):
+            return slot.part_of(given)
+        self.part_of(name, given)
+        return str(given)
 
     def part_of(self, name: str, text: Any) -> str:
         """The part of the subject that a slot's text in a key says.
@@ -347,7 +363,7 @@ def _model_of(view_cls: type[ViewModel], slot: Reference[Any]) -> type[DomainMod
     model: type[Any] | None = slot.model
     if model is None or not issubclass(model, DomainModel):
         raise ConfigurationError(
-            f"the root {slot.name!r} of {view_cls.__name__} does not say which domain model it "
-            "is: give its reference() the class"
+            f"{slot!r}, of which a {view_cls.__name__} is, does not say which domain model it is: "
+            f"declare it as {slot.name} = root(…) with the class"
         )
     return model

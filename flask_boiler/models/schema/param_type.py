@@ -28,6 +28,14 @@ _READ: dict[type[Any], Callable[[str], Any]] = {
     datetime.date: datetime.date.fromisoformat,
     uuid.UUID: uuid.UUID,
 }
+#: What a text has to be.
+_SAID: dict[type[Any], str] = {
+    str: "a text",
+    int: "a whole number",
+    bool: "true or false",
+    datetime.date: "a date, as in 2024-02-29",
+    uuid.UUID: "a UUID",
+}
 
 
 class ParamType(Generic[T]):
@@ -41,12 +49,12 @@ class ParamType(Generic[T]):
         is_enum = isinstance(type_, type) and issubclass(type_, enum.Enum)
         #: The class, if it is an Enum.
         self._enum: Any = given if is_enum else None
-        if is_enum and not all(type(member.value) in (str, int) for member in given):
+        fault = _fault_of_enum(given) if is_enum else None
+        if fault is not None:
             raise DeclarationError(
-                f"a parameter of {type_.__name__} cannot be part of a path: the values of its "
-                "members are not all str or int"
+                f"a parameter of {type_.__name__} cannot be part of a path: {fault}"
             )
-        if not is_enum and type_ not in _READ:
+        if not is_enum and not any(type_ is known for known in _READ):
             known = ", ".join(each.__name__ for each in _READ)
             raise DeclarationError(
                 f"a parameter cannot be {_named(type_)}, which no path can hold: expected "
@@ -73,8 +81,11 @@ class ParamType(Generic[T]):
     def _of_type(self, value: Any) -> Any:
         if self._enum is not None:
             return value if isinstance(value, self._enum) else self._member(value)
-        # Of True, which is an int, another text would be made.
-        if type(value) is self.type or (self.type is str and isinstance(value, str)):
+        if self.type is str and isinstance(value, str):
+            # Of a member of an Enum of str, say, another text would be made.
+            return str.__str__(value)
+        # True is an int, and a datetime a date: of both, other texts would be made.
+        if type(value) is self.type:
             return value
         raise ValueError(f"expected a value of type {self.name}, and not {value!r:.60}")
 
@@ -90,6 +101,8 @@ class ParamType(Generic[T]):
 
         :raises ValueError: it says none, or in another way than :meth:`text_of` does.
         """
+        if not isinstance(text, str):
+            raise ValueError(f"expected a text, and not {text!r:.60}")
         try:
             value = self._read(text)
         except (KeyError, ValueError, OverflowError) as error:
@@ -136,13 +149,13 @@ class ParamType(Generic[T]):
     def _member(self, value: Any) -> Any:
         try:
             return self._enum(value)
-        except ValueError:
+        except (TypeError, ValueError):
             raise ValueError(f"expected {self._expected()}, and not {value!r:.60}") from None
 
     def _expected(self) -> str:
         if self._enum is not None:
             return f"one of {', '.join(str(member.value) for member in self._enum)}"
-        return "true or false" if self.type is bool else f"a {self.name}"
+        return _SAID[self.type]
 
 
 def refusal_of(name: str, error: ValueError) -> ValidationError:
@@ -156,4 +169,20 @@ def _sentence(error: ValueError) -> str:
 
 
 def _named(type_: Any) -> str:
-    return getattr(type_, "__name__", None) or f"{type_!r:.60}"
+    return type_.__name__ if isinstance(type_, type) else f"{type_!r:.60}"
+
+
+def _fault_of_enum(given: type[enum.Enum]) -> str | None:
+    """The reason why texts do not tell the members of an Enum apart, or ``None`` if they do."""
+    if issubclass(given, enum.Flag):
+        return "its members can be combined"
+    values = [member.value for member in given]
+    if not values:
+        return "it has no members"
+    if not all(type(value) in (str, int) for value in values):
+        return "the values of its members are not all str or int"
+    texts = [str(value) for value in values]
+    twice = next((text for text in texts if texts.count(text) > 1), None)
+    if twice is not None:
+        return f"two of its members would be {twice!r} there"
+    return next(filter(None, map(id_fault, texts)), None)
