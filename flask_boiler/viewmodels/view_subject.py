@@ -32,7 +32,7 @@ from flask_boiler.viewmodels.view_builder import (
 )
 from flask_boiler.viewmodels.view_model import ViewModel, has_own_new, store_class
 
-__all__ = ["SEPARATOR", "ViewSubject"]
+__all__ = ["SEPARATOR", "ViewSubject", "read_documents"]
 
 V = TypeVar("V", bound=ViewModel)
 
@@ -264,7 +264,7 @@ class ViewSubject(Generic[V]):
         """Whether all documents that a key names are there, read through what is in force."""
         named = self.arguments(key)
         paths = [model.path_of_key(named[name]) for name, model in self._models.items()]
-        return all(snapshot.exists for snapshot in _read(paths).values())
+        return all(snapshot.exists for snapshot in read_documents(paths).values())
 
     def open(self, key: str) -> V:
         """The view that a key names, read through what is in force.
@@ -279,7 +279,7 @@ class ViewSubject(Generic[V]):
         :raises DocumentNotFoundError: there is no such root, or no such member.
         """
         if self.is_document:
-            return self.open_snapshot(_read([identity])[identity])
+            return self.open_snapshot(read_documents([identity])[identity])
         return self.view_cls.new(**self.values(identity))
 
     def values(self, identity: str) -> dict[str, Any]:
@@ -346,7 +346,8 @@ class ViewSubject(Generic[V]):
             view.store.feed(name, root)
 
 
-def _read(paths: list[str]) -> Mapping[str, Snapshot]:
+def read_documents(paths: list[str]) -> Mapping[str, Snapshot]:
+    """The documents at these paths, read through what is in force."""
     reader = current_reader() or DirectReader(current_context().datastore)
     return reader.documents(paths)
 
