@@ -28,6 +28,8 @@ from flask_boiler.ground.lifecycle import DaemonPool
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.readers import current_reader, reading_through
 from flask_boiler.ground.values import Snapshot
+from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.viewmodels.view_builder import has_own_new
 from flask_boiler.viewmodels.view_model import ViewModel
 
 __all__ = ["Following", "LiveViews", "live_views"]
@@ -103,9 +105,11 @@ class LiveViews:
         """
         engine = self.engine
         key = ViewKey(f"{view_cls.__name__} (followed)", str(next(self._numbers)))
+        # A `new` of the class's own may need the model itself.
+        given = arguments if has_own_new(view_cls) else _by_path(arguments)
         following = Following(
             self._context,
-            lambda: view_cls.new(**_as_they_are_now(arguments)),
+            lambda: view_cls.new(**_as_they_are_now(given)),
             f_notify,
             release=lambda: engine.discard(key),
             notifiers=self._notifiers,
@@ -121,6 +125,14 @@ class LiveViews:
                     "has not arrived, or its getters take long; give it more time with timeout_s="
                 ) from None
             raise
+
+
+def _by_path(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with the paths of models in their place, so that these are read again."""
+    return {
+        name: value.doc_path if isinstance(value, DomainModel) else value
+        for name, value in arguments.items()
+    }
 
 
 def _as_they_are_now(arguments: Mapping[str, Any]) -> dict[str, Any]:

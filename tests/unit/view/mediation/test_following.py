@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from flask_boiler import attrs
-from flask_boiler.errors import MaterializationError
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.attrs.attribute import Attr
+from flask_boiler.errors import DocumentNotFoundError, MaterializationError
+from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.viewmodels.slots import each, param, reference, root
+from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.view.mediation.keeping.test_keeping import (
     TIMEOUT_S,
@@ -182,6 +185,102 @@ def test_a_root_that_was_given_as_a_snapshot_is_followed(
         "towns/a",
         f_notify=lambda view: notified.release(),
         arguments={name: snapshot},
+    )
+    assert view.title == "a"
+    keeping.datastore.put("towns/a", {"title": "b"})
+    keeping.feed.deliver("towns/a")
+    assert notified.acquire(timeout=TIMEOUT_S)
+    assert view.title == "b"
+
+
+class Citizen(DomainModel):
+    said: Attr[str]
+
+    class Meta:
+        collection_name = "citizens"
+
+
+class CitizenStore(Store):
+    town = root(Town)
+    year = param(int)
+    citizen = each(Citizen, source=lambda store: store.town.title)
+
+
+class CitizenView(ViewModel):
+    """A town, whose title is a list of citizens here, as one of them sees it."""
+
+    store: CitizenStore
+
+    @attrs.computed
+    def said(self) -> str:
+        return f"{self.store.citizen.said} in {self.store.year}"
+
+
+class TestViewsOfMembers:
+    @pytest.fixture
+    def view(self, keeping: Keeping, told: list[str]) -> Any:
+        keeping.datastore.put("towns/a", {"title": ["ann"]})
+        keeping.datastore.put("citizens/ann", {"said": "hello"})
+        arguments = {"town": "a", "year": 1999, "citizen": "ann"}
+        return follow(
+            keeping,
+            CitizenView,
+            *("towns/a", "citizens/ann"),
+            f_notify=lambda view: told.append(view.said),
+            arguments=arguments,
+        )
+
+    @pytest.fixture
+    def told(self) -> list[str]:
+        return []
+
+    def change(self, keeping: Keeping, path: str, **fields: Any) -> None:
+        keeping.datastore.put(path, fields)
+        keeping.feed.deliver(path)
+        keeping.quiet()
+
+    def test_a_member_s_document_is_followed(
+        self, keeping: Keeping, view: Any, told: list[str]
+    ) -> None:
+        assert view.said == "hello in 1999"
+        self.change(keeping, "citizens/ann", said="bye")
+        assert told == ["bye in 1999"]
+
+    def test_who_leaves_is_told_nothing_until_it_is_back(
+        self, keeping: Keeping, view: Any, told: list[str]
+    ) -> None:
+        self.change(keeping, "towns/a", title=[])
+        self.change(keeping, "citizens/ann", said="bye")
+        assert told == []
+        assert view.said == "hello in 1999"
+        [error] = keeping.errors
+        assert isinstance(error, DocumentNotFoundError)
+        assert error.path == "citizens/ann"
+        self.change(keeping, "towns/a", title=["bob", "ann"])
+        assert told == ["bye in 1999"]
+        assert keeping.errors == []
+
+
+def test_a_stranger_is_told_as_a_missing_document(keeping: Keeping) -> None:
+    keeping.datastore.put("towns/a", {"title": ["ann"]})
+    keeping.datastore.put("citizens/eve", {"said": "hello"})
+    arguments = {"town": "a", "year": 1999, "citizen": "eve"}
+    with pytest.raises(DocumentNotFoundError, match="citizens/eve is no citizen"):
+        follow(keeping, CitizenView, "towns/a", "citizens/eve", arguments=arguments)
+    keeping.quiet()
+    assert keeping.engine.views == 0
+    assert keeping.feed.wanted == {}
+
+
+def test_a_root_that_was_given_as_a_model_is_followed(keeping: Keeping) -> None:
+    notified = threading.Semaphore(0)
+    town = Town.from_snapshot(keeping.datastore.put("towns/a", {"title": "a"}))
+    view = follow(
+        keeping,
+        TownView,
+        "towns/a",
+        f_notify=lambda view: notified.release(),
+        arguments={"town": town},
     )
     assert view.title == "a"
     keeping.datastore.put("towns/a", {"title": "b"})
