@@ -281,8 +281,9 @@ def test_who_may_not_see_the_same_thing_shares_nothing(world: World, settle: Set
     ada, bob = (world.client(query_string=f"user={user}") for user in ("ada", "bob"))
     assert ada.subscribe("a")["subscription_id"] != bob.subscribe("a")["subscription_id"]
     assert world.mediator.views == 2
-    refused = bob.subscribe("secret")
-    assert refused["error"]["status"] == 403
+    for name in ("doc_id", "pond", "pond_id"):
+        refused = bob.emit("subscribe_view_model", {name: "secret"})
+        assert refused["error"]["status"] == 403
     assert world.mediator.views == 2
 
 
