@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Self, overload
+from typing import Any, ClassVar, Self, overload
 
 from flask_boiler.attrs import registry
 from flask_boiler.attrs.kinds.kind import Kind
@@ -81,6 +81,9 @@ class CollectionModel(Model, NestingDocument):
     """
 
     META_OPTIONS = Model.META_OPTIONS | {"collection_name", "parent"}
+
+    #: What was found for this class itself, and not for a parent.
+    _found_collection_name: ClassVar[str]
 
     doc_id: DocumentId = DocumentId()
 
@@ -231,6 +234,14 @@ class CollectionModel(Model, NestingDocument):
     def _collection_name(cls) -> str:
         if cls._options.collection_name is not None:
             return cls._options.collection_name
+        # Asked for each id that becomes a path; a class's parents are always the same.
+        known: str | None = vars(cls).get("_found_collection_name")
+        if known is None:
+            known = cls._found_collection_name = cls._find_collection_name()
+        return known
+
+    @classmethod
+    def _find_collection_name(cls) -> str:
         concrete = [c for c in cls._lineage() if not c._options.abstract]
         if not concrete:
             raise DeclarationError(f"{cls.__name__} is abstract, so it has no collection")
