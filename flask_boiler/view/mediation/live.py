@@ -29,8 +29,7 @@ from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.readers import current_reader, reading_through
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.viewmodels.view_builder import has_own_new
-from flask_boiler.viewmodels.view_model import ViewModel
+from flask_boiler.viewmodels.view_model import ViewModel, has_own_new
 
 __all__ = ["Following", "LiveViews", "live_views"]
 
