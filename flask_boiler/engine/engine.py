@@ -181,6 +181,16 @@ class Engine:
             if view is not None:
                 self._remove(view)
 
+    def keep(self, keys: Collection[ViewKey]) -> None:
+        """Compute these views of populated mediators, which are kept from now on if they are new.
+
+        What belongs to no mediator that is populated now is left out.
+        """
+        with self._lock:
+            for key in keys:
+                if self._populations.is_open(key.mediator):
+                    self._phases.touch(self._kept(key))
+
     def populate(
         self, population: Population, make: Callable[[ViewKey], AnyView], sink: Sink[Any]
     ) -> None:
@@ -307,13 +317,16 @@ class Engine:
     ) -> None:
         self._parking.held(population.mediator, target)
         for root in [*paths, *population.lost_roots(target, cut)]:
-            key = ViewKey(population.mediator, root)
-            view = self._views.get(key)
-            if view is None:
-                view = self._views[key] = self._populations.make(key)
-                # What is recalled may be of a later time than a cut that is held already.
-                view.at_least_ns = view.sink.newest_ns(key)
-            self._phases.touch(view)
+            self._phases.touch(self._kept(ViewKey(population.mediator, root)))
+
+    def _kept(self, key: ViewKey) -> AnyView:
+        """The view of a populated mediator with this key."""
+        view = self._views.get(key)
+        if view is None:
+            view = self._views[key] = self._populations.make(key)
+            # What is recalled may be of a later time than a cut that is held already.
+            view.at_least_ns = view.sink.newest_ns(key)
+        return view
 
     def _reject(self, target: Target, error: BoilerError) -> None:
         self._refused[target] = error
@@ -448,8 +461,14 @@ class Engine:
             view.key,
             computed.places,
             readers_of=partial(self._readers_of_document, cut=cut),
-            places_of=lambda key: self._views[key].sink.owned(key),
+            places_of=self._places_after,
         )
+
+    def _places_after(self, key: ViewKey) -> Iterable[str]:
+        """The places that change when a view does: its own, or those of the views that it keeps."""
+        view = self._views[key]
+        kept = [key] if view.keeps is None else view.keeps()
+        return (place for each in kept for place in view.sink.owned(each))
 
     def _published(self, view: AnyView, computed: Computed[Any], outcome: PublishOutcome) -> None:
         with self._lock:

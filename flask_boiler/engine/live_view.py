@@ -19,7 +19,7 @@ changes while it is busy make for one more computation.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -58,6 +58,7 @@ class LiveView(Generic[P]):
     :param awaited: what it reads to hear when places that it was refused are free: the ledger's
         documents of those that others have, and the strange documents at others.
     :param farewell: while it waits, what would only give up the places that it does not want.
+    :param keeps: of a view that has others kept rather than places of its own, their keys.
     :param on_published: told what was published, for progress that must not be kept before that;
         the engine's lock is held.
     :param on_parked: told why the view was set aside; the engine's lock is held, so it must not
@@ -75,6 +76,7 @@ class LiveView(Generic[P]):
     discarded: bool = False
     awaited: frozenset[str] = frozenset()
     farewell: Computed[P] | None = None
+    keeps: Callable[[], Iterable[ViewKey]] | None = None
     on_parked: Callable[[Exception], None] | None = None
     on_published: Callable[[P | None], None] | None = None
 

@@ -80,6 +80,7 @@ class Populations:
     def __init__(self) -> None:
         self._by_target: dict[Target, list[Population]] = {}
         self._makers: dict[str, Callable[[ViewKey], AnyView]] = {}
+        self._open: set[str] = set()
 
     def __contains__(self, target: Target) -> bool:
         return target in self._by_target
@@ -102,15 +103,21 @@ class Populations:
 
     def add(self, population: Population) -> None:
         """Let the members of a population's targets be its roots from now on."""
+        self._open.add(population.mediator)
         for target in population.targets:
             self._by_target.setdefault(target, []).append(population)
 
     def remove(self, population: Population) -> None:
         """Undo :meth:`add`."""
+        self._open.discard(population.mediator)
         for target in population.targets:
             self._by_target[target].remove(population)
             if not self._by_target[target]:
                 del self._by_target[target]
+
+    def is_open(self, mediator: str) -> bool:
+        """Whether views of a mediator may be made."""
+        return mediator in self._open
 
     def of(self, target: Target) -> Sequence[Population]:
         """The populations that a target belongs to."""

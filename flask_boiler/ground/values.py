@@ -30,6 +30,7 @@ __all__ = [
     "Write",
     "collection_of",
     "document_path",
+    "names_document",
 ]
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -63,6 +64,15 @@ def document_path(reference: str | HasPath) -> str:
         if faults:
             raise ValueError(f"{path!r:.120} does not name a document: {faults[0]}")
     return path
+
+
+def names_document(path: str) -> bool:
+    """Whether a text is the path of a document."""
+    try:
+        document_path(path)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_plain(path: str) -> bool:

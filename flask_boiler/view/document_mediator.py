@@ -16,7 +16,7 @@ from flask_boiler.engine.parking.parked_views import view_path
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.callbacks import misfit, require_plain
-from flask_boiler.ground.values import HasPath, Target, Write, document_path
+from flask_boiler.ground.values import HasPath, Target, Write, document_path, names_document
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.inbox.patch_processor import Authorize, PatchProcessor
 from flask_boiler.view.inbox.patch_sink import PatchSink
@@ -24,6 +24,7 @@ from flask_boiler.view.inbox.patches import Patch, PatchCollection, Patches
 from flask_boiler.view.mediation.inbox import CommandKind
 from flask_boiler.view.mediation.keeping.handlers import ProtocolBase
 from flask_boiler.view.mediation.keeping.keeping import Run
+from flask_boiler.view.mediation.keeping.named_subjects import NamedSubjects
 from flask_boiler.view.mediation.populated_mediator import (
     Opened,
     PopulatedMediator,
@@ -31,7 +32,12 @@ from flask_boiler.view.mediation.populated_mediator import (
     kept_in_documents,
 )
 from flask_boiler.viewmodels.mutation import Mutation, require_changes
-from flask_boiler.viewmodels.view_model import ViewModel, require_view_class
+from flask_boiler.viewmodels.view_model import (
+    ViewModel,
+    has_own_new,
+    require_view_class,
+    store_class,
+)
 from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = ["DocumentMediator"]
@@ -65,6 +71,7 @@ class DocumentMediator(PopulatedMediator):
     :param view_model_cls: the view; of patches, it may be left to the mutation to say.
     :param mutation_cls: applies the patches, by ``mutate_patch``.
     :param document: the path of a document, a reference to it, or a model that is stored there.
+        A view without roots and parameters, of which there is one, has none.
     :param patches: the path of their collection, which may have placeholders, or
         :class:`Patches`, which say more.
     :param authorize: whether a patch may be applied to a view, both as of one time; what it reads
@@ -98,7 +105,7 @@ class DocumentMediator(PopulatedMediator):
         wrong = None if authorize is None else misfit(authorize, "patch", "view")
         if wrong is not None:
             raise ConfigurationError(f"{type(self).__name__}: authorize {wrong}")
-        if document is not None and patches is None:
+        if patches is None and (document is not None or _is_of_nothing(view_model_cls)):
             self._refuse(mutation_cls=mutation_cls, authorize=authorize)
             self._inlet: _Document | _PatchInlet = _Document(self, document)
         elif patches is not None and document is None:
@@ -138,6 +145,9 @@ class DocumentMediator(PopulatedMediator):
         forgetting = Write("delete", view_path(ViewKey(self.name, path)))
         return self._inlet.processor(self._context()).drop(path, also=[forgetting])
 
+    def _is_view(self, subject: str) -> bool:
+        return self._inlet.knows(subject)
+
     def _targets(self, context: ApplicationContext) -> Sequence[Target]:
         return self._inlet.targets(context)
 
@@ -155,14 +165,24 @@ class DocumentMediator(PopulatedMediator):
 class _Document:
     """One document, whose view is kept or whose handlers are called."""
 
-    def __init__(self, mediator: DocumentMediator, document: str | HasPath | DomainModel) -> None:
-        self._path = _path_of(document)
-        self._keeping = keeping_of(mediator, mediator.view_model_cls, mediator.Protocol)
-        keeps = mediator.view_model_cls or type(mediator)
-        self.default_name = f"{keeps.__name__} of {self._path}"
+    def __init__(
+        self, mediator: DocumentMediator, document: str | HasPath | DomainModel | None
+    ) -> None:
+        view_cls = mediator.view_model_cls
+        self._paths = [] if document is None else [_path_of(document)]
+        named = None
+        if view_cls is not None:
+            _require_of_document(view_cls, document)
+            named = NamedSubjects(view_cls, None) if document is None else None
+        self._keeping = keeping_of(mediator, view_cls, mediator.Protocol, named)
+        keeps = view_cls or type(mediator)
+        self.default_name = " of ".join([keeps.__name__, *self._paths])
+
+    def knows(self, subject: str) -> bool:
+        return self._keeping.knows(subject)
 
     def targets(self, context: ApplicationContext) -> Sequence[Target]:
-        return [self._path]
+        return self._paths
 
     def open(self, run: Run, engine: Engine) -> Opened:
         return kept_in_documents(self._keeping, run)
@@ -184,6 +204,9 @@ class _PatchInlet:
         declared = Patches(patches) if isinstance(patches, str) else patches
         self._collection = PatchCollection(declared, self.root)
         self.default_name = self._collection.name
+
+    def knows(self, subject: str) -> bool:
+        return names_document(subject)
 
     def targets(self, context: ApplicationContext) -> Sequence[Target]:
         return [self._collection.query(context.datastore.codec)]
@@ -207,7 +230,7 @@ class _PatchInlet:
             on_failure=engine.break_down,
         )
         sink.start()
-        return Opened(sink.make, sink, sink.stop)
+        return Opened(sink.make, sink, close=sink.stop)
 
     def _view_cls(self) -> type[ViewModel]:
         mutation_cls = self._mutation_cls
@@ -225,6 +248,35 @@ class _PatchInlet:
             )
         require_changes(mutation_cls, view_cls)
         return view_cls
+
+
+def _is_of_nothing(view_cls: type[ViewModel] | None) -> bool:
+    """Whether there is one view of a class, which takes no document to say which."""
+    if view_cls is None or has_own_new(view_cls):
+        return False
+    store_cls = store_class(view_cls)
+    slots = store_cls.subject_slots()
+    return bool(store_cls.declared_slots()) and all(slot is store_cls.each_slot() for slot in slots)
+
+
+def _require_of_document(view_cls: type[ViewModel], document: object) -> None:
+    """Check that a document says which view it is, besides its members.
+
+    :raises ConfigurationError: it does not.
+    """
+    if has_own_new(view_cls):
+        return
+    store_cls = store_class(view_cls)
+    parts = [s.name for s in store_cls.subject_slots() if s is not store_cls.each_slot()]
+    if document is not None and not parts and store_cls.declared_slots():
+        raise ConfigurationError(
+            f"{view_cls.__name__} has no root, so document= has nothing to say: leave it out"
+        )
+    if len(parts) > 1 or (parts and parts != store_cls.roots()):
+        raise ConfigurationError(
+            f"{view_cls.__name__} is of {', '.join(parts)}, which one document does not say: use a "
+            f"QueryMediator, with query={{{parts[0]!r}: …}}"
+        )
 
 
 def _path_of(document: str | HasPath | DomainModel) -> str:

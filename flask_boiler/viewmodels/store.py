@@ -199,16 +199,12 @@ class Store(HasSlots):
         if slot.name not in self._held:
             try:
                 self._held[slot.name] = self._named(slot, lambda: self._pointed(slot), slot.resolve)
-            except MemberWanted:
-                raise
             except Incomplete as incomplete:
+                if self._through is not None:
+                    # Whoever gives the other slots is asked for them when they are needed.
+                    raise
                 raise Incomplete(incomplete.missing | self._missing_elsewhere()) from None
         return self._held[slot.name]
-
-    def hold_value(self, slot: Slot[Any], value: Any) -> Any:
-        """Have a slot hold this value, which was read elsewhere at the same time."""
-        self._held[slot.name] = value
-        return value
 
     def _named(self, slot: Slot[Any], source: Callable[[], Any], read: Callable[[Any], Any]) -> Any:
         """What ``read`` makes of what a slot's source gives.

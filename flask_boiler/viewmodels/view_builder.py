@@ -137,17 +137,18 @@ def require_no_more_than_root(view_cls: type[ViewModel], further: Collection[str
         )
 
 
-def require_root_of(view_cls: type[ViewModel], query: Any) -> None:
+def require_root_of(view_cls: type[ViewModel], query: Any, name: str | None = None) -> None:
     """Check that what a query finds can be the root of a view.
 
     Google's own query, and a ``new`` of the class's own, do not say which model it is.
 
+    :param name: of the root, if the view is not of one root alone.
     :raises ConfigurationError: it is of another model, which lies elsewhere.
     """
     if not isinstance(query, Query) or has_own_new(view_cls):
         return
     store_cls = store_class(view_cls)
-    name = only_root(view_cls)
+    name = name or only_root(view_cls)
     try:
         root: Any = store_cls.references()[name].model
     except UnknownModelError:

@@ -29,7 +29,7 @@ from flask_boiler.transactions.running import joined_transaction
 from flask_boiler.transactions.snapshot_cut import compute_once
 from flask_boiler.viewmodels.passing_through import check_passing_through, slot_attribute
 from flask_boiler.viewmodels.placed_view import PlacedView
-from flask_boiler.viewmodels.slots import Slot
+from flask_boiler.viewmodels.slots import MemberWanted, Slot
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.stored_view import StoredView
 
@@ -111,6 +111,7 @@ class ViewModel(PlacedView, PassingView):
         super().__init__(**fields)
         self.store = store
         self._release: Callable[[], None] | None = None
+        self._shared_fields: Mapping[str, Any] = {}
         self._notify: Callable[[Any], None] | None = None
 
     if TYPE_CHECKING:
@@ -241,13 +242,32 @@ class ViewModel(PlacedView, PassingView):
         :raises Incomplete: some of what the getters read is not at hand yet; all that is missing
             for any of them is named, so that one round of reads serves them all.
         """
+        return self._to_fields(of_all_members=False)
+
+    def fields_of_all_members(self) -> dict[str, Any]:
+        """The part of the stored form that is the same for all members of an ``each``.
+
+        It is asked of a view without a member; what is left out for all is ``OMIT``, and errors are
+        those of :meth:`to_document`.
+        """
+        return self._to_fields(of_all_members=True)
+
+    def take_fields(self, fields: Mapping[str, Any]) -> None:
+        """Have these fields in the stored form, rather than compute them."""
+        self._shared_fields = fields
+
+    def _to_fields(self, *, of_all_members: bool) -> dict[str, Any]:
         fields: dict[str, Any] = {}
         missing: set[Target] = set()
         for name, attribute in self.attributes().items():
             if not attribute.options.export_enabled:
                 continue
             try:
-                value = self._dumped(name)
+                value = self._shared_or_dumped(name, attribute.data_key)
+            except MemberWanted:
+                if not of_all_members:
+                    raise
+                continue
             except Incomplete as incomplete:
                 missing |= incomplete.missing
             except BoilerError:
@@ -256,11 +276,14 @@ class ViewModel(PlacedView, PassingView):
                 # It is raised again when everything is at hand, if it is still true then.
                 break
             else:
-                if value is not OMIT:
+                if value is not OMIT or of_all_members:
                     fields[attribute.data_key] = value
         if missing:
             raise Incomplete(missing)
         return fields
+
+    def _shared_or_dumped(self, name: str, field: str) -> Any:
+        return self._shared_fields[field] if field in self._shared_fields else self._dumped(name)
 
     def _dumped(self, name: str) -> Any:
         try:

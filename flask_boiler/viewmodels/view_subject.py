@@ -20,7 +20,7 @@ from flask_boiler.errors import (
 )
 from flask_boiler.ground.naming import id_fault, nearest
 from flask_boiler.ground.readers import DirectReader, current_reader
-from flask_boiler.ground.values import Snapshot
+from flask_boiler.ground.values import Snapshot, names_document
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.viewmodels.each import Each
 from flask_boiler.viewmodels.param import Param
@@ -282,13 +282,32 @@ class ViewSubject(Generic[V]):
             return self.open_snapshot(read_documents([identity])[identity])
         return self.view_cls.new(**self.values(identity))
 
-    def values(self, identity: str) -> dict[str, Any]:
-        """The parts of a subject, by slot: paths, values of parameters, the id of a member."""
-        parts = identity.split(SEPARATOR) if self.slots else []
+    def values(self, identity: str, *, without_member: bool = False) -> dict[str, Any]:
+        """The parts of a subject, by slot: paths, values of parameters, the id of a member.
+
+        :param without_member: the subject has all parts but that of the member.
+        """
+        slots = [s for s in self.slots.values() if not (without_member and isinstance(s, Each))]
+        parts = identity.split(SEPARATOR) if slots else []
         return {
             slot.name: slot.value_of(part) if isinstance(slot, Param) else part
-            for slot, part in zip(self.slots.values(), parts, strict=True)
+            for slot, part in zip(slots, parts, strict=True)
         }
+
+    def divided(self, identity: str) -> tuple[str, str | None] | None:
+        """A subject without its member, and the member, if it has one.
+
+        ``None`` if it is no subject of the view, be it of an earlier declaration of it.
+        """
+        fixed = [slot for slot in self.slots.values() if not isinstance(slot, Each)]
+        parts = identity.split(SEPARATOR) if identity else []
+        if not len(fixed) <= len(parts) <= len(self.slots):
+            return None
+        slots = self.slots.values()
+        if not all(_may_be(slot, part) for slot, part in zip(slots, parts, strict=False)):
+            return None
+        member = parts[len(fixed)] if len(parts) > len(fixed) else None
+        return SEPARATOR.join(parts[: len(fixed)]), member
 
     def open_snapshot(self, snapshot: Snapshot) -> V:
         """The view of the root of a snapshot.
@@ -350,6 +369,18 @@ def read_documents(paths: list[str]) -> Mapping[str, Snapshot]:
     """The documents at these paths, read through what is in force."""
     reader = current_reader() or DirectReader(current_context().datastore)
     return reader.documents(paths)
+
+
+def _may_be(slot: Slot[Any], part: str) -> bool:
+    """Whether a text may be the part of a slot in a subject."""
+    if isinstance(slot, Reference) and not _is_of_ids(slot):
+        return names_document(part)
+    if isinstance(slot, Param):
+        try:
+            slot.value_of(part)
+        except ValidationError:
+            return False
+    return id_fault(part) is None
 
 
 def _is_root(slot: Slot[Any]) -> bool:

@@ -17,6 +17,7 @@ import os
 import socket
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ from flask_boiler.engine.view_key import Parked, ViewKey
 from flask_boiler.errors import BoilerError
 from flask_boiler.ground.lifecycle import OwnThread, join
 from flask_boiler.ground.ports import CutChange, Datastore
-from flask_boiler.ground.values import Write, document_path
+from flask_boiler.ground.values import Write, names_document
 
 if TYPE_CHECKING:
     from flask_boiler.engine.engine import Engine
@@ -155,11 +156,13 @@ class Recorder:
         self._ended = False
         self._thread: OwnThread | None = None
 
-    def begin(self, mediator: str) -> set[str]:
+    def begin(self, mediator: str, is_view: Callable[[str], bool] = names_document) -> set[str]:
         """Record a mediator's views from now on; the roots of which there are records already.
 
         The caller sees to it that each of these is computed, or found to be gone.
 
+        :param is_view: whether what is parked by such a name is a view: of a document, unless the
+            mediator's views are of something else.
         :raises UnavailableError: what is recorded could not be read.
         """
         with self._writing:
@@ -171,7 +174,7 @@ class Recorder:
             book = _Book(mediator, stored_count=next(iter(counts), None))
             for view in views:
                 book.recorded[view.key] = None
-                if not _is_path(view.key.root):
+                if not is_view(view.key.root):
                     # No view: nobody says whether it is well, unless it is parked again.
                     book.changed[view.key] = None
                     continue
@@ -430,11 +433,3 @@ def _differs(change: _Change, view: ParkedView | None) -> bool:
 
 def _write(path: str, content: ParkedView | ParkedCount | None) -> Write:
     return Write("delete", path) if content is None else Write("set", path, content.as_fields())
-
-
-def _is_path(root: str) -> bool:
-    try:
-        document_path(root)
-    except ValueError:
-        return False
-    return True

@@ -13,9 +13,11 @@ from flask_boiler.engine.population import Population
 from flask_boiler.engine.sink import Sink
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.errors import ConfigurationError
-from flask_boiler.ground.values import Target
+from flask_boiler.ground.values import Target, names_document
 from flask_boiler.view.mediation.keeping.handlers import HandlerKeeping, ProtocolBase, collecting
 from flask_boiler.view.mediation.keeping.keeping import Keeping, Run, ViewKeeping
+from flask_boiler.view.mediation.keeping.named_subjects import NamedSubjects
+from flask_boiler.view.mediation.keeping.subject_keeping import SubjectKeeping, has_each
 from flask_boiler.view.mediation.live import live_views
 from flask_boiler.view.mediation.mediator import MediatorBase
 from flask_boiler.viewmodels.view_model import ViewModel
@@ -28,11 +30,13 @@ class Opened(NamedTuple):
 
     :param make: makes what the engine keeps for a document of the population.
     :param sink: publishes what is computed of them.
+    :param first: the keys of what is kept from the start, whatever the population is.
     :param close: called at the stop, when the engine keeps none of it any more.
     """
 
     make: Callable[[ViewKey], AnyView]
     sink: Sink[Any]
+    first: Sequence[ViewKey] = ()
     close: Callable[[], None] = lambda: None
 
 
@@ -52,13 +56,14 @@ class PopulatedMediator(MediatorBase):
         engine, recorder = live.engine, live.recorder
         population = Population(self.name, self._targets(context))
         # What was parked and has gone since is to be found out, as what was kept is.
-        population.remembered |= recorder.begin(self.name)
+        population.remembered |= recorder.begin(self.name, self._is_view)
         with ExitStack() as undoing:
             undoing.callback(recorder.end, self.name)
-            opened = self._open(Run(context, engine.publisher, population), engine)
+            opened = self._open(Run(context, engine.publisher, population, engine.keep), engine)
             ends.callback(opened.close)
             engine.populate(population, opened.make, opened.sink)
             ends.callback(engine.depopulate, population)
+            engine.keep(opened.first)
             # First: what is parked then is not well because its views are kept no longer.
             ends.callback(recorder.end, self.name)
             undoing.pop_all()
@@ -75,6 +80,10 @@ class PopulatedMediator(MediatorBase):
         else:
             collected.append(obj)
 
+    def _is_view(self, subject: str) -> bool:
+        """Whether something by that name may be a view of it: the path of a document."""
+        return names_document(subject)
+
     def _targets(self, context: ApplicationContext) -> Sequence[Target]:
         """The documents and queries that the population consists of."""
         raise NotImplementedError
@@ -88,13 +97,17 @@ def keeping_of(
     mediator: object,
     view_cls: type[ViewModel] | None,
     protocol: type[ProtocolBase] | None,
+    named: NamedSubjects | None = None,
 ) -> Keeping:
     """The keeping of a mediator that is given either a view or a protocol.
 
+    :param named: the subjects of the views, unless each document of the population is one.
     :raises ConfigurationError: it is given neither, or both; or the view cannot be kept.
     """
     if view_cls is not None and protocol is None:
-        return ViewKeeping(view_cls)
+        if named is None and not has_each(view_cls):
+            return ViewKeeping(view_cls)
+        return SubjectKeeping(view_cls, named)
     if protocol is not None and view_cls is None:
         return HandlerKeeping(mediator, protocol)
     raise ConfigurationError(
@@ -104,4 +117,5 @@ def keeping_of(
 
 def kept_in_documents(keeping: Keeping, run: Run) -> Opened:
     """The work that keeps views in documents, as ``keeping`` computes them."""
-    return Opened(lambda key: keeping.live_view(key, run), run.publisher)
+    first = keeping.first_keys(run.population.mediator)
+    return Opened(lambda key: keeping.live_view(key, run), run.publisher, first)

@@ -185,7 +185,7 @@ def keeping() -> Iterator[Keeping]:
     [("its source", "YardStore.other"), ("doc_ref", "YardView.doc_ref"), ("title", "YardView.ti")],
 )
 def test_what_ended_is_named(keeping: Keeping, where: str, named: str) -> None:
-    keeping.keep(QueryMediator(query=None, view_model_cls=YardView))
+    keeping.keep(QueryMediator(query=Yard.get_query(), view_model_cls=YardView))
     keeping.feed.deliver(members={TOWNS: []})
     keeping.datastore.put("towns/b", {"title": "b"})
     keeping.datastore.put("towns/a", {"title": "a"})
@@ -216,7 +216,7 @@ def test_a_handler_that_ends_is_parked_and_called_again(keeping: Keeping) -> Non
                 ended_by("on_create", snapshot.get("title"))
                 mediator.notify(TownView.new(town=snapshot))
 
-    keeping.keep(Watching(query=None))
+    keeping.keep(Watching(query=Yard.get_query()))
     for _ in range(3):
         keeping.show(title="on_create")
         assert "SystemExit" in str(keeping.errors)

@@ -210,7 +210,7 @@ def test_a_model_that_is_declared_after_the_view_is_seen(started: bool) -> None:
     mediators: list[Any] = []
 
     def make() -> None:
-        mediators.append(QueryMediator(view_cls, query=None))
+        mediators.append(QueryMediator(view_cls, query=Squad.get_query()))
         mediators.append(DocumentMediator(view_cls, document="squads/a"))
 
     if started:

@@ -22,7 +22,7 @@ from flask_boiler.ground.callbacks import (
 )
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.readers import reading_through
-from flask_boiler.ground.values import Snapshot
+from flask_boiler.ground.values import Snapshot, names_document
 from flask_boiler.view.mediation.keeping.keeping import Run
 from flask_boiler.view.mediation.keeping.materializer import materialize
 from flask_boiler.viewmodels.view_model import ViewModel
@@ -110,6 +110,14 @@ class HandlerKeeping:
         self._takes_before = _takes_before(protocol.on_update)
         self._mediator = mediator
         self._protocol = protocol
+
+    def first_keys(self, mediator: str) -> list[ViewKey]:
+        """The keys of what is kept from the start, whatever the population is: of nothing."""
+        return []
+
+    def knows(self, subject: str) -> bool:
+        """Whether it is the path of a document."""
+        return names_document(subject)
 
     def live_view(self, key: ViewKey, run: Run) -> LiveView[HandledDocuments]:
         """A view that calls the handler which the document's newest state asks for."""

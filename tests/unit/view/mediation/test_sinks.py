@@ -166,7 +166,7 @@ class TestPatchSink(SinkContract):
         population = Population(mediator.name, mediator._targets(house.context))
         house.hold([*population.targets])
         opened = mediator._open(
-            Run(house.context, house.engine.publisher, population), house.engine
+            Run(house.context, house.engine.publisher, population, house.engine.keep), house.engine
         )
         view = opened.make(ViewKey(mediator.name, path))
         yield Outlet(house, view, targets=[*population.targets])

@@ -12,7 +12,7 @@ from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.view.mediation.keeping.handlers import ProtocolBase
 from flask_boiler.view.query_mediator import QueryMediator
-from tests.unit.view.mediation.keeping.test_keeping import TOWNS, Keeping
+from tests.unit.view.mediation.keeping.test_keeping import TOWNS, Keeping, Town
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def handling(on_update: Callable[..., None], **handlers: Any) -> QueryMediator:
     members = {"on_update": staticmethod(on_update), **handlers}
     protocol = type("Protocol", (ProtocolBase,), members)
     made = type("Handling", (QueryMediator,), {"Protocol": protocol})
-    mediator: QueryMediator = made(query=None)
+    mediator: QueryMediator = made(query=Town.get_query())
     return mediator
 
 

@@ -75,7 +75,7 @@ class Keeping:
 
     def keep(self, mediator: QueryMediator) -> None:
         population = Population(self.key.mediator, [TOWNS])
-        run = Run(self.context, self.engine.publisher, population)
+        run = Run(self.context, self.engine.publisher, population, self.engine.keep)
         self.engine.populate(
             population, lambda key: mediator._keeping.live_view(key, run), self.engine.publisher
         )
@@ -124,7 +124,7 @@ def watching(calls: list[str]) -> QueryMediator:
             def on_delete(snapshot: Snapshot, mediator: QueryMediator) -> None:
                 calls.append("delete")
 
-    return Watching(query=None)
+    return Watching(query=Town.get_query())
 
 
 def test_what_a_handler_published_in_vain_is_asked_of_it_again(keeping: Keeping) -> None:
@@ -153,7 +153,7 @@ def test_a_place_that_is_empty_leaves_nothing_behind(keeping: Keeping) -> None:
             def on_delete(fields: dict[str, Any]) -> dict[str, Any]:
                 return {"was": fields["title"]}
 
-    keeping.keep(QueryMediator(Remembered, query=None))
+    keeping.keep(QueryMediator(Remembered, query=Town.get_query()))
     keeping.show(title="A")
     # Somebody's hand took it away.
     keeping.datastore.drop("remembered/a")
@@ -171,7 +171,7 @@ def test_what_another_process_left_of_a_view_is_left_alone(keeping: Keeping) -> 
             def on_delete(fields: dict[str, Any]) -> dict[str, Any]:
                 return {"was": fields["title"]}
 
-    keeping.keep(QueryMediator(Remembered, query=None))
+    keeping.keep(QueryMediator(Remembered, query=Town.get_query()))
     keeping.show(title="A")
     keeping.datastore.put("remembered/a", {"was": "A"})
     mediator, root = keeping.key
@@ -189,7 +189,7 @@ def test_what_is_kept_is_nobody_s_any_more(keeping: Keeping) -> None:
             path = "kept/{town.doc_id}"
             on_delete = "keep"
 
-    keeping.keep(QueryMediator(Kept, query=None))
+    keeping.keep(QueryMediator(Kept, query=Town.get_query()))
     keeping.show(title="A")
     assert keeping.datastore.recorded_owner("kept/a") == keeping.key
     keeping.leave()
@@ -211,7 +211,7 @@ class Signpost(TownView):
 def test_a_view_whose_getter_fails_leaves_the_place_that_it_does_not_want(
     keeping: Keeping,
 ) -> None:
-    keeping.keep(QueryMediator(Signpost, query=None))
+    keeping.keep(QueryMediator(Signpost, query=Town.get_query()))
     keeping.show(title="A", at="north", people=1)
     assert keeping.datastore.exists("signposts/north")
     keeping.show(title="B", at="north", people=0)
@@ -230,7 +230,7 @@ def test_a_view_whose_getter_fails_leaves_the_place_that_it_does_not_want(
 
 
 def test_a_view_that_cannot_tell_its_place_leaves_none(keeping: Keeping) -> None:
-    keeping.keep(QueryMediator(Signpost, query=None))
+    keeping.keep(QueryMediator(Signpost, query=Town.get_query()))
     keeping.show(title="A", at="north", people=1)
     keeping.show(title="B", at=None, people=0)
     [error] = keeping.errors
@@ -244,7 +244,7 @@ SOMEBODYS = {"title": "somebody's"}
 
 def test_a_document_that_is_not_known_to_be_the_views_is_not_overwritten(keeping: Keeping) -> None:
     keeping.datastore.put("townView/a", SOMEBODYS)
-    keeping.keep(QueryMediator(TownView, query=None))
+    keeping.keep(QueryMediator(TownView, query=Town.get_query()))
     keeping.show(title="A")
     [error] = keeping.errors
     assert isinstance(error, MaterializationError)
@@ -260,7 +260,7 @@ def test_a_document_that_is_not_known_to_be_the_views_is_not_overwritten(keeping
 
 def test_it_heals_when_the_document_is_removed(keeping: Keeping) -> None:
     keeping.datastore.put("townView/a", SOMEBODYS)
-    keeping.keep(QueryMediator(TownView, query=None))
+    keeping.keep(QueryMediator(TownView, query=Town.get_query()))
     keeping.show(title="A")
     keeping.datastore.drop("townView/a")
     assert keeping.engine.retry(keeping.key)
@@ -276,7 +276,7 @@ def test_one_that_adopts_takes_over_what_is_there(keeping: Keeping) -> None:
             adopt = True
 
     keeping.datastore.put("adopted/a", SOMEBODYS)
-    keeping.keep(QueryMediator(Adopting, query=None))
+    keeping.keep(QueryMediator(Adopting, query=Town.get_query()))
     keeping.show(title="A")
     assert keeping.errors == []
     assert keeping.datastore.fields("adopted/a")["title"] == "A"
@@ -295,7 +295,7 @@ def test_but_not_what_another_view_has(keeping: Keeping) -> None:
         ledger_path("adopted/a"),
         {"mediator": other.mediator, "root": other.root, "place": "adopted/a"},
     )
-    keeping.keep(QueryMediator(Adopting, query=None))
+    keeping.keep(QueryMediator(Adopting, query=Town.get_query()))
     keeping.show(title="A")
     [error] = keeping.errors
     assert str(other) in str(error)
@@ -304,7 +304,7 @@ def test_but_not_what_another_view_has(keeping: Keeping) -> None:
 
 def test_a_view_whose_record_was_lost_is_known_by_its_obj_type(keeping: Keeping) -> None:
     keeping.datastore.put("townView/a", {"obj_type": "TownView", "title": "before"})
-    keeping.keep(QueryMediator(TownView, query=None))
+    keeping.keep(QueryMediator(TownView, query=Town.get_query()))
     keeping.show(title="A")
     assert keeping.errors == []
     assert keeping.datastore.fields("townView/a")["title"] == "A"
@@ -317,7 +317,7 @@ def test_without_obj_type_only_the_record_tells(keeping: Keeping) -> None:
             path = "plain/{town.doc_id}"
             exclude = ("obj_type", "doc_ref")
 
-    keeping.keep(QueryMediator(Plain, query=None))
+    keeping.keep(QueryMediator(Plain, query=Town.get_query()))
     keeping.show(title="A")
     keeping.datastore.put("plain/a", SOMEBODYS)
     # The place is the view's by the ledger: what others write there is overwritten.
@@ -335,7 +335,7 @@ def test_what_a_root_left_behind_is_its_own_when_it_comes_back(keeping: Keeping)
             def on_delete(fields: dict[str, Any]) -> dict[str, Any]:
                 return {"was": fields["title"]}
 
-    keeping.keep(QueryMediator(Remembered, query=None))
+    keeping.keep(QueryMediator(Remembered, query=Town.get_query()))
     keeping.show(title="A")
     keeping.leave()
     assert keeping.datastore.fields("remembered/a") == {"was": "A"}
@@ -363,7 +363,7 @@ def test_a_place_among_domain_documents_parks_its_view_which_leaves_the_old_one(
         def doc_ref(self) -> str:
             return str(self.store.town.extra["at"])  # type: ignore[union-attr]
 
-    keeping.keep(QueryMediator(Anywhere, query=None))
+    keeping.keep(QueryMediator(Anywhere, query=Town.get_query()))
     for bad in ("towns/b", "_boiler_places/x"):
         keeping.show(title="A", at="anywhere/1")
         assert keeping.datastore.exists("anywhere/1")
@@ -393,7 +393,7 @@ class Twinned(ViewModel):
 
 
 def test_a_view_that_is_refused_what_it_reads_leaves_its_old_place(keeping: Keeping) -> None:
-    keeping.keep(QueryMediator(Twinned, query=None))
+    keeping.keep(QueryMediator(Twinned, query=Town.get_query()))
     keeping.show(at="north")
     assert keeping.datastore.exists("twinned/north")
     keeping.datastore.put("towns/a", {"at": "south", "twin": "towns/b"})

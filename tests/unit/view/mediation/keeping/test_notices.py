@@ -54,7 +54,7 @@ def stored_title(keeping: Keeping) -> Any:
 
 
 def test_each_new_value_is_told_once_and_published(keeping: Keeping) -> None:
-    keeping.keep(QueryMediator(Told, query=None))
+    keeping.keep(QueryMediator(Told, query=Town.get_query()))
     keeping.show(title="A")
     keeping.show(title="A", other=1)
     assert keeping.engine.retry(keeping.key) is False
@@ -64,7 +64,7 @@ def test_each_new_value_is_told_once_and_published(keeping: Keeping) -> None:
 
 
 def test_a_value_that_is_not_published_leaves_what_was(keeping: Keeping) -> None:
-    keeping.keep(QueryMediator(Told, query=None))
+    keeping.keep(QueryMediator(Told, query=Town.get_query()))
     keeping.show(title="draft of A")
     assert not keeping.datastore.exists("told/a")
     keeping.show(title="A")
@@ -83,11 +83,11 @@ def test_a_value_that_is_not_published_leaves_what_was(keeping: Keeping) -> None
 
 
 def test_who_restarts_tells_nothing_of_what_is_stored(keeping: Keeping) -> None:
-    keeping.keep(QueryMediator(Told, query=None))
+    keeping.keep(QueryMediator(Told, query=Town.get_query()))
     keeping.show(title="A")
     again = Keeping(keeping.datastore)
     try:
-        again.keep(QueryMediator(Told, query=None))
+        again.keep(QueryMediator(Told, query=Town.get_query()))
         again.show(title="A")
         assert seen == ["A"]
         again.show(title="B")
@@ -99,7 +99,7 @@ def test_who_restarts_tells_nothing_of_what_is_stored(keeping: Keeping) -> None:
 def test_it_is_told_again_of_what_could_not_be_stored(keeping: Keeping) -> None:
     refused = ValidationError({"document": ["not today"]})
     keeping.datastore.failures.append(("before", refused))
-    keeping.keep(QueryMediator(Told, query=None))
+    keeping.keep(QueryMediator(Told, query=Town.get_query()))
     keeping.show(title="A")
     assert keeping.errors == [refused]
     assert keeping.engine.retry(keeping.key)
@@ -119,7 +119,7 @@ def test_what_it_raises_parks_the_view_and_is_named(keeping: Keeping, error: Bas
             if self.title == "B":
                 raise error
 
-    keeping.keep(QueryMediator(Bell, query=None))
+    keeping.keep(QueryMediator(Bell, query=Town.get_query()))
     keeping.show(title="A")
     keeping.show(title="B")
     [parked] = keeping.errors
@@ -152,7 +152,7 @@ def test_it_may_read_and_save_and_depends_on_nothing_of_that(keeping: Keeping) -
             super().notify()
 
     keeping.datastore.put("towns/other", {"title": "other"})
-    keeping.keep(QueryMediator(Gong, query=None))
+    keeping.keep(QueryMediator(Gong, query=Town.get_query()))
     keeping.show(title="A")
     assert keeping.errors == []
     assert keeping.feed.wanted.keys() == {TOWNS}

@@ -1,0 +1,64 @@
+"""A roster: a live view that has other views kept, one for each entry, and stores nothing itself.
+
+::
+
+    what says who there is ──► roster: entries, each with a token ──► the engine keeps their views
+
+A view of an entry says for itself whether it is still one: it asks the same cut. So the roster only
+has those views computed that are new, whose token differs, or that are entries no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass, field
+
+from flask_boiler.engine.cut_reader import CutReader
+from flask_boiler.engine.live_view import LiveView
+from flask_boiler.engine.sink import Computed, Documents, DocumentSink
+from flask_boiler.engine.view_key import ViewKey
+
+__all__ = ["Entries", "Keep", "roster"]
+
+#: Has views of a mediator computed, and kept from now on if they are new: ``Engine.keep``.
+Keep = Callable[[Collection[ViewKey]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The entries of a roster in one cut.
+
+    :param tokens: by the keys of their views; equal, if the view need not be computed again.
+    :param others: further views that are to be computed once more.
+    :param gone: there will be no entries any more: the roster ends.
+    :param error: why not all is as it should be; the roster is parked with it.
+    """
+
+    tokens: Mapping[ViewKey, Hashable] = field(default_factory=dict)
+    others: Collection[ViewKey] = ()
+    gone: bool = False
+    error: Exception | None = None
+
+
+def roster(
+    key: ViewKey, entries: Callable[[CutReader], Entries], keep: Keep, sink: DocumentSink
+) -> LiveView[Documents]:
+    """The live view that has the views of some entries kept.
+
+    :param entries: gives the entries in the cut of a reader.
+    :param sink: is given no documents; what a view of this key has left at places is removed.
+    """
+    known: Mapping[ViewKey, Hashable] = {}
+
+    def compute(reader: CutReader) -> Computed[Documents]:
+        nonlocal known
+        found = entries(reader)
+        before, known = known, found.tokens
+        differing = [each for each, token in known.items() if before.get(each, known) != token]
+        left = [each for each in before if each not in known]
+        keep([*differing, *left, *found.others])
+        if found.error is not None:
+            raise found.error
+        return Documents().computed(gone=found.gone)
+
+    return LiveView(key, compute, sink, keeps=lambda: known)

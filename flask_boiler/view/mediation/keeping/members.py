@@ -1,0 +1,285 @@
+"""The members of a subject: who they are, and what is the same for the views of all of them.
+
+::
+
+    subject without its member ──► Group: the members, and what they share
+                                      │   (computed once for each cut in which that changed)
+                                      ▼
+                    roster ──► a view for each member: only what depends on the member
+
+What all share is found out by computing it without a member: what asks for one, be it through a
+slot, is computed for each. So what a member's view itself reads is only its own. The roster reads
+the rest, and has the views computed again to which a change of that matters.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from flask_boiler.engine.cut_memo import CutMemo
+from flask_boiler.engine.cut_reader import CutReader
+from flask_boiler.engine.roster import Entries
+from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.errors import DeclarationError
+from flask_boiler.ground.callbacks import as_exception, is_failure
+from flask_boiler.ground.ports import Incomplete
+from flask_boiler.ground.readers import reading_through
+from flask_boiler.ground.values import Snapshot
+from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.viewmodels.each import Each
+from flask_boiler.viewmodels.slots import MemberWanted, Slot
+from flask_boiler.viewmodels.store import Store
+from flask_boiler.viewmodels.view_model import ViewModel, store_class
+
+__all__ = ["Group", "RootsOf", "Shared"]
+
+#: Gives the documents of a subject's roots in the cut of a reader, by path; ``None`` if the subject
+#: is not there any more.
+RootsOf = Callable[[CutReader], Mapping[str, Snapshot] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The value of a slot that is the same for all members.
+
+    :param depends: it is not; nothing else counts then.
+    """
+
+    value: Any = None
+    depends: bool = False
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Members:
+    """The members: what the source gave for each, by its text in the subject."""
+
+    found: Mapping[str, Any] = field(default_factory=dict)
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The attributes that are the same for all members, in their stored form.
+
+    :param number: another one, if the values are others than before.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    number: int = 0
+    error: Exception | None = None
+
+
+class Group:
+    """The members of one subject, and what their views share; for any number of threads.
+
+    :param parts: the subject without its member, by slot.
+    :param key_of: the key of a member's view, by its text in the subject.
+    """
+
+    def __init__(
+        self,
+        view_cls: type[ViewModel],
+        parts: Mapping[str, Any],
+        key_of: Callable[[str], ViewKey],
+        roots_of: RootsOf,
+    ) -> None:
+        self._view_cls = view_cls
+        self._store_cls = store_class(view_cls)
+        slot = self._store_cls.each_slot()
+        assert slot is not None  # it is what makes a group
+        self._each: Each[Any] = slot
+        self._parts = dict(parts)
+        self._key_of = key_of
+        self._roots_of = roots_of
+        self._slots = {
+            slot.name: CutMemo(partial(self._compute_slot, slot))
+            for slot in self._store_cls.declared_slots().values()
+            if slot is not self._each
+        }
+        self._members = CutMemo(self._compute_members)
+        self._shared = CutMemo(self._compute_shared)
+        self._last = Shared()
+        # Guards the following.
+        self._lock = threading.Lock()
+        #: The time of the newest cut of which the roster has told.
+        self._told_ns = -1
+        self._waiting: set[ViewKey] = set()
+
+    # --- the roster ------------------------------------------------------------------------
+
+    def entries(self, reader: CutReader) -> Entries:
+        """The members in the cut of a reader, and which of their views have to be computed.
+
+        :raises Incomplete: the cut does not hold what says so.
+        :raises Exception: who the members are cannot be told.
+        """
+        # A retry is to try anew, and not to be told the same.
+        for slot in self._slots.values():
+            slot.forget(_failed)
+        self._members.forget(_failed)
+        self._shared.forget(_failed)
+        if not self.admit(reader):
+            return Entries(others=self._told(reader), gone=True)
+        found = self.members(reader)
+        try:
+            shared = self.shared(reader)
+        except Incomplete:
+            raise
+        except Exception as error:
+            # Who comes and who goes does not depend on it.
+            return Entries(self._tokens(found, self._last.number), error=error)
+        return Entries(self._tokens(found, shared.number), self._told(reader))
+
+    def _tokens(self, found: Mapping[str, Any], number: int) -> dict[ViewKey, Hashable]:
+        return {self._key_of(text): (number, _version(member)) for text, member in found.items()}
+
+    def _told(self, reader: CutReader) -> set[ViewKey]:
+        """Those that wait for what the roster knows now."""
+        with self._lock:
+            self._told_ns = reader.cut.read_time_ns
+            waiting, self._waiting = self._waiting, set()
+        return waiting
+
+    def await_roster(self, key: ViewKey, reader: CutReader) -> bool:
+        """Have a view computed again after the roster; false if that knows the cut already."""
+        with self._lock:
+            if self._told_ns > reader.cut.read_time_ns:
+                return False
+            self._waiting.add(key)
+        return True
+
+    # --- what members share ----------------------------------------------------------------
+
+    def admit(self, reader: CutReader) -> bool:
+        """Have a reader give the roots; whether the subject is still there.
+
+        :raises Incomplete: the cut does not hold what says so.
+        """
+        roots = self._roots_of(reader)
+        reader.given.update(roots or {})
+        return roots is not None
+
+    def members(self, reader: CutReader) -> Mapping[str, Any]:
+        """What the source gives for each member, by its text in the subject.
+
+        :raises Exception: the source did.
+        """
+        members = self._members.of(reader, _versions(reader))
+        if members.error is not None:
+            raise members.error
+        return members.found
+
+    def shared(self, reader: CutReader) -> Shared:
+        """The attributes that are the same for all members.
+
+        :raises Exception: one of them did.
+        """
+        shared = self._shared.of(reader, _versions(reader))
+        if shared.error is not None:
+            raise shared.error
+        return shared
+
+    def view_of(self, member: Any, reader: CutReader, shared: Shared) -> ViewModel:
+        """The view of a member, which has what all share already.
+
+        :raises DocumentNotFoundError: the member's document does not exist.
+        """
+        store = self._store_cls(**self._parts, **{self._each.name: member})
+        store.read_through(partial(self._slot_of_one, reader))
+        view = self._view_cls(store=store)
+        view.take_fields(shared.values)
+        _ = getattr(store, self._each.name)
+        return view
+
+    def _slot_of_one(self, reader: CutReader, store: Store, slot: Slot[Any]) -> Any:
+        if slot is self._each:
+            return store.own_value(slot)
+        held = self._slots[slot.name].of(reader, _versions(reader))
+        return store.own_value(slot) if held.depends else _value_of(held)
+
+    def _slot_of_all(self, reader: CutReader, store: Store, slot: Slot[Any]) -> Any:
+        if slot is self._each:
+            # It says that there is none.
+            return store.own_value(slot)
+        held = self._slots[slot.name].of(reader, _versions(reader))
+        if held.depends:
+            raise MemberWanted
+        return _value_of(held)
+
+    def _store(self, reader: CutReader) -> Store:
+        """A store without a member."""
+        store = self._store_cls(**self._parts).without_member()
+        store.read_through(partial(self._slot_of_all, reader))
+        return store
+
+    def _compute_slot(self, slot: Slot[Any], reader: CutReader) -> _Held:
+        try:
+            with reading_through(reader):
+                return _Held(self._store(reader).own_value(slot))
+        except MemberWanted:
+            return _Held(depends=True)
+        except BaseException as error:
+            return _Held(error=_failure(error, repr(slot)))
+
+    def _compute_members(self, reader: CutReader) -> _Members:
+        try:
+            with reading_through(reader):
+                return _Members(self._store(reader).named_members())
+        except MemberWanted:
+            return _Members(
+                error=DeclarationError(
+                    f"{self._each!r}: its source depends on {self._each.name}, of which it has to "
+                    "name all"
+                )
+            )
+        except BaseException as error:
+            return _Members(error=_failure(error, repr(self._each)))
+
+    def _compute_shared(self, reader: CutReader) -> Shared:
+        try:
+            with reading_through(reader):
+                values = self._view_cls(store=self._store(reader)).fields_of_all_members()
+        except BaseException as error:
+            return Shared(error=_failure(error, self._view_cls.__name__))
+        if not self._last.number or not _same(values, self._last.values):
+            self._last = Shared(values, self._last.number + 1)
+        return self._last
+
+
+def _versions(reader: CutReader) -> Hashable:
+    """Equal, if the roots are the same."""
+    return tuple((path, found.update_time_ns) for path, found in reader.given.items())
+
+
+def _version(member: Any) -> int:
+    """Equal, if what the source gave for a member is the same: of a query, the whole document."""
+    return member._model_state.update_time_ns or 0 if isinstance(member, DomainModel) else 0
+
+
+def _failed(known: _Held | _Members | Shared) -> bool:
+    return known.error is not None
+
+
+def _value_of(held: _Held) -> Any:
+    if held.error is not None:
+        raise held.error
+    return held.value
+
+
+def _failure(error: BaseException, what: str) -> Exception:
+    if not is_failure(error):
+        raise error
+    return as_exception(error, what)
+
+
+def _same(values: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    try:
+        return bool(values == before)
+    except Exception:
+        # Values of an application's own may refuse to be compared.
+        return False
