@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class DemoFirestore:
 
 
 @contextmanager
-def demo_firestore(app_name: str) -> Iterator[DemoFirestore]:
+def demo_firestore(app_name: str) -> Generator[DemoFirestore]:
     """The local Firestore that the environment names, by default the embedded one.
 
     :raises ConfigurationError: there is none to be had.

@@ -6,7 +6,7 @@ import argparse
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,7 +24,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def serving(app: Flask, *, port: int = 0) -> Iterator[str]:
+def serving(app: Flask, *, port: int = 0) -> Generator[str]:
     """Serve an application, and yield its address, such as ``http://127.0.0.1:8000``.
 
     :param port: 0 takes one that is free.

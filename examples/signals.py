@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 __all__ = ["ignore_interrupts", "signals_handled"]
 
 
 @contextmanager
-def signals_handled() -> Iterator[None]:
+def signals_handled() -> Generator[None]:
     """In the block, SIGTERM ends the program as Ctrl-C does."""
     on_interrupt = signal.getsignal(signal.SIGINT)
     on_terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from typing import TextIO
@@ -24,9 +23,10 @@ class Terminal:
         self._stream = stream or sys.stdout
         self.interactive = self._stream.isatty()
         self._coloured = self.interactive and not os.environ.get("NO_COLOR")
-        if isinstance(self._stream, io.TextIOWrapper):
+        reconfigure = getattr(self._stream, "reconfigure", None)
+        if reconfigure is not None:
             # A terminal that knows no arrows is to show something rather than nothing.
-            self._stream.reconfigure(errors="replace")
+            reconfigure(errors="replace")
 
     def line(self, text: str = "") -> None:
         """Print a line as it is."""

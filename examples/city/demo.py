@@ -8,7 +8,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -58,7 +58,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 @contextmanager
-def _world(terminal: Terminal) -> Iterator[tuple[Boiler, Observer]]:
+def _world(terminal: Terminal) -> Generator[tuple[Boiler, Observer]]:
     """Start everything: a Firestore, the application's mediators, another client."""
     terminal.heading("flask_boiler: cities, and views that stay true")
     with ExitStack() as stack:
@@ -82,7 +82,7 @@ def _world(terminal: Terminal) -> Iterator[tuple[Boiler, Observer]]:
 
 
 def _tell(terminal: Terminal, boiler: Boiler, observer: Observer) -> None:
-    times_ms = []
+    times_ms: list[float] = []
     for number, step in enumerate(STORY, start=1):
         terminal.heading(f"{number}  {step.title}")
         terminal.code(*step.code)

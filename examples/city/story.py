@@ -27,7 +27,7 @@ class Step:
     act: Callable[[Observer], None]
     view: str
     kind: Kind | None
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
     made: tuple[str, Mapping[str, Any]] | None = None
 
     @property

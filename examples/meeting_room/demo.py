@@ -9,7 +9,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -82,7 +82,7 @@ def _port(text: str) -> int:
 
 
 @contextmanager
-def _world(terminal: Terminal, port: int) -> Iterator[_World]:
+def _world(terminal: Terminal, port: int) -> Generator[_World]:
     """Start everything: a Firestore, the mediators, the web server, another client."""
     terminal.heading("flask_boiler: a meeting room")
     with ExitStack() as stack:

@@ -76,7 +76,7 @@ class Step:
 
     title: str
     act: Request | Proposal
-    seen: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    seen: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
 
 
 def _seen_by(*uids: str, **fields: Any) -> Mapping[str, Mapping[str, Any]]:

@@ -54,7 +54,7 @@ class DepartureForm(Form):
     def begin(cls, doc_id: str, **placeholders: str) -> Self:
         """The form of a ride, if it is the user's own."""
         ride = Ride.get_or_raise(doc_id)
-        if ride.driver is None or ride.driver.id != placeholders["uid"]:
+        if ride.driver.id != placeholders["uid"]:
             raise DocumentNotFoundError(ride.doc_path)
         return cls.new(ride=ride)
 
@@ -131,7 +131,7 @@ class CancellationForm(Form):
     def begin(cls, doc_id: str, **placeholders: str) -> Self:
         """The form of a booking, if it is the user's own."""
         booking = Booking.get_or_raise(doc_id)
-        if booking.rider is None or booking.rider.id != placeholders["uid"]:
+        if booking.rider.id != placeholders["uid"]:
             # As if there were none: what others have booked is nobody's business.
             raise DocumentNotFoundError(booking.doc_path)
         return cls.new(booking=booking)
