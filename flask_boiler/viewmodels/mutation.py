@@ -55,7 +55,9 @@ R = TypeVar("R")
 class Mutation(Generic[V]):
     """The commands that change a view.
 
-    The defaults work for any view that has one root and setters over what its store holds. A
+    The defaults change any view that has setters over what its store holds, and create and delete
+    those of one root alone. ``doc_id`` names the view: for one root alone it is the root's id, and
+    otherwise the key that :meth:`parts_of` takes apart. A
     subclass overrides single commands; one that reads and writes wraps that in
     :meth:`atomically`.
     """
@@ -144,6 +146,24 @@ class Mutation(Generic[V]):
         return root.built_from_model and not root.model.keyed_by_path()
 
     @classmethod
+    def parts_of(cls, doc_id: str) -> dict[str, Any]:
+        """What a view is of, by the names of its store's slots: documents' ids, and values.
+
+        ::
+
+            @classmethod
+            def mutate_delete(cls, doc_id):
+                parts = cls.parts_of(doc_id)
+                Room.get(parts["room"]).remove(parts["reader"])
+
+        :param doc_id: the key that a command is given. For a view of one root alone it is the id;
+            otherwise it has a part for each slot, with ``//`` between them. Of documents below
+            others the part is the path.
+        :raises ValidationError: it is no key of such a view.
+        """
+        return cls._root().values_of_key(doc_id)
+
+    @classmethod
     def _has_own(cls, name: str) -> bool:
         """Whether a command is another than the default."""
         return getattr(cls, name).__func__ is not getattr(Mutation, name).__func__
@@ -152,6 +172,7 @@ class Mutation(Generic[V]):
     def mutate_put(cls, doc_id: str, data: Mapping[str, Any]) -> V:
         """The view after its writable, shown attributes were all set.
 
+        :param doc_id: the view's key, which :meth:`parts_of` takes apart.
         :raises ValidationError: naming each attribute that is wrong or missing.
         :raises DocumentNotFoundError: there is no such root.
         :raises ConflictError: every attempt lost to somebody else.
@@ -162,6 +183,7 @@ class Mutation(Generic[V]):
     def mutate_patch(cls, doc_id: str, data: Mapping[str, Any]) -> V:
         """The view after the given attributes were set.
 
+        :param doc_id: the view's key, which :meth:`parts_of` takes apart.
         :raises ValidationError: naming each attribute that is wrong.
         :raises DocumentNotFoundError: there is no such root.
         :raises ConflictError: every attempt lost to somebody else.

@@ -139,16 +139,21 @@ class Store(HasSlots):
     def require_member(self) -> None:
         """Check that the member of the ``each`` that was handed in is one, if there is an ``each``.
 
-        :raises DocumentNotFoundError: it is not among those that the source names.
+        :raises DocumentNotFoundError: it is not among those that the source names, or its document
+            does not exist.
         """
         slot = self.each_slot()
         if slot is None:
             return
         member = slot.part_of(self._fed[slot.name])
+        # The same for both: who is no member is not told who has a document elsewhere.
+        absent = DocumentNotFoundError(member, f"there is no {slot.name} {member}")
         if member not in self.named_members():
-            raise DocumentNotFoundError(
-                member, f"{member} is no {slot.name} of this {type(self).__name__}"
-            )
+            raise absent
+        try:
+            self._value(slot)
+        except DocumentNotFoundError as error:
+            raise absent from error
 
     def add_snapshot(self, name: str, *, dm_cls: type[Any] | None = None, snapshot: Any) -> None:
         """Hand in a snapshot for a slot; ``refresh`` makes it the slot's model.

@@ -146,7 +146,8 @@ class ViewModel(PlacedView, PassingView):
                 raise DeclarationError(f"{cls.__name__}.new needs {', '.join(absent)}{instead}")
             store = store_cls(**subject)
             for slot in slots:
-                _require_there(store, slot, subject[slot.name])
+                if slot is not store_cls.each_slot():
+                    _require_there(store, slot, subject[slot.name])
             store.require_member()
             return cls(store=store)
 

@@ -8,7 +8,7 @@ alone it is the root's path, and of a view that there is one of it is empty.
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -72,7 +72,7 @@ class ViewSubject(Generic[V]):
         """The names of the roots."""
         return [name for name, slot in self.slots.items() if _is_root(slot)]
 
-    @property
+    @cached_property
     def is_document(self) -> bool:
         """Whether the view is of one root alone, whose id names it."""
         return len(self.slots) == 1 and bool(self.roots)
@@ -182,11 +182,21 @@ class ViewSubject(Generic[V]):
         """
         return dict(zip(self.slots, self._split(key), strict=True))
 
+    def parts(self, named: Mapping[str, Any]) -> dict[str, str]:
+        """The parts of a subject that some of its slots are, by slot, in their order.
+
+        :param named: the texts of these slots, by their names.
+        :raises ValidationError: one of them is wrong.
+        """
+        return {slot: self.part_of(slot, named[slot]) for slot in self.slots if slot in named}
+
     def identity(self, key: str) -> str:
         """The subject that a key names.
 
         :raises ValidationError: it names none.
         """
+        if self.is_document:
+            return self.path_of(key)
         parts = zip(self.slots, self._split(key), strict=True)
         return SEPARATOR.join(self.part_of(slot, part) for slot, part in parts)
 
@@ -244,9 +254,20 @@ class ViewSubject(Generic[V]):
         fields = [(field, spec, how) for _, field, spec, how in parts if field is not None]
         if any(field not in known or (spec, how) != ("", None) for field, spec, how in fields):
             return None
+        if not self._tells_apart(parts, known):
+            return None
         return "".join(
             literal + (known[field] if field is not None else "") for literal, field, _, _ in parts
         )
+
+    def _tells_apart(self, parts: Sequence[tuple[Any, ...]], known: Mapping[str, str]) -> bool:
+        """Whether what is stored where a template says can be of one subject alone.
+
+        Each slot is named, and no two of them in one segment, where they might run together.
+        """
+        named = [field for _, field, _, _ in parts if field is not None]
+        apart = all("/" in literal for literal, field, _, _ in parts[1:] if field is not None)
+        return apart and set(named) == known.keys()
 
     def _fields_of_paths(self, key: str) -> dict[str, str] | None:
         """The texts that fields of a ``Meta.path`` have for a key."""
@@ -261,10 +282,22 @@ class ViewSubject(Generic[V]):
     # --- views -----------------------------------------------------------------------------
 
     def exists(self, key: str) -> bool:
-        """Whether all documents that a key names are there, read through what is in force."""
-        named = self.arguments(key)
-        paths = [model.path_of_key(named[name]) for name, model in self._models.items()]
-        return all(snapshot.exists for snapshot in read_documents(paths).values())
+        """Whether there is the view that a key names, read through what is in force."""
+        identity = self.identity(key)
+        if self.is_document:
+            return read_documents([identity])[identity].exists
+        try:
+            self.build(identity)
+        except DocumentNotFoundError as error:
+            if self.is_named(error.path, identity):
+                return False
+            raise
+        return True
+
+    @staticmethod
+    def is_named(path: str, identity: str) -> bool:
+        """Whether a document, or the id of a member, is one that a subject names."""
+        return path in identity.split(SEPARATOR)
 
     def open(self, key: str) -> V:
         """The view that a key names, read through what is in force.
@@ -280,19 +313,33 @@ class ViewSubject(Generic[V]):
         """
         if self.is_document:
             return self.open_snapshot(read_documents([identity])[identity])
-        return self.view_cls.new(**self.values(identity))
+        return self.open_parts(self.values(identity))
+
+    def open_parts(self, given: Mapping[str, Any]) -> V:
+        """The view of what its store is handed, by slot.
+
+        :raises DocumentNotFoundError: there is no such root, or no such member.
+        """
+        return self.view_cls.new(**given)
 
     def values(self, identity: str, *, without_member: bool = False) -> dict[str, Any]:
         """The parts of a subject, by slot: paths, values of parameters, the id of a member.
 
         :param without_member: the subject has all parts but that of the member.
         """
-        slots = [s for s in self.slots.values() if not (without_member and isinstance(s, Each))]
+        slots = [
+            name for name, s in self.slots.items() if not (without_member and isinstance(s, Each))
+        ]
         parts = identity.split(SEPARATOR) if slots else []
-        return {
-            slot.name: slot.value_of(part) if isinstance(slot, Param) else part
-            for slot, part in zip(slots, parts, strict=True)
-        }
+        return self.values_of(dict(zip(slots, parts, strict=True)))
+
+    def values_of(self, parts: Mapping[str, str]) -> dict[str, Any]:
+        """What the store is handed for some parts of a subject, by slot."""
+        return {name: self._value_of(self.slots[name], part) for name, part in parts.items()}
+
+    @staticmethod
+    def _value_of(slot: Slot[Any], part: str) -> Any:
+        return slot.value_of(part) if isinstance(slot, Param) else part
 
     def divided(self, identity: str) -> tuple[str, str | None] | None:
         """A subject without its member, and the member, if it has one.
@@ -318,6 +365,27 @@ class ViewSubject(Generic[V]):
             raise DocumentNotFoundError(snapshot.path)
         return self._builder.build(snapshot)
 
+    def open_member(self, given: Mapping[str, Any]) -> V:
+        """The view of a member that the source of the ``each`` named, for all else that it is of.
+
+        :raises DocumentNotFoundError: its document does not exist.
+        """
+        store = store_class(self.view_cls)(**given)
+        member = store.each_slot()
+        if member is not None:
+            getattr(store, member.name)
+        return self.view_cls(store=store)
+
+    def require_roots(self, parts: Mapping[str, str]) -> None:
+        """Check that the roots among some parts of a subject exist, read through what is in force.
+
+        :raises DocumentNotFoundError: one does not.
+        """
+        paths = [part for name, part in parts.items() if name in self.roots]
+        missing = [path for path, found in read_documents(paths).items() if not found.exists]
+        if missing:
+            raise DocumentNotFoundError(missing[0])
+
     def open_model(self, root: DomainModel) -> V:
         """The view of a model, stored or not.
 
@@ -335,6 +403,19 @@ class ViewSubject(Generic[V]):
     def key_of(self, path: str) -> str:
         """The key of the view of one root alone, by the root's path."""
         return self.model.key_of(path)
+
+    def values_of_key(self, key: str) -> dict[str, Any]:
+        """What a key names, by slot: the keys of documents, ids of members, values of parameters.
+
+        :raises ValidationError: it is no key.
+        """
+        named = self.arguments(key)
+        self.parts(named)
+        return self.values_of(named)
+
+    def key_part(self, name: str, part: str) -> str:
+        """What stands in keys for a part of a subject, such as the id for a path."""
+        return self._models[name].key_of(part) if name in self._models else part
 
     def path_of(self, key: str) -> str:
         """The path of the root of a view of one root alone.
@@ -367,6 +448,8 @@ class ViewSubject(Generic[V]):
 
 def read_documents(paths: list[str]) -> Mapping[str, Snapshot]:
     """The documents at these paths, read through what is in force."""
+    if not paths:
+        return {}
     reader = current_reader() or DirectReader(current_context().datastore)
     return reader.documents(paths)
 

@@ -67,6 +67,14 @@ class ParamType(Generic[T]):
         """The name of the type."""
         return self.type.__name__
 
+    @property
+    def texts(self) -> list[str] | None:
+        """All texts that there are of an Enum; ``None`` of a type with too many to tell."""
+        if self._enum is None:
+            return None
+        texts = [str(member.value) for member in self._enum]
+        return [text for text in texts if id_fault(text) is None]
+
     def checked(self, value: Any) -> T:
         """A value of the type; of an Enum, the value of a member is taken for the member.
 
