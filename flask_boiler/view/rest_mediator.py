@@ -16,7 +16,7 @@ from flask.views import View
 
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.view.http.mounting import Route, mark, prepare
-from flask_boiler.view.http.route_rules import require_arguments, taking_paths
+from flask_boiler.view.http.route_rules import check_mounted, taking_paths
 from flask_boiler.view.http.routes import (
     InstanceDelete,
     InstanceGet,
@@ -148,8 +148,12 @@ class RestMediator(MediatorBase):
 
     @property
     def instance_endpoint(self) -> str | None:
-        """The endpoint of the first ``GET`` route of one view, if there is one."""
-        found = (route.endpoint for route in self.routes if route.kind == "instance_get")
+        """The endpoint of the first ``GET`` route of any one view, if there is one."""
+        found = (
+            route.endpoint
+            for route in self.routes
+            if route.kind == "instance_get" and (route.instance is None or route.instance.takes_key)
+        )
         return next(found, None)
 
     def require_mutation(self) -> type[Mutation[Any]]:
@@ -177,9 +181,8 @@ class RestMediator(MediatorBase):
         if issubclass(chosen, RestView):
             # One that tells of the route, also that it cannot be served; another serves.
             instance = chosen(self, **options)
-            if instance.root.model.keyed_by_path():
-                rule = taking_paths(rule)
-            require_arguments(self.app, rule, chosen.answer)
+            rule = taking_paths(instance.root, rule)
+            check_mounted(self.app, rule, instance.require_rule)
             function = chosen.as_view(endpoint, self, **options)
         else:
             instance = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from apispec.yaml_utils import load_yaml_from_docstring
@@ -20,6 +20,7 @@ from flask_boiler.contracts.openapi.schemas import JsonSchema, Schemas, keys_in_
 from flask_boiler.contracts.openapi.url_paths import path_parameters
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.models.schema.json_fields import RelatedField
+from flask_boiler.view.http.listed_views import ListedViews
 from flask_boiler.view.http.listing import DEFAULT_LIMIT, MAX_LIMIT, is_textual, takes_null
 from flask_boiler.view.http.mounting import Route
 from flask_boiler.view.http.routes import ListGet, RestView
@@ -27,6 +28,7 @@ from flask_boiler.viewmodels.view_subject import ViewSubject
 
 if TYPE_CHECKING:
     from flask_boiler.attrs.attribute import Attr
+    from flask_boiler.viewmodels.view_model import ViewModel
 
 __all__ = ["Operations"]
 
@@ -51,10 +53,14 @@ class Operations:
         described: JsonSchema = {
             "operationId": re.sub(r"\W+", "_", rule.endpoint, flags=re.ASCII),
             "tags": [view_name],
-            "parameters": path_parameters(rule),
+            "parameters": path_parameters(rule, self._schemas, route),
         }
         if issubclass(route.view, RestView):
-            default = _KINDS[route.kind](self._schemas, route)
+            default = (
+                _list_get(self._schemas, route, rule.arguments)
+                if route.kind == "list_get"
+                else _KINDS[route.kind](self._schemas, route)
+            )
             described["parameters"] += default.pop("parameters", [])
             described |= default
         else:
@@ -69,26 +75,44 @@ class Operations:
         return described
 
 
-def _list_get(schemas: Schemas, route: Route) -> JsonSchema:
+def _list_get(schemas: Schemas, route: Route, arguments: Collection[str]) -> JsonSchema:
     view_cls = route.mediator.view_model_cls
-    page = schemas.page(view_cls, problem=problem_schema(schemas))
+    listed = _listed(route, arguments)
+    slot = None if listed is None else listed.slot
+    fields = {} if listed is None else listed.filterable
+    page = schemas.page(view_cls, slot, problem=problem_schema(schemas))
+    # A document that the rule names may be missing, and then there is no list.
+    missing = () if ViewSubject(view_cls).is_document else (404,)
     return {
         "summary": f"A page of {view_cls.__name__} views",
-        "parameters": [*_filters(schemas, route), *_paging(route)],
+        "parameters": [*_filters(schemas, view_cls, slot, fields), *_paging(fields)],
         "responses": {
             "200": response(
-                f"The views, by {keys_in_words(view_cls)}.", "CacheControl", schema=page
+                f"The views, by {keys_in_words(view_cls, slot)}.", "CacheControl", schema=page
             ),
-            **problems(400, 500, 503),
+            **problems(400, *missing, 500, 503),
         },
     }
 
 
+def _listed(route: Route, arguments: Collection[str]) -> ListedViews | None:
+    """The views that a list shows; ``None`` if it does that in a way of its own."""
+    if not isinstance(route.instance, ListGet):
+        return None
+    try:
+        return route.instance.listed(arguments)
+    except ConfigurationError:
+        if not route.instance.answers_in_its_own_way:
+            raise
+        return None
+
+
 def _list_post(schemas: Schemas, route: Route) -> JsonSchema:
     view_cls = route.mediator.view_model_cls
+    root = ViewSubject(view_cls)
     return {
         "summary": f"A new {view_cls.__name__}",
-        "requestBody": _body(schemas.new(view_cls, ViewSubject(view_cls).model)),
+        "requestBody": _body(schemas.new(view_cls, root.model if root.is_document else None)),
         "responses": {
             "201": response(
                 "The new view.", *_OF_A_WRITE, "Location", schema=schemas.view(view_cls)
@@ -153,7 +177,6 @@ def _instance_delete(schemas: Schemas, route: Route) -> JsonSchema:
 
 
 _KINDS: dict[str, Callable[[Schemas, Route], JsonSchema]] = {
-    "list_get": _list_get,
     "list_post": _list_post,
     "instance_get": _instance_get,
     "instance_put": _instance_put,
@@ -174,14 +197,16 @@ def _body(schema: JsonSchema) -> JsonSchema:
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
-def _filterable(route: Route) -> dict[str, Attr[Any]]:
-    return route.instance.filterable if isinstance(route.instance, ListGet) else {}
-
-
-def _filters(schemas: Schemas, route: Route) -> Iterable[JsonSchema]:
-    root = ViewSubject(route.mediator.view_model_cls).model
-    fields = root.schema().fields
-    for name, attribute in _filterable(route).items():
+def _filters(
+    schemas: Schemas,
+    view_cls: type[ViewModel],
+    slot: str | None,
+    filterable: Mapping[str, Attr[Any]],
+) -> Iterable[JsonSchema]:
+    if slot is None or not filterable:
+        return
+    fields = ViewSubject(view_cls).models[slot].schema().fields
+    for name, attribute in filterable.items():
         field = fields[attribute.attribute_name]
         if isinstance(field, RelatedField):
             field = field.reference
@@ -202,8 +227,7 @@ def _filter(name: str, schema: JsonSchema, *, null: bool) -> JsonSchema:
     return {"name": name, "in": "query", "description": said, "schema": looked_for}
 
 
-def _paging(route: Route) -> list[JsonSchema]:
-    fields = _filterable(route)
+def _paging(fields: Mapping[str, Attr[Any]]) -> list[JsonSchema]:
     parameters = [
         (
             "limit",

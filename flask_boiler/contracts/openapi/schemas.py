@@ -98,13 +98,17 @@ class Schemas:
         ]
         return self._input(view_cls, "New", required)
 
-    def page(self, view_cls: type[ViewModel], *, problem: JsonSchema) -> JsonSchema:
+    def page(
+        self, view_cls: type[ViewModel], slot: str | None = None, *, problem: JsonSchema
+    ) -> JsonSchema:
         """A page of views.
 
+        :param slot: what varies, if it is known.
         :param problem: the schema of what is told of a view that cannot be shown.
         """
-        name = self._name(view_cls, "Page")
-        keys = keys_in_words(view_cls)
+        keys = keys_in_words(view_cls, slot)
+        by_root = slot is None or ViewSubject(view_cls).is_document
+        name = self._name(view_cls, "Page" if by_root else f"PageBy_{slot}")
         if name not in self.named:
             properties: dict[str, JsonSchema] = {
                 "results": {
@@ -334,11 +338,16 @@ def _any_of(members: Iterable[JsonSchema], ret: JsonSchema) -> JsonSchema:
     return {"anyOf": found}
 
 
-def keys_in_words(view_cls: type[ViewModel]) -> str:
-    """The keys of a list's views, in words."""
+def keys_in_words(view_cls: type[ViewModel], slot: str | None = None) -> str:
+    """The keys of a list's views, in words.
+
+    :param slot: what varies; ``None`` of a list that is shown in a way of its own.
+    """
     try:
-        by_path = ViewSubject(view_cls).model.keyed_by_path()
+        root = ViewSubject(view_cls)
     except ConfigurationError:
-        # It is shown in a way of its own.
-        by_path = False
-    return "the paths of their roots" if by_path else "the ids of their roots"
+        return "the ids of their roots"
+    named = root.name if slot is None and root.is_document else slot
+    by_path = named is not None and named in root.models and root.models[named].keyed_by_path()
+    what = "path" if by_path else "id"
+    return f"the {what}s of their roots" if named in (None, *root.roots) else f"{what} of {named}"

@@ -16,7 +16,11 @@ from werkzeug.routing import (
     UUIDConverter,
 )
 
-from flask_boiler.contracts.openapi.schemas import JsonSchema
+from flask_boiler.contracts.openapi.schemas import JsonSchema, Schemas
+from flask_boiler.models.schema.param_type import ParamType
+from flask_boiler.view.http.mounting import Route
+from flask_boiler.viewmodels.param import Param
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = ["path_of", "path_parameters"]
 
@@ -31,12 +35,53 @@ def path_of(rule: Rule) -> str:
     return _ARGUMENT.sub(r"{\1}", rule.rule)
 
 
-def path_parameters(rule: Rule) -> list[JsonSchema]:
+def path_parameters(rule: Rule, schemas: Schemas, route: Route) -> list[JsonSchema]:
     """The parameters in the path, in its order."""
-    return [_parameter(rule, name) for name in _ARGUMENT.findall(rule.rule)]
+    names = _ARGUMENT.findall(rule.rule)
+    root = None if route.instance is None else route.instance.root
+    slots = {} if root is None else root.names_from_outside()
+    if root is None or root.is_document:
+        return [_parameter(rule, name, is_id=name == "doc_id" or name in slots) for name in names]
+    return [
+        _of_slot(rule, name, schemas, root, slots[name])
+        if name in slots
+        else _parameter(rule, name)
+        for name in names
+    ]
 
 
-def _parameter(rule: Rule, name: str) -> JsonSchema:
+def _of_slot(
+    rule: Rule, name: str, schemas: Schemas, root: ViewSubject[Any], slot: str
+) -> JsonSchema:
+    """A parameter that names a slot of the view's store."""
+    described = _parameter(rule, name)
+    declared = root.slots[slot]
+    if isinstance(declared, Param):
+        described["description"] = f"The view's {slot}."
+        if type(rule._converters[name]) is UnicodeConverter:
+            described["schema"] = _schema_of_param(schemas, declared.type)
+    elif slot in root.models and root.models[slot].keyed_by_path():
+        described["description"] = (
+            f"The path of the view's {slot}; its slashes are percent-encoded, or stand as they are."
+        )
+    else:
+        described["description"] = f"The id of the view's {slot}."
+    if described["schema"].get("type") == "string" and "format" not in described["schema"]:
+        described["schema"].setdefault("maxLength", _MAX_ID_LENGTH)
+    return described
+
+
+def _schema_of_param(schemas: Schemas, of: ParamType[Any]) -> JsonSchema:
+    """The schema of a parameter's text in a path."""
+    if of.texts is not None:
+        return {"type": "string", "enum": of.texts}
+    described = schemas.of_field(of.field())
+    if described == {"type": "string"}:
+        return {"type": "string", "pattern": f"^{UnicodeConverter.regex}$", "minLength": 1}
+    return described
+
+
+def _parameter(rule: Rule, name: str, *, is_id: bool = False) -> JsonSchema:
     # There is no public way to a rule's converters.
     described: JsonSchema = {
         "name": name,
@@ -44,12 +89,12 @@ def _parameter(rule: Rule, name: str) -> JsonSchema:
         "required": True,
         "schema": _schema_of(rule._converters[name]),
     }
-    if name == "doc_id" and isinstance(rule._converters[name], PathConverter):
+    if is_id and isinstance(rule._converters[name], PathConverter):
         described["description"] = (
             "The path of the document that the view is about, as lists name it; its slashes are "
             "percent-encoded, or stand as they are."
         )
-    elif name == "doc_id":
+    elif is_id:
         described["description"] = "The id of the document that the view is about."
         if described["schema"].get("type") == "string":
             described["schema"].setdefault("maxLength", _MAX_ID_LENGTH)

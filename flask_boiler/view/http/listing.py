@@ -22,13 +22,13 @@ from flask_boiler.models.query.query import Query
 from flask_boiler.models.schema.json_fields import AnyField, RelatedField, UnionField
 from flask_boiler.view.mediation.problems import Refusal
 from flask_boiler.viewmodels.view_model import ViewModel
-from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = [
     "DEFAULT_LIMIT",
     "MAX_LIMIT",
     "PAGING",
     "ListQuery",
+    "PageQuery",
     "filterable",
     "is_textual",
     "takes_null",
@@ -41,7 +41,7 @@ PAGING = ("limit", "page_token", "order_by")
 
 
 def filterable(
-    view_cls: type[ViewModel], root: ViewSubject[Any], named: Sequence[str] = ()
+    view_cls: type[ViewModel], model: type[DomainModel], slot: str, named: Sequence[str] = ()
 ) -> dict[str, Attr[Any]]:
     """The root's attributes that a client may filter and order by, by the names of parameters.
 
@@ -49,13 +49,15 @@ def filterable(
     filter or order by a field can find out its value, so what a view does not show, or shows in
     another form, has to be named.
 
+    :param model: the model of the root.
+    :param slot: the slot that holds the root.
     :param named: further attributes of the root, by attribute name.
     :raises ConfigurationError: the root has no such attribute, or no query can ask for it.
     """
-    found = {name: _named(root.model, name) for name in named}
+    found = {name: _named(model, name) for name in named}
     fields = {attribute.data_key: attribute for attribute in found.values()}
     for attribute in view_cls.attributes().values():
-        target = _passed_through(attribute, root)
+        target = _passed_through(attribute, slot)
         if target is None or attribute.data_key in PAGING:
             continue
         if fields.setdefault(attribute.data_key, target) is not target:
@@ -68,12 +70,12 @@ def filterable(
     return fields
 
 
-def _passed_through(attribute: Attr[Any], root: ViewSubject[Any]) -> Attr[Any] | None:
+def _passed_through(attribute: Attr[Any], slot: str) -> Attr[Any] | None:
     """The attribute of the root that one of the view shows as it is stored, if there is one."""
     if not (isinstance(attribute, ThroughAttr) and attribute.is_unchanged):
         return None
     target = attribute.target
-    shown = attribute.options.export_enabled and attribute.slot_name == root.name
+    shown = attribute.options.export_enabled and attribute.slot_name == slot
     return target if shown and _is_stored(target) and not _embeds(target.kind) else None
 
 
@@ -128,7 +130,47 @@ def is_textual(field: marshmallow.fields.Field[Any]) -> bool:
     return not isinstance(field, known.Mapping | known.List | known.Tuple | known.Nested)
 
 
-class ListQuery:
+class PageQuery:
+    """The page that the parameters of a list ask for.
+
+    :param known: the parameters that there are.
+    :raises Refusal: naming each parameter that is unknown or wrong.
+    """
+
+    def __init__(
+        self, arguments: MultiDict[str, str], known: Sequence[str] = ("limit", "page_token")
+    ) -> None:
+        self._known = known
+        self._wrong: dict[str, list[str]] = {}
+        self._check_names(arguments)
+        self.limit = self._limit(arguments.get("limit"))
+        self.page_token = arguments.get("page_token")
+        self._read(arguments)
+        if self._wrong:
+            raise Refusal(400, "The parameters are not valid.", errors=self._wrong)
+
+    def _read(self, arguments: MultiDict[str, str]) -> None:
+        """Read what else there is."""
+
+    def _check_names(self, arguments: MultiDict[str, str]) -> None:
+        for name in arguments:
+            if name not in self._known:
+                known = ", ".join(self._known)
+                hint = nearest(name, self._known)
+                self._wrong[name] = [f"Unknown parameter{hint} (known are: {known})."]
+            elif len(arguments.getlist(name)) > 1:
+                self._wrong[name] = ["Given more than once."]
+
+    def _limit(self, text: str | None) -> int:
+        if text is None:
+            return DEFAULT_LIMIT
+        if text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_LIMIT:
+            return int(text)
+        self._wrong["limit"] = [f"Expected a number from 1 to {MAX_LIMIT}."]
+        return DEFAULT_LIMIT
+
+
+class ListQuery(PageQuery):
     """The query that the parameters of a list ask.
 
     :raises Refusal: naming each parameter that is unknown or wrong.
@@ -148,36 +190,15 @@ class ListQuery:
             for name, attribute in fields.items()
             if is_textual(schema.fields[attribute.attribute_name])
         }
-        self._wrong: dict[str, list[str]] = {}
-        self._known = [*self._said, *PAGING]
-        self._check_names(arguments)
-        self.limit = self._limit(arguments.get("limit"))
-        self.page_token = arguments.get("page_token")
-        query: Query[Any] = model.get_query()
+        #: What is asked of the roots.
+        self.query: Query[Any] = model.get_query()
+        super().__init__(arguments, [*self._said, *PAGING])
+
+    def _read(self, arguments: MultiDict[str, str]) -> None:
         for field in self._said:
             if field in arguments:
-                query = self._filtered(query, field, arguments[field])
-        #: What is asked of the roots.
-        self.query = self._ordered(query, arguments.get("order_by"))
-        if self._wrong:
-            raise Refusal(400, "The parameters are not valid.", errors=self._wrong)
-
-    def _check_names(self, arguments: MultiDict[str, str]) -> None:
-        for name in arguments:
-            if name not in self._known:
-                known = ", ".join(self._known)
-                hint = nearest(name, self._known)
-                self._wrong[name] = [f"Unknown parameter{hint} (known are: {known})."]
-            elif len(arguments.getlist(name)) > 1:
-                self._wrong[name] = ["Given more than once."]
-
-    def _limit(self, text: str | None) -> int:
-        if text is None:
-            return DEFAULT_LIMIT
-        if text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_LIMIT:
-            return int(text)
-        self._wrong["limit"] = [f"Expected a number from 1 to {MAX_LIMIT}."]
-        return DEFAULT_LIMIT
+                self.query = self._filtered(self.query, field, arguments[field])
+        self.query = self._ordered(self.query, arguments.get("order_by"))
 
     def _filtered(self, query: Query[Any], field: str, text: str) -> Query[Any]:
         attribute = self._fields[field]

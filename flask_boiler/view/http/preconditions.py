@@ -86,10 +86,10 @@ class TagCondition:
 
         :raises BoilerError: it is to be tried again.
         """
-        path = self._root.path_of(self._doc_id)
+        identity = self._root.identity(self._doc_id)
         try:
-            with each_by_itself(path):
-                return Representation.of_view(self._root.open(self._doc_id), root=path).etags
+            with each_by_itself(identity):
+                return Representation.of_view(self._root.build(identity), root=identity).etags
         except DocumentNotFoundError:
             return []
         except BoilerError as error:

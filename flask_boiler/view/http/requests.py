@@ -5,19 +5,38 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from flask import Request, current_app
 from werkzeug.wsgi import LimitedStream
 
 from flask_boiler.view.mediation.problems import Refusal
 
-__all__ = ["READ_TIME_HEADER", "bounded_body", "json_body", "read_time_of"]
+__all__ = ["READ_TIME_HEADER", "bounded_body", "json_body", "read_time_of", "require_utf8"]
 
 #: Carries a time of the server's: a view that is asked for with it is not older.
 READ_TIME_HEADER = "Boiler-Read-Time"
 
 #: How large a body may be where the application does not say: that of a Firestore document.
 _MAX_BODY_BYTES = 1024 * 1024
+
+
+def require_utf8(asked: Request) -> None:
+    """Check that the path of a request is UTF-8.
+
+    Werkzeug has other bytes replaced by a sign, and documents of two ids would be one.
+
+    :raises Refusal: it is not.
+    """
+    if "\ufffd" not in asked.path:
+        return
+    # Some servers put that sign into PATH_INFO already.
+    raw: str | None = asked.environ.get("RAW_URI") or asked.environ.get("REQUEST_URI")
+    path = asked.environ["PATH_INFO"].encode("latin-1")
+    try:
+        (path if raw is None else unquote_to_bytes(raw.partition("?")[0])).decode()
+    except UnicodeDecodeError as error:
+        raise Refusal(404, "The path is not UTF-8, as addresses are.") from error
 
 
 def bounded_body(asked: Request, most_bytes: int) -> bytes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 from urllib.parse import quote
 
@@ -15,22 +16,37 @@ from flask_boiler.context.context import current_context
 from flask_boiler.errors import (
     BoilerError,
     ConfigurationError,
+    DocumentNotFoundError,
     ValidationError,
 )
 from flask_boiler.ground.callbacks import require_plain_members
 from flask_boiler.ground.json_text import json_text
 from flask_boiler.ground.ports import Incomplete
-from flask_boiler.ground.values import Snapshot, Target, Write
+from flask_boiler.ground.values import Target, Write
 from flask_boiler.models.collection import new_id
 from flask_boiler.transactions.snapshot_cut import compute_once
-from flask_boiler.view.http.listing import ListQuery, filterable
+from flask_boiler.view.http.listed_views import ListedView, ListedViews, listed_views
 from flask_boiler.view.http.preconditions import (
     AbsenceCondition,
     TagCondition,
     is_matched,
     unless_held,
 )
-from flask_boiler.view.http.requests import READ_TIME_HEADER, json_body, read_time_of
+from flask_boiler.view.http.requests import (
+    READ_TIME_HEADER,
+    json_body,
+    read_time_of,
+    require_utf8,
+)
+from flask_boiler.view.http.route_rules import (
+    arguments_of,
+    lacking,
+    not_taken,
+    outer_name,
+    require_arguments,
+    require_slots,
+    text_in_rule,
+)
 from flask_boiler.view.mediation.access import Access, Anybody
 from flask_boiler.view.mediation.commands import (
     DELETED,
@@ -55,6 +71,7 @@ from flask_boiler.viewmodels.view_subject import ViewSubject
 if TYPE_CHECKING:
     from flask import Blueprint, Flask
 
+    from flask_boiler.attrs.attribute import Attr
     from flask_boiler.viewmodels.mutation import Mutation
     from flask_boiler.viewmodels.view_model import ViewModel
 
@@ -113,10 +130,13 @@ class RestView(View):
     def __init__(self, mediator: RestServer) -> None:
         self.mediator = mediator
         view_cls = mediator.view_model_cls
-        #: What ids in the route mean.
+        #: What the arguments of the route mean.
         self.root: ViewSubject[Any] = ViewSubject(view_cls)
-        if type(self).answer.__module__ == __name__:
-            # One that answers in its own way may build the view in its own way, too.
+        self._slots = self.root.names_from_outside()
+        #: Whether it is about one view, whose key it answers by.
+        self.takes_key = "doc_id" in inspect.signature(self.answer).parameters
+        if not self.answers_in_its_own_way:
+            # One that does may build the view in its own way, too.
             self.root.require_buildable()
         #: Who may do what with the views.
         self.access: Access = Anybody()
@@ -124,29 +144,79 @@ class RestView(View):
         if self.writes:
             self.mutation_cls: type[Mutation[Any]] = mediator.require_mutation()
 
+    @property
+    def answers_in_its_own_way(self) -> bool:
+        """Whether :meth:`answer` is another than the default's."""
+        return type(self).answer.__module__ != __name__
+
+    def require_rule(self, rule: str) -> None:
+        """Check that it can serve a rule, prefixes of blueprints included.
+
+        :raises ConfigurationError: the rule lacks a slot of the view's store, names one twice, or
+            has an argument that nothing takes; the nearest name is told.
+        """
+        named = require_slots(self.root, rule)
+        given = arguments_of(rule)
+        if self.takes_key:
+            others = [name for name in given if name not in self._slots]
+            if named or "doc_id" in others or not self.root.slots:
+                self._require_all(rule, named, others)
+                given = ["doc_id", *others]
+        elif not self.answers_in_its_own_way:
+            given = [name for name in given if name not in self._slots]
+        # Of one root alone, the application may have arguments of its own in its rules.
+        takes_any = self.root.is_document or self.answers_in_its_own_way
+        require_arguments(rule, given, self.answer, takes_any=takes_any)
+
+    def _require_all(self, rule: str, named: Sequence[str], others: Sequence[str]) -> None:
+        missing = [outer_name(self.root, slot) for slot in self.root.slots if slot not in named]
+        if missing:
+            raise lacking(rule, missing, others, self.answer)
+        if "doc_id" in others:
+            raise not_taken(rule, ["doc_id"], (), self.answer)
+
     def dispatch_request(self, **arguments: Any) -> Response:
         """Answer the current request, if need be with a problem document.
 
         Firestore is waited for as long as ``request_timeout_s`` of the configuration says.
         """
-        if "doc_id" in arguments:
-            # A rule such as <int:doc_id> gives what the text in the path means.
-            arguments["doc_id"] = str(arguments["doc_id"])
         try:
             require_secret_key(current_app)
             with waiting_as_requests_do():
-                self._check_id(arguments.get("doc_id"))
-                return self.answer(**arguments)
+                return self.answer(**self._understood(arguments))
         except (BoilerError, HTTPException) as error:
             return problem_of(error, self._fields)
 
-    def _check_id(self, doc_id: str | None) -> None:
+    def _understood(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The arguments that :meth:`answer` takes, from those of the rule.
+
+        :raises Refusal: 404: there can be no such view.
+        """
+        require_utf8(request)
+        slots = self._slots
+        # A rule such as <int:doc_id> gives what the text in the path means.
+        texts = {
+            name: text_in_rule(self.root, slots[name], value)
+            for name, value in arguments.items()
+            if name in slots
+        }
+        if not texts and self.root.slots:
+            return arguments
         try:
-            if doc_id is not None:
-                self.root.path_of(doc_id)
+            if self.takes_key:
+                others = {name: v for name, v in arguments.items() if name not in slots}
+                return {"doc_id": self.root.key(texts), **others}
+            self.root.parts({slots[name]: text for name, text in texts.items()})
         except ValidationError as error:
+            raise self._unknown(error) from error
+        return {**arguments, **texts}
+
+    def _unknown(self, error: ValidationError) -> Refusal:
+        if self.root.is_document:
             said = "; ".join(itertools.chain(*error.messages.values()))
-            raise Refusal(404, f"There is no such document: {said}.") from error
+            return Refusal(404, f"There is no such document: {said}.")
+        said = "; ".join(f"{name}: {' '.join(each)}" for name, each in error.messages.items())
+        return Refusal(404, f"There is no such view: {said}")
 
     def answer(self, *parts: Any, **arguments: Any) -> Response:
         """The answer to the current request, whose route has these arguments."""
@@ -197,10 +267,19 @@ class RestView(View):
     def location(self, doc_id: str) -> str:
         """The address of the view; below the path of the request, if no route shows it."""
         endpoint = self.mediator.instance_endpoint
+        texts = self.root.arguments(doc_id)
         if endpoint is None:
-            return f"{request.path.rstrip('/')}/{quote(doc_id, safe='')}"
-        relative = f".{endpoint}" if request.blueprint else endpoint
-        return url_for(relative, **{**(request.view_args or {}), "doc_id": doc_id})
+            below = "/".join(quote(text, safe="") for text in texts.values())
+            return f"{request.path.rstrip('/')}/{below}"
+        whole = f"{request.blueprint}.{endpoint}" if request.blueprint else endpoint
+        given = request.view_args or {}
+        wanted = [rule.arguments for rule in current_app.url_map.iter_rules(whole)]
+        named: dict[str, Any] = {
+            name: texts[self._slots[name]] if name in self._slots else given[name]
+            for name in set().union(*wanted)
+            if name in self._slots or name in given
+        }
+        return url_for(whole, **named)
 
     def input(self) -> dict[str, Any]:
         """The body's values by attribute name.
@@ -243,7 +322,11 @@ class InstanceGet(RestView):
 
 
 class ListGet(RestView):
-    """The route of the views whose roots fulfil the filters, page by page.
+    """The route of many views, page by page: of the roots that fulfil the filters, or of members.
+
+    What the rule names is the same for all of them, as the season is in ``/tables/<season>``; one
+    slot varies. If that is a root, the views are those of all roots that fulfil the filters; if it
+    is the member of an ``each``, those of all members.
 
     All of a page is of one time, and read in one batch for each level of references. A view that
     cannot be shown keeps none of the others from being shown: its problem stands in its place.
@@ -255,48 +338,75 @@ class ListGet(RestView):
 
     def __init__(self, mediator: RestServer, filters: Sequence[str] = ()) -> None:
         super().__init__(mediator)
-        named = (*self.filters, *filters)
-        #: The root's attributes that requests may filter and sort by, by the names of parameters.
-        self.filterable = filterable(mediator.view_model_cls, self.root, named)
+        self._filters = (*self.filters, *filters)
+        self._listed: dict[frozenset[str], ListedViews] = {}
+        #: What lists of a view of one root alone may be filtered and sorted by.
+        self.filterable: Mapping[str, Attr[Any]] = {}
+        if self.root.is_document:
+            self.filterable = self.listed(()).filterable
+
+    def listed(self, arguments: Iterable[str]) -> ListedViews:
+        """The views that there are under a rule, and what they may be filtered and sorted by.
+
+        :param arguments: the names of the rule's arguments.
+        :raises ConfigurationError: it cannot be known which views there are; with what to do.
+        """
+        named = frozenset(self._slots[name] for name in arguments if name in self._slots)
+        if named not in self._listed:
+            self._listed[named] = listed_views(self.root, named, self._filters)
+        return self._listed[named]
+
+    def require_rule(self, rule: str) -> None:
+        """Check that it can serve a rule, prefixes of blueprints included.
+
+        :raises ConfigurationError: it has an argument that nothing takes, or does not say which
+            views are to be listed.
+        """
+        super().require_rule(rule)
+        if not self.answers_in_its_own_way:
+            self.listed(arguments_of(rule))
 
     def answer(self, **arguments: Any) -> Response:
-        """200, with the views by their roots' keys, in order, and the problems of those that fail.
+        """200, with the views by the keys of what varies, in order, and the problems of the others.
 
-        A key is what the routes of one view take as ``doc_id``: the root's id, or its path if
-        roots lie below other documents.
+        A key is what the routes of one view take for the slot that this rule leaves open: an id,
+        or the path if the documents lie below others. Whoever is no member has no view in it.
 
         :raises UnavailableError: Firestore is away, so that nothing is known of any view.
         """
-        asked = ListQuery(self.root.model, self.filterable, request.args)
+        listed = self.listed(arguments)
+        slots = self._slots
+        fixed = self.root.parts({slots[n]: text for n, text in arguments.items() if n in slots})
+        asked = listed.asked(request.args)
         seal = RouteSeal()
 
         def represent() -> tuple[_Views, str | None]:
-            page = asked.query.snapshot_page(asked.limit, asked.page_token, seal=seal)
+            page = listed.page(asked, fixed, seal)
             return self._represent_all(page.results), page.next_page_token
 
         views, next_page_token = compute_once(represent, current_context().datastore)
         body: dict[str, Any] = {"results": views.shown, "next_page_token": next_page_token}
         if views.failed:
             body["errors"] = {
-                doc_id: problem_details(error, self._fields)
-                for doc_id, error in views.failed.items()
+                key: problem_details(error, self._fields) for key, error in views.failed.items()
             }
         response = Response(json_text(body), mimetype="application/json")
         response.headers["Cache-Control"] = REVALIDATE
         return response
 
-    def _represent_all(self, roots: Sequence[Snapshot]) -> _Views:
+    def _represent_all(self, listed: Sequence[ListedView]) -> _Views:
         """The views by key; what any of them misses is asked for together."""
         views = _Views({}, {})
         missing: set[Target] = set()
-        for root in roots:
-            key = self.root.key_of(root.path)
+        for key, identity, build in listed:
             try:
-                with each_by_itself(root.path):
-                    view = self.root.open_snapshot(root)
-                    views.shown[key] = Representation.of_view(view).body
+                with each_by_itself(identity):
+                    views.shown[key] = Representation.of_view(build()).body
             except Incomplete as incomplete:
                 missing |= incomplete.missing
+            except DocumentNotFoundError:
+                # That of a member: whoever is none, or has no document, has no view.
+                continue
             except BoilerError as error:
                 if error.retryable:
                     raise
@@ -309,7 +419,7 @@ class ListGet(RestView):
 class _Views(NamedTuple):
     """The views of a page."""
 
-    #: What is shown, by the roots' keys.
+    #: What is shown, by key.
     shown: dict[str, Any]
     #: What is wrong with those that cannot be.
     failed: dict[str, BoilerError]
@@ -323,6 +433,7 @@ class ListPost(RestView):
     def __init__(self, mediator: RestServer) -> None:
         super().__init__(mediator)
         if not self.mutation_cls.can_create_unnamed():
+            self.root.require_document(f"{self.mutation_cls.__name__}.mutate_create")
             name, model = self.mutation_cls.__name__, self.root.model.__name__
             if self.root.built_from_model:
                 raise ConfigurationError(
@@ -335,10 +446,23 @@ class ListPost(RestView):
                 "mutate_create"
             )
 
+    def require_rule(self, rule: str) -> None:
+        """Check that it can serve a rule, prefixes of blueprints included.
+
+        :raises ConfigurationError: it names slots, which ``mutate_create`` would not be told.
+        """
+        super().require_rule(rule)
+        named = require_slots(self.root, rule)
+        if named and not (self.root.is_document or self.answers_in_its_own_way):
+            raise ConfigurationError(
+                f"the rule {rule!r} names {', '.join(named)}, which mutate_create is not told: "
+                "have it be part of what is sent, or give an own ListPost, whose answer is"
+            )
+
     def answer(self, **arguments: Any) -> Response:
         """201, with where the view is."""
         created = self.perform("create", read=self.input)
-        doc_id = self.root.key_of(self.root.of(created).doc_path)
+        doc_id = self.root.key_of_view(created)
         response = self.answer_written(doc_id, 201)
         response.headers["Location"] = self.location(doc_id)
         return response
@@ -391,6 +515,11 @@ class InstancePatch(_InstanceWrite):
 
 class InstanceDelete(_InstanceWrite):
     """The route that deletes a view's root."""
+
+    def __init__(self, mediator: RestServer) -> None:
+        super().__init__(mediator)
+        if not (self.mutation_cls.can("delete") or self.answers_in_its_own_way):
+            self.root.require_document(f"{self.mutation_cls.__name__}.mutate_delete")
 
     def answer(self, *, doc_id: str, **arguments: Any) -> Response:
         """204."""

@@ -36,6 +36,7 @@ __all__ = [
     "REVALIDATE",
     "DatedReader",
     "Representation",
+    "as_views_own",
     "computed",
     "each_by_itself",
     "stored",
@@ -170,7 +171,7 @@ def computed(root: ViewSubject[Any], key: str) -> Representation:
         with reading_through(reader):
             return Representation.of_view(root.build(identity), reader, root=identity)
 
-    with _as_views_own(identity):
+    with as_views_own(identity):
         return compute_once(represent, datastore)
 
 
@@ -191,7 +192,7 @@ def stored(root: ViewSubject[Any], key: str) -> Representation | None:
 
 
 @contextmanager
-def _as_views_own(identity: str) -> Iterator[None]:
+def as_views_own(identity: str) -> Iterator[None]:
     """Tell what is wrong with a view from what is wrong with the request for it.
 
     :param identity: its subject. That a part of that is missing is what the client is to be told.
@@ -219,7 +220,7 @@ def each_by_itself(identity: str) -> Iterator[None]:
     :param identity: its subject.
     """
     try:
-        with _as_views_own(identity):
+        with as_views_own(identity):
             yield
     except BoilerError:
         raise

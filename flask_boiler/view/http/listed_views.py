@@ -1,0 +1,204 @@
+"""The views of a list: of the roots that a query finds, or of the members of an ``each``.
+
+A list's rule names all that its views are of but for one slot, which varies.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from werkzeug.datastructures import MultiDict
+
+from flask_boiler.attrs.attribute import Attr
+from flask_boiler.errors import ConfigurationError
+from flask_boiler.ground.values import Snapshot
+from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.models.query.page import Page, Seal
+from flask_boiler.view.http.listing import ListQuery, PageQuery, filterable
+from flask_boiler.view.http.route_rules import outer_name
+from flask_boiler.view.mediation.problems import Refusal
+from flask_boiler.view.mediation.representation import as_views_own
+from flask_boiler.viewmodels.each import Each
+from flask_boiler.viewmodels.param import Param
+from flask_boiler.viewmodels.view_model import ViewModel, store_class
+from flask_boiler.viewmodels.view_subject import SEPARATOR, ViewSubject
+
+__all__ = ["ListedView", "ListedViews", "listed_views"]
+
+#: What the tokens of these pages are bound to, beside their route.
+_MEMBERS = b"members"
+
+
+class ListedView(NamedTuple):
+    """A view of a list, not computed yet."""
+
+    #: The key of what varies: what the list shows it by.
+    key: str
+    #: What it is of.
+    identity: str
+    #: Builds it, read through what is in force.
+    build: Callable[[], ViewModel]
+
+
+class ListedViews(Protocol):
+    """The views that a list shows, where its rule names some of their slots."""
+
+    #: The slot that varies.
+    slot: str
+    #: The attributes that requests may filter and sort by, by the names of parameters.
+    filterable: Mapping[str, Attr[Any]]
+
+    def asked(self, arguments: MultiDict[str, str]) -> PageQuery:
+        """What the parameters of a request ask for.
+
+        :raises Refusal: naming each that is unknown or wrong.
+        """
+        ...
+
+    def page(self, asked: PageQuery, fixed: Mapping[str, str], seal: Seal) -> Page[ListedView]:
+        """A page, read through what is in force.
+
+        :param fixed: the parts of the subject that the rule names, by slot.
+        :raises DocumentNotFoundError: one of them is a document that is not there.
+        """
+        ...
+
+
+class _OfRoots:
+    """The views of the roots that a query finds."""
+
+    filterable: Mapping[str, Attr[Any]]
+
+    def __init__(self, root: ViewSubject[Any], slot: str, filters: Sequence[str]) -> None:
+        self.slot = slot
+        self._root = root
+        self._model: type[DomainModel] = root.models[slot]
+        self.filterable = filterable(root.view_cls, self._model, slot, filters)
+
+    def asked(self, arguments: MultiDict[str, str]) -> ListQuery:
+        return ListQuery(self._model, self.filterable, arguments)
+
+    def page(self, asked: Any, fixed: Mapping[str, str], seal: Seal) -> Page[ListedView]:
+        self._root.require_roots(fixed)
+        found = asked.query.snapshot_page(asked.limit, asked.page_token, seal=seal)
+        return Page([self._listed(root, fixed) for root in found.results], found.next_page_token)
+
+    def _listed(self, root: Snapshot, fixed: Mapping[str, str]) -> ListedView:
+        identity = _identity(self._root, {**fixed, self.slot: root.path})
+
+        def build() -> ViewModel:
+            if self._root.is_document:
+                view: ViewModel = self._root.open_snapshot(root)
+                return view
+            given = {**self._root.values_of(fixed), self.slot: root}
+            opened: ViewModel = self._root.open_parts(given)
+            return opened
+
+        return ListedView(self._model.key_of(root.path), identity, build)
+
+
+class _OfMembers:
+    """The views of the members of an ``each``, in the order of their keys."""
+
+    filterable: Mapping[str, Attr[Any]] = {}
+
+    def __init__(self, root: ViewSubject[Any], slot: str) -> None:
+        self.slot = slot
+        self._root = root
+
+    def asked(self, arguments: MultiDict[str, str]) -> PageQuery:
+        return PageQuery(arguments)
+
+    def page(self, asked: PageQuery, fixed: Mapping[str, str], seal: Seal) -> Page[ListedView]:
+        after = None if asked.page_token is None else _opened(asked.page_token, seal)
+        self._root.require_roots(fixed)
+        given, members = self._members(fixed)
+        following = sorted(part for part in members if after is None or part > after)
+        shown = following[: asked.limit]
+        more = len(following) > len(shown)
+        return Page(
+            [self._listed(part, members[part], fixed, given) for part in shown],
+            _sealed(shown[-1], seal) if more else None,
+        )
+
+    def _members(self, fixed: Mapping[str, str]) -> tuple[dict[str, Any], Mapping[str, Any]]:
+        """What stores are handed for the slots that the rule names, and the members."""
+        with as_views_own(SEPARATOR.join(fixed.values())):
+            store = store_class(self._root.view_cls)(**self._root.values_of(fixed))
+            members = store.named_members()
+            # Loaded once for all of them.
+            return {name: getattr(store, name) for name in fixed}, members
+
+    def _listed(
+        self, part: str, pointed: Any, fixed: Mapping[str, str], given: Mapping[str, Any]
+    ) -> ListedView:
+        def build() -> ViewModel:
+            view: ViewModel = self._root.open_member({**given, self.slot: pointed})
+            return view
+
+        identity = _identity(self._root, {**fixed, self.slot: part})
+        return ListedView(self._root.key_part(self.slot, part), identity, build)
+
+
+def listed_views(
+    root: ViewSubject[Any], named: Collection[str], filters: Sequence[str] = ()
+) -> ListedViews:
+    """The views of a list whose rule names some slots.
+
+    :param filters: further attributes of the root that requests may filter by.
+    :raises ConfigurationError: it cannot be known which views there are; with what to do. Or the
+        root has no such attribute.
+    """
+    name = root.view_cls.__name__
+    open_slots = [slot for slot in root.slots if slot not in named]
+    if not open_slots:
+        raise ConfigurationError(
+            f"a list has nothing to list where all that a {name} is of is known"
+            f"{'' if root.slots else ', as there is one'}: serve it by add_instance_get"
+        )
+    params = [slot for slot in open_slots if isinstance(root.slots[slot], Param)]
+    if params or len(open_slots) > 1:
+        wanted = params if len(open_slots) - len(params) == 1 else open_slots
+        raise ConfigurationError(
+            f"a list of {name} shows the views of all roots, or of all members, and does not know "
+            f"of which {' and '.join(wanted)}: name {'it' if len(wanted) == 1 else 'all but one'} "
+            f"in the rule, as in /<{outer_name(root, wanted[-1])}>"
+        )
+    [slot] = open_slots
+    if not isinstance(root.slots[slot], Each):
+        return _OfRoots(root, slot, filters)
+    if filters:
+        raise ConfigurationError(
+            f"filters={list(filters)!r} are attributes of roots, and this list of {name} is of the "
+            f"members of one: leave them out"
+        )
+    return _OfMembers(root, slot)
+
+
+def _identity(root: ViewSubject[Any], parts: Mapping[str, str]) -> str:
+    return SEPARATOR.join(parts[slot] for slot in root.slots)
+
+
+def _sealed(part: str, seal: Seal) -> str:
+    """The token of the page that follows a member's."""
+    sealed = seal.seal(part.encode(), bound_to=_MEMBERS)
+    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+
+def _opened(token: str, seal: Seal) -> str:
+    """The member that a token follows.
+
+    :raises Refusal: it is none of this list.
+    """
+    try:
+        sealed = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        sealed = b""
+    part = seal.opened(sealed, bound_to=_MEMBERS)
+    if part is None:
+        said = "Not the next_page_token of a page of this list."
+        raise Refusal(400, "The parameters are not valid.", errors={"page_token": [said]})
+    return part.decode()
