@@ -2,7 +2,8 @@
 
 import sys
 
-from examples.ridesharing.app import create_app, save_users
+from examples.ridesharing.app import create_app
+from examples.ridesharing.models import save_users
 from examples.server import serve
 
 if __name__ == "__main__":

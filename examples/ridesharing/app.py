@@ -12,11 +12,11 @@ from flask import Flask
 
 from examples.page import add_page
 from examples.ridesharing.forms import BookingForm, CancellationForm, DepartureForm, RideForm
-from examples.ridesharing.models import Booking, Ride, User
+from examples.ridesharing.models import Booking, Ride
 from examples.ridesharing.views import BookingView, DriverView, RideView
 from flask_boiler import Boiler, Config, QueryMediator, QueryTaskMediator
 
-__all__ = ["create_app", "save_users"]
+__all__ = ["create_app"]
 
 #: Many want a seat on the same ride at the same time, and only one commit can win each time.
 _MAX_RETRIES = 50
@@ -42,9 +42,3 @@ def create_app(config: Config | None = None) -> Flask:
         return {**boiler.web_settings()}
 
     return app
-
-
-def save_users() -> None:
-    """Save a driver, and a rider or two; the page shows the ends of the first two."""
-    for uid, full_name in {"dora": "Dora", "ada": "Ada", "ben": "Ben"}.items():
-        User.new(doc_id=uid, full_name=full_name).save()

@@ -6,7 +6,7 @@ from marshmallow import validate
 
 from flask_boiler import Attr, DomainModel, attrs
 
-__all__ = ["Booking", "Ride", "User"]
+__all__ = ["Booking", "Ride", "User", "save_users"]
 
 
 class User(DomainModel):
@@ -47,3 +47,9 @@ class Booking(DomainModel):
 
     class Meta:
         collection_name = "bookings"
+
+
+def save_users() -> None:
+    """Save a driver, and a rider or two; the page shows the ends of the first two."""
+    for uid, full_name in {"dora": "Dora", "ada": "Ada", "ben": "Ben"}.items():
+        User.new(doc_id=uid, full_name=full_name).save()

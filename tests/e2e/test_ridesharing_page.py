@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from examples.ridesharing.app import create_app, save_users
+from examples.ridesharing.app import create_app
+from examples.ridesharing.models import save_users
 from flask_boiler import CTX
 from flask_boiler.ground.ports import LocalFirestore
 from tests.e2e.browser import chromium
