@@ -16,6 +16,7 @@ from flask_boiler import Attr, Boiler, Store, ViewModel, WsMediator, attrs
 from flask_boiler.openapi import asyncapi_document
 from flask_boiler.testing import Settle
 from tests.e2e.node import node_packages
+from tests.firestore.test_websocket_slots import ClubMutation, ClubView, LeagueTable, Total
 from tests.firestore.towns import Town, TownMutation, TownView, save_a_town
 
 
@@ -60,6 +61,25 @@ def test_the_document_is_valid(app: Flask) -> None:
     for schema in document["components"]["schemas"].values():
         Draft7Validator.check_schema(schema)
         assert "nullable" not in json.dumps(schema)
+
+
+def test_the_document_of_views_of_anything_is_valid(boiler: Boiler) -> None:
+    app = Flask("clubs")
+    boiler.init_app(app)
+    io = flask_socketio.SocketIO(app, async_mode="threading")
+    io.on_namespace(WsMediator(ClubView, ClubMutation, namespace="/clubs"))
+    io.on_namespace(WsMediator(LeagueTable, namespace="/tables"))
+    io.on_namespace(WsMediator(Total, namespace="/totals"))
+    document = asyncapi_document(app)
+    schema = node_packages() / "@asyncapi" / "specs" / "schemas" / "3.0.0-without-$id.json"
+    Draft7Validator(json.loads(schema.read_text(encoding="utf-8"))).validate(document)
+    agrees(document, "tables", "subscribe_view_model", [{"season": 2024}])
+    agrees(document, "totals", "subscribe_view_model", [])
+    named = {"operation": "patch", "arguments": {"club": "c", "reader": "ann"}, "data": {}}
+    agrees(document, "clubs", "mutate", [named])
+    for channel, wrong in (("tables", {"season": "2024"}), ("clubs", {"club": "c"})):
+        with pytest.raises(ValidationError):
+            agrees(document, channel, "subscribe_view_model", [wrong])
 
 
 def test_what_is_sent_is_what_the_document_says(app: Flask, boiler: Boiler, settle: Settle) -> None:

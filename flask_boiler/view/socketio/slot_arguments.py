@@ -74,13 +74,6 @@ class SlotArguments:
         """The key of the view that was asked for, by the texts of all arguments."""
         return SEPARATOR.join(texts.values())
 
-    def of_key(self, key: str) -> dict[str, str]:
-        """The texts of the arguments in a key, by their names.
-
-        :raises ValidationError: it is no key.
-        """
-        return dict(zip(self.fields, self._subject.arguments(key).values(), strict=True))
-
     def build(self, texts: Mapping[str, str]) -> ViewModel:
         """The view that was asked for, read through what is in force.
 

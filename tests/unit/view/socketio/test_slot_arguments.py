@@ -128,8 +128,7 @@ def test_arguments_are_the_parts_of_a_key() -> None:
     texts = arguments.checked(EVENING)
     key = f"h//i//2026-02-28//7//false//{TICKET}//2//ann"
     assert arguments.key_of(texts) == key
-    assert arguments.of_key(key) == texts
-    assert SlotArguments(ViewSubject(HallView)).of_key("h") == {"doc_id": "h"}
+    assert list(ViewSubject(EveningView).arguments(key).values()) == list(texts.values())
     assert SlotArguments(ViewSubject(LobbyView)).key_of({}) == ""
 
 
