@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Self, TypeVar, overload
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from flask_boiler.attrs.attributed import Attributed, Link
 from flask_boiler.attrs.declared_attr import DeclaredAttr
 from flask_boiler.attrs.kinds.mismatch import Mismatch, StoredMismatch
-from flask_boiler.attrs.model_state import OMIT, UNSET, ModelState
+from flask_boiler.attrs.model_state import OMIT, UNSET, ModelState, Omit
 from flask_boiler.attrs.validating import require_valid
 from flask_boiler.errors import ValidationError
 from flask_boiler.firestore.native import DELETE_FIELD, copied, is_transform
@@ -17,6 +17,7 @@ from flask_boiler.ground.callbacks import require_result
 __all__ = ["MISSING", "READ_ONLY", "Attr"]
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 MISSING = "Missing data for required field."
 NULL = "Field may not be null."
@@ -44,6 +45,15 @@ class Attr(DeclaredAttr[T]):
     :param type: where the declared type is to be found.
     :param nullable: whether ``None`` is a value, if it is not the type that says so.
     """
+
+    if TYPE_CHECKING:
+        # Nobody assigns what leaves a field out, so no setter has to take it.
+        @overload
+        def setter(self: Attr[S | Omit], fset: Callable[[Any, S], None]) -> Attr[S | Omit]: ...
+        @overload
+        def setter(self, fset: Callable[[Any, T], None]) -> Self: ...
+        def setter(self, fset: Any) -> Any:
+            """Have ``fset`` assign the attribute; see :meth:`getter`."""
 
     # -- the descriptor
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, overload
 
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.attrs.attributed import Attributed, AttributedDocument, Link
 from flask_boiler.attrs.kinds.container_kinds import ManyKind, named_items
 from flask_boiler.attrs.kinds.mismatch import Mismatch, StoredMismatch, collect
 from flask_boiler.attrs.kinds.nested_kind import NestedKind, Revision
-from flask_boiler.attrs.model_state import UNSET
+from flask_boiler.attrs.model_state import UNSET, Omit
 from flask_boiler.firestore.native import BaseDocumentReference, is_transform
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 class RelationAttr(Attr[T]):
@@ -31,9 +32,14 @@ class RelationAttr(Attr[T]):
 
     if TYPE_CHECKING:
 
-        def setter(self, fset: Callable[[Any, Any], None]) -> Self:
+        @overload
+        def setter(
+            self: RelationAttr[S | Omit], fset: Callable[[Any, Any], None]
+        ) -> RelationAttr[S | Omit]: ...
+        @overload
+        def setter(self, fset: Callable[[Any, Any], None]) -> Self: ...
+        def setter(self, fset: Any) -> Any:
             """Have ``fset`` assign the attribute, with whatever was given."""
-            ...
 
     else:
 

@@ -11,9 +11,11 @@ from typing import Any, assert_type
 from google.cloud.firestore import DocumentReference
 
 from flask_boiler import (
+    OMIT,
     Attr,
     DomainModel,
     Form,
+    Omit,
     Query,
     Store,
     ViewModel,
@@ -195,6 +197,14 @@ class RoomView(ViewModel):
     def _set_is_big(self, value: object) -> None:
         raise AttributeError(f"it is not up to you to say {value}")
 
+    @attrs.computed
+    def nickname(self) -> str | Omit:
+        return self.store.reader.name or OMIT
+
+    @nickname.setter
+    def _set_nickname(self, value: str) -> None:
+        self.store.reader.name = value
+
     @owner.setter
     def _set_owner(self, value: User | DocumentReference) -> None:
         self.store.room.owner = value
@@ -227,6 +237,7 @@ def views(view: RoomView, quiet: QuietView) -> None:
     assert_type(view.tags, list[str])
     assert_type(view.name, str)
     assert_type(view.is_big, bool)
+    assert_type(view.nickname, str | Omit)
     assert_type(quiet.name, str)
     view.title = "Lobby"
     view.open = True

@@ -7,6 +7,7 @@ import datetime
 from flask_boiler import (
     Attr,
     DomainModel,
+    Omit,
     Query,
     Store,
     ViewModel,
@@ -131,6 +132,14 @@ class TeamView(ViewModel):
 
     @name.deleter  # refused
     def _delete_name(self, value: int) -> None:
+        print(value)
+
+    @attrs.computed
+    def rank(self) -> int | Omit:
+        return self.store.season
+
+    @rank.setter  # refused
+    def _set_rank(self, value: str) -> None:
         print(value)
 
     @since.setter  # refused
