@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import enum
-import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,12 +49,6 @@ class Shelf(DomainModel):
 class Term(enum.Enum):
     AUTUMN = "autumn"
     SPRING = "2"
-
-
-@functools.cache
-def of_store(store_cls: type[Store]) -> ViewSubject[Any]:
-    """The subject of a view of a store, for tests that ask for many."""
-    return ViewSubject(view_of(store_cls))
 
 
 def view_of(store_cls: type[Store], path: str | None = None, **members: Any) -> type[ViewModel]:
@@ -299,6 +292,7 @@ NAMES = {
     "note": IDS,
 }
 STORES = [HallStore, ShelfStore, NoStore, TermStore, ReaderStore, IdStore, TwoStore, AllStore]
+SUBJECTS = {store_cls: ViewSubject(view_of(store_cls)) for store_cls in STORES}
 
 
 def named_in(store_cls: type[Store]) -> st.SearchStrategy[dict[str, str]]:
@@ -317,7 +311,7 @@ def test_different_subjects_have_different_texts(
     drawn: tuple[type[Store], dict[str, str], dict[str, str]],
 ) -> None:
     store_cls, one, other = drawn
-    subject = of_store(store_cls)
+    subject = SUBJECTS[store_cls]
     keys = [subject.key(named) for named in drawn[1:]]
     identities = [subject.identity(key) for key in keys]
     assert (keys[0] == keys[1]) is (one == other)
@@ -330,7 +324,7 @@ def test_the_values_of_a_subject_have_its_text(
     drawn: tuple[type[Store], dict[str, str], dict[str, str]],
 ) -> None:
     store_cls, named, _ = drawn
-    subject = of_store(store_cls)
+    subject = SUBJECTS[store_cls]
     identity = subject.identity(subject.key(named))
     values = subject.values(identity)
     parts = [slot.part_of(values[name]) for name, slot in subject.slots.items()]
@@ -341,7 +335,7 @@ def test_the_values_of_a_subject_have_its_text(
 def test_what_comes_from_outside_names_no_other_subject(
     store_cls: type[Store], texts: list[str]
 ) -> None:
-    subject = of_store(store_cls)
+    subject = SUBJECTS[store_cls]
     given_texts = dict(zip(subject.slots, texts, strict=False))
     try:
         key = subject.key(given_texts)
@@ -352,7 +346,7 @@ def test_what_comes_from_outside_names_no_other_subject(
 
 @given(st.sampled_from(STORES), TEXTS)
 def test_a_key_is_the_key_of_its_arguments(store_cls: type[Store], text: str) -> None:
-    subject = of_store(store_cls)
+    subject = SUBJECTS[store_cls]
     try:
         identity = subject.identity(text)
     except ValidationError:
