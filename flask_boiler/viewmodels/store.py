@@ -204,6 +204,8 @@ class Store(HasSlots):
         if slot.name not in self._held:
             try:
                 self._held[slot.name] = self._named(slot, lambda: self._pointed(slot), slot.resolve)
+            except MemberWanted:
+                raise
             except Incomplete as incomplete:
                 if self._through is not None:
                     # Whoever gives the other slots is asked for them when they are needed.

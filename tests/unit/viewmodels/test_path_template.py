@@ -13,7 +13,6 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.errors import DeclarationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
-from flask_boiler.view.document_mediator import DocumentMediator
 from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.viewmodels.each import each
 from flask_boiler.viewmodels.param import param
@@ -172,4 +171,4 @@ def test_mediators_refuse_them_when_they_are_made() -> None:
     with pytest.raises(DeclarationError, match="which does not name fan"):
         QueryMediator(view_of(FanStore, "t/{team.doc_id}"), query=Team.get_query())
     with pytest.raises(DeclarationError, match=r"EmptyStore has no slot 'team' \(it has none\)"):
-        DocumentMediator(view_of(EmptyStore, "t/{team.doc_id}"))
+        QueryMediator(view_of(EmptyStore, "t/{team.doc_id}"))
