@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Flask
 
-from examples.luggage.models import Traveller
-from examples.luggage.views import LuggageView
-from flask_boiler import Boiler, Config
+from examples.luggage.models import Luggage, Traveller
+from examples.luggage.views import LuggageView, SizeView
+from flask_boiler import Boiler, Config, QueryMediator, RestMediator
 
 __all__ = ["create_app"]
 
@@ -19,4 +19,7 @@ def create_app(config: Config | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     boiler = Boiler(app, config=config)
     boiler.expose(LuggageView, query=Traveller.get_query(), rule="/luggage")
+    # One view for each size that a piece of luggage has.
+    boiler.add(QueryMediator(SizeView, query=Luggage.get_query()))
+    RestMediator(SizeView, app=app).add_instance_get("/sizes/<size>")
     return app

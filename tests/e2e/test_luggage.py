@@ -61,14 +61,34 @@ def test_the_totals_follow_each_piece(running: Boiler) -> None:
     assert totals("ben") == (0, 0)
 
 
+def sizes() -> dict[str, tuple[int, int]]:
+    found = CTX.db.collection("luggageBySize").stream()
+    return {view.id: (view.get("totalCount"), view.get("totalWeight")) for view in found}
+
+
+def test_there_is_a_view_for_each_size_that_a_piece_has(running: Boiler, boiler_app: Flask) -> None:
+    assert sizes() == {"large": (1, 20), "medium": (1, 15)}
+    Luggage.new(doc_id="box", owner="ben", size="large", weight_in_lbs=30).save()
+    running.settle()
+    assert sizes() == {"large": (2, 50), "medium": (1, 15)}
+    assert boiler_app.test_client().get("/sizes/large").json == {
+        "totalCount": 2,
+        "totalWeight": 50,
+    }
+    Luggage.get_or_raise("bag").update(size="small")
+    running.settle()
+    assert sizes() == {"large": (2, 50), "small": (1, 15)}
+
+
 def test_what_no_view_shows_writes_nothing(running: Boiler) -> None:
     before = running.engine.publisher.documents_written
     Luggage.get_or_raise("bag").update(colour="green")
     running.settle()
     assert running.engine.publisher.documents_written == before
-    Luggage.get_or_raise("bag").update(size="small")
+    Luggage.get_or_raise("bag").update(weight_in_lbs=16)
     running.settle()
-    assert running.engine.publisher.documents_written == before + 1
+    # That of its owner, and that of its size.
+    assert running.engine.publisher.documents_written == before + 2
 
 
 def test_a_traveller_who_leaves_has_no_view(running: Boiler) -> None:
