@@ -9,10 +9,10 @@ __all__ = ["body_decorating"]
 
 
 def body_decorating(function: Any) -> dict[str, Any] | None:
-    """The names of the class body that defines a function, while a decorator there is applied.
+    """The names in the class body that is decorating a function: what is put there, it defines.
 
-    ``None`` for any other function: one that is defined elsewhere, or has its name already, or has
-    none. A name that is assigned to what is returned is one in the class body.
+    ``None`` if none is: the function is defined elsewhere, or it is a lambda, or it has its name in
+    the class body already, so the decorator was called with it, and is not written above it.
     """
     owner, _, name = getattr(function, "__qualname__", "").rpartition(".")
     if not owner or owner.endswith("<locals>") or not name.isidentifier():
