@@ -86,6 +86,27 @@ class Each(OneDocument[M]):
         """
         return {self.part_of(member): member for member in self._listed(pointed)}
 
+    def names(self, pointed: Any, member: str) -> bool:
+        """Whether the source names a member.
+
+        Ids are only compared, so that it costs little to ask for one of many.
+
+        :param member: by its text in the subject.
+        :raises DeclarationError: something is neither an id nor a document of the model.
+        """
+        listed = list(self._listed(pointed))
+        plain = {each for each in listed if self._is_plain_id(each)}
+        model: Any = self.model
+        if member in plain or (not self.of_ids and model.key_of(member) in plain):
+            return True
+        return any(self.part_of(each) == member for each in listed if not self._is_plain_id(each))
+
+    def _is_plain_id(self, value: Any) -> bool:
+        if not isinstance(value, str) or "/" in value:
+            return False
+        model: Any = self.model
+        return self.of_ids or not model.keyed_by_path()
+
     def part_of(self, value: Any) -> str:
         """The path of the member's document, or the id itself.
 

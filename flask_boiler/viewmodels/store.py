@@ -126,15 +126,18 @@ class Store(HasSlots):
         slot = self.each_slot()
         if slot is None:
             raise DeclarationError(f"{type(self).__name__} has no each()")
+        found: dict[str, Any] = self._read_members(slot, slot.members)
+        return found
+
+    def _read_members(self, slot: Each[Any], read: Callable[[Any], Any]) -> Any:
         fed, held = dict(self._fed), self._held
         self._fed[slot.name] = _NOT_YET
         # What was read for one member may be another document for the next.
         self._held = {k: v for k, v in held.items() if k in fed and k != slot.name}
         try:
-            found: dict[str, Any] = self._named(slot, lambda: slot.pointed_by(self), slot.members)
+            return self._named(slot, lambda: slot.pointed_by(self), read)
         finally:
             self._fed, self._held = fed, {**self._held, **held}
-        return found
 
     def require_member(self) -> None:
         """Check that the member of the ``each`` that was handed in is one, if there is an ``each``.
@@ -148,7 +151,7 @@ class Store(HasSlots):
         member = slot.part_of(self._fed[slot.name])
         # The same for both: who is no member is not told who has a document elsewhere.
         absent = DocumentNotFoundError(member, f"there is no {slot.name} {member}")
-        if member not in self.named_members():
+        if not self._read_members(slot, lambda pointed: slot.names(pointed, member)):
             raise absent
         try:
             self._value(slot)
