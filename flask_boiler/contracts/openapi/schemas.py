@@ -108,7 +108,7 @@ class Schemas:
         """
         keys = keys_in_words(view_cls, slot)
         by_root = slot is None or ViewSubject(view_cls).is_document
-        name = self._name(view_cls, "Page" if by_root else f"PageBy_{slot}")
+        name = self._name(view_cls, "Page" if by_root else f"PageBy{slot.title()}")
         if name not in self.named:
             properties: dict[str, JsonSchema] = {
                 "results": {
@@ -347,7 +347,9 @@ def keys_in_words(view_cls: type[ViewModel], slot: str | None = None) -> str:
         root = ViewSubject(view_cls)
     except ConfigurationError:
         return "the ids of their roots"
-    named = root.name if slot is None and root.is_document else slot
-    by_path = named is not None and named in root.models and root.models[named].keyed_by_path()
-    what = "path" if by_path else "id"
-    return f"the {what}s of their roots" if named in (None, *root.roots) else f"{what} of {named}"
+    if slot is None or root.is_document:
+        by_path = root.is_document and root.model.keyed_by_path()
+        return f"the {'path' if by_path else 'id'}s of their roots"
+    if slot not in root.models:
+        return f"the {slot}"
+    return f"the {'path' if root.models[slot].keyed_by_path() else 'id'} of the {slot}"

@@ -66,7 +66,10 @@ def _of_slot(
         )
     else:
         described["description"] = f"The id of the view's {slot}."
-    if described["schema"].get("type") == "string" and "format" not in described["schema"]:
+    if described["schema"].get("type") == "string" and not described["schema"].keys() & {
+        "format",
+        "enum",
+    }:
         described["schema"].setdefault("maxLength", _MAX_ID_LENGTH)
     return described
 
