@@ -202,7 +202,9 @@ class Boiler(Startable):
 
         :param query: keep the views of its documents, by a ``QueryMediator``.
         :param rule: serve them over HTTP: lists at the rule, and each at ``/<doc_id>`` below it;
-            with a mutation, for writing too.
+            with a mutation, for writing too. If the view is of other slots, too, the rule may name
+            some of them (``/tables/<season>``), and the others stand below it
+            (``/tables/<season>/<team_id>``); what cannot be listed, made or deleted has no route.
         :param namespace: serve them live over Socket.IO, on :attr:`io`.
         :param filters: attributes of the root that lists may be filtered and sorted by, beside
             those that the view passes through; whoever may do so can find out their values.

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask_boiler.errors import ConfigurationError, MissingExtraError
+from flask_boiler.view.http.listed_views import listed_views
+from flask_boiler.view.http.route_rules import outer_name, require_slots, taking_paths
 from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.view.rest_mediator import RestMediator
 from flask_boiler.view.ws_mediator import WsMediator
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_model import ViewModel
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -83,12 +86,31 @@ def socket_io_of(app: Flask) -> Any:
 
 
 def _add_routes(mediator: RestMediator, rule: str, filters: Sequence[str]) -> None:
-    one = f"{rule}/<string:doc_id>"
-    mediator.add_list_get(rule or "/", filters=filters)
+    root: ViewSubject[Any] = ViewSubject(mediator.view_model_cls)
+    named = require_slots(root, taking_paths(root, rule))
+    below = [
+        "<string:doc_id>" if root.is_document else f"<{outer_name(root, slot)}>"
+        for slot in root.slots
+        if slot not in named
+    ]
+    whole, one = rule or "/", "/".join([rule, *below]) or "/"
+    if filters or _can_be_listed(root, named):
+        mediator.add_list_get(whole, filters=filters)
     mediator.add_instance_get(one)
-    if mediator.mutation_cls is not None:
-        if mediator.mutation_cls.can_create_unnamed():
-            mediator.add_list_post(rule or "/")
-        mediator.add_instance_put(one)
-        mediator.add_instance_patch(one)
+    if mediator.mutation_cls is None:
+        return
+    if mediator.mutation_cls.can_create_unnamed() and below and not named:
+        mediator.add_list_post(whole)
+    mediator.add_instance_put(one)
+    mediator.add_instance_patch(one)
+    if mediator.mutation_cls.can("delete"):
         mediator.add_instance_delete(one)
+
+
+def _can_be_listed(root: ViewSubject[Any], named: Sequence[str]) -> bool:
+    try:
+        listed_views(root, named)
+    except ConfigurationError:
+        # Several slots are left open, say, or none: then there are the views alone.
+        return root.is_document
+    return True

@@ -107,8 +107,9 @@ class Schemas:
         :param problem: the schema of what is told of a view that cannot be shown.
         """
         keys = keys_in_words(view_cls, slot)
-        by_root = slot is None or ViewSubject(view_cls).is_document
-        name = self._name(view_cls, "Page" if by_root else f"PageBy{slot.title()}")
+        # A view may have lists of several kinds.
+        by_what = "" if slot is None or ViewSubject(view_cls).is_document else f"By{slot.title()}"
+        name = self._name(view_cls, f"Page{by_what}")
         if name not in self.named:
             properties: dict[str, JsonSchema] = {
                 "results": {

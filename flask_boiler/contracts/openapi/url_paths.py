@@ -66,11 +66,9 @@ def _of_slot(
         )
     else:
         described["description"] = f"The id of the view's {slot}."
-    if described["schema"].get("type") == "string" and not described["schema"].keys() & {
-        "format",
-        "enum",
-    }:
-        described["schema"].setdefault("maxLength", _MAX_ID_LENGTH)
+    schema = described["schema"]
+    if schema.get("type") == "string" and not schema.keys() & {"format", "enum"}:
+        schema.setdefault("maxLength", _MAX_ID_LENGTH)
     return described
 
 

@@ -22,6 +22,7 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
+from flask_boiler.view.exposure import mount
 from flask_boiler.viewmodels.each import each
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.param import param
@@ -635,3 +636,83 @@ def test_mutations_take_their_keys_apart(datastore: MemoryDatastore) -> None:
     parts = {"year": 7, "day": day, "live": False, "colour": Colour.RED}
     assert Typed.parts_of("7//2024-02-29//false//red") == parts
     assert TableMutation.mutate_patch("t1//2024", {"name": "New"}).points == 100
+
+
+# -- all routes at once
+
+
+@pytest.mark.parametrize(
+    ("cls", "mutation", "rule", "expected"),
+    [
+        (
+            TableView,
+            TableMutation,
+            "/tables/<season>",
+            {
+                "/tables/<season>": "GET",
+                "/tables/<season>/<team_id>": "GET PATCH PUT",
+            },
+        ),
+        (TableView, None, "/tables/", {"/tables/<team_id>/<season>": "GET"}),
+        (
+            RoomView,
+            RoomMutation,
+            "/rooms/<room_id>/views",
+            {
+                "/rooms/<room_id>/views": "GET",
+                "/rooms/<room_id>/views/<reader_id>": "DELETE GET PATCH PUT",
+            },
+        ),
+        (
+            RoomView,
+            RoomMutation,
+            "/views",
+            {"/views": "POST", "/views/<room_id>/<reader_id>": "DELETE GET PATCH PUT"},
+        ),
+        (Totals, None, "/totals", {"/totals": "GET"}),
+        (
+            EssayView,
+            None,
+            "/essays/<essay_id>",
+            {"/essays/<path:essay_id>": "GET", "/essays/<path:essay_id>/<reader>": "GET"},
+        ),
+    ],
+)
+def test_a_rule_is_exposed_with_what_applies(
+    cls: type[ViewModel],
+    mutation: type[Mutation[Any]] | None,
+    rule: str,
+    expected: dict[str, str],
+) -> None:
+    app = Flask("exposed")
+    exposed = mount(cls, mutation, app=app, io=None, query=None, rule=rule, namespace=None)
+    assert exposed.rest is not None
+    found: dict[str, list[str]] = {}
+    for route in exposed.rest.routes:
+        found.setdefault(route.rule, []).append(route.method)
+    assert {path: " ".join(sorted(methods)) for path, methods in found.items()} == expected
+
+
+def test_filters_are_exposed_where_there_is_a_list() -> None:
+    app = Flask("exposed")
+    mount(
+        TableView,
+        None,
+        app=app,
+        io=None,
+        query=None,
+        rule="/tables/<season>",
+        namespace=None,
+        filters=["division"],
+    )
+    with pytest.raises(ConfigurationError, match="as there is one"):
+        mount(
+            Totals,
+            None,
+            app=app,
+            io=None,
+            query=None,
+            rule="/totals",
+            namespace=None,
+            filters=["x"],
+        )
