@@ -84,6 +84,23 @@ def test_a_post_that_is_taken_back_is_in_no_feed(followed: Boiler, boiler_app: F
     assert followed.parked == []
 
 
+def test_what_happens_while_nothing_runs_is_made_up_for_at_the_next_start(running: Boiler) -> None:
+    User.new(doc_id="tijuana", full_name="Tijuana", followers=["ada", "ben", "cleo"]).save()
+    Post.new(doc_id="p1", author="tijuana", text="Hello").save()
+    running.settle()
+    before = feeds()
+    running.stop()
+    User.get_or_raise("tijuana").update(followers=["ada", "dora"])
+    running.start()
+    running.settle()
+    after = feeds()
+    assert after.keys() == {"ada", "dora"}
+    assert after["ada"] == before["ada"]
+    User.get_or_raise("tijuana").delete()
+    running.settle()
+    assert feeds() == {}
+
+
 def test_a_post_of_nobody_is_refused(running: Boiler, boiler_app: Flask) -> None:
     save_users()
     client = boiler_app.test_client()
