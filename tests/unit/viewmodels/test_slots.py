@@ -51,7 +51,7 @@ class Message(DomainModel):
     text: Attr[str]
 
 
-class Review(DomainModel):
+class Opinion(DomainModel):
     stars: Attr[int]
 
     class Meta:
@@ -390,7 +390,7 @@ def test_a_query_names_no_ids() -> None:
 
 def test_members_below_other_documents_are_told_apart_by_their_paths() -> None:
     class ReviewStore(Store):
-        review = each(Review, source=lambda store: ["Room/r1/reviews/x", "Room/r2/reviews/x"])
+        review = each(Opinion, source=lambda store: ["Room/r1/reviews/x", "Room/r2/reviews/x"])
 
     assert list(ReviewStore().named_members()) == ["Room/r1/reviews/x", "Room/r2/reviews/x"]
     with pytest.raises(DeclarationError, match="does not know the collection of 'x'"):
