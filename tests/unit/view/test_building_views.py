@@ -25,6 +25,8 @@ from flask_boiler import (
     ViewModel,
     WsMediator,
     attrs,
+    each,
+    param,
     reference,
 )
 from flask_boiler.errors import ConfigurationError
@@ -168,6 +170,43 @@ def test_a_route_that_answers_in_its_own_way_builds_views_in_its_own_way() -> No
 
 def by_snapshot(cls: Any, snapshot: Any) -> Any: ...
 async def awaited(cls: Any, snapshot: Any) -> Any: ...
+
+
+class ReaderStore(RoomStore):
+    reader = each(str, source=lambda store: ["ann"])
+
+
+class SeasonStore(RoomStore):
+    season = param(str)
+
+
+@pytest.mark.parametrize(
+    ("store_cls", "slot"), [(ReaderStore, "reader"), (SeasonStore, "season")], ids=["each", "param"]
+)
+@pytest.mark.parametrize("make", MEDIATORS.values(), ids=MEDIATORS)
+def test_one_document_is_not_all_that_such_a_view_is_of(
+    make: Callable[[Any], object],
+    store_cls: type[Store],
+    slot: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(f"{__name__}.RoomStore", store_cls)
+    with pytest.raises(ConfigurationError) as refused:
+        make(classmethod(by_snapshot))
+    assert (
+        "RoomView has a new() of its own, which is called with one document, and a view of "
+        f"{store_cls.__name__} is of {slot} besides: remove new(), or annotate `store` with a Store"
+    ) in str(refused.value)
+
+
+def test_clients_of_a_websocket_name_what_else_it_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def new(cls: Any, doc_id: str, season: str) -> Any: ...
+    def of_snapshot(cls: Any, snapshot: Any, season: str) -> Any: ...
+
+    monkeypatch.setattr(f"{__name__}.RoomStore", SeasonStore)
+    for own in (new, of_snapshot):
+        mediator = WsMediator(view_of(classmethod(own)), namespace="/rooms")
+        assert list(mediator.arguments.fields) == ["doc_id", "season"]
 
 
 @pytest.mark.parametrize("make", MEDIATORS.values(), ids=MEDIATORS)
