@@ -17,7 +17,7 @@ class LuggageStore(Store):
 
     @reference(Luggage, many=True)
     def pieces(self) -> Query[Luggage]:
-        return Luggage.where(owner=self.traveller).order_by("weight_in_lbs")
+        return Luggage.where(owner=self.traveller)
 
 
 class LuggageView(ViewModel):
@@ -31,10 +31,9 @@ class LuggageView(ViewModel):
     @attrs.computed
     def pieces(self) -> list[dict[str, Any]]:
         """Each piece, the lightest first."""
-        return [
-            {"size": piece.size, "weightInLbs": piece.weight_in_lbs}
-            for piece in self.store.pieces.values()
-        ]
+        # Sorted here, because a query that does needs an index of its own.
+        pieces = sorted(self.store.pieces.values(), key=lambda piece: piece.weight_in_lbs)
+        return [{"size": piece.size, "weightInLbs": piece.weight_in_lbs} for piece in pieces]
 
     @attrs.computed
     def total_count(self) -> int:
