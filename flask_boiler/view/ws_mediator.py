@@ -144,8 +144,9 @@ class WsMediator(MediatorBase):
         """Check who may see the view of these arguments; for applications to define.
 
         Called in the request's context for every subscription (``flask.session``,
-        ``flask.request``), before the arguments are checked. It may change them, to add the user,
-        say. Two clients share a view only if their arguments are the same and what this returns
+        ``flask.request``), before the arguments are checked. Each of them has the name that the
+        document of AsyncAPI says, whichever of its names the client used. It may change them, to
+        add the user, say. Two clients share a view only if it is of the same and what this returns
         for them is equal; by default it is ``None``, for everybody. A subscription that is there
         is not authorized again: see :attr:`WsLimits.max_connection_s`.
 
@@ -158,6 +159,8 @@ class WsMediator(MediatorBase):
     ) -> None:
         """Whether the client may mutate so: for applications to define; by default it may.
 
+        :param doc_id: the view's key, also if the client gave arguments in its place;
+            :meth:`Mutation.parts_of` takes it apart.
         :raises PermissionDeniedError: it may not.
         """
 

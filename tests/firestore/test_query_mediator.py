@@ -17,9 +17,17 @@ from flask_boiler import (
     Store,
     ViewModel,
     attrs,
+    each,
+    param,
     reference,
+    root,
 )
-from flask_boiler.errors import ConfigurationError, CyclicViewError, MaterializationError
+from flask_boiler.errors import (
+    ConfigurationError,
+    CyclicViewError,
+    DocumentNotFoundError,
+    MaterializationError,
+)
 from flask_boiler.testing import Settle
 from tests.firestore.cities import City, CityStore, CityView, Mayor, city_views
 from tests.firestore.places import recorded_places
@@ -460,6 +468,44 @@ def test_a_live_view_follows_until_it_is_closed(boiler: Boiler, settle: Settle) 
     settle()
     assert boiler.engine.views == 0
     assert boiler.engine.feed.statistics().targets == 0  # type: ignore[attr-defined]
+
+
+class CouncilStore(Store):
+    city = root(City)
+    year = param(int)
+    mayor = each(Mayor, source=lambda store: [store.city.mayor])
+
+
+class CouncilView(ViewModel):
+    store: CouncilStore
+
+    @attrs.computed
+    def said(self) -> str:
+        return f"{self.store.mayor.full_name} of {self.store.city.city_name}, {self.store.year}"
+
+
+def test_a_live_view_of_a_member_follows_it_while_it_is_one(boiler: Boiler, settle: Settle) -> None:
+    mayors = [Mayor.new(doc_id=name, full_name=name.title()) for name in ("m1", "m2")]
+    for mayor in mayors:
+        mayor.save()
+    city = save_city(mayor="m1")
+    said: list[str] = []
+    subject: dict[str, Any] = {"city": "SF", "year": 1999, "mayor": "m1"}
+    with CouncilView.get(once=False, f_notify=lambda v: said.append(v.said), **subject) as view:
+        assert view.said == "M1 of SF, 1999"
+        city.update(mayor="m2", city_name="Frisco")
+        settle()
+        assert (said, view.said) == ([], "M1 of SF, 1999")
+        with pytest.raises(DocumentNotFoundError):
+            CouncilView.get(once=False, **subject)
+        city.update(mayor="m1")
+        settle()
+        assert said == ["M1 of Frisco, 1999"]
+        mayors[0].update(full_name="London")
+        settle()
+        assert said[1:] == ["London of Frisco, 1999"]
+    settle()
+    assert boiler.engine.views == 0
 
 
 def test_a_view_once_is_as_of_one_time(boiler: Boiler) -> None:
