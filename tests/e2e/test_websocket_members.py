@@ -14,11 +14,11 @@ from tests.e2e.sockets import CLOSED_FROM_BOTH_SIDES, RawClient
 from tests.e2e.test_websocket_clients import serving
 from tests.firestore.test_websocket_slots import (
     Club,
+    Clubber,
     ClubMutation,
     ClubView,
+    Derby,
     LeagueTable,
-    Match,
-    Reader,
 )
 
 pytestmark = CLOSED_FROM_BOTH_SIDES
@@ -36,22 +36,22 @@ def address(boiler: Boiler) -> Iterator[str]:
 
 
 def test_a_table_of_each_season_is_live(address: str) -> None:
-    Match.new(season=2023, winner="ulm").save()
+    Derby.new(season=2023, winner="ulm").save()
     with RawClient(address, "/tables") as old, RawClient(address, "/tables") as new:
         assert old.emit("subscribe_view_model", {"season": 2023})["value"]["points"] == {"ulm": 3}
         assert new.emit("subscribe_view_model", {"season": 2024})["value"]["points"] == {}
-        Match.new(season=2024, winner="jena").save()
+        Derby.new(season=2024, winner="jena").save()
         value, _ = new.updated()
         assert value == {"season": 2024, "points": {"jena": 3}}
         # The first that the other one is told is of its own season.
-        Match.new(season=2023, winner="ulm").save()
+        Derby.new(season=2023, winner="ulm").save()
         value, _ = old.updated()
         assert value == {"season": 2023, "points": {"ulm": 6}}
 
 
 def test_a_member_leaves_and_comes_back(address: str) -> None:
     for name in ("ann", "bob"):
-        Reader.new(doc_id=name, nickname=name).save()
+        Clubber.new(doc_id=name, nickname=name).save()
     Club.new(doc_id="c", topic="chess", members=["ann", "bob"]).save()
     with RawClient(address, "/clubs") as client:
         bob = {"club": "c", "reader": "bob"}

@@ -31,7 +31,7 @@ from tests.firestore.test_websocket import Client, World
 LIMITS = WsLimits(linger_s=0.0)
 
 
-class Match(DomainModel):
+class Derby(DomainModel):
     season: Attr[int]
     winner: Attr[str]
 
@@ -39,9 +39,9 @@ class Match(DomainModel):
 class TableStore(Store):
     season = param(int)
 
-    @reference(Match, many=True)
-    def matches(self) -> Query[Match]:
-        return Match.where(Match.season == self.season)
+    @reference(Derby, many=True)
+    def matches(self) -> Query[Derby]:
+        return Derby.where(Derby.season == self.season)
 
 
 class LeagueTable(ViewModel):
@@ -60,9 +60,9 @@ class LeagueTable(ViewModel):
 
 
 class TotalStore(Store):
-    @reference(Match, many=True)
-    def matches(self) -> Query[Match]:
-        return Match.all()
+    @reference(Derby, many=True)
+    def matches(self) -> Query[Derby]:
+        return Derby.all()
 
 
 class Total(ViewModel):
@@ -75,7 +75,7 @@ class Total(ViewModel):
         return len(self.store.matches)
 
 
-class Reader(DomainModel):
+class Clubber(DomainModel):
     nickname: Attr[str]
     pinned: Attr[str] = attrs.bproperty(default="")
 
@@ -88,7 +88,7 @@ class Club(DomainModel):
 class ClubStore(Store):
     club = root(Club)
 
-    @each(Reader)
+    @each(Clubber)
     def reader(self) -> list[str]:
         return self.club.members
 
@@ -143,7 +143,7 @@ def clubs(make: Callable[[WsMediator], World]) -> World:
     mediator = Clubs(ClubView, ClubMutation, namespace="/clubs", limits=LIMITS)
     mediator.asked = []
     for name in ("ann", "bob", "eve"):
-        Reader.new(doc_id=name, nickname=name.title()).save()
+        Clubber.new(doc_id=name, nickname=name.title()).save()
     Club.new(doc_id="c", topic="chess", members=["ann", "bob"]).save()
     return make(mediator)
 
@@ -160,7 +160,7 @@ def test_a_table_of_a_season_follows_the_matches_of_that_season(
     make: Callable[[WsMediator], World], settle: Settle
 ) -> None:
     world = make(WsMediator(LeagueTable, namespace="/tables"))
-    Match.new(season=2023, winner="ulm").save()
+    Derby.new(season=2023, winner="ulm").save()
     old, new, same = world.client(), world.client(), world.client()
     assert subscribe(old, season=2023)["value"] == {"season": 2023, "points": {"ulm": 3}}
     first = subscribe(new, season=2024)
@@ -168,7 +168,7 @@ def test_a_table_of_a_season_follows_the_matches_of_that_season(
     # However it is written, it is one view.
     assert subscribe(same, season=2024.0)["subscription_id"] == first["subscription_id"]
     assert world.mediator.views == 2
-    Match.new(season=2024, winner="jena").save()
+    Derby.new(season=2024, winner="jena").save()
     settle()
     assert points_told(new) == points_told(same) == [{"jena": 3}]
     assert old.received("updated") == []
@@ -200,7 +200,7 @@ def test_a_view_that_there_is_one_of_takes_no_arguments(
     first = client.emit("subscribe_view_model")
     assert first["value"] == {"matches": 0}
     assert subscribe(other)["subscription_id"] == first["subscription_id"]
-    Match.new(season=1, winner="ulm").save()
+    Derby.new(season=1, winner="ulm").save()
     settle()
     for each_client in (client, other):
         assert [value for value, _ in each_client.received("updated")] == [{"matches": 1}]
@@ -232,10 +232,10 @@ def test_a_member_whose_document_goes_is_told_as_one_who_leaves(
 ) -> None:
     ann = clubs.client(query_string="user=ann")
     subscribe(ann, club="c")
-    Reader.get_or_raise("ann").delete()
+    Clubber.get_or_raise("ann").delete()
     settle()
     assert [problem["status"] for (problem,) in ann.received("error")] == [404]
-    Reader.new(doc_id="ann", nickname="Ann", pinned="rules").save()
+    Clubber.new(doc_id="ann", nickname="Ann", pinned="rules").save()
     settle()
     assert [value["pinned"] for value, _ in ann.received("updated")] == ["rules"]
 

@@ -20,7 +20,7 @@ class Crew(DomainModel):
     pass
 
 
-class Deck(DomainModel):
+class Bunk(DomainModel):
     class Meta:
         parent = Crew
 
@@ -31,7 +31,7 @@ def datastore() -> Iterator[MemoryDatastore]:
     with context.activated():
         for doc_id in ("ann", "bob", "eve"):
             datastore.put(f"Crew/{doc_id}")
-        datastore.put("Crew/ann/Deck/d")
+        datastore.put("Crew/ann/Bunk/d")
         yield datastore
 
 
@@ -76,15 +76,15 @@ def test_ids_are_members_of_themselves(named: Any) -> None:
 
 
 def test_documents_below_others_are_named_by_paths() -> None:
-    view_cls = view_of(lambda store: ["Crew/ann/Deck/d"], Deck)
-    assert view_cls.new(member="Crew/ann/Deck/d").store.member.doc_id == "d"
+    view_cls = view_of(lambda store: ["Crew/ann/Bunk/d"], Bunk)
+    assert view_cls.new(member="Crew/ann/Bunk/d").store.member.doc_id == "d"
     with pytest.raises(DocumentNotFoundError):
-        view_cls.new(member="Crew/bob/Deck/d")
+        view_cls.new(member="Crew/bob/Bunk/d")
     with pytest.raises(BoilerError, match="does not know the collection of 'd'"):
-        view_of(lambda store: ["d"], Deck).new(member="Crew/ann/Deck/d")
+        view_of(lambda store: ["d"], Bunk).new(member="Crew/ann/Bunk/d")
 
 
-@pytest.mark.parametrize("odd", [5, "Deck/x/y/z", "Other/ann", b"ann"])
+@pytest.mark.parametrize("odd", [5, "Bunk/x/y/z", "Other/ann", b"ann"])
 def test_what_is_no_member_is_refused(odd: Any) -> None:
     with pytest.raises(DeclarationError, match=r"ShiftStore\.member cannot be"):
         view_of(lambda store: [odd, "ann"]).new(member="eve")

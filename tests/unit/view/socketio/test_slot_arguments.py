@@ -27,11 +27,11 @@ from flask_boiler.viewmodels.view_subject import ViewSubject
 from tests.unit.memory import memory_context
 
 
-class Guest(DomainModel):
+class Patron(DomainModel):
     nickname: Attr[str]
 
 
-class Hall(DomainModel):
+class Parlour(DomainModel):
     guests: Attr[list[str]]
 
 
@@ -41,7 +41,7 @@ class Stage(Enum):
 
 
 class HallStore(Store):
-    hall = root(Hall)
+    hall = root(Parlour)
 
 
 class HallView(ViewModel):
@@ -49,8 +49,8 @@ class HallView(ViewModel):
 
 
 class GuestStore(Store):
-    hall = root(Hall)
-    guest = each(Guest, source=lambda store: store.hall.guests)
+    hall = root(Parlour)
+    guest = each(Patron, source=lambda store: store.hall.guests)
 
 
 class GuestView(ViewModel):
@@ -60,8 +60,8 @@ class GuestView(ViewModel):
 
 
 class EveningStore(Store):
-    hall = root(Hall)
-    other_hall = root(Hall)
+    hall = root(Parlour)
+    other_hall = root(Parlour)
     day = param(datetime.date)
     seat = param(int)
     late = param(bool)
@@ -99,9 +99,9 @@ EVENING: dict[str, Any] = {
 def datastore() -> Iterator[MemoryDatastore]:
     context, datastore = memory_context()
     with context.activated():
-        datastore.put("Hall/h", guests=["ann", "bob", "ghost"])
-        datastore.put("Guest/ann", nickname="Annie")
-        datastore.put("Guest/eve", nickname="Evie")
+        datastore.put("Parlour/h", guests=["ann", "bob", "ghost"])
+        datastore.put("Patron/ann", nickname="Annie")
+        datastore.put("Patron/eve", nickname="Evie")
         yield datastore
 
 
@@ -177,7 +177,7 @@ def test_two_names_of_one_slot_are_refused() -> None:
         ({"guest_name": ""}, "empty"),
         ({"guest_name": "a/b"}, "slash"),
         ({"guest_name": 5}, "Not a valid string"),
-        ({"other_hall": "Hall/h"}, "slash"),
+        ({"other_hall": "Parlour/h"}, "slash"),
         ({"other_hall": None}, "null"),
     ],
 )
@@ -201,8 +201,8 @@ def test_all_that_is_wrong_is_named_as_the_client_calls_it() -> None:
 
 def test_a_reference_called_like_another_one_s_further_name_keeps_its_name() -> None:
     class OddStore(Store):
-        hall_id = reference(Hall)
-        hall = reference(Hall)
+        hall_id = reference(Parlour)
+        hall = reference(Parlour)
 
     class OddView(ViewModel):
         store: OddStore
@@ -222,7 +222,7 @@ def test_a_view_is_built_for_a_member_only(datastore: MemoryDatastore) -> None:
     for stranger in ("ghost", "eve"):
         with pytest.raises(DocumentNotFoundError) as refused:
             built(stranger)
-        assert refused.value.path == f"Guest/{stranger}"
+        assert refused.value.path == f"Patron/{stranger}"
 
 
 def test_a_model_for_doc_id_is_for_views_that_have_one() -> None:
@@ -232,8 +232,8 @@ def test_a_model_for_doc_id_is_for_views_that_have_one() -> None:
     class OpenView(ViewModel):
         store: OpenStore
 
-    assert ViewArguments(OpenView, Hall).checked({"doc_id": "h"}) == {"doc_id": "h"}
+    assert ViewArguments(OpenView, Parlour).checked({"doc_id": "h"}) == {"doc_id": "h"}
     with pytest.raises(ConfigurationError, match="does not say which domain model"):
         ViewArguments(OpenView)
     with pytest.raises(ConfigurationError, match="root= is for views of one root alone"):
-        ViewArguments(GuestView, Hall)
+        ViewArguments(GuestView, Parlour)
