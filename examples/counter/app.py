@@ -19,6 +19,7 @@ def create_app(config: Config | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     boiler = Boiler(app, config=config)
     boiler.add(QueryMediator(CounterView))
+    boiler.expose(CounterView, rule="/visits")
 
     @app.post("/visits")
     def visit() -> tuple[str, int]:

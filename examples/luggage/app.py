@@ -6,7 +6,7 @@ from flask import Flask
 
 from examples.luggage.models import Luggage, Traveller
 from examples.luggage.views import LuggageView, SizeView
-from flask_boiler import Boiler, Config, QueryMediator, RestMediator
+from flask_boiler import Boiler, Config
 
 __all__ = ["create_app"]
 
@@ -20,6 +20,5 @@ def create_app(config: Config | None = None) -> Flask:
     boiler = Boiler(app, config=config)
     boiler.expose(LuggageView, query=Traveller.get_query(), rule="/luggage")
     # One view for each size that a piece of luggage has.
-    boiler.add(QueryMediator(SizeView, query=Luggage.get_query()))
-    RestMediator(SizeView, app=app).add_instance_get("/sizes/<size>")
+    boiler.expose(SizeView, query=Luggage.get_query(), rule="/sizes")
     return app

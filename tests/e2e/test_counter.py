@@ -44,6 +44,7 @@ def test_the_total_has_every_visit(running: Boiler, boiler_app: Flask) -> None:
         assert set(pool.map(visit, range(VISITS))) == {204}
     running.settle()
     assert total() == VISITS
+    assert boiler_app.test_client().get("/visits").json == {"totalCount": VISITS}
     assert 1 < Shard.all().count() <= SHARDS
 
 
