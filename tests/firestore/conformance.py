@@ -59,14 +59,14 @@ class Findings:
 def explore(
     app: Flask,
     *,
-    known: Mapping[str, Sequence[str]],
+    known: Mapping[str, Sequence[str] | Mapping[str, Sequence[str | int]]],
     pardons: Iterable[Pardon] = (),
     document: str = "/apispec_1.json",
 ) -> Findings:
     """Send requests to an application, and tell what was found.
 
-    :param known: ids that there are, by the path that takes them; half of the requests are about
-        these.
+    :param known: ids that there are, by the path that takes them, or by its parameters; half of
+        the requests are about these.
     :param pardons: which refusals are right although the document cannot tell.
     """
     config = SchemathesisConfig.from_dict(_settings(known))
@@ -94,7 +94,12 @@ def explore(
     return findings
 
 
-def _settings(known: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def _settings(
+    known: Mapping[str, Sequence[str] | Mapping[str, Sequence[str | int]]],
+) -> dict[str, Any]:
+    by_parameter = {
+        path: ids if isinstance(ids, Mapping) else {"doc_id": ids} for path, ids in known.items()
+    }
     return {
         "seed": SEED,
         "generation": {
@@ -106,13 +111,20 @@ def _settings(known: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         # Neither what an earlier run left behind nor the texts in the source change the requests.
         "cache": {"enabled": False},
         "analysis": {"constants": {"enabled": False}},
-        "dictionaries": {f"ids{n}": {"values": list(ids)} for n, ids in enumerate(known.values())},
+        "dictionaries": {
+            f"ids_{n}_{name}": {"values": list(ids)}
+            for n, named in enumerate(by_parameter.values())
+            for name, ids in named.items()
+        },
         "operations": [
             {
                 "include-path": path,
-                "parameters": {"path.doc_id": {"dictionary": f"ids{n}", "probability": 0.5}},
+                "parameters": {
+                    f"path.{name}": {"dictionary": f"ids_{n}_{name}", "probability": 0.5}
+                    for name in named
+                },
             }
-            for n, path in enumerate(known)
+            for n, (path, named) in enumerate(by_parameter.items())
         ],
     }
 

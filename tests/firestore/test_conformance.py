@@ -18,6 +18,7 @@ from schemathesis.generation.case import Case
 from examples.meeting_room.app import create_app
 from examples.meeting_room.story import save_a_meeting
 from flask_boiler import CTX, Boiler
+from tests.firestore.clubs import create_club_app, save_a_club
 from tests.firestore.conformance import CHECKS, PHASES, Pardon, explore
 from tests.firestore.kinds import create_jugs_app, save_a_jug
 from tests.firestore.towns import create_towns_app, save_a_town
@@ -38,6 +39,14 @@ def jugs(boiler: Boiler) -> Iterator[Flask]:
     app = create_jugs_app(boiler)
     Swagger(app)
     save_a_jug()
+    yield app
+
+
+@contextmanager
+def club(boiler: Boiler) -> Iterator[Flask]:
+    app = create_club_app(boiler)
+    Swagger(app)
+    save_a_club()
     yield app
 
 
@@ -67,11 +76,11 @@ def of_what_openapi_cannot_say(case: Case[Any], response: Response) -> bool:
 class Served(NamedTuple):
     """An application to be asked everything.
 
-    :param known: ids that there are, by path.
+    :param known: ids that there are, by path, or by path and parameter.
     """
 
     app: Callable[[Boiler], AbstractContextManager[Flask]]
-    known: Mapping[str, Sequence[str]]
+    known: Mapping[str, Sequence[str] | Mapping[str, Sequence[str | int]]]
     pardons: Sequence[Pardon] = ()
 
 
@@ -79,6 +88,22 @@ SERVED = [
     Served(towns, {"/towns/{doc_id}": ["ulm"]}),
     pytest.param(
         Served(jugs, {"/jugs/{doc_id}": ["brown"]}, [of_what_openapi_cannot_say]),
+        marks=pytest.mark.long,
+    ),
+    pytest.param(
+        Served(
+            club,
+            {
+                "/cups/{year}/{grade}": {"year": [2024]},
+                "/cups/{year}/{grade}/{player_id}": {"year": [2024], "player_id": ["ann", "bob"]},
+                "/lodges/{lodge_id}/views": {"lodge_id": ["oak"]},
+                "/players/{reader_id}/lodges": {"reader_id": ["ann"]},
+                "/lodges/{lodge_id}/views/{reader_id}": {
+                    "lodge_id": ["oak"],
+                    "reader_id": ["ann", "bob", "cem"],
+                },
+            },
+        ),
         marks=pytest.mark.long,
     ),
     Served(

@@ -13,13 +13,12 @@ from typing import Any, NamedTuple, Protocol
 from werkzeug.datastructures import MultiDict
 
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.errors import ConfigurationError
+from flask_boiler.errors import ConfigurationError, QueryError
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.page import Page, Seal
 from flask_boiler.view.http.listing import ListQuery, PageQuery, filterable
 from flask_boiler.view.http.route_rules import outer_name
-from flask_boiler.view.mediation.problems import Refusal
 from flask_boiler.view.mediation.representation import as_views_own
 from flask_boiler.viewmodels.each import Each
 from flask_boiler.viewmodels.param import Param
@@ -191,7 +190,7 @@ def _sealed(part: str, seal: Seal) -> str:
 def _opened(token: str, seal: Seal) -> str:
     """The member that a token follows.
 
-    :raises Refusal: it is none of this list.
+    :raises QueryError: it is none of this list.
     """
     try:
         sealed = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
@@ -199,6 +198,8 @@ def _opened(token: str, seal: Seal) -> str:
         sealed = b""
     part = seal.opened(sealed, bound_to=_MEMBERS)
     if part is None:
-        said = "Not the next_page_token of a page of this list."
-        raise Refusal(400, "The parameters are not valid.", errors={"page_token": [said]})
+        raise QueryError(
+            f"{token!r:.80} is not a page token of this list: give the next_page_token of one of "
+            "its pages, or none for the first page"
+        )
     return part.decode()

@@ -451,12 +451,11 @@ def test_a_token_is_of_one_list(client: FlaskClient) -> None:
     token = client.get("/rooms/lobby/views?limit=1").json["next_page_token"]
     assert client.get(f"/rooms/lobby/views?limit=1&page_token={token}").status_code == 200
     for path in ("/rooms/attic/views", "/tables/2024", "/readers/ann/rooms"):
-        assert "page_token" in client.get(f"{path}?page_token={token}").text
+        assert "not a page token" in refused(client.get(f"{path}?page_token={token}"), 400)
     other = client.get("/tables/2024?limit=1").json["next_page_token"]
     for text in (other, token[:-4], "é", "", "A", "*"):
         answer = client.get("/rooms/lobby/views", query_string={"page_token": text})
-        assert refused(answer, 400)
-        assert list(answer.json["errors"]) == ["page_token"]
+        assert "not a page token" in refused(answer, 400)
 
 
 def test_a_list_of_the_rooms_of_one_member_has_those_alone(client: FlaskClient) -> None:
