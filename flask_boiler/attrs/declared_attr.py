@@ -221,11 +221,18 @@ class DeclaredAttr(FieldOperators, Generic[T]):
                 f"{known}: leave one of them out"
             )
 
+    def _function_names(self, name: str) -> dict[str, str]:
+        """The names of its functions in the class body, other than its own, and what each is for.
+
+        :param name: its own.
+        """
+        given = self._accessors.items()
+        return {known: _spelled(role) for role, known in given if known != name}
+
     def _require_own_functions(self, owner: type[Any], name: str) -> None:
-        renamed = {known: role for role, known in self._accessors.items() if known != name}
         parent = self._parent_attr
-        for function_name, role in renamed.items():
-            said = f"{owner.__qualname__}.{function_name} is {_spelled(role)} of"
+        for function_name, role in self._function_names(name).items():
+            said = f"{owner.__qualname__}.{function_name} is {role} of"
             if parent is not None and parent._owner not in owner.__mro__:
                 raise DeclarationError(
                     f"{said} {parent!r}, and {owner.__name__} is not derived from "
@@ -233,8 +240,8 @@ class DeclaredAttr(FieldOperators, Generic[T]):
                 )
             if any(isinstance(vars(c).get(function_name), DeclaredAttr) for c in owner.__mro__):
                 raise DeclarationError(
-                    f"{said} {name} and has the name of another attribute: call it "
-                    f"{_suggested(role, name)}"
+                    f"{said} {name} and has the name of another attribute: give the function "
+                    "another name"
                 )
 
     def _with(self, role: str, function: Any) -> Self:

@@ -44,6 +44,7 @@ def declared_attributes(cls: type[DeclaredModel], options: ModelOptions) -> Mapp
     own = {k: v for k, v in vars(cls).items() if isinstance(v, Attr)}
     for name, attribute in own.items():
         _require_free_name(cls, name)
+        _require_free_function_names(cls, name, attribute)
         attribute.bind(cls, name, attribute.options.data_key or _field_name(name, options))
     _explain_types(cls, own)
     attributes = _collected(cls)
@@ -144,6 +145,16 @@ def _require_free_name(cls: type, name: str) -> None:
                 f"{cls.__qualname__}.{name} would hide {known.__name__}.{name}: give the attribute "
                 f"another name, such as {name}_ = attrs.bproperty(data_key={name!r})"
             )
+
+
+def _require_free_function_names(cls: type, name: str, attribute: Attr[Any]) -> None:
+    for function_name, role in attribute._function_names(name).items():
+        for ancestor in cls.__mro__[1:]:
+            if is_framework_class(ancestor) and function_name in vars(ancestor):
+                raise DeclarationError(
+                    f"{cls.__qualname__}.{function_name} is {role} of {name}, and would hide "
+                    f"{ancestor.__name__}.{function_name}: give the function another name"
+                )
 
 
 def _collected(cls: type) -> dict[str, Attr[Any]]:

@@ -270,6 +270,16 @@ class TestRefused:
                 @lit.setter  # type: ignore[no-redef]
                 def colour(self, value: bool) -> None: ...
 
+    def test_the_name_of_a_method_of_the_framework(self) -> None:
+        said = r"Wrong\.update is a setter of lit, and would hide DomainModel\.update: give the fun"
+        with pytest.raises(DeclarationError, match=said):
+
+            class Wrong(DomainModel):
+                lit: Attr[bool] = attrs.bproperty()
+
+                @lit.setter
+                def update(self, value: bool) -> None: ...  # type: ignore[override]
+
     def test_an_attribute_of_another_class(self) -> None:
         with pytest.raises(
             DeclarationError, match="not derived from Lamp: declare an attribute lit"
