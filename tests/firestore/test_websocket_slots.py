@@ -90,6 +90,8 @@ class ClubStore(Store):
 
     @each(Clubber)
     def reader(self) -> list[str]:
+        if self.club.topic == "broken":
+            raise ValueError("the members are in disorder")
         return self.club.members
 
 
@@ -121,7 +123,7 @@ class Clubs(WsMediator):
     def authorize_mutation(
         self, operation: str, doc_id: str | None, data: dict[str, Any] | None
     ) -> None:
-        if not str(doc_id).endswith(f"//{request.args['user']}"):
+        if ClubMutation.parts_of(doc_id or "")["reader"] != request.args["user"]:
             raise PermissionDeniedError("Write as yourself.")
 
 
@@ -238,6 +240,29 @@ def test_a_member_whose_document_goes_is_told_as_one_who_leaves(
     Clubber.new(doc_id="ann", nickname="Ann", pinned="rules").save()
     settle()
     assert [value["pinned"] for value, _ in ann.received("updated")] == ["rules"]
+
+
+def test_a_source_that_fails_is_told_to_its_own_subscribers_and_heals(
+    clubs: World, settle: Settle
+) -> None:
+    Club.new(doc_id="d", topic="dance", members=["bob"]).save()
+    ann, bob = (clubs.client(query_string=f"user={user}") for user in ("ann", "bob"))
+    subscribe(ann, club="c")
+    subscribe(bob, club="d")
+    Club.get_or_raise("c").update(topic="broken")
+    settle()
+    [(problem,)] = ann.received("error")
+    assert problem["status"] == 500
+    assert "disorder" not in str(problem)
+    [parked] = clubs.boiler.parked
+    assert "ClubStore.reader: its source raised ValueError" in str(parked.error)
+    Club.get_or_raise("d").update(topic="tango")
+    settle()
+    assert [value["topic"] for value, _ in bob.received("updated")] == ["tango"]
+    Club.get_or_raise("c").update(topic="go")
+    settle()
+    assert [value["topic"] for value, _ in ann.received("updated")] == ["go"]
+    assert clubs.boiler.parked == []
 
 
 def test_a_stranger_is_told_as_of_a_missing_club(clubs: World) -> None:
