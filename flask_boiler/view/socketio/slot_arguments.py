@@ -90,7 +90,13 @@ class SlotArguments:
         if isinstance(slot, Param):
             return slot.type.field(required=True)
         model = self._subject.models.get(slot.name)
-        return marshmallow.fields.String(required=True) if model is None else document_field(model)
+        if model is None:
+            return marshmallow.fields.String(required=True)
+        if self._subject.is_document:
+            return document_field(model)
+        what = "path" if model.keyed_by_path() else "id"
+        said = {"description": f"The {what} of the {model.__name__}."}
+        return marshmallow.fields.String(required=True, metadata=said)
 
     def _text_of(self, slot: Slot[Any], value: Any) -> str:
         text = slot.part_of(value) if isinstance(slot, Param) else value

@@ -71,6 +71,7 @@ def test_arguments_have_types_and_formats() -> None:
         "stage": {"enum": [1, 2]},
         "guest_name": {"type": "string"},
     }
+    assert arguments["properties"]["hall"]["description"] == "The id of the Parlour."
 
 
 @pytest.mark.parametrize(
