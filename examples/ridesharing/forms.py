@@ -7,7 +7,7 @@ nothing does. The form itself is gone then.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar
 
 from examples.ridesharing.models import Booking, Ride, User
 from flask_boiler import Attr, Form, Store, attrs, reference, root
@@ -16,16 +16,17 @@ from flask_boiler.errors import DocumentNotFoundError, RefusedError
 __all__ = ["BookingForm", "CancellationForm", "DepartureForm", "RideForm"]
 
 
-class OneRide(Store):
-    """The store of a driver's form."""
+class NewRide(Store):
+    """A new ride, and the user who drives it."""
 
     ride = root(Ride)
+    driver = root(User)
 
 
 class RideForm(Form):
     """A form with which a driver offers a ride."""
 
-    store: OneRide
+    store: NewRide
 
     destination: Attr[str] = attrs.through("ride.destination", required=True)
     seats: Attr[int] = attrs.through("ride.seats", required=True)
@@ -33,12 +34,18 @@ class RideForm(Form):
     class Meta:
         form_path = "users/{uid}/rides_POST/{ride_id}"
         refusal_path = "users/{uid}/refusals/{ride_id}"
+        target: ClassVar = {"driver": "uid"}
 
-    @classmethod
-    def begin(cls, doc_id: str, **placeholders: str) -> Self:
-        """The form of a new ride, which the user in the form's path drives."""
-        driver = User.get_or_raise(placeholders["uid"])
-        return cls.new(ride=Ride.new(doc_id=doc_id, driver=driver))
+    def submit(self) -> None:
+        """Store the ride."""
+        self.store.ride.driver = self.store.driver
+        super().submit()
+
+
+class OneRide(Store):
+    """A ride that is there."""
+
+    ride = root(Ride)
 
 
 class DepartureForm(Form):
@@ -49,98 +56,72 @@ class DepartureForm(Form):
     class Meta:
         form_path = "users/{uid}/departures_POST/{ride_id}"
         refusal_path = "users/{uid}/refusals/{ride_id}"
-
-    @classmethod
-    def begin(cls, doc_id: str, **placeholders: str) -> Self:
-        """The form of a ride, if it is the user's own."""
-        ride = Ride.get_or_raise(doc_id)
-        if ride.driver.id != placeholders["uid"]:
-            raise DocumentNotFoundError(ride.doc_path)
-        return cls.new(ride=ride)
+        target = "ride_id"
 
     def submit(self) -> None:
-        """Depart; from now on, nobody books or cancels."""
-        if self.store.ride.departed:
-            raise RefusedError("The ride has departed already")
-        self.store.ride.departed = True
+        """Depart, if the ride is the user's own; from now on, nobody books or cancels."""
+        ride = self.store.ride
+        if not ride.is_driven_by(self.placeholders["uid"]):
+            raise DocumentNotFoundError(ride.doc_path)
+        ride.depart()
         super().submit()
 
 
-class OneBooking(Store):
-    """The store of a rider's form: a booking, and the ride that it is for."""
+class NewBooking(Store):
+    """A new booking, the user who books, and the ride."""
 
     booking = root(Booking)
-    ride = reference(Ride, source=lambda store: store.booking.ride)
-
-    def open_ride(self) -> Ride:
-        """The ride, which has not departed.
-
-        :raises DocumentNotFoundError: there is none.
-        :raises RefusedError: it has departed.
-        """
-        if self.ride is None:
-            raise DocumentNotFoundError(f"the ride of {self.booking.doc_path}")
-        if self.ride.departed:
-            raise RefusedError(f"The ride to {self.ride.destination} has departed")
-        return self.ride
+    rider = root(User)
+    ride = root(Ride)
 
 
 class BookingForm(Form):
     """A form that books seats on a ride, if enough are left."""
 
-    store: OneBooking
+    store: NewBooking
 
-    ride: Attr[str] = attrs.bproperty(required=True, doc="The id of the ride.")
+    ride: Attr[str] = attrs.bproperty(doc="The id of the ride.")
     seats: Attr[int] = attrs.through("booking.seats")
 
     class Meta:
         form_path = "users/{uid}/bookings_POST/{booking_id}"
         refusal_path = "users/{uid}/refusals/{booking_id}"
-
-    @classmethod
-    def begin(cls, doc_id: str, **placeholders: str) -> Self:
-        """The form of a new booking for the user in the form's path."""
-        rider = User.get_or_raise(placeholders["uid"])
-        return cls.new(booking=Booking.new(doc_id=doc_id, rider=rider))
-
-    @ride.setter
-    def _set_ride(self, ride_id: str) -> None:
-        self.store.booking.ride = ride_id
+        target: ClassVar = {"rider": "uid", "ride": "ride"}
 
     def submit(self) -> None:
         """Take the seats, and store the booking."""
-        ride, wanted = self.store.open_ride(), self.store.booking.seats
-        if ride.free < wanted:
-            raise RefusedError(
-                f"{wanted} seat(s) to {ride.destination} were asked for, and {ride.free} are left"
-            )
-        ride.taken += wanted
+        booking, ride = self.store.booking, self.store.ride
+        ride.take(booking.seats)
+        booking.rider, booking.ride = self.store.rider, ride
         super().submit()
 
 
+class OneBooking(Store):
+    """A booking that is there, and its ride."""
+
+    booking = root(Booking)
+    ride = reference(Ride, source=lambda store: store.booking.ride)
+
+
 class CancellationForm(Form):
-    """A form that cancels the rider's booking with the form's id."""
+    """A form that cancels the booking with the form's id."""
 
     store: OneBooking
 
     class Meta:
         form_path = "users/{uid}/cancellations_POST/{booking_id}"
         refusal_path = "users/{uid}/refusals/{booking_id}"
-
-    @classmethod
-    def begin(cls, doc_id: str, **placeholders: str) -> Self:
-        """The form of a booking, if it is the user's own."""
-        booking = Booking.get_or_raise(doc_id)
-        if booking.rider.id != placeholders["uid"]:
-            # As if there were none: what others have booked is nobody's business.
-            raise DocumentNotFoundError(booking.doc_path)
-        return cls.new(booking=booking)
+        target = "booking_id"
 
     def submit(self) -> None:
-        """Give the seats back."""
-        booking = self.store.booking
+        """Cancel the booking, if it is the user's own, and give the seats back."""
+        booking, ride = self.store.booking, self.store.ride
+        if not booking.is_of(self.placeholders["uid"]):
+            # As if there were none: what others have booked is nobody's business.
+            raise DocumentNotFoundError(booking.doc_path)
         if booking.cancelled:
             raise RefusedError(f"{booking.doc_id} is cancelled already")
-        self.store.open_ride().taken -= booking.seats
         booking.cancelled = True
+        if ride is not None:
+            ride.give_back(booking.seats)
         super().submit()

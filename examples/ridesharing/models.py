@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import validate
 
 from flask_boiler import Attr, DomainModel, attrs
+from flask_boiler.errors import RefusedError
 
 __all__ = ["Booking", "Ride", "User", "save_users"]
 
@@ -36,6 +37,42 @@ class Ride(DomainModel):
         """The number of seats that are left."""
         return self.seats - self.taken
 
+    def is_driven_by(self, uid: str) -> bool:
+        """Whether a user is the driver."""
+        return bool(self.driver and self.driver.id == uid)
+
+    def take(self, seats: int) -> None:
+        """Take seats, if enough are left and the ride has not departed.
+
+        :raises RefusedError: otherwise.
+        """
+        self._require_open()
+        if self.free < seats:
+            raise RefusedError(
+                f"{seats} seat(s) to {self.destination} were asked for, and {self.free} are left"
+            )
+        self.taken += seats
+
+    def give_back(self, seats: int) -> None:
+        """Give seats back, if the ride has not departed.
+
+        :raises RefusedError: it has.
+        """
+        self._require_open()
+        self.taken -= seats
+
+    def depart(self) -> None:
+        """Depart, once.
+
+        :raises RefusedError: the ride has departed already.
+        """
+        self._require_open()
+        self.departed = True
+
+    def _require_open(self) -> None:
+        if self.departed:
+            raise RefusedError(f"The ride to {self.destination} has departed")
+
 
 class Booking(DomainModel):
     """Seats that a rider has booked on a ride."""
@@ -47,6 +84,10 @@ class Booking(DomainModel):
 
     class Meta:
         collection_name = "bookings"
+
+    def is_of(self, uid: str) -> bool:
+        """Whether a user has booked it."""
+        return bool(self.rider and self.rider.id == uid)
 
 
 def save_users() -> None:
