@@ -120,12 +120,12 @@ if TYPE_CHECKING:  # what type checkers see; the same names as in _DEFINED below
     from flask_boiler.transactions.running import transaction as transaction
     from flask_boiler.transactions.transaction import Transaction as Transaction
     from flask_boiler.view.document_mediator import DocumentMediator as DocumentMediator
+    from flask_boiler.view.http.list_routes import ListGet as ListGet
+    from flask_boiler.view.http.list_routes import ListPost as ListPost
     from flask_boiler.view.http.routes import InstanceDelete as InstanceDelete
     from flask_boiler.view.http.routes import InstanceGet as InstanceGet
     from flask_boiler.view.http.routes import InstancePatch as InstancePatch
     from flask_boiler.view.http.routes import InstancePut as InstancePut
-    from flask_boiler.view.http.routes import ListGet as ListGet
-    from flask_boiler.view.http.routes import ListPost as ListPost
     from flask_boiler.view.http.routes import RestView as RestView
     from flask_boiler.view.inbox.marks import Ledger as Ledger
     from flask_boiler.view.inbox.patches import Patch as Patch
@@ -193,13 +193,12 @@ _DEFINED = {
     ),
     "transactions.transaction": ("Transaction",),
     "view.document_mediator": ("DocumentMediator",),
+    "view.http.list_routes": ("ListGet", "ListPost"),
     "view.http.routes": (
         "InstanceDelete",
         "InstanceGet",
         "InstancePatch",
         "InstancePut",
-        "ListGet",
-        "ListPost",
         "RestView",
     ),
     "view.inbox.marks": ("Ledger",),

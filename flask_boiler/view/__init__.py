@@ -5,13 +5,12 @@ Each mediator has a file here, and is made of ``mediation`` and of one of ``http
 """
 
 from flask_boiler.view.document_mediator import DocumentMediator
+from flask_boiler.view.http.list_routes import ListGet, ListPost
 from flask_boiler.view.http.routes import (
     InstanceDelete,
     InstanceGet,
     InstancePatch,
     InstancePut,
-    ListGet,
-    ListPost,
     RestView,
 )
 from flask_boiler.view.inbox.marks import Ledger

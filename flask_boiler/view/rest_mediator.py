@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from flask.views import View
 
 from flask_boiler.errors import ConfigurationError
+from flask_boiler.view.http.list_routes import ListGet, ListPost
 from flask_boiler.view.http.mounting import Route, mark, prepare
 from flask_boiler.view.http.route_rules import check_mounted, taking_paths
 from flask_boiler.view.http.routes import (
@@ -22,8 +23,6 @@ from flask_boiler.view.http.routes import (
     InstanceGet,
     InstancePatch,
     InstancePut,
-    ListGet,
-    ListPost,
     RestView,
 )
 from flask_boiler.view.mediation.mediator import MediatorBase

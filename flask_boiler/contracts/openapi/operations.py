@@ -20,10 +20,11 @@ from flask_boiler.contracts.openapi.schemas import JsonSchema, Schemas, keys_in_
 from flask_boiler.contracts.openapi.url_paths import path_parameters
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.models.schema.json_fields import RelatedField
+from flask_boiler.view.http.list_routes import ListGet
 from flask_boiler.view.http.listed_views import ListedViews
 from flask_boiler.view.http.listing import DEFAULT_LIMIT, MAX_LIMIT, is_textual, takes_null
 from flask_boiler.view.http.mounting import Route
-from flask_boiler.view.http.routes import ListGet, RestView
+from flask_boiler.view.http.routes import RestView
 from flask_boiler.viewmodels.view_subject import ViewSubject
 
 if TYPE_CHECKING:
