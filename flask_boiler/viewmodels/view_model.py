@@ -19,6 +19,7 @@ from flask_boiler.errors import (
     ConflictError,
     DeclarationError,
     DocumentNotFoundError,
+    MaterializationError,
 )
 from flask_boiler.ground.callbacks import is_failure, require_plain, require_result
 from flask_boiler.ground.ports import Incomplete, provided
@@ -36,6 +37,7 @@ from flask_boiler.viewmodels.stored_view import StoredView
 __all__ = [
     "ViewModel",
     "has_own_new",
+    "notify_error",
     "overrides_notify",
     "publishes",
     "require_view_class",
@@ -417,8 +419,15 @@ def publishes(view: ViewModel, *, but: Callable[[BaseException], bool]) -> bool:
     except BaseException as error:
         if but(error) or not is_failure(error):
             raise
-        raise view._failed("notify", error) from error
+        raise notify_error(view, error) from error
     return published
+
+
+def notify_error(view: ViewModel, error: BaseException) -> MaterializationError:
+    """The error of a view whose own ``notify`` raised, which names both."""
+    failed = view._failed("notify", error)
+    failed.__cause__ = error
+    return failed
 
 
 def store_class(cls: type[ViewModel]) -> type[Store]:

@@ -20,7 +20,9 @@ from flask_boiler import (
     WsLimits,
     WsMediator,
     attrs,
+    each,
     reference,
+    root,
 )
 from flask_boiler.errors import MaterializationError
 from flask_boiler.testing import Settle
@@ -117,6 +119,88 @@ def test_a_mediator_of_documents_calls_it_for_each_new_value(
         save("arrived")
         settle()
     assert told == ["arrived"]
+
+
+class Carrier(DomainModel):
+    name: Attr[str]
+
+
+class Depot(DomainModel):
+    title: Attr[str]
+    carriers = attrs.relation(Carrier, many=True)
+
+
+class DepotStore(Store):
+    depot = root(Depot)
+    carrier = each(Carrier, source=lambda s: s.depot.carriers)
+
+
+class DepotView(ViewModel):
+    """A depot as each of its carriers sees it."""
+
+    store: DepotStore
+
+    title: Attr[str] = attrs.through("depot.title")
+    name: Attr[str] = attrs.through("carrier.name")
+
+    class Meta:
+        path = "depots/{depot.doc_id}/carriers/{carrier.doc_id}"
+
+    def notify(self) -> None:
+        told.append(f"{self.name} of {self.title}")
+        if self.name != "nobody":
+            super().notify()
+
+
+def test_the_view_of_each_member_is_told_of_its_own(boiler: Boiler, settle: Settle) -> None:
+    for name in ("ann", "ben"):
+        Carrier(doc_id=name, name=name).save()
+    carriers = [Carrier.get_or_raise(name) for name in ("ann", "ben")]
+    depot = Depot.new(doc_id="d", title="north", carriers=carriers)
+    depot.save()
+    with boiler.add(QueryMediator(DepotView, query=Depot.get_query())):
+        settle()
+        assert sorted(told) == ["ann of north", "ben of north"]
+        told.clear()
+        Carrier.get_or_raise("ben").update(name="bob")
+        settle()
+        assert told == ["bob of north"]
+        told.clear()
+        Carrier.get_or_raise("ann").update(name="nobody")
+        settle()
+        assert told == ["nobody of north"]
+        assert (stored("depots/d/carriers/ann") or {})["name"] == "ann", "what was there stays"
+        told.clear()
+        depot.carriers = carriers[1:]
+        depot.save()
+        settle()
+        assert told == [], "who leaves has no new value, and who stays neither"
+        assert stored("depots/d/carriers/ann") is None
+
+
+class Total(ViewModel):
+    """Of nothing: there is one."""
+
+    class Meta:
+        path = "totals/parcels"
+
+    @attrs.computed
+    def weight(self) -> int:
+        return sum(parcel.weight for parcel in Parcel.all())
+
+    def notify(self) -> None:
+        told.append(str(self.weight))
+        super().notify()
+
+
+def test_so_is_a_view_of_nothing(boiler: Boiler, settle: Settle) -> None:
+    with boiler.add(QueryMediator(Total)):
+        settle()
+        for weight in (2, 2, 3):
+            save("packed", weight=weight)
+            settle()
+    assert told == ["0", "2", "3"]
+    assert (stored("totals/parcels") or {})["weight"] == 3
 
 
 def test_what_it_raises_concerns_its_view_alone(boiler: Boiler, settle: Settle) -> None:

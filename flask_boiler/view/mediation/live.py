@@ -29,7 +29,12 @@ from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.readers import current_reader, reading_through
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.viewmodels.view_model import ViewModel, has_own_new
+from flask_boiler.viewmodels.view_model import (
+    ViewModel,
+    has_own_new,
+    notify_error,
+    overrides_notify,
+)
 
 __all__ = ["Following", "LiveViews", "live_views"]
 
@@ -216,18 +221,21 @@ class Following(WithoutPlaces, Generic[V]):
         elif value == self._value:
             done(PublishOutcome())
         else:
-            self._value = value
-            self._notifiers.submit(self._notify, newest, done)
+            self._notifiers.submit(self._notify, computed.payload, done)
 
-    def _notify(self, newest: V, done: Callable[[PublishOutcome], None]) -> None:
+    def _notify(self, newest: _Built[V], done: Callable[[PublishOutcome], None]) -> None:
+        followed = self.first.result()
         try:
-            followed = self.first.result()
-            followed.become(newest)
+            followed.become(newest.view)
             with self._context.activated():
                 require_result(followed.notify(), "f_notify")
         except BaseException as error:
-            done(PublishOutcome(error=as_exception(error, "f_notify")))
+            own = overrides_notify(type(followed))
+            told = notify_error(followed, error) if own else as_exception(error, "f_notify")
+            done(PublishOutcome(error=told))
         else:
+            # Not before: whoever was not told is told when it is tried again.
+            self._value = newest.value
             done(PublishOutcome(written=True))
 
 

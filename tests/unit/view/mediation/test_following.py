@@ -289,3 +289,30 @@ def test_a_root_that_was_given_as_a_model_is_followed(keeping: Keeping) -> None:
     keeping.feed.deliver("towns/a")
     assert notified.acquire(timeout=TIMEOUT_S)
     assert view.title == "b"
+
+
+def test_its_own_notify_that_fails_is_named_and_called_again(keeping: Keeping) -> None:
+    calls: list[str] = []
+    notified = threading.Semaphore(0)
+
+    class Gate(TownView):
+        def notify(self) -> None:
+            calls.append(self.title)
+            notified.release()
+            if len(calls) == 1:
+                raise ValueError("the gate is stuck")
+            super().notify()
+
+    seen: list[str] = []
+    keeping.datastore.put("towns/a", {"title": "a"})
+    follow(keeping, Gate, "towns/a", f_notify=lambda view: seen.append(view.title))
+    keeping.datastore.put("towns/a", {"title": "b"})
+    keeping.feed.deliver("towns/a")
+    assert notified.acquire(timeout=TIMEOUT_S)
+    keeping.quiet()
+    [parked] = keeping.engine.parked
+    assert isinstance(parked.error, MaterializationError)
+    assert "Gate.notify raised ValueError: the gate is stuck" in str(parked.error)
+    assert keeping.engine.retry(parked.key)
+    keeping.quiet()
+    assert (calls, seen, keeping.errors) == (["b", "b"], ["b"], [])
