@@ -58,7 +58,7 @@ All names of this list are imported from ``flask_boiler``::
     changes        Mutation, carry_out, Form, PROBLEM_FIELD
     mediators      Mediator, view
       documents    QueryMediator, ProtocolBase, DocumentMediator, Patch, Patches
-      tasks        QueryTaskMediator, Ledger
+      tasks        QueryTaskMediator, Ledger, Submission
       REST         RestMediator, RestView, ListGet, ListPost, InstanceGet, InstancePut,
                    InstancePatch, InstanceDelete
       WebSocket    WsMediator, WsLimits
@@ -127,6 +127,7 @@ if TYPE_CHECKING:  # what type checkers see; the same names as in _DEFINED below
     from flask_boiler.view.http.routes import InstancePatch as InstancePatch
     from flask_boiler.view.http.routes import InstancePut as InstancePut
     from flask_boiler.view.http.routes import RestView as RestView
+    from flask_boiler.view.inbox.forms import Submission as Submission
     from flask_boiler.view.inbox.marks import Ledger as Ledger
     from flask_boiler.view.inbox.patches import Patch as Patch
     from flask_boiler.view.inbox.patches import Patches as Patches
@@ -201,6 +202,7 @@ _DEFINED = {
         "InstancePut",
         "RestView",
     ),
+    "view.inbox.forms": ("Submission",),
     "view.inbox.marks": ("Ledger",),
     "view.inbox.patches": ("Patch", "Patches"),
     "view.mediation.keeping.handlers": ("ProtocolBase",),

@@ -286,11 +286,11 @@ class Engine:
         with self._lock:
             self.statistics.cuts += 1
             for path in change.documents:
-                self._heard(path)
+                self._heard(path, [path])
                 for population in self._populations.of(path):
                     self._populated(population, path, [path], change.cut)
             for target, paths in change.queries.items():
-                self._heard(target)
+                self._heard(target, paths)
                 for population in self._populations.of(target):
                     self._populated(population, target, paths, change.cut)
             for rejected, error in change.rejected.items():
@@ -299,10 +299,12 @@ class Engine:
             self._resume_on(change.cut)
             self._settling.hear(change)
 
-    def _heard(self, target: Target) -> None:
+    def _heard(self, target: Target, paths: Collection[str]) -> None:
         self._refused.pop(target, None)
         for key in list(self._dependencies.readers(target)):
             view = self._views[key]
+            if view.on_heard is not None:
+                view.on_heard(target, paths)
             view.waits_for.discard(target)
             if not view.waits_for and not self._is_refused_still(view, target):
                 self._phases.touch(view)

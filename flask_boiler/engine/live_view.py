@@ -19,7 +19,7 @@ changes while it is busy make for one more computation.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -63,6 +63,8 @@ class LiveView(Generic[P]):
         the engine's lock is held.
     :param on_parked: told why the view was set aside; the engine's lock is held, so it must not
         wait for anything.
+    :param on_heard: told which documents of a target that it reads have changed, before it is
+        computed again for that; likewise.
     """
 
     key: ViewKey
@@ -79,6 +81,7 @@ class LiveView(Generic[P]):
     keeps: Callable[[], Iterable[ViewKey]] | None = None
     on_parked: Callable[[Exception], None] | None = None
     on_published: Callable[[P | None], None] | None = None
+    on_heard: Callable[[Target, Collection[str]], None] | None = None
 
     @property
     def busy(self) -> bool:

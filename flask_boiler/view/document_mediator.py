@@ -8,20 +8,23 @@ mark are one commit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any, ClassVar
 
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.parking.parked_views import view_path
-from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.errors import ConfigurationError
-from flask_boiler.ground.callbacks import misfit, require_plain
-from flask_boiler.ground.values import HasPath, Target, Write, document_path, names_document
+from flask_boiler.ground.values import HasPath, Target, document_path
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.view.inbox.patch_processor import Authorize, PatchProcessor
-from flask_boiler.view.inbox.patch_sink import PatchSink
-from flask_boiler.view.inbox.patches import Patch, PatchCollection, Patches
-from flask_boiler.view.mediation.inbox import CommandKind
+from flask_boiler.view.inbox.inbox_mediator import Commands, InboxMediator, require_authorize
+from flask_boiler.view.inbox.patches import (
+    Authorize,
+    Patch,
+    PatchCollection,
+    Patches,
+    patch_commands,
+)
+from flask_boiler.view.mediation.inbox import CommandKind, Inbox
 from flask_boiler.view.mediation.keeping.handlers import ProtocolBase
 from flask_boiler.view.mediation.keeping.keeping import Run
 from flask_boiler.view.mediation.keeping.named_subjects import NamedSubjects
@@ -43,7 +46,7 @@ from flask_boiler.viewmodels.view_subject import ViewSubject
 __all__ = ["DocumentMediator"]
 
 
-class DocumentMediator(PopulatedMediator):
+class DocumentMediator(InboxMediator, PopulatedMediator):
     """Keeps the view of one document, or applies the patches that are proposed to views.
 
     Of one document, with a view, or with the handlers of a ``Protocol``::
@@ -100,22 +103,27 @@ class DocumentMediator(PopulatedMediator):
             require_view_class(view_model_cls)
         self.view_model_cls = view_model_cls
         self.mutation_cls = mutation_cls
-        require_plain(authorize, f"authorize of {type(self).__name__}")
+        require_authorize(authorize, self, "patch", "view")
         self._authorize = authorize
-        wrong = None if authorize is None else misfit(authorize, "patch", "view")
-        if wrong is not None:
-            raise ConfigurationError(f"{type(self).__name__}: authorize {wrong}")
+        self._document: _Document | None = None
+        self._patches: Commands | None = None
         if patches is None and (document is not None or _is_of_nothing(view_model_cls)):
             self._refuse(mutation_cls=mutation_cls, authorize=authorize)
-            self._inlet: _Document | _PatchInlet = _Document(self, document)
+            self._document = _Document(self, document)
+            default_name = self._document.default_name
         elif patches is not None and document is None:
-            self._inlet = _PatchInlet(self, patches)
-            self.view_model_cls = self._inlet.root.view_cls
+            subject = ViewSubject(_view_of_patches(self))
+            subject.require_buildable()
+            declared = Patches(patches) if isinstance(patches, str) else patches
+            collection = PatchCollection(declared, subject)
+            assert mutation_cls is not None
+            self._patches = patch_commands(collection, subject, mutation_cls, self.authorize)
+            self.view_model_cls, default_name = subject.view_cls, collection.name
         else:
             raise ConfigurationError(
                 f"{type(self).__name__} needs document= or patches=, but not both"
             )
-        super().__init__(name or self._inlet.default_name, self.view_model_cls)
+        super().__init__(name or default_name, self.view_model_cls)
 
     def authorize(self, patch: Patch, view: Any) -> bool:
         """Whether a patch may be applied; a subclass may say so here instead of by a parameter.
@@ -132,27 +140,32 @@ class DocumentMediator(PopulatedMediator):
             return CommandKind.PATCH
         return None if self.Protocol is None else CommandKind.HANDLER
 
-    def drop(self, path: str) -> bool:
-        """Mark a patch as refused, whatever it proposes; whether it was unmarked.
+    @property
+    def inbox(self) -> Inbox | None:
+        """The patches; ``None`` if it keeps the view of a document, or calls handlers."""
+        return None if self._patches is None else self
 
-        It is not parked any more then. Whoever sent it is told that it was given up.
+    @property
+    def _commands(self) -> Commands:
+        if self._patches is None:
+            raise ConfigurationError(f"{self.name!r} has no patches that could be applied")
+        return self._patches
 
-        :raises ConfigurationError: the mediator has no patches.
-        :raises UnavailableError: Firestore could not be reached.
-        """
-        if isinstance(self._inlet, _Document):
-            raise ConfigurationError(f"{self.name!r} has no patches that could be dropped")
-        forgetting = Write("delete", view_path(ViewKey(self.name, path)))
-        return self._inlet.processor(self._context()).drop(path, also=[forgetting])
+    def _begin(self, ends: ExitStack) -> None:
+        if self._document is None:
+            super()._begin(ends)
+        else:
+            PopulatedMediator._begin(self, ends)
 
     def _is_view(self, subject: str) -> bool:
-        return self._inlet.knows(subject)
+        return self._document is not None and self._document.knows(subject)
 
     def _targets(self, context: ApplicationContext) -> Sequence[Target]:
-        return self._inlet.targets(context)
+        return [] if self._document is None else self._document.targets(context)
 
     def _open(self, run: Run, engine: Engine) -> Opened:
-        return self._inlet.open(run, engine)
+        assert self._document is not None
+        return self._document.open(run, engine)
 
     def _refuse(self, **given: object) -> None:
         useless = [name for name, value in given.items() if value is not None]
@@ -188,66 +201,27 @@ class _Document:
         return kept_in_documents(self._keeping, run)
 
 
-class _PatchInlet:
-    """A collection of patches."""
-
-    def __init__(self, mediator: DocumentMediator, patches: str | Patches) -> None:
-        if mediator.Protocol is not None:
-            raise ConfigurationError(
-                f"{type(mediator).__name__} has a Protocol, which is only for document=: patches "
-                "are applied by mutation_cls"
-            )
-        self._mediator = mediator
-        self._mutation_cls = mediator.mutation_cls
-        self.root: ViewSubject[Any] = ViewSubject(self._view_cls())
-        self.root.require_buildable()
-        declared = Patches(patches) if isinstance(patches, str) else patches
-        self._collection = PatchCollection(declared, self.root)
-        self.default_name = self._collection.name
-
-    def knows(self, subject: str) -> bool:
-        return names_document(subject)
-
-    def targets(self, context: ApplicationContext) -> Sequence[Target]:
-        return [self._collection.query(context.datastore.codec)]
-
-    def processor(self, context: ApplicationContext) -> PatchProcessor:
-        assert self._mutation_cls is not None
-        return PatchProcessor(
-            context, self._collection, self.root, self._mutation_cls, self._mediator.authorize
+def _view_of_patches(mediator: DocumentMediator) -> type[ViewModel]:
+    """The class of the views that patches change."""
+    if mediator.Protocol is not None:
+        raise ConfigurationError(
+            f"{type(mediator).__name__} has a Protocol, which is only for document=: patches are "
+            "applied by mutation_cls"
         )
-
-    def open(self, run: Run, engine: Engine) -> Opened:
-        processor = self.processor(run.context)
-        threads = run.context.config.compute_threads
-        sink = PatchSink(
-            run,
-            engine.feed,
-            self._collection,
-            processor,
-            threads=threads,
-            acceptance=engine.acceptance,
-            on_failure=engine.break_down,
+    mutation_cls = mediator.mutation_cls
+    if mutation_cls is None:
+        raise ConfigurationError(
+            f"{type(mediator).__name__} applies no patches without a mutation: give it "
+            "mutation_cls, such as a subclass of Mutation[CityView]"
         )
-        sink.start()
-        return Opened(sink.make, sink, close=sink.stop)
-
-    def _view_cls(self) -> type[ViewModel]:
-        mutation_cls = self._mutation_cls
-        if mutation_cls is None:
-            raise ConfigurationError(
-                f"{type(self._mediator).__name__} applies no patches without a mutation: give it "
-                "mutation_cls, such as a subclass of Mutation[CityView]"
-            )
-        changed: type[ViewModel] | None = getattr(mutation_cls, "view_model_cls", None)
-        view_cls = self._mediator.view_model_cls or changed
-        if changed is None or view_cls is None:
-            raise ConfigurationError(
-                f"{mutation_cls.__name__} does not say which view it changes: set its "
-                "view_model_cls"
-            )
-        require_changes(mutation_cls, view_cls)
-        return view_cls
+    changed: type[ViewModel] | None = getattr(mutation_cls, "view_model_cls", None)
+    view_cls = mediator.view_model_cls or changed
+    if changed is None or view_cls is None:
+        raise ConfigurationError(
+            f"{mutation_cls.__name__} does not say which view it changes: set its view_model_cls"
+        )
+    require_changes(mutation_cls, view_cls)
+    return view_cls
 
 
 def _is_of_nothing(view_cls: type[ViewModel] | None) -> bool:

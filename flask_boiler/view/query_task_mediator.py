@@ -6,36 +6,23 @@ its mark are one commit, which goes through only if the task is still as it was 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from contextlib import ExitStack
 from typing import Any
 
-from werkzeug.exceptions import HTTPException
-
-from flask_boiler.context.context import ApplicationContext
-from flask_boiler.engine.engine import Engine
-from flask_boiler.engine.live_view import LiveView
-from flask_boiler.engine.view_key import Parked, ViewKey
-from flask_boiler.errors import BoilerError, ConfigurationError
-from flask_boiler.view.inbox.attempt import Handling, Statistics
-from flask_boiler.view.inbox.delivery import answer_of, deliver
-from flask_boiler.view.inbox.effects import OnTask, effect_of
-from flask_boiler.view.inbox.forms import FormEffect, FormQuery
+from flask_boiler.errors import ConfigurationError
+from flask_boiler.firestore.codec import Codec
+from flask_boiler.view.inbox.effects import AuthorizeTask, OnTask, effect_of
+from flask_boiler.view.inbox.forms import FormEffect
+from flask_boiler.view.inbox.inbox_mediator import Commands, InboxMediator, require_authorize
 from flask_boiler.view.inbox.marks import MarkOption, mark_of
-from flask_boiler.view.inbox.queue import TaskQueue, key_of, task_class
-from flask_boiler.view.inbox.records import TaskRecords
-from flask_boiler.view.inbox.task_processor import Memory, TaskProcessor
-from flask_boiler.view.inbox.worker import Worker
-from flask_boiler.view.mediation.inbox import CommandKind, Inbox, ParkedTask, Result
-from flask_boiler.view.mediation.live import live_views
-from flask_boiler.view.mediation.mediator import MediatorBase
+from flask_boiler.view.inbox.queue import FormQuery, TaskQueue, key_of, task_class
+from flask_boiler.view.mediation.inbox import CommandKind
 from flask_boiler.viewmodels.form import Form
 from flask_boiler.viewmodels.view_model import ViewModel, require_view_class
 
 __all__ = ["QueryTaskMediator"]
 
 
-class QueryTaskMediator(MediatorBase):
+class QueryTaskMediator(InboxMediator):
     """Applies every document of a query's result as a task, exactly once.
 
     ::
@@ -70,6 +57,11 @@ class QueryTaskMediator(MediatorBase):
     :param max_retries: how often a task is tried again after it lost to somebody else's commit.
     :param window: how many tasks a worker listens to at a time.
     :param threads: how many tasks this process applies at a time.
+    :param authorize: whether a task may have its effect; asked before it, and what it reads is part
+        of the transaction. It takes the task (as ``on_task`` does), and the transaction, or the
+        view that is to be stored. Of a form it takes the :class:`Submission`, and the form before
+        it is filled in; whoever sent one that is not allowed is told the same as if there were
+        nothing that it could be about. Nobody is told of other tasks, so these are parked.
     :param locking: have the server lock what is read, instead of verifying it at the end.
     :param name: what records of its tasks are kept by; by default the name of the view or the
         function. All processes that run the mediator have to agree on it.
@@ -87,6 +79,7 @@ class QueryTaskMediator(MediatorBase):
         max_retries: int = 10,
         window: int = 50,
         threads: int = 1,
+        authorize: AuthorizeTask | None = None,
         locking: bool = False,
         name: str | None = None,
     ) -> None:
@@ -104,84 +97,43 @@ class QueryTaskMediator(MediatorBase):
                 raise ConfigurationError(
                     f"the mediator {self.name!r} has {option}={value}: at least {least} is needed"
                 )
-        self._effect = effect_of(view_model_cls, on_task, self.query, where=type(self).__name__)
-        self._mark = mark_of(mark, task_class(self.query))
+        require_authorize(authorize, self, "task", "view")
+        self._authorize = authorize
+        asked = authorize is not None or type(self).authorize is not QueryTaskMediator.authorize
+        effect = effect_of(
+            view_model_cls,
+            on_task,
+            self.query,
+            self.authorize if asked else None,
+            where=type(self).__name__,
+        )
+        chosen_mark = mark_of(mark, task_class(self.query))
         if view_model_cls is not None:
             view_model_cls.require_free_places()
         if view_model_cls is not None and issubclass(view_model_cls, Form):
             view_model_cls.require_begin()
             _require_place_of_refusals(view_model_cls, mark)
-        self._key = key_of(key, self.query)
-        self._max_retries = max_retries
-        self._window = window
-        self._threads = threads
-        self._locking = locking
-        #: What this process has done, since the mediator was made.
-        self.statistics = Statistics()
-        # By database, from one delivered task to the next.
-        self._memories: defaultdict[str, Memory] = defaultdict(Memory)
-        #: What works off the queue, while the mediator runs.
-        self._worker: Worker | None = None
+        chosen_key = key_of(key, self.query)
 
-    def _begin(self, ends: ExitStack) -> None:
-        if self.view_model_cls is not None:
-            self.view_model_cls.require_free_places()
-        context = self._context()
-        live = live_views(context)
-        engine, recorder = live.engine, live.recorder
-        worker = self._new_worker(context, engine)
-        try:
-            engine.add(LiveView(self._view_key, worker.compute, worker))
-        except BoilerError as error:
-            raise ConfigurationError(
-                f"two mediators are called {self.name!r}: give one of them a name= of its own"
-            ) from error
-        ends.callback(engine.discard, self._view_key)
-        recorder.begin(self.name)
-        ends.callback(worker.stop)
-        ends.callback(recorder.end, self.name)
-        worker.start()
-        self._worker = worker
-        # It keeps all that the engine does, such as the documents of the newest cut.
-        ends.callback(self._forget_worker)
+        def queue(codec: Codec) -> TaskQueue:
+            return TaskQueue(self.query, chosen_key, codec, window=window)
 
-    def apply(self, path: str) -> Result:
-        """Apply the task at a path, and before it the earlier ones of its key.
+        self._declared = Commands(
+            queue,
+            effect,
+            chosen_mark,
+            effect.sender() if isinstance(effect, FormEffect) else None,
+            max_attempts=max_retries + 1,
+            threads=threads,
+            locking=locking,
+        )
 
-        What a trigger calls; needs no ``start``. It may be called for documents that are no
-        tasks, or none any more, and any number of times.
+    def authorize(self, task: Any, view: Any) -> object:
+        """Whether a task may have its effect; a subclass may say so here instead of by a parameter.
 
-        :raises UnavailableError: Firestore could not be reached; try again later.
+        :raises PermissionDeniedError: it may not, for the reason that the error tells.
         """
-        return self._processor(self._context()).apply_in_order(path)
-
-    def cloud_event(self, event: Any) -> None:
-        """Apply the task that a Firestore trigger tells of; a target for functions-framework.
-
-        ::
-
-            @functions_framework.cloud_event
-            def on_transfer(event):
-                mediator.cloud_event(event)
-
-        Returns when the commit is made, or there is nothing to do.
-
-        :param event: a CloudEvent, with ``get_attributes()`` and ``get_data()``.
-        :raises HTTPException: of werkzeug: 4xx if it can never succeed, the task being parked
-            then; 503 if it should come again. Flask answers it with a problem document.
-        """
-        context = self._context()
-        try:
-            with context.activated():
-                deliver(event.get_attributes(), event.get_data(), [self], context)
-        except HTTPException as problem:
-            problem.response = answer_of(problem)
-            raise
-
-    @property
-    def inbox(self) -> Inbox:
-        """The queue: each task is a command."""
-        return self
+        return True if self._authorize is None else self._authorize(task, view)
 
     @property
     def command_kind(self) -> CommandKind:
@@ -191,105 +143,8 @@ class QueryTaskMediator(MediatorBase):
         return CommandKind.FORM if is_form else CommandKind.TASK
 
     @property
-    def done(self) -> int:
-        """The number of tasks that this process has done, since the mediator was made."""
-        return self.statistics.done
-
-    def may_hold(self, path: str) -> bool:
-        """Whether a document at this path can be one of the tasks."""
-        return self._queue(self._context()).may_hold(path)
-
-    @property
-    def parked_tasks(self) -> list[ParkedTask]:
-        """The tasks that are set aside, wherever that was done; read from Firestore."""
-        context = self._context()
-        found = self._records(context).parked(context.datastore)
-        return sorted(found, key=lambda task: task.since)
-
-    @property
-    def parked(self) -> list[Parked]:
-        """The parked tasks as ``boiler.parked`` lists them."""
-        return [task.as_parked() for task in self.parked_tasks]
-
-    @property
-    def parked_as_heard(self) -> list[Parked] | None:
-        """The parked tasks that the running mediator has heard of, so that nothing is read.
-
-        ``None`` if it does not run here, or has not heard of them yet.
-        """
-        worker = self._worker
-        if worker is None or not self.running:
-            return None
-        found = worker.parked
-        return None if found is None else [task.as_parked() for task in found]
-
-    def retry(self, path: str) -> bool:
-        """Have a parked task tried again, and then those that waited for it.
-
-        Where the mediator runs it does so by itself; otherwise it is done before this returns.
-
-        :returns: whether the task was parked.
-        :raises UnavailableError: Firestore could not be reached.
-        """
-        processor = self._processor(self._context())
-        return processor.release(path) if self.running else processor.retry(path)
-
-    def drop(self, path: str) -> bool:
-        """Mark a parked task as processed, without its effect; those that waited for it go on.
-
-        :returns: whether the task was parked.
-        :raises UnavailableError: Firestore could not be reached.
-        """
-        processor = self._processor(self._context())
-        task = processor.drop(path)
-        if task is not None and not self.running:
-            processor.resume(task)
-        return task is not None
-
-    @property
-    def _view_key(self) -> ViewKey:
-        return ViewKey(self.name, "the queue")
-
-    def _forget_worker(self) -> None:
-        self._worker = None
-
-    def _new_worker(self, context: ApplicationContext, engine: Engine) -> Worker:
-        return Worker(
-            self._queue(context),
-            self._records(context),
-            self._processor(context),
-            engine.feed,
-            mark=self._mark,
-            window=self._window,
-            threads=self._threads,
-            name=self.name,
-            acceptance=engine.acceptance,
-            on_failure=engine.break_down,
-        )
-
-    def _processor(self, context: ApplicationContext) -> TaskProcessor:
-        effect = self._effect
-        handling = Handling(
-            self._queue(context),
-            self._records(context),
-            effect,
-            self._mark,
-            self.statistics,
-            refuse=effect.refuse if isinstance(effect, FormEffect) else None,
-        )
-        return TaskProcessor(
-            context,
-            handling,
-            max_retries=self._max_retries,
-            locking=self._locking,
-            memory=self._memories[context.datastore.database],
-        )
-
-    def _queue(self, context: ApplicationContext) -> TaskQueue:
-        return TaskQueue(self.query, self._key, context.datastore.codec)
-
-    def _records(self, context: ApplicationContext) -> TaskRecords:
-        return TaskRecords(self.name, context.datastore.codec)
+    def _commands(self) -> Commands:
+        return self._declared
 
 
 def _query_of(view_cls: type[ViewModel] | None) -> FormQuery:

@@ -25,12 +25,16 @@ from flask_boiler.viewmodels.place_rules import require_free
 from flask_boiler.viewmodels.view_model import ViewModel, store_class
 from flask_boiler.viewmodels.view_subject import ViewSubject, read_documents
 
-__all__ = ["PROBLEM_FIELD", "Form"]
+__all__ = ["PROBLEM_FIELD", "AbsentTargetError", "Form"]
 
 F = TypeVar("F", bound="Form")
 
 #: Where a refused form's sender finds why.
 PROBLEM_FIELD = "problem"
+
+
+class AbsentTargetError(ValidationError):
+    """The refusal of a form one of whose fields names a document that is not there."""
 
 
 class Form(ViewModel):
@@ -138,6 +142,13 @@ class Form(ViewModel):
         :raises DocumentNotFoundError: the path names a target that is not there.
         :raises RefusedError: a setter refuses.
         """
+        form = cls.begun(document)
+        form.fill(cls.fields_of(document))
+        return form
+
+    @classmethod
+    def begun(cls, document: Snapshot) -> Self:
+        """The form of a document, not filled in."""
         placeholders = cls.placeholders_of(document.path)
         fields = cls.fields_of(document)
         targets = form_targets(cls)
@@ -147,7 +158,6 @@ class Form(ViewModel):
             cls._require_complete(fields, targets.fields)
             form = targets.open(document.id, fields, placeholders)
         form.placeholders = placeholders
-        form.fill(fields)
         return form
 
     @classmethod
@@ -335,8 +345,9 @@ class FormTargets(Generic[F]):
         """A form about its targets that is not filled in.
 
         :param doc_id: the id of the form's document.
-        :raises ValidationError: a field names no document that is there.
-        :raises DocumentNotFoundError: a placeholder does not.
+        :raises AbsentTargetError: a field names a document that is not there.
+        :raises ValidationError: a field names none.
+        :raises DocumentNotFoundError: a placeholder names none that is there.
         """
         wrong: dict[str, list[str]] = {}
         paths: dict[str, str] = {}
@@ -349,6 +360,7 @@ class FormTargets(Generic[F]):
                 wrong |= mismatch.below(self._attributes[name].data_key)
         found = read_documents(list(paths.values()))
         roots: dict[str, Any] = {}
+        absent: dict[str, list[str]] = {}
         for root, path in paths.items():
             if self._is_there(root, found[path]):
                 roots[root] = found[path]
@@ -356,9 +368,9 @@ class FormTargets(Generic[F]):
                 raise DocumentNotFoundError(path)
             else:
                 said = f"There is no {self._subject.models[root].__name__} {path!r:.200}."
-                wrong[self._attributes[name].data_key] = [said]
-        if wrong:
-            raise _wrong_fields(wrong, self._form_cls)
+                absent[self._attributes[name].data_key] = [said]
+        if wrong or absent:
+            raise _wrong_fields({**wrong, **absent}, self._form_cls, absent=bool(absent))
         return self._made(roots, doc_id)
 
     def _made(self, roots: dict[str, Any], doc_id: str) -> F:
@@ -490,7 +502,10 @@ def _knows_store(form_cls: type[Form]) -> bool:
     return True
 
 
-def _wrong_fields(messages: Mapping[str, list[str]], form_cls: type[Form]) -> ValidationError:
-    error = ValidationError(messages, where=form_cls.__name__)
+def _wrong_fields(
+    messages: Mapping[str, list[str]], form_cls: type[Form], *, absent: bool = False
+) -> ValidationError:
+    kind = AbsentTargetError if absent else ValidationError
+    error = kind(messages, where=form_cls.__name__)
     error.by_field = True
     return error

@@ -5,6 +5,8 @@ Run as a program of its own: a process that forks must not have used gRPC before
     python -m tests.firestore.task_fleet HOST PROJECT '{"kills": {"before:commit": 2}, "seed": 1,
         "workers": 4, "listeners": 2, "mark": "delete", "key": "source"}'
 
+The queue is one of tasks, or, with a mark that begins with ``patch``, one of patches.
+
 Some of the workers listen to the queue; the others are handed every task twice and shuffled, as
 an unreliable deliverer does. Prints, as JSON, how often it killed at which point, and what the
 survivors did.
@@ -26,10 +28,17 @@ from flask_boiler import (
     Attr,
     Boiler,
     Config,
+    DocumentMediator,
     DomainModel,
+    Mutation,
+    Patches,
     QueryTaskMediator,
     Snapshot,
+    Store,
     Transaction,
+    ViewModel,
+    attrs,
+    root,
 )
 from flask_boiler.errors import UnavailableError
 from flask_boiler.firestore.datastore import FirestoreDatastore
@@ -66,6 +75,28 @@ class Effect(DomainModel):
         collection_name = "effects"
 
 
+class PurseStore(Store):
+    purse = root(Purse)
+
+
+class PurseView(ViewModel):
+    """What patches change; they say to which purse an amount is moved from this one."""
+
+    store: PurseStore
+    move: Attr[str] = attrs.bproperty(export_enabled=False)
+    to: Attr[str] = attrs.bproperty(export_enabled=False)
+    amount: Attr[int] = attrs.bproperty(export_enabled=False)
+
+
+class PurseMutation(Mutation[PurseView]):
+    max_attempts = 100
+
+    @classmethod
+    def mutate_patch(cls, doc_id: str, data: Mapping[str, Any]) -> PurseView:
+        pay(data["move"], doc_id, data["to"], data["amount"])
+        return PurseView.get(doc_id)
+
+
 class Move(DomainModel):
     """A task: move an amount from one purse to another."""
 
@@ -79,19 +110,25 @@ class Move(DomainModel):
 
 
 def move(task: Move, transaction: Transaction) -> None:
-    effect = Effect.get(task.doc_id) or Effect.new(doc_id=task.doc_id, count=0)
+    pay(task.doc_id, task.source, task.target, task.amount)
+
+
+def pay(name: str, source_id: str, target_id: str, paid: int) -> None:
+    effect = Effect.get(name) or Effect.new(doc_id=name, count=0)
     effect.count += 1
     effect.save()
-    source, target = Purse.get_or_raise(task.source), Purse.get_or_raise(task.target)
-    for purse, amount in ((source, -task.amount), (target, task.amount)):
+    source, target = Purse.get_or_raise(source_id), Purse.get_or_raise(target_id)
+    for purse, amount in ((source, -paid), (target, paid)):
         purse.amount += amount
         purse.moves += 1
         if purse is source:
-            purse.paid = [*purse.paid, task.doc_id]
+            purse.paid = [*purse.paid, name]
         purse.save()
 
 
-def moves(mark: str = "delete", key: str | None = None) -> QueryTaskMediator:
+def moves(mark: str = "delete", key: str | None = None) -> QueryTaskMediator | DocumentMediator:
+    if mark in PATCHES:
+        return DocumentMediator(mutation_cls=PurseMutation, patches=PATCHES[mark])
     query, option = MARKS[mark]
     return QueryTaskMediator(query=query(), on_task=move, mark=option, key=key, max_retries=100)
 
@@ -102,9 +139,15 @@ MARKS: dict[str, tuple[Callable[[], Any], MarkOption]] = {
     "field": (lambda: Move.where(state="open"), {"state": "done"}),
     "ledger": (Move.get_query, "ledger"),
 }
+#: Ways to mark patches; their key is the purse that they take from.
+PATCHES = {
+    "patch": Patches("moves"),
+    "pending patch": Patches("moves", pending="open"),
+    "deleted patch": Patches("moves", mark="delete"),
+}
 
 
-def prepare(tasks: int, *, purses: int, rng: random.Random) -> None:
+def prepare(tasks: int, *, purses: int, rng: random.Random, mark: str = "delete") -> None:
     """Purses of 100, and moves between them; some created at one time, and not by their paths."""
     names = [f"p{number}" for number in range(purses)]
     store(
@@ -114,9 +157,14 @@ def prepare(tasks: int, *, purses: int, rng: random.Random) -> None:
     documents = {}
     for number in rng.sample(range(tasks), tasks):
         source, target = rng.sample(names, 2)
-        task = Move.new(doc_id=f"m{number}", source=source, target=target, state="open")
-        task.amount = rng.randint(1, 9)
-        documents[task.doc_path] = task.to_dict()
+        name, amount = f"m{number}", rng.randint(1, 9)
+        task = Move.new(doc_id=name, source=source, target=target, amount=amount, state="open")
+        fields = task.to_dict()
+        if mark in PATCHES:
+            fields = {"target_purse_id": source, "to": target, "amount": amount, "move": name}
+            if PATCHES[mark].pending is not None:
+                fields["open"] = True
+        documents[task.doc_path] = fields
     store(documents, at_once=max(8, tasks // 40))
 
 
@@ -181,14 +229,14 @@ class Faults:
         setattr(FirestoreDatastore, rpc, call)
 
 
-def listen(boiler: Boiler, mediator: QueryTaskMediator) -> None:
+def listen(boiler: Boiler, mediator: QueryTaskMediator | DocumentMediator) -> None:
     """Work the queue off by listening to it."""
     boiler.add(mediator)
     with boiler:
         boiler.settle(timeout_s=1_800)
 
 
-def deliver(mediator: QueryTaskMediator, rng: random.Random) -> None:
+def deliver(mediator: QueryTaskMediator | DocumentMediator, rng: random.Random) -> None:
     """Apply what is there now, done or not, each twice and in any order."""
     paths = [task.doc_path for task in Move.all()] * 2
     rng.shuffle(paths)
@@ -205,7 +253,7 @@ class Fleet:
 
     :param kills: how many workers die at which points; none of them, and no commit is lost.
     :param listeners: how many of the workers listen.
-    :param mark: as in ``MARKS``.
+    :param mark: as in ``MARKS`` or ``PATCHES``.
     """
 
     def __init__(
@@ -221,6 +269,8 @@ class Fleet:
     ) -> None:
         self._config = config
         self._mediator = moves(mark, key)
+        # Whoever listens to all of a queue asks for nothing once it has begun.
+        self._asks_seldom = mark in PATCHES
         self._faulty = bool(kills)
         self._reports, self._report_to = os.pipe()
         self._rng = random.Random(seed)
@@ -263,7 +313,10 @@ class Fleet:
     def _fork_doomed(self, listens: bool) -> None:
         for point in self._plan:
             # Who is handed tasks does not listen.
-            if listens or "listen" not in point[0]:
+            in_vain = (
+                "run_query" in point[0] and self._asks_seldom if listens else "listen" in point[0]
+            )
+            if not in_vain:
                 self._plan.remove(point)
                 self._fork(listens, point)
                 return

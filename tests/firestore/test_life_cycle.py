@@ -105,8 +105,8 @@ def test_all_of_them_in_one_boiler(app: Flask, boiler: Boiler) -> None:
         assert found == [True, {"running"}]
         found = [boiler.health.running, {m.state.value for m in mediators}]
         assert found == [False, {"stopped"}]
-    assert [inbox.name for inbox in boiler.inboxes] == ["ring"]
-    assert list(boiler.health.tasks_done) == ["ring"]
+    assert [inbox.name for inbox in boiler.inboxes] == ["Bell_PATCH", "ring"]
+    assert list(boiler.health.tasks_done) == ["Bell_PATCH", "ring"]
 
 
 @pytest.mark.parametrize("make", MEDIATORS.values(), ids=MEDIATORS)

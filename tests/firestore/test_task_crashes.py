@@ -1,4 +1,7 @@
-"""Workers killed at every step, deliveries doubled and shuffled: every effect happens once."""
+"""Workers killed at every step, deliveries doubled and shuffled: every effect happens once.
+
+Of tasks and of patches alike.
+"""
 
 from __future__ import annotations
 
@@ -26,16 +29,18 @@ PURSES = 20
 MOST_IN_A_LEDGER = 300
 KILLS_AT_EACH_POINT = max(1, TASKS // 80)
 WORKERS = 4 if SOAKING else 3
-#: Each way to mark tasks, in any order and in that of a key; and whether it is killed at the odd
-#: points or the even ones, where there is no time for all of them.
+#: Each way to mark tasks and patches, in any order and in that of a key; and whether it is killed
+#: at the odd points or the even ones, where there is no time for all of them.
 WAYS = [
     ("delete", None, 0),
     ("delete", "source", 1),
     ("field", "source", 0),
     ("ledger", "source", 1),
+    ("patch", "target_purse_id", 0),
+    ("pending patch", "target_purse_id", 1),
 ]
 if SOAKING:
-    WAYS += [("field", None, 1), ("ledger", None, 0)]
+    WAYS += [("field", None, 1), ("ledger", None, 0), ("deleted patch", "target_purse_id", 0)]
 
 
 def run_fleet(
@@ -60,20 +65,24 @@ def assert_every_effect_once(tasks: int) -> None:
     }
 
 
-def in_order(snapshots: Iterable[Any]) -> dict[str, list[str]]:
+def in_order(snapshots: Iterable[Any], key: str) -> dict[str, list[str]]:
     """The tasks by the purse that they take from, in the order that is promised for a key."""
     by_source: dict[str, list[str]] = {f"p{number}": [] for number in range(PURSES)}
     for task in sorted(snapshots, key=lambda task: (task.create_time, task.id)):
-        by_source[task.get("source")].append(task.id)
+        by_source[task.get(key)].append(task.id)
     return by_source
 
 
 def assert_marked(mark: str, tasks: int) -> None:
+    said = "result.status" if "patch" in mark else "state"
     states = {
-        name: Counter(document.get("state") for document in CTX.db.collection(name).stream())
+        name: Counter(document.get(said) for document in CTX.db.collection(name).stream())
         for name in ("moves", "_boiler_tasks")
     }
     assert states == {
+        "patch": {"moves": {"applied": tasks}, "_boiler_tasks": {}},
+        "pending patch": {"moves": {"applied": tasks}, "_boiler_tasks": {}},
+        "deleted patch": {"moves": {}, "_boiler_tasks": {}},
         "delete": {"moves": {}, "_boiler_tasks": {}},
         "field": {"moves": {"done": tasks}, "_boiler_tasks": {}},
         "ledger": {"moves": {"open": tasks}, "_boiler_tasks": {"done": tasks}},
@@ -91,8 +100,8 @@ def test_every_effect_happens_once_however_workers_die(
     if mark == "ledger" and not isinstance(firestore_emulator, EmbeddedFirestore):
         # Google's emulator sends the whole ledger with each change, and runs out of memory.
         tasks = min(TASKS, MOST_IN_A_LEDGER)
-    prepare(tasks, purses=PURSES, rng=random.Random(seed))
-    promised = in_order(CTX.db.collection("moves").stream())
+    prepare(tasks, purses=PURSES, rng=random.Random(seed), mark=mark)
+    promised = in_order(CTX.db.collection("moves").stream(), key or "source")
     kills = dict.fromkeys(POINTS if SOAKING else POINTS[part::2], KILLS_AT_EACH_POINT)
     began = time.monotonic()
     result = run_fleet(

@@ -78,6 +78,7 @@ NAMES = [
     "start_local_firestore",
     "Store",
     "store_class",
+    "Submission",
     "transaction",
     "Transaction",
     "view",

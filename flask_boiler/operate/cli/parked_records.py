@@ -1,8 +1,8 @@
 """What Firestore has of what is parked, by whichever process: views, and commands.
 
 A command is a document that is to have an effect once: a task, a form, a patch, or one that a
-handler of a ``Protocol`` is called with. Those of a ``QueryTaskMediator`` have records of their
-own; the others are recorded as views are.
+handler of a ``Protocol`` is called with. What an inbox has parked has records of its own; a
+document that a handler failed on is recorded as views are.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ParkedViews:
         self.counts = list(counts)
         #: How many are parked that have no record of their own, by mediator.
         self.unlisted = _unlisted(self.records, self.counts)
-        #: How many patches and documents of handlers are recorded beside them.
+        #: How many documents of handlers are recorded beside them.
         self.commands = 0
 
     @classmethod
@@ -103,7 +103,7 @@ class ParkedCommand:
     :param path: the document's.
     :param key: whose later tasks wait for it; its own path if none does.
     :param attempts: how often it was tried; ``None`` where that is not counted.
-    :param record: of a patch, or of a handler's document; ``None`` of tasks and forms.
+    :param record: of a handler's document; ``None`` of what an inbox has parked.
     """
 
     kind: CommandKind
@@ -118,7 +118,7 @@ class ParkedCommand:
     @property
     def can_be_dropped(self) -> bool:
         """Whether it can be marked as processed without its effect."""
-        return self.record is None or self.kind is CommandKind.PATCH
+        return self.record is None
 
     @property
     def id(self) -> tuple[str, str]:

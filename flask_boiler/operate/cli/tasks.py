@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -72,9 +72,9 @@ def list_tasks(name: str | None, as_json: bool, wait_s: float) -> None:
 def retry_tasks(paths: tuple[str, ...], every: bool, name: str | None, wait_s: float) -> None:
     """Try parked tasks again, and then what waited for them.
 
-    PATH is the path of a document, as 'list' shows it. This command applies tasks and forms itself,
-    unless a worker is faster. Patches are applied and handlers are called by a running worker
-    ('flask boiler run'); the command waits for its answer.
+    PATH is the path of a document, as 'list' shows it. This command applies tasks, forms and
+    patches itself, unless a worker is faster. Handlers are called by a running worker ('flask
+    boiler run'); the command waits for its answer.
 
     Exits with 0 if all are done, 1 if one is not, or if a task that waited is parked now.
     """
@@ -126,10 +126,10 @@ def drop_tasks(paths: tuple[str, ...], every: bool, name: str | None, wait_s: fl
 
         before = ParkedCommands.of(boiler, name)
         chosen = before.all if every else before.at(paths)
-        mediators: dict[str, Any] = {getattr(m, "name", ""): m for m in boiler.mediators}
-        kept = [one for one in chosen if one.mediator not in mediators or not one.can_be_dropped]
+        inboxes = _inboxes_in(boiler)
+        kept = [one for one in chosen if one.mediator not in inboxes or not one.can_be_dropped]
         dropped = sum(
-            mediators[one.mediator].drop(one.path)
+            inboxes[one.mediator].drop(one.path)
             for one in _counting("dropping", [one for one in chosen if one not in kept])
         )
         after = ParkedCommands.of(boiler, name, known=True)

@@ -35,7 +35,7 @@ def list_views(name: str | None, as_json: bool, wait_s: float) -> None:
     """List the parked views, the longest parked first.
 
     Each line says since when the view is parked, its key, the process that reported it, and the
-    error. Parked patches and documents of handlers are listed by 'flask boiler tasks list'.
+    error. Parked documents of handlers are listed by 'flask boiler tasks list'.
 
     Exits with 0 if nothing is parked, 1 if something is, 2 if that could not be found out.
     """
@@ -96,4 +96,4 @@ def _say(found: ParkedViews) -> None:
     )
     say_parked(lines, found.unlisted, "view", found.total)
     if found.commands:
-        tell(f"{found.commands} more parked of patches and handlers: see 'flask boiler tasks list'")
+        tell(f"{found.commands} more parked of handlers: see 'flask boiler tasks list'")

@@ -1,22 +1,18 @@
 """Documents that are commands: tasks, forms and patches.
 
-The Document mediator: the view of one document, or the patches proposed to views.
+Each mediator of them has one inbox, a queue of documents. Each document has its effect once, in one
+commit with the mark that says so::
 
-::
+    queue ──► worker: the first of each key ───┐
+    CloudEvent, apply ─────────────────────────┼──► TaskProcessor ──► Attempts
+    flask boiler tasks retry ──────────────────┘                         │
+                                                                         ▼
+    reads the document as it is now ─► effect ─► one commit: what it changed, and the mark
+                                         │ refused: the mark and what its sender is told
+                                         └ failed: the record that it is parked
 
-    patches ──► engine: is there one to apply? ──► lanes: one target's in order ──► PatchProcessor
-                   ▲                                                                      │
-                   └────── applied, marked with an error, or parked ◄── one commit ───────┘
-
-The Query+Task mediator: a document is a task, and its effect happens once.
-
-::
-
-    window of the queue ──► worker picks at random ──┐
-    CloudEvent ──────────────────────────────────────┼──► TaskProcessor
-    flask boiler tasks retry ────────────────────────┘         │
-                                                               ▼
-       reads the task as it is now ─► your code ─► one commit: what it changed, and the mark
+What is queued, the effect, the mark and who is told of a refusal are declared: as :class:`Commands`
+by :class:`~flask_boiler.QueryTaskMediator` and :class:`~flask_boiler.DocumentMediator`.
 
 It imports ``view.mediation`` and what is below that.
 """

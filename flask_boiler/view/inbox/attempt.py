@@ -5,17 +5,21 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
+from werkzeug.exceptions import HTTPException
+
 from flask_boiler.errors import BoilerError, UnavailableError
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.callbacks import as_exception, is_failure
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.inbox.backlog import Waiting
-from flask_boiler.view.inbox.effects import Effect, Refuse
+from flask_boiler.view.inbox.effects import Effect
 from flask_boiler.view.inbox.marks import Mark
 from flask_boiler.view.inbox.queue import TaskQueue
 from flask_boiler.view.inbox.records import TaskRecords, is_parked, says_parked
+from flask_boiler.view.inbox.refusals import Refusal, Sender
 from flask_boiler.view.mediation.inbox import Result, TaskState
+from flask_boiler.view.mediation.problems import is_askers, stored_problem
 
 __all__ = ["Attempts", "Handling", "Statistics", "written_anew"]
 
@@ -25,7 +29,7 @@ class Statistics:
     """Counts of what was done for tasks in this process.
 
     :param attempts: transactions that were begun.
-    :param done: tasks that were done by a commit of this process.
+    :param done: tasks that were done, or refused, by a commit of this process.
     :param parked: tasks that it set aside.
     """
 
@@ -46,7 +50,7 @@ class Statistics:
 class Handling:
     """The parts of a mediator that handle its tasks.
 
-    :param refuse: what else is done with tasks whose commit is refused than to set them aside.
+    :param sender: who is told why a task is refused; ``None`` if nobody is.
     """
 
     queue: TaskQueue
@@ -54,17 +58,32 @@ class Handling:
     effect: Effect
     mark: Mark
     statistics: Statistics
-    refuse: Refuse | None = None
+    sender: Sender | None = None
 
     def waiting(self, task: Snapshot) -> Waiting:
         """The task as one of its key."""
         return Waiting(task.path, task.create_time_ns, self.queue.key.name(task))
 
+    def write_mark(
+        self,
+        task: Snapshot,
+        record: Snapshot | None,
+        transaction: Transaction,
+        refusal: Refusal | None = None,
+    ) -> None:
+        """Have the transaction's commit mark a task, and forget that it was parked.
+
+        :param record: its record, if there may be one.
+        """
+        self.mark.write(task, transaction, self.records, refusal)
+        if record is not None and record.exists and not self.mark.in_record:
+            transaction.write(self.records.forgetting(task.path))
+
 
 class Attempts:
     """The attempts at one task.
 
-    :param consult: look whether it is parked.
+    :param consult: look whether it is parked; not if it is known to have no record.
     :param again: try it even if it is.
     :param taken_for: try no other that has taken its place.
     """
@@ -105,23 +124,24 @@ class Attempts:
         if is_parked(task, record) and not self._again:
             return Result(TaskState.PARKED)
         try:
-            self._of.effect(task, transaction)
-            self._of.mark.write(task, transaction, self._of.records)
+            self._apply(task, record, transaction)
         except BaseException as error:
             if not is_failure(error) or (isinstance(error, BoilerError) and error.retryable):
                 raise
             if is_refusal(error):
                 # It may be refused to everybody at present, and so would be the record of it.
                 raise
-            return self._park_instead(task, transaction, as_exception(error, self.path))
+            transaction.abandon_writes()
+            return self._park(task, transaction, as_exception(error, self.path))
         return Result(TaskState.DONE)
 
     def give_up_seen(
-        self, transaction: Transaction, error: Exception, *, refuse: Refuse | None
+        self, transaction: Transaction, error: Exception, *, refusal: Refusal | None
     ) -> Result:
         """Refuse the task, or else set it aside, if it is still as it was in the last attempt.
 
         :param error: why its commit was refused.
+        :param refusal: what its sender is told, if they are to be told.
         :raises UnavailableError: it is another, which is to be tried first.
         """
         task = self._find(transaction)
@@ -130,22 +150,41 @@ class Attempts:
             return Result(TaskState.GONE)
         if seen is None or task.update_time_ns != seen.update_time_ns:
             raise written_anew(self.path)
-        if self._of.mark.is_marked(task, self._record(transaction)):
+        record = self._record(transaction)
+        if self._of.mark.is_marked(task, record):
             # A commit whose answer was lost came through late.
             return Result(TaskState.GONE)
-        if refuse is not None and refuse(task, transaction, error):
-            self._of.mark.write(task, transaction, self._of.records)
-            return Result(TaskState.DONE)
-        return self._park(task, transaction, error)
+        if refusal is None:
+            return self._park(task, transaction, error)
+        self._refuse(task, record, transaction, refusal)
+        return Result(TaskState.DONE)
 
-    def _park_instead(self, task: Snapshot, transaction: Transaction, error: Exception) -> Result:
-        transaction.abandon_writes()
-        return self._park(task, transaction, error)
+    def _apply(self, task: Snapshot, record: Snapshot | None, transaction: Transaction) -> None:
+        """Have the task's effect and mark it, or have it refused, which its sender is told."""
+        sender = self._of.sender
+        try:
+            self._of.effect(task, transaction)
+        except (BoilerError, HTTPException) as error:
+            if sender is None or not is_askers(error):
+                raise
+            # What was read is verified all the same: nobody is refused for what was not so.
+            transaction.abandon_writes()
+            refusal = Refusal(stored_problem(error, sender.fields))
+            self._refuse(task, record, transaction, refusal)
+        else:
+            self._of.write_mark(task, record, transaction)
+
+    def _refuse(
+        self, task: Snapshot, record: Snapshot | None, transaction: Transaction, refusal: Refusal
+    ) -> None:
+        if self._of.sender is not None:
+            self._of.sender.tell(task, transaction, refusal)
+        self._of.write_mark(task, record, transaction, refusal)
 
     def _park(self, task: Snapshot, transaction: Transaction, error: Exception) -> Result:
-        records = self._of.records
-        write = records.parking(task, self._of.queue.key.name(task), error, self.count)
-        transaction.write(write, self._note_commit)
+        queue, records = self._of.queue, self._of.records
+        key = queue.key.name(task) if queue.holds_back else task.path
+        transaction.write(records.parking(task, key, error, self.count), self._note_commit)
         self.parked_now = True
         return Result(TaskState.PARKED, error)
 
@@ -153,7 +192,7 @@ class Attempts:
         self.committed_ns = update_time_ns
 
     def _find(self, transaction: Transaction) -> Snapshot | None:
-        return self._of.queue.find(self.path, transaction.reader.query)
+        return self._of.queue.find(self.path, transaction.reader)
 
     def _record(self, transaction: Transaction) -> Snapshot:
         path = self._of.records.path_of(self.path)

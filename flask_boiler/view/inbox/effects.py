@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask_boiler.errors import BoilerError, ConfigurationError
+from flask_boiler.errors import BoilerError, ConfigurationError, PermissionDeniedError
 from flask_boiler.firestore.codec import encoded_fields
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.callbacks import misfit, require_plain, require_result
@@ -17,18 +17,24 @@ from flask_boiler.viewmodels.form import Form
 from flask_boiler.viewmodels.view_builder import ViewBuilder, require_root_of
 from flask_boiler.viewmodels.view_model import ViewModel, overrides_notify, publishes
 
-__all__ = ["Effect", "OnTask", "Refuse", "effect_of"]
+__all__ = ["AuthorizeTask", "Effect", "OnTask", "effect_of"]
 
 #: Has the effect of one task, through the transaction that is in force.
 Effect = Callable[[Snapshot, Transaction], None]
-#: Writes why a task is refused whose commit was, if it is its sender who is to know; whether it is.
-Refuse = Callable[[Snapshot, Transaction, Exception], bool]
 #: The application's function: takes the task as the queried model, or as a snapshot.
 OnTask = Callable[[Any, Transaction], object]
+#: Whether a task may have its effect: takes the task likewise (of a form, the ``Submission``), and
+#: the view that it is for, or the transaction.
+AuthorizeTask = Callable[[Any, Any], object]
 
 
 def effect_of(
-    view_model_cls: type[ViewModel] | None, on_task: OnTask | None, query: Any, *, where: str
+    view_model_cls: type[ViewModel] | None,
+    on_task: OnTask | None,
+    query: Any,
+    authorize: AuthorizeTask | None = None,
+    *,
+    where: str,
 ) -> Effect:
     """The effect of a mediator's tasks.
 
@@ -42,22 +48,35 @@ def effect_of(
         wrong = misfit(on_task, "task", "transaction")
         if wrong is not None:
             raise ConfigurationError(f"{where}: on_task {wrong}")
-        return _calling(on_task, query)
+        return _calling(on_task, query, authorize)
     assert view_model_cls is not None
     if issubclass(view_model_cls, Form):
-        return FormEffect(view_model_cls)
-    return _storing(view_model_cls, query)
+        return FormEffect(view_model_cls, authorize)
+    return _storing(view_model_cls, query, authorize)
 
 
-def _calling(on_task: OnTask, query: Any) -> Effect:
+def _calling(on_task: OnTask, query: Any, authorize: AuthorizeTask | None) -> Effect:
     def call(task: Snapshot, transaction: Transaction) -> None:
-        known = query.model_cls.from_snapshot(task) if isinstance(query, Query) else task
+        known = _as_queried(task, query)
+        _require_allowed(authorize, known, transaction, task)
         require_result(on_task(known, transaction), "on_task")
 
     return call
 
 
-def _storing(view_cls: type[ViewModel], query: Any) -> Effect:
+def _as_queried(task: Snapshot, query: Any) -> Any:
+    return query.model_cls.from_snapshot(task) if isinstance(query, Query) else task
+
+
+def _require_allowed(
+    authorize: AuthorizeTask | None, known: Any, about: Any, task: Snapshot
+) -> None:
+    """Ask whether a task may have its effect; nobody is told if it may not, so it is parked."""
+    if authorize is not None and not require_result(authorize(known, about), "authorize"):
+        raise PermissionDeniedError(f"authorize does not allow {task.path}")
+
+
+def _storing(view_cls: type[ViewModel], query: Any, authorize: AuthorizeTask | None) -> Effect:
     build = ViewBuilder(view_cls).build
     view_cls.require_place()
     require_root_of(view_cls, query)
@@ -65,6 +84,8 @@ def _storing(view_cls: type[ViewModel], query: Any) -> Effect:
 
     def store(task: Snapshot, transaction: Transaction) -> None:
         view = build(task)
+        if authorize is not None:
+            _require_allowed(authorize, _as_queried(task, query), view, task)
         fields = view.to_document()
         documents = {place: {**fields, **view.identity(place)} for place in view.places()}
         if not view.adopts():

@@ -2,60 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from werkzeug.exceptions import HTTPException
-
-from flask_boiler.errors import BoilerError, ConfigurationError
-from flask_boiler.firestore.codec import Codec
-from flask_boiler.firestore.query_compiler import compile_query
 from flask_boiler.ground.callbacks import require_result
-from flask_boiler.ground.values import QuerySpec, QueryTarget, Snapshot, Write
+from flask_boiler.ground.values import Snapshot, Write
 from flask_boiler.transactions.transaction import Transaction
-from flask_boiler.view.mediation.access import Anybody
+from flask_boiler.view.inbox.refusals import AskedAccess, Refusal, Sender
+from flask_boiler.view.mediation.access import Anybody, Change
 from flask_boiler.view.mediation.commands import perform
-from flask_boiler.view.mediation.problems import (
-    field_names,
-    is_askers,
-    refused_commit,
-    stored_problem,
-)
-from flask_boiler.viewmodels.form import PROBLEM_FIELD, Form
+from flask_boiler.view.mediation.problems import field_names
+from flask_boiler.viewmodels.form import PROBLEM_FIELD, AbsentTargetError, Form
 from flask_boiler.viewmodels.view_model import ViewModel
 
-__all__ = ["FormEffect", "FormQuery", "Submission"]
+__all__ = ["FormEffect", "Submission"]
 
-
-class FormQuery:
-    """The query of a mediator of forms that is given none: all documents where they lie.
-
-    :raises ConfigurationError: the class does not say where.
-    """
-
-    def __init__(self, form_cls: type[Form]) -> None:
-        #: The class of the forms.
-        self.form_cls = form_cls
-        pattern = form_cls.form_pattern()
-        if pattern is None:
-            raise ConfigurationError(
-                f"{form_cls.__name__} does not say where its forms are: give it a Meta.form_path, "
-                "such as 'users/{uid}/orders_POST/{order_id}', or the mediator a query"
-            )
-        above, _, self._collection = pattern.text.rpartition("/")[0].rpartition("/")
-        self._parent = "" if "{" in above else above
-        self._everywhere = "{" in above
-
-    def targets(self, codec: Codec) -> list[QueryTarget]:
-        """The queries as the server is asked them."""
-        spec = QuerySpec(self._collection, self._parent, all_descendants=self._everywhere)
-        return [compile_query(spec, codec)]
+_NOT_ALLOWED = "There is nothing that this form could be about, or it is not allowed."
 
 
 @dataclass(frozen=True)
 class Submission:
-    """The command that a form's document is.
+    """A form that somebody sent: what ``authorize`` decides about.
 
     :param form_cls: the class of the form.
     :param document: the form's document, as it is now.
@@ -80,6 +49,21 @@ class Submission:
         return self.document.id
 
     @property
+    def path(self) -> str:
+        """The path of the form's document."""
+        return self.document.path
+
+    @property
+    def placeholders(self) -> Mapping[str, str]:
+        """What the placeholders of ``Meta.form_path`` stand for, such as ``uid``."""
+        return self.form_cls.placeholders_of(self.document.path)
+
+    @property
+    def create_time(self) -> datetime.datetime:
+        """When the form's document was created, by the server's clock."""
+        return self.document.create_time
+
+    @property
     def data(self) -> Mapping[str, Any]:
         """The values by attribute name.
 
@@ -100,44 +84,47 @@ class Submission:
 
 
 class FormEffect:
-    """Submits the form that a task is, or has it refused, which its sender is told.
+    """The effect of forms: each is begun, filled in and submitted.
 
-    :param form_cls: the class of the forms.
+    :param authorize: is asked with the :class:`Submission`, and the form that is begun and not
+        filled in.
     """
 
-    def __init__(self, form_cls: type[Form]) -> None:
+    def __init__(
+        self, form_cls: type[Form], authorize: Callable[[Submission, Any], object] | None = None
+    ) -> None:
         self._form_cls = form_cls
-        self._fields = field_names(form_cls)
-        self._access = Anybody()
+        self._authorize = authorize
 
     def __call__(self, task: Snapshot, transaction: Transaction) -> None:
-        """Write what the form changes, or why it is refused."""
-        refusal_path = self._form_cls.refusal_path(task.path)
-        try:
-            perform(Submission(self._form_cls, task), self._access)
-        except (BoilerError, HTTPException) as error:
-            if not is_askers(error):
-                raise
-            # What was read is verified all the same: nobody is refused for what was not so.
-            transaction.abandon_writes()
-            problem = stored_problem(error, self._fields)
-            transaction.write(_refusal(refusal_path, task, problem, form=task.to_dict()))
+        """Write what the form changes, if it may."""
+        authorize, access = self._authorize, Anybody()
+        if authorize is not None:
 
-    def refuse(self, task: Snapshot, transaction: Transaction, error: Exception) -> bool:
-        """Write why a form is refused whose commit was; whether its sender is told.
+            def ask(change: Change) -> object:
+                # Before anything is read of the target: what is said here says nothing of that.
+                _ = change.data
+                try:
+                    form = self._form_cls.begun(task)
+                except AbsentTargetError:
+                    # To say so would tell strangers which targets there are.
+                    return False
+                return authorize(submission, form)
 
-        They are, if others changed the same data each time, or if it cannot be stored.
-        """
-        told = refused_commit(error)
-        if told is None:
-            return False
-        problem = stored_problem(told, self._fields)
-        # Without the form, which may be why there was too much to store.
-        transaction.write(_refusal(self._form_cls.refusal_path(task.path), task, problem))
-        return True
+            access = AskedAccess(ask, task.path, _NOT_ALLOWED)
+        submission = Submission(self._form_cls, task)
+        perform(submission, access)
 
+    def sender(self) -> Sender:
+        """The sender of forms, who is told of a refusal at ``Meta.refusal_path``."""
+        # What cannot be committed is told without the form, which may be why.
+        return Sender(field_names(self._form_cls), self._tell, late=[True])
 
-def _refusal(path: str, task: Snapshot, problem: dict[str, Any], **more: Any) -> Write:
-    if path == task.path:
-        return Write("update", path, {PROBLEM_FIELD: problem}, (PROBLEM_FIELD,))
-    return Write("set", path, {PROBLEM_FIELD: problem, **more})
+    def _tell(self, task: Snapshot, transaction: Transaction, refusal: Refusal) -> None:
+        path = self._form_cls.refusal_path(task.path)
+        told = {PROBLEM_FIELD: dict(refusal.problem)}
+        if path == task.path:
+            transaction.write(Write("update", path, told, (PROBLEM_FIELD,)))
+        else:
+            form = {} if refusal.bare else {"form": task.to_dict()}
+            transaction.write(Write("set", path, {**told, **form}))

@@ -21,6 +21,7 @@ from flask_boiler.models.model import Model
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.inbox.queue import task_field
 from flask_boiler.view.inbox.records import TaskRecords, is_done
+from flask_boiler.view.inbox.refusals import Refusal
 
 __all__ = ["DeleteMark", "FieldMark", "Ledger", "Mark", "MarkOption", "mark_of"]
 
@@ -58,8 +59,17 @@ class Mark(Protocol):
         """Whether this version of the task is processed."""
         ...
 
-    def write(self, task: Snapshot, transaction: Transaction, records: TaskRecords) -> None:
-        """Have the transaction's commit mark the task."""
+    def write(
+        self,
+        task: Snapshot,
+        transaction: Transaction,
+        records: TaskRecords,
+        refusal: Refusal | None = None,
+    ) -> None:
+        """Have the transaction's commit mark the task.
+
+        :param refusal: why it is refused, for a mark that says that.
+        """
         ...
 
 
@@ -72,10 +82,15 @@ class DeleteMark:
         """False: a task that is there is not processed."""
         return False
 
-    def write(self, task: Snapshot, transaction: Transaction, records: TaskRecords) -> None:
+    def write(
+        self,
+        task: Snapshot,
+        transaction: Transaction,
+        records: TaskRecords,
+        refusal: Refusal | None = None,
+    ) -> None:
         """Delete the document."""
         transaction.write(Write("delete", task.path))
-        transaction.write(records.forgetting(task.path))
 
 
 class FieldMark:
@@ -104,7 +119,13 @@ class FieldMark:
         """Whether the task has the values."""
         return all(_has(task.fields, names, value) for names, value in self._values.items())
 
-    def write(self, task: Snapshot, transaction: Transaction, records: TaskRecords) -> None:
+    def write(
+        self,
+        task: Snapshot,
+        transaction: Transaction,
+        records: TaskRecords,
+        refusal: Refusal | None = None,
+    ) -> None:
         """Set the fields, unless the effect deleted the document."""
         try:
             there = Precondition(exists=True)
@@ -112,7 +133,6 @@ class FieldMark:
         except DocumentNotFoundError:
             # The effect has deleted the task, which is as good a mark as any.
             pass
-        transaction.write(records.forgetting(task.path))
 
 
 def _nested(fields: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
@@ -167,7 +187,13 @@ class LedgerMark:
         """Whether there is an entry of this version."""
         return is_done(task, record)
 
-    def write(self, task: Snapshot, transaction: Transaction, records: TaskRecords) -> None:
+    def write(
+        self,
+        task: Snapshot,
+        transaction: Transaction,
+        records: TaskRecords,
+        refusal: Refusal | None = None,
+    ) -> None:
         """Enter the version that was read."""
         # By Firestore's clock, which ends it: a machine's own may be wrong by more than it is kept.
         expires_at = task.read_time + self._ledger.keep_for

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from flask_boiler.attrs.attribute import MISSING
 from flask_boiler.errors import ConfigurationError, ValidationError
+from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.field_path import field_path
-from flask_boiler.firestore.query_compiler import compile_query
+from flask_boiler.firestore.protocol import field_value
 from flask_boiler.ground.path_pattern import PathPattern
-from flask_boiler.ground.ports import DocumentCodec
-from flask_boiler.ground.values import FieldFilter, QuerySpec, QueryTarget, Snapshot, Write
+from flask_boiler.ground.ports import Reader
+from flask_boiler.ground.values import FieldFilter, QueryTarget, Snapshot, Write
+from flask_boiler.transactions.transaction import Transaction
+from flask_boiler.view.inbox.inbox_mediator import Commands
+from flask_boiler.view.inbox.queue import FieldKey, PlaceholderKey, TaskKey, TaskQueue, found_below
+from flask_boiler.view.inbox.records import TaskRecords
+from flask_boiler.view.inbox.refusals import AskedAccess, Refusal, Sender
+from flask_boiler.view.mediation.access import Change
+from flask_boiler.view.mediation.commands import MutationCommand, perform
+from flask_boiler.view.mediation.problems import field_names
+from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_subject import ViewSubject
 
-__all__ = ["ERROR", "EXPIRY", "RESULT", "Patch", "PatchCollection", "Patches", "Proposal"]
+__all__ = ["Authorize", "Patch", "PatchCollection", "PatchQueue", "Patches", "patch_commands"]
 
 #: The fields of a patch's document that say what became of it.
 RESULT = "result"
@@ -25,7 +35,7 @@ ERROR = "error"
 #: When the document may be deleted, for a TTL policy.
 EXPIRY = "expiresAt"
 
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_NOT_FOUND = "There is no such document, or this patch of it is not allowed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,33 +83,19 @@ class Patch:
     create_time: datetime.datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A patch that nobody has looked into yet: where it lies, what it is for, and its fields.
-
-    :param target: what should be the id of the view's root; ``None`` if it is missing.
-    :param fields: the values by field name.
-    """
-
-    snapshot: Snapshot
-    placeholders: Mapping[str, str]
-    target: Any
-    fields: Mapping[str, Any]
-
-    @property
-    def lane(self) -> str:
-        """The name of the lane that it is applied in: the id of its target, or its own path."""
-        # A path has a slash, and an id none.
-        return self.target if isinstance(self.target, str) else self.snapshot.path
+#: Whether a patch may be applied to the view that it is for.
+Authorize = Callable[[Patch, Any], bool]
 
 
 class PatchCollection:
-    """Reads and marks the documents of some :class:`Patches`.
+    """The documents of some :class:`Patches`: a query for them, and the mark that they get.
 
     :raises ConfigurationError: they do not fit the view.
     """
 
-    def __init__(self, patches: Patches, root: ViewSubject[Any]) -> None:
+    in_record = False
+
+    def __init__(self, patches: Patches, subject: ViewSubject[Any]) -> None:
         self._patches = patches
         self._pattern = PathPattern(patches.collection)
         if self._pattern.names_document or self.name.startswith("{"):
@@ -113,79 +109,92 @@ class PatchCollection:
             )
         if patches.keep_for is not None and patches.keep_for <= datetime.timedelta(0):
             raise ConfigurationError(f"keep_for={patches.keep_for} keeps nothing")
-        self._root = root
+        self._subject = subject
         #: The placeholder or field that has the id of the view's root.
-        self.target = patches.target or f"target_{root.name}_id"
-        self._refuse_clashes(root.view_cls)
+        self.target = patches.target or f"target_{subject.name}_id"
+        self._refuse_clashes(subject.view_cls)
 
     @property
     def name(self) -> str:
         """The name of the collection: the last segment of its path."""
         return self._patches.collection.rpartition("/")[2]
 
-    def query(self, codec: DocumentCodec) -> QueryTarget:
+    @property
+    def key(self) -> TaskKey:
+        """The key of patches: their target."""
+        if self.target in self._pattern.names:
+            return PlaceholderKey(self._pattern, self.target)
+        return FieldKey(field_path(self.target))
+
+    def targets(self, codec: Codec) -> list[QueryTarget]:
         """The query that finds the patches."""
         pending = self._patches.pending
-        return compile_query(
-            QuerySpec(
-                self.name,
-                parent="" if self._pattern.names else self._patches.collection.rpartition("/")[0],
-                all_descendants=bool(self._pattern.names),
-                where=None if pending is None else FieldFilter(field_path(pending), "==", True),
-            ),
-            codec,
-        )
+        where = None if pending is None else FieldFilter(field_path(pending), "==", True)
+        return [found_below(self._pattern, codec, where)]
 
-    def proposal(self, snapshot: Snapshot) -> Proposal | None:
-        """The proposal that a document is; ``None`` if it is missing, marked or elsewhere."""
-        placeholders = self._pattern.match(snapshot.path.rpartition("/")[0])
-        if placeholders is None:
-            return None
+    def placeholders_of(self, path: str) -> dict[str, str] | None:
+        """What the placeholders stand for in the path of a document; ``None`` if it is no patch."""
+        return self._pattern.match(path.rpartition("/")[0])
+
+    def proposed(self, patch: Snapshot) -> tuple[Any, dict[str, Any]]:
+        """What should be the id of the view's root, and the proposed values by field name."""
         # Not `fields`, which the snapshot would keep as long as it is listened to.
-        fields = snapshot.to_dict()
-        pending = self._patches.pending
-        if not snapshot.exists or RESULT in fields or ERROR in fields:
-            return None
-        if pending is not None and fields.pop(pending, None) is not True:
-            return None
+        fields = patch.to_dict()
+        fields.pop(self._patches.pending or "", None)
+        placeholders = self.placeholders_of(patch.path) or {}
         if self.target in placeholders:
-            return Proposal(snapshot, placeholders, placeholders[self.target], fields)
-        return Proposal(snapshot, placeholders, fields.pop(self.target, None), fields)
+            return placeholders[self.target], fields
+        return fields.pop(self.target, None), fields
 
-    def target_id(self, proposal: Proposal) -> str:
+    def target_id(self, given: Any) -> str:
         """The id of the root of the view that is to be changed.
 
         :raises ValidationError: it is missing, or none.
         """
-        given = proposal.target
         if given is None:
             raise ValidationError({self.target: [MISSING]})
         try:
-            self._root.path_of(given)
+            self._subject.path_of(given)
         except ValidationError as error:
             said = [message for messages in error.messages.values() for message in messages]
             raise ValidationError({self.target: said}) from error
         return str(given)
 
-    def approval(self, snapshot: Snapshot) -> Write:
-        """The write that marks a patch as applied."""
-        if self._patches.mark == "delete":
-            return Write("delete", snapshot.path)
-        return self._mark(snapshot, {RESULT: {"status": "applied", "time": _time(snapshot)}})
+    # As a mark.
 
-    def refusal(self, snapshot: Snapshot, problem: Mapping[str, Any]) -> Write:
-        """The write that marks a patch as refused, for the reason that ``problem`` details."""
-        return self._mark(snapshot, {ERROR: dict(problem)})
+    def is_marked(self, task: Snapshot, record: Snapshot | None) -> bool:
+        """Whether a document proposes nothing: it is marked, not pending, or no patch at all."""
+        if not task.exists or self.placeholders_of(task.path) is None:
+            return True
+        pending = self._patches.pending
+        if pending is not None:
+            value = field_value(task.raw, field_path(pending))
+            if value is None or value.boolean_value is not True:
+                return True
+        return RESULT in task.raw.fields or ERROR in task.raw.fields
 
-    def bare(self, refusal: Write) -> Write:
-        """The refusal as the only content of the document, if there is no room beside the patch."""
-        return Write("set", refusal.path, refusal.fields)
+    def write(
+        self,
+        task: Snapshot,
+        transaction: Transaction,
+        records: TaskRecords,
+        refusal: Refusal | None = None,
+    ) -> None:
+        """Mark a patch as applied, or as refused for the reason that its front end is told."""
+        transaction.write(self._marking(task, refusal))
 
-    def _mark(self, snapshot: Snapshot, fields: dict[str, Any]) -> Write:
+    def _marking(self, task: Snapshot, refusal: Refusal | None) -> Write:
+        if refusal is None and self._patches.mark == "delete":
+            return Write("delete", task.path)
+        fields: dict[str, Any] = {RESULT: {"status": "applied", "time": task.read_time}}
+        if refusal is not None:
+            fields = {ERROR: dict(refusal.problem)}
         if self._patches.keep_for is not None:
-            fields[EXPIRY] = _time(snapshot) + self._patches.keep_for
+            fields[EXPIRY] = task.read_time + self._patches.keep_for
+        if refusal is not None and refusal.bare:
+            return Write("set", task.path, fields)
         names = [*fields, *filter(None, [self._patches.pending])]
-        return Write("update", snapshot.path, fields, tuple(field_path(name) for name in names))
+        return Write("update", task.path, fields, tuple(field_path(name) for name in names))
 
     def _refuse_clashes(self, view_cls: type[ViewModel]) -> None:
         reserved = {RESULT, ERROR, EXPIRY, self.target, self._patches.pending}
@@ -197,6 +206,80 @@ class PatchCollection:
                 )
 
 
-def _time(snapshot: Snapshot) -> datetime.datetime:
-    """The time at which a document was read, by the server's clock."""
-    return _EPOCH + datetime.timedelta(microseconds=snapshot.read_time_ns // 1000)
+class PatchQueue(TaskQueue):
+    """The patches of a collection that are not marked, each target's in their order.
+
+    It is listened to as a whole, as no query finds what has no mark. A patch that is parked holds
+    back nothing: others may have sent the later ones.
+    """
+
+    def __init__(self, collection: PatchCollection, codec: Codec) -> None:
+        super().__init__(collection, collection.key, codec, holds_back=False)
+        self._collection = collection
+
+    def may_hold(self, path: str) -> bool:
+        """Whether a document at this path can be a patch."""
+        return self._collection.placeholders_of(path) is not None
+
+    def find(self, path: str, reader: Reader) -> Snapshot | None:
+        """The patch at a path; ``None`` if there is none, or it is marked."""
+        patch = reader.documents([path])[path]
+        return None if self._collection.is_marked(patch, None) else patch
+
+
+class PatchEffect:
+    """The effect of patches: a mutation of the view that each is for.
+
+    :param authorize: is asked with the patch and the view as it is before.
+    """
+
+    def __init__(
+        self,
+        collection: PatchCollection,
+        subject: ViewSubject[Any],
+        mutation_cls: type[Mutation[Any]],
+        authorize: Authorize,
+    ) -> None:
+        self._collection = collection
+        self._subject = subject
+        self._mutation_cls = mutation_cls
+        self._authorize = authorize
+
+    def __call__(self, task: Snapshot, transaction: Transaction) -> None:
+        """Change the view as the patch proposes, if it may."""
+        given, fields = self._collection.proposed(task)
+        target_id = self._collection.target_id(given)
+        understood = self._subject.view_cls.understood
+        command = MutationCommand(
+            self._subject, self._mutation_cls, "patch", target_id, lambda: understood(fields)
+        )
+
+        def ask(change: Change) -> object:
+            patch = Patch(
+                path=task.path,
+                placeholders=self._collection.placeholders_of(task.path) or {},
+                target_id=target_id,
+                # Before anything is read of the target: what is said here says nothing of that.
+                data=change.data,
+                create_time=task.create_time,
+            )
+            return self._authorize(patch, self._subject.open(target_id))
+
+        perform(command, AskedAccess(ask, self._subject.path_of(target_id), _NOT_FOUND))
+
+
+def patch_commands(
+    collection: PatchCollection,
+    subject: ViewSubject[Any],
+    mutation_cls: type[Mutation[Any]],
+    authorize: Authorize,
+) -> Commands:
+    """The commands that the patches of a collection are."""
+    return Commands(
+        lambda codec: PatchQueue(collection, codec),
+        PatchEffect(collection, subject, mutation_cls, authorize),
+        collection,
+        # The mark itself tells; there may be no room for it beside what was proposed.
+        Sender(field_names(subject.view_cls), lambda *told: None, late=[False, True]),
+        max_attempts=mutation_cls.max_attempts,
+    )

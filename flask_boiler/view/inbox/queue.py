@@ -5,7 +5,7 @@ And what options name of them: attributes of their class, or stored fields.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask_boiler.attrs.operators import FieldOperators
@@ -13,15 +13,59 @@ from flask_boiler.errors import ConfigurationError, QueryError
 from flask_boiler.firestore import narrowing
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.field_path import read_field_path
-from flask_boiler.firestore.query_compiler import targets_of
+from flask_boiler.firestore.query_compiler import compile_query, targets_of
 from flask_boiler.ground.path_pattern import PathPattern
-from flask_boiler.ground.values import HasPath, QueryTarget, Snapshot
+from flask_boiler.ground.ports import Reader
+from flask_boiler.ground.values import FieldFilter, HasPath, QuerySpec, QueryTarget, Snapshot
 from flask_boiler.models.model import Model
 from flask_boiler.models.query.fields import named_field
 from flask_boiler.models.query.query import Query
-from flask_boiler.view.inbox.forms import FormQuery
+from flask_boiler.viewmodels.form import Form
 
-__all__ = ["TaskKey", "TaskQueue", "key_of", "task_class", "task_field"]
+__all__ = [
+    "FieldKey",
+    "FormQuery",
+    "PlaceholderKey",
+    "TaskKey",
+    "TaskQueue",
+    "found_below",
+    "key_of",
+    "task_class",
+    "task_field",
+]
+
+
+def found_below(place: PathPattern, codec: Codec, where: FieldFilter | None = None) -> QueryTarget:
+    """The query for all documents in the collections at such a place.
+
+    :param place: the pattern of the collections' paths; a collection group, if it has placeholders.
+    """
+    above, _, name = place.text.rpartition("/")
+    group = bool(place.names)
+    spec = QuerySpec(name, "" if group else above, all_descendants=group, where=where)
+    return compile_query(spec, codec)
+
+
+class FormQuery:
+    """The query of a mediator of forms that is given none: all documents where they lie.
+
+    :raises ConfigurationError: the class does not say where.
+    """
+
+    def __init__(self, form_cls: type[Form]) -> None:
+        #: The class of the forms.
+        self.form_cls = form_cls
+        pattern = form_cls.form_pattern()
+        if pattern is None:
+            raise ConfigurationError(
+                f"{form_cls.__name__} does not say where its forms are: give it a Meta.form_path, "
+                "such as 'users/{uid}/orders_POST/{order_id}', or the mediator a query"
+            )
+        self._place = PathPattern(pattern.text.rpartition("/")[0])
+
+    def targets(self, codec: Codec) -> list[QueryTarget]:
+        """The queries as the server is asked them."""
+        return [found_below(self._place, codec)]
 
 
 class TaskQueue:
@@ -29,11 +73,23 @@ class TaskQueue:
 
     :param query: a Query, or google's own.
     :param key: what makes tasks wait for each other.
+    :param window: how many tasks that can be applied are listened to at a time; by default all.
+    :param holds_back: whether a parked task holds back the later ones of its key.
     :raises ConfigurationError: the query has a limit, an offset or a position.
     """
 
-    def __init__(self, query: Any, key: TaskKey, codec: Codec) -> None:
+    def __init__(
+        self,
+        query: Any,
+        key: TaskKey,
+        codec: Codec,
+        *,
+        window: int | None = None,
+        holds_back: bool = True,
+    ) -> None:
         self.key = key
+        self.window = window
+        self.holds_back = holds_back
         self._codec = codec
         self._targets = targets_of(query, codec)
         for target in self._targets:
@@ -44,22 +100,33 @@ class TaskQueue:
                     f"{error}; use window= to say how many tasks of a queue a worker listens to"
                 ) from error
 
-    def window(self, limit: int) -> list[QueryTarget]:
-        """The queries to listen to, to see about ``limit`` tasks."""
+    @property
+    def whole(self) -> bool:
+        """Whether all of it is listened to, and not a window."""
+        return self.window is None
+
+    def targets(self, limit: int) -> list[QueryTarget]:
+        """The queries to listen to, to see all of it, or about ``limit`` tasks of its window."""
+        if self.whole:
+            return self._targets
         return [narrowing.bounded(target, limit) for target in self._targets]
 
     def may_hold(self, path: str) -> bool:
         """Whether a document at this path can be a task."""
         return any(narrowing.may_find(target, path) for target in self._targets)
 
-    def find(self, path: str, ask: Callable[[QueryTarget], Iterable[Snapshot]]) -> Snapshot | None:
+    def find(self, path: str, reader: Reader) -> Snapshot | None:
         """The task at a path; ``None`` if there is no document, or the query does not find it."""
         for target in self._targets:
             if narrowing.may_find(target, path):
-                found = list(ask(narrowing.with_document(target, path, self._codec)))
+                found = reader.query(narrowing.with_document(target, path, self._codec))
                 if found:
                     return found[0]
         return None
+
+    def missing(self, path: str) -> Snapshot:
+        """The snapshot of a task whose document is gone."""
+        return self._codec.missing(path)
 
     def of_key(self, task: Snapshot) -> list[QueryTarget]:
         """The queries that find, besides others perhaps, all tasks of the same key as a task."""
@@ -153,6 +220,34 @@ class PathKey(TaskKey):
     def narrowed(self, target: QueryTarget, task: Snapshot, codec: Codec) -> Sequence[QueryTarget]:
         """The query that finds those below the same document."""
         return [narrowing.below(target, self.name(task))]
+
+
+class PlaceholderKey(TaskKey):
+    """The key that is the value of a placeholder in the path of the collection.
+
+    :param pattern: of the collection's path.
+    """
+
+    def __init__(self, pattern: PathPattern, placeholder: str) -> None:
+        self._pattern = pattern
+        self._placeholder = placeholder
+        before = pattern.text.partition(f"{{{placeholder}}}")[0]
+        # Only what the path begins with narrows a query.
+        self._above = None if "{" in before else PathPattern(f"{before}{{{placeholder}}}")
+
+    def alone(self, task: Snapshot) -> bool:
+        """Whether it lies elsewhere."""
+        return self._pattern.match(task.path.rpartition("/")[0]) is None
+
+    def name(self, task: Snapshot) -> str:
+        """The value of the placeholder."""
+        found = self._pattern.match(task.path.rpartition("/")[0])
+        return task.path if found is None else f"{self._placeholder}={found[self._placeholder]!r}"
+
+    def narrowed(self, target: QueryTarget, task: Snapshot, codec: Codec) -> Sequence[QueryTarget]:
+        """The query that finds those below the same document, or all."""
+        above = None if self._above is None else self._above.beginning(task.path)
+        return [target if above is None else narrowing.below(target, above)]
 
 
 def key_of(option: Any, query: Any) -> TaskKey:

@@ -102,7 +102,7 @@ def as_parked_task(record: Snapshot) -> ParkedTask:
     )
 
 
-def says_parked(record: Snapshot) -> bool:
+def says_parked(record: Snapshot | None) -> bool:
     """Whether it is the record of a parked task, whatever has become of that since."""
     return _state(record) == _PARKED
 

@@ -5,35 +5,43 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.acceptance import takes_commits
 from flask_boiler.errors import (
     BoilerError,
     ConflictError,
+    RefusedError,
     UnavailableError,
     ValidationError,
 )
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.callbacks import as_exception, is_failure
-from flask_boiler.ground.readers import reading_through
+from flask_boiler.ground.readers import DirectReader, reading_through
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.transactions.running import execute_transaction
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.transactions.turns import Turns
 from flask_boiler.view.inbox.attempt import Attempts, Handling, written_anew
 from flask_boiler.view.inbox.backlog import Backlogs, Waiting, in_order
-from flask_boiler.view.inbox.effects import Refuse
 from flask_boiler.view.inbox.records import is_parked, says_parked
+from flask_boiler.view.inbox.refusals import Refusal
 from flask_boiler.view.inbox.setbacks import Suspects
 from flask_boiler.view.mediation.inbox import Result, TaskState
+from flask_boiler.view.mediation.problems import refused_commit, stored_problem
 
 __all__ = ["Memory", "TaskProcessor"]
+
+R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
 # How long a task waits for another thread that works its key off.
 _TURN_TIMEOUT_S = 60.0
+
+_DROPPED = "It was dropped, because it could not be applied."
 
 _turns = Turns()
 
@@ -49,7 +57,7 @@ class Memory:
 class TaskProcessor:
     """Applies the tasks of one mediator.
 
-    :param max_retries: how often a task is tried again after it lost to somebody else.
+    :param max_attempts: how often a task is tried at the most, if it loses to somebody else.
     :param locking: have the server lock what is read.
     :param memory: what an earlier one of this process has come to know of the same tasks.
     """
@@ -59,7 +67,7 @@ class TaskProcessor:
         context: ApplicationContext,
         handling: Handling,
         *,
-        max_retries: int,
+        max_attempts: int,
         locking: bool,
         memory: Memory | None = None,
     ) -> None:
@@ -69,7 +77,7 @@ class TaskProcessor:
         self._records = handling.records
         self._mark = handling.mark
         self.statistics = handling.statistics
-        self._max_attempts = max_retries + 1
+        self._max_attempts = max_attempts
         self._locking = locking
         memory = memory or Memory()
         self._backlogs = memory.backlogs
@@ -80,17 +88,23 @@ class TaskProcessor:
         path: str,
         *,
         seen: Snapshot | None = None,
+        is_first: bool = False,
+        consult: bool = False,
         stopped: Callable[[], bool] = lambda: False,
     ) -> Result:
         """Apply the task at a path, and before it the earlier ones of its key.
 
         :param seen: the task as it was seen, if that is known, and known not to be parked.
+        :param is_first: whether it is known, too, that none of its key comes before it.
+        :param consult: whether it may have a record all the same, of another version.
         :param stopped: whether to leave it, and those that are not applied yet, to others.
         :raises UnavailableError: Firestore could not be reached; nothing is parked for that. A
             task is that fails so again and again, although Firestore takes commits.
         """
         if seen is not None and self._queue.key.alone(seen):
-            return self.apply(path, consult=False)
+            return self.apply(path, consult=consult)
+        if seen is not None and is_first:
+            return self.apply(path, consult=consult, taken_for=self._handling.waiting(seen))
         task = seen
         if task is None or not self._backlogs.hold(self._handling.waiting(task)):
             # Where it is seen, and what delivers it, lag behind what was done on the way to others.
@@ -116,13 +130,13 @@ class TaskProcessor:
                 # Those that are known come first in any case, and need not be read again then.
                 if not self._work_off(waiting, stopped):
                     return Result(TaskState.HELD)
-                self._backlogs.replace(waiting.key, map(self._handling.waiting, self._of_key(task)))
+                self._backlogs.replace(waiting.key, self._of_key(task))
             if not self._work_off(waiting, stopped):
                 return Result(TaskState.HELD)
             return self._apply_waiting(waiting)
 
     def _find(self, path: str) -> Snapshot | None:
-        return self._queue.find(path, self._context.datastore.run_query)
+        return self._queue.find(path, DirectReader(self._context.datastore))
 
     def _is_there(self, waiting: Waiting) -> bool:
         task = self._find(waiting.path)
@@ -131,24 +145,18 @@ class TaskProcessor:
     def _work_off(self, last: Waiting, stopped: Callable[[], bool]) -> bool:
         """Apply the tasks that are known to come before one; whether none is left."""
         while (first := self._backlogs.first_before(last)) is not None:
-            if stopped() or self._apply_waiting(first).state is TaskState.PARKED:
+            if stopped() or self._holds_back(self._apply_waiting(first)):
                 return False
         return True
 
+    def _holds_back(self, result: Result) -> bool:
+        return result.state is TaskState.PARKED and self._queue.holds_back
+
     def _apply_waiting(self, task: Waiting) -> Result:
         result = self.apply(task.path, taken_for=task)
-        if result.state is not TaskState.PARKED:
+        if not self._holds_back(result):
             self._backlogs.discard(task)
         return result
-
-    def resume(self, task: Snapshot) -> None:
-        """Apply the tasks of a task's key, which are held back no longer.
-
-        :raises UnavailableError: Firestore could not be reached.
-        """
-        for other in map(self._handling.waiting, self._of_key(task)):
-            if self._apply_waiting(other).state is TaskState.PARKED:
-                return
 
     def retry(self, path: str) -> bool:
         """Apply a parked task, and then those that waited for it; whether it was parked.
@@ -157,69 +165,82 @@ class TaskProcessor:
 
         :raises UnavailableError: Firestore could not be reached.
         """
-        task = self._parked(path, self._context.datastore.get)
-        if task is None:
+        record_path = self._records.path_of(path)
+        found = self._context.datastore.get([path, record_path])
+        if not is_parked(found[path], found[record_path]):
             return False
-        parked = self._handling.waiting(task)
-        waiting = list(map(self._handling.waiting, self._of_key(task)))
+        parked, waiting = self._handling.waiting(found[path]), self._held_back_by(found[path])
         for each in waiting if parked in waiting else [parked, *waiting]:
             again = each == parked
             result = self.apply(path, again=True) if again else self._apply_waiting(each)
-            if result.state is TaskState.PARKED:
+            if self._holds_back(result):
                 break
         return True
+
+    def resume(self, task: Snapshot) -> None:
+        """Apply the tasks of a task's key, which are held back no longer.
+
+        :raises UnavailableError: Firestore could not be reached.
+        """
+        for other in self._held_back_by(task):
+            if self._holds_back(self._apply_waiting(other)):
+                return
 
     def release(self, path: str) -> bool:
         """Leave a parked task to those who listen; whether it was parked.
 
         :raises UnavailableError: Firestore could not be reached.
         """
-
-        def forget(transaction: Transaction) -> bool:
-            if self._parked(path, transaction.reader.documents) is None:
-                return False
-            transaction.write(self._records.forgetting(path))
-            return True
-
-        return execute_transaction(forget, context=self._context, max_attempts=self._max_attempts)
+        return self._forget_record(path, is_parked)
 
     def forget(self, path: str) -> None:
-        """Forget that a task was parked whose document is gone.
+        """Forget that a task was parked whose document is gone, or marked.
 
         :raises UnavailableError: Firestore could not be reached.
         """
 
-        def forget(transaction: Transaction) -> None:
+        def is_over(task: Snapshot, record: Snapshot) -> bool:
+            is_marked = not task.exists or self._mark.is_marked(task, record)
+            return is_marked and says_parked(record)
+
+        self._forget_record(path, is_over)
+
+    def _forget_record(self, path: str, applies: Callable[[Snapshot, Snapshot], bool]) -> bool:
+        def forget(transaction: Transaction) -> bool:
             record_path = self._records.path_of(path)
             found = transaction.reader.documents([path, record_path])
-            if not found[path].exists and says_parked(found[record_path]):
-                transaction.write(self._records.forgetting(path))
+            if not applies(found[path], found[record_path]):
+                return False
+            transaction.write(self._records.forgetting(path))
+            return True
 
-        execute_transaction(forget, context=self._context, max_attempts=self._max_attempts)
-
-    def _parked(
-        self, path: str, read: Callable[[list[str]], Mapping[str, Snapshot]]
-    ) -> Snapshot | None:
-        """The task at a path, if it is parked."""
-        record_path = self._records.path_of(path)
-        found = read([path, record_path])
-        return found[path] if is_parked(found[path], found[record_path]) else None
+        return self._execute(forget)
 
     def drop(self, path: str) -> Snapshot | None:
-        """Mark a parked task as processed, without its effect; ``None`` if it is not parked."""
+        """Mark a parked task as processed, without its effect; ``None`` if it is not parked.
 
-        def mark(transaction: Transaction) -> Snapshot | None:
-            task = self._queue.find(path, transaction.reader.query)
+        :raises UnavailableError: Firestore could not be reached.
+        """
+        problem = stored_problem(RefusedError(_DROPPED), {})
+
+        def mark(transaction: Transaction, refusal: Refusal) -> Snapshot | None:
+            task = self._queue.find(path, transaction.reader)
             record_path = self._records.path_of(path)
             record = transaction.reader.documents([record_path])[record_path]
             if task is None or not is_parked(task, record):
                 return None
-            self._mark.write(task, transaction, self._records)
+            self._handling.write_mark(task, record, transaction, refusal)
             return task
 
-        return execute_transaction(mark, context=self._context, max_attempts=self._max_attempts)
+        try:
+            return self._execute(lambda transaction: mark(transaction, Refusal(problem)))
+        except ValidationError:
+            return self._execute(lambda transaction: mark(transaction, Refusal(problem, bare=True)))
 
-    def _of_key(self, task: Snapshot) -> list[Snapshot]:
+    def _held_back_by(self, task: Snapshot) -> Collection[Waiting]:
+        return self._of_key(task) if self._queue.holds_back else ()
+
+    def _of_key(self, task: Snapshot) -> list[Waiting]:
         """The tasks of a task's key that are not marked, in order; none if it is alone."""
         key, targets = self._queue.key, self._queue.of_key(task)
         if key.alone(task):
@@ -232,7 +253,8 @@ class TaskProcessor:
             for other in datastore.run_query(target, transaction=token):
                 if key.name(other) == key.name(task):
                     found[other.path] = other
-        return sorted(self._unmarked(found.values()), key=in_order)
+        unmarked = sorted(self._unmarked(found.values()), key=in_order)
+        return [self._handling.waiting(other) for other in unmarked]
 
     def _unmarked(self, tasks: Collection[Snapshot]) -> list[Snapshot]:
         """The tasks, of those given, that are not processed yet."""
@@ -265,12 +287,7 @@ class TaskProcessor:
         # Whatever cut is in force here, a task is about the database itself.
         with reading_through(None):
             try:
-                result = execute_transaction(
-                    attempt.make,
-                    context=self._context,
-                    max_attempts=self._max_attempts,
-                    locking=self._locking,
-                )
+                result = self._execute(attempt.make, locking=self._locking)
             except UnavailableError as error:
                 if not self._suspects.is_the_cause(path, self._takes_commits):
                     raise
@@ -282,6 +299,11 @@ class TaskProcessor:
             self._suspects.acquit(path)
         return self._concluded(result, attempt)
 
+    def _execute(self, function: Callable[[Transaction], R], *, locking: bool = False) -> R:
+        return execute_transaction(
+            function, context=self._context, max_attempts=self._max_attempts, locking=locking
+        )
+
     def _is_refused_to_all(self, error: BaseException) -> bool:
         return is_refusal(error) and not self._takes_commits()
 
@@ -290,20 +312,22 @@ class TaskProcessor:
 
     def _give_up(self, attempt: Attempts, error: Exception) -> Result:
         """Refuse a task whose commit was refused, or set it aside, unless it has changed since."""
-        try:
-            return self._given_up(attempt, error, self._handling.refuse)
-        except ValidationError:
-            # There is no room for a refusal.
-            return self._given_up(attempt, error, None)
-        except ConflictError as conflict:
-            raise written_anew(attempt.path) from conflict
-
-    def _given_up(self, attempt: Attempts, error: Exception, refuse: Refuse | None) -> Result:
-        return execute_transaction(
-            lambda transaction: attempt.give_up_seen(transaction, error, refuse=refuse),
-            context=self._context,
-            max_attempts=self._max_attempts,
-        )
+        sender, told = self._handling.sender, refused_commit(error)
+        refusals: list[Refusal | None] = [None]
+        if sender is not None and told is not None:
+            logger.warning("%s cannot be committed, and is refused: %s", attempt.path, error)
+            problem = stored_problem(told, sender.fields)
+            refusals = [*(Refusal(problem, bare) for bare in sender.late), None]
+        for refusal in refusals:
+            try:
+                return self._execute(partial(attempt.give_up_seen, error=error, refusal=refusal))
+            except ValidationError:
+                # There is no room for it.
+                if refusal is None:
+                    raise
+            except ConflictError as conflict:
+                raise written_anew(attempt.path) from conflict
+        raise AssertionError("unreachable")
 
     def _concluded(self, result: Result, attempt: Attempts) -> Result:
         if result.state is TaskState.DONE:

@@ -16,7 +16,6 @@ from marshmallow import fields
 
 from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.context.context import current_context
 from flask_boiler.errors import BoilerError, ConfigurationError, DeclarationError
 from flask_boiler.ground.callbacks import as_exception, is_failure, require_plain, require_result
 from flask_boiler.ground.lifecycle import DaemonPool
@@ -28,8 +27,6 @@ from flask_boiler.transactions.running import execute_transaction, run_transacti
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.document_mediator import DocumentMediator
 from flask_boiler.view.http.routes import RestView
-from flask_boiler.view.inbox.patch_processor import PatchProcessor
-from flask_boiler.view.inbox.patches import PatchCollection, Patches
 from flask_boiler.view.mediation.keeping.handlers import ProtocolBase
 from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
@@ -39,7 +36,6 @@ from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.slots import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
-from flask_boiler.viewmodels.view_subject import ViewSubject
 from tests.unit.memory import memory_context
 
 
@@ -351,17 +347,27 @@ class TestHidden:
     def test_as_what_authorizes_a_patch(self, datastore: MemoryDatastore, function: Any) -> None:
         datastore.put("City/SF", obj_type="City", name="SF")
         datastore.put("patches/p", target_city_id="SF")
-        root = ViewSubject(CityView)
-        processor = PatchProcessor(
-            current_context(),
-            PatchCollection(Patches("patches"), root),
-            root,
-            CityMutation,
-            hide(function),
+        mediator = DocumentMediator(
+            mutation_cls=CityMutation, patches="patches", authorize=hide(function)
         )
-        with pytest.raises(ConfigurationError, match="authorize"):
-            processor.apply("patches/p")
+        result = mediator.apply("patches/p")
+        assert isinstance(result.error, ConfigurationError)
+        assert "authorize" in str(result.error)
         assert datastore.fields("patches/p") == {"target_city_id": "SF"}
+
+    @pytest.mark.parametrize("function", [coroutine, generator])
+    def test_as_what_authorizes_a_task(self, datastore: MemoryDatastore, function: Any) -> None:
+        datastore.put("City/SF", obj_type="City", name="SF")
+        done: list[Any] = []
+        mediator = QueryTaskMediator(
+            query=City.get_query(),
+            on_task=lambda task, transaction: done.append(task),
+            authorize=hide(function),
+        )
+        result = mediator.apply("City/SF")
+        assert isinstance(result.error, ConfigurationError)
+        assert "authorize" in str(result.error)
+        assert done == []
 
     @pytest.mark.parametrize("function", [coroutine, generator])
     def test_as_a_deleter(self, function: Any) -> None:

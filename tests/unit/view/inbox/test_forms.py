@@ -29,7 +29,7 @@ from flask_boiler.ground.values import CommitResult
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.transactions import running
-from flask_boiler.view.inbox.forms import FormQuery
+from flask_boiler.view.inbox.queue import FormQuery
 from flask_boiler.view.mediation.inbox import TaskState
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.viewmodels.form import Form

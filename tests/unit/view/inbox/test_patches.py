@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from flask_boiler.firestore import protocol
 from flask_boiler.ground.values import Snapshot, Write
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.view.document_mediator import DocumentMediator
-from flask_boiler.view.inbox.patches import PatchCollection, Patches
+from flask_boiler.view.inbox.patches import PatchCollection, Patches, PatchQueue
+from flask_boiler.view.inbox.refusals import Refusal
 from flask_boiler.view.mediation.keeping.handlers import ProtocolBase
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.view_model import ViewModel
@@ -44,7 +46,7 @@ def stored(datastore: MemoryDatastore, path: str = PATH, **fields: Any) -> Snaps
 
 
 def asked(of: PatchCollection, datastore: MemoryDatastore) -> tuple[str, Any]:
-    target = of.query(datastore.codec)
+    [target] = of.targets(datastore.codec)
     return target.parent, protocol.StructuredQuery.FromString(target.structured)
 
 
@@ -69,20 +71,61 @@ def test_a_pending_field_narrows_what_is_listened_to(datastore: MemoryDatastore)
 
 def test_a_proposal_knows_its_place_and_its_target(datastore: MemoryDatastore) -> None:
     of = collection()
-    proposal = of.proposal(stored(datastore, target_salon_id="s1", isOpen=True))
-    assert proposal is not None
-    assert proposal.placeholders == {"uid": "ada"}
-    assert proposal.fields == {"isOpen": True}
-    assert proposal.lane == of.target_id(proposal) == "s1"
+    patch = stored(datastore, target_salon_id="s1", isOpen=True)
+    assert not of.is_marked(patch, None)
+    assert of.placeholders_of(PATH) == {"uid": "ada"}
+    target, fields = of.proposed(patch)
+    assert fields == {"isOpen": True}
+    assert of.target_id(target) == "s1"
+    # It waits for others of its target, whoever sent them.
+    other = stored(datastore, "users/ben/SalonView_PATCH/p1", target_salon_id="s1")
+    assert of.key.name(patch) == of.key.name(other)
 
 
 def test_the_target_may_be_part_of_the_path(datastore: MemoryDatastore) -> None:
     of = collection(Patches("salons/{salon_id}/PATCH", target="salon_id"))
-    proposal = of.proposal(stored(datastore, "salons/s1/PATCH/p1", isOpen=True, salon_id="x"))
-    assert proposal is not None
-    assert of.target_id(proposal) == "s1"
+    patch = stored(datastore, "salons/s1/PATCH/p1", isOpen=True, salon_id="x")
+    target, fields = of.proposed(patch)
+    assert of.target_id(target) == "s1"
     # What is not the target is a field like any other, and will be refused.
-    assert proposal.fields == {"isOpen": True, "salon_id": "x"}
+    assert fields == {"isOpen": True, "salon_id": "x"}
+    other = stored(datastore, "salons/s2/PATCH/p1", salon_id="x")
+    assert of.key.name(patch) != of.key.name(other)
+
+
+@pytest.mark.parametrize(
+    ("patches", "path", "found"),
+    [
+        (PATTERN, PATH, [PATH, "users/ben/SalonView_PATCH/p2"]),
+        ("patches", "patches/p", ["patches/p"]),
+        (
+            Patches("salons/{salon_id}/PATCH", target="salon_id"),
+            "salons/s1/PATCH/p1",
+            ["salons/s1/PATCH/p1"],
+        ),
+        (
+            Patches("users/{uid}/salons/{salon_id}/PATCH", target="salon_id"),
+            "users/ada/salons/s1/PATCH/p1",
+            ["users/ada/salons/s1/PATCH/p1", "users/ben/salons/s1/PATCH/p2"],
+        ),
+    ],
+)
+def test_the_patches_of_one_target_are_found_wherever_they_lie(
+    datastore: MemoryDatastore, patches: str | Patches, path: str, found: list[str]
+) -> None:
+    for other in (
+        "users/ben/SalonView_PATCH/p2",
+        "users/ben/salons/s1/PATCH/p2",
+        "salons/s1/PATCH/p1",
+    ):
+        stored(datastore, other, target_salon_id="s1")
+    for other in ("users/ada/SalonView_PATCH/q", "salons/s2/PATCH/p", "users/a/salons/s2/PATCH/p"):
+        stored(datastore, other, target_salon_id="s2")
+    queue = PatchQueue(collection(patches), datastore.codec)
+    patch = stored(datastore, path, target_salon_id="s1")
+    asked_for = [s for t in queue.of_key(patch) for s in datastore.run_query(t)]
+    of_key = [s.path for s in asked_for if queue.key.name(s) == queue.key.name(patch)]
+    assert of_key == found
 
 
 @pytest.mark.parametrize(
@@ -97,17 +140,22 @@ def test_the_target_may_be_part_of_the_path(datastore: MemoryDatastore) -> None:
 def test_what_is_marked_or_elsewhere_is_no_proposal(
     datastore: MemoryDatastore, path: str, fields: dict[str, Any]
 ) -> None:
-    assert collection().proposal(stored(datastore, path, target_salon_id="s1", **fields)) is None
+    patch = stored(datastore, path, target_salon_id="s1", **fields)
+    assert collection().is_marked(patch, None)
 
 
 def test_what_is_missing_is_no_proposal(datastore: MemoryDatastore) -> None:
-    assert collection().proposal(datastore.get([PATH])[PATH]) is None
+    assert collection().is_marked(datastore.get([PATH])[PATH], None)
 
 
 @pytest.mark.parametrize("pending", [None, False, "true"])
 def test_what_is_not_pending_is_no_proposal(datastore: MemoryDatastore, pending: Any) -> None:
     of = collection(Patches(PATTERN, pending="pending"))
-    assert of.proposal(stored(datastore, target_salon_id="s1", pending=pending)) is None
+    assert of.is_marked(stored(datastore, target_salon_id="s1", pending=pending), None)
+    assert of.is_marked(stored(datastore, target_salon_id="s1"), None)
+    patch = stored(datastore, target_salon_id="s1", pending=True, isOpen=True)
+    assert not of.is_marked(patch, None)
+    assert of.proposed(patch) == ("s1", {"isOpen": True})
 
 
 @pytest.mark.parametrize("target", [None, 7, "", "a/b", "..", "__x__", "x" * 1501, ["s1"]])
@@ -115,34 +163,45 @@ def test_a_target_that_is_no_id_is_refused_by_its_field(
     datastore: MemoryDatastore, target: Any
 ) -> None:
     of = collection()
-    proposal = of.proposal(stored(datastore, target_salon_id=target))
-    assert proposal is not None
+    patch = stored(datastore, target_salon_id=target)
+    given, _ = of.proposed(patch)
     with pytest.raises(ValidationError) as refused:
-        of.target_id(proposal)
+        of.target_id(given)
     assert list(refused.value.messages) == ["target_salon_id"]
     # It waits for nobody but others of the same nonsense.
-    assert proposal.lane == (target if isinstance(target, str) else PATH)
+    assert of.key.alone(patch) == (target is None)
+
+
+def marking(of: PatchCollection, patch: Snapshot, refusal: Refusal | None = None) -> Write:
+    """The write that marks a patch."""
+    writes: list[Write] = []
+    transaction: Any = SimpleNamespace(write=writes.append)
+    records: Any = None
+    of.write(patch, transaction, records, refusal)
+    [write] = writes
+    return write
 
 
 def test_marks(datastore: MemoryDatastore) -> None:
     day = datetime.timedelta(days=1)
     of = collection(Patches(PATTERN, pending="pending", keep_for=day))
     snapshot = stored(datastore, pending=True)
-    approved = of.approval(snapshot)
+    approved = marking(of, snapshot)
     assert approved.fields["result"]["status"] == "applied"
     assert approved.fields["expiresAt"] - approved.fields["result"]["time"] == day
     # A field of the mask that has no value is deleted.
     assert approved.mask == ("result", "expiresAt", "pending")
-    refused = of.refusal(snapshot, {"status": 403})
+    refused = marking(of, snapshot, Refusal({"status": 403}))
     assert refused.fields["error"] == {"status": 403}
     assert refused.mask == ("error", "expiresAt", "pending")
-    assert of.bare(refused) == Write("set", PATH, refused.fields)
+    bare = marking(of, snapshot, Refusal({"status": 403}, bare=True))
+    assert bare == Write("set", PATH, refused.fields)
 
 
 def test_a_patch_that_was_applied_may_be_deleted(datastore: MemoryDatastore) -> None:
     of = collection(Patches(PATTERN, mark="delete"))
-    assert of.approval(stored(datastore)) == Write("delete", PATH)
-    assert of.refusal(stored(datastore), {"status": 403}).kind == "update"
+    assert marking(of, stored(datastore)) == Write("delete", PATH)
+    assert marking(of, stored(datastore), Refusal({"status": 403})).kind == "update"
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def processor(
     codec = context.datastore.codec
     queue, records = TaskQueue(Jobs(), key_of(key, None), codec), TaskRecords("adding", codec)
     handling = Handling(queue, records, effect, mark_of(mark), Statistics())
-    return TaskProcessor(context, handling, max_retries=max_retries, locking=False)
+    return TaskProcessor(context, handling, max_attempts=max_retries + 1, locking=False)
 
 
 MARKS: list[MarkOption] = ["delete", "ledger", {"state": "done"}]
@@ -310,14 +310,27 @@ def test_a_refused_commit_parks_its_task(
     assert applying.apply("jobs/j").state is TaskState.PARKED
 
 
-@pytest.mark.parametrize("consult", [True, False])
 def test_a_success_removes_what_said_that_it_is_parked(
-    context: ApplicationContext, datastore: MemoryDatastore, consult: bool
+    context: ApplicationContext, datastore: MemoryDatastore
 ) -> None:
     processor(context, fail).apply("jobs/j")
     datastore.put("jobs/j", add=2)
-    assert processor(context).apply("jobs/j", consult=consult).state is TaskState.DONE
+    assert processor(context).apply("jobs/j").state is TaskState.DONE
     record = TaskRecords("adding", datastore.codec).path_of("jobs/j")
+    assert not datastore.exists(record)
+
+
+@pytest.mark.parametrize("mark", ["delete", {"state": "done"}])
+def test_whoever_knew_of_no_record_leaves_one_that_is_forgotten_when_it_is_seen(
+    context: ApplicationContext, datastore: MemoryDatastore, mark: MarkOption
+) -> None:
+    processor(context, fail, mark=mark).apply("jobs/j")
+    applying = processor(context, mark=mark)
+    record = TaskRecords("adding", datastore.codec).path_of("jobs/j")
+    applying.forget("jobs/j")
+    assert datastore.exists(record), "it is parked"
+    assert applying.apply("jobs/j", consult=False).state is TaskState.DONE
+    applying.forget("jobs/j")
     assert not datastore.exists(record)
 
 

@@ -36,8 +36,7 @@ from flask_boiler.ground.values import CommitResult
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.transactions import running
-from flask_boiler.view.inbox.patch_processor import PatchProcessor
-from flask_boiler.view.inbox.patches import PatchCollection, Patches
+from flask_boiler.view.document_mediator import DocumentMediator
 from flask_boiler.view.mediation.commands import WRITTEN
 from flask_boiler.view.mediation.inbox import TaskState
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
@@ -45,7 +44,6 @@ from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.slots import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
-from flask_boiler.viewmodels.view_subject import ViewSubject
 from tests.unit.memory import memory_context
 
 ATTEMPTS = 3
@@ -164,11 +162,10 @@ def over_a_socket(
 def by_a_patch(
     datastore: MemoryDatastore, context: ApplicationContext, doc_id: str, given: dict[str, Any]
 ) -> Any:
-    root = ViewSubject(DoorView)
-    collection = PatchCollection(Patches("patches"), root)
     datastore.put("patches/p", target_door_id=doc_id, **given)
-    processor = PatchProcessor(context, collection, root, DoorMutation, lambda patch, view: True)
-    processor.apply("patches/p")
+    mediator = DocumentMediator(mutation_cls=DoorMutation, patches="patches")
+    if mediator.apply("patches/p").state is TaskState.PARKED:
+        raise Parked
     return datastore.fields("patches/p").get("error")
 
 

@@ -14,7 +14,6 @@ from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.document_engine import document_engine
 from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.live_view import AnyView, LiveView
-from flask_boiler.engine.population import Population
 from flask_boiler.engine.sink import Computed, Documents, Sink
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.firestore.listen.hub import Hub
@@ -24,7 +23,6 @@ from flask_boiler.ground.values import Target
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.view.document_mediator import DocumentMediator
-from flask_boiler.view.mediation.keeping.keeping import Run
 from flask_boiler.view.mediation.live import Following
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.view.socketio.options import WsLimits
@@ -154,8 +152,8 @@ class TestPublisher(SinkContract):
         assert outlet.sink.owned(key) == {"lamps/1"}
 
 
-class TestPatchSink(SinkContract):
-    """To what a patch changes."""
+class TestWorkerOfPatches(SinkContract):
+    """To what patches change."""
 
     @pytest.fixture
     def outlet(self, house: House) -> Iterator[Outlet]:
@@ -163,15 +161,11 @@ class TestPatchSink(SinkContract):
         path = PATTERN.replace("{uid}", "ada") + "/p1"
         house.datastore.put(path, target_salon_id="s1", addGuests=2)
         mediator = DocumentMediator(patches=PATTERN, mutation_cls=SalonMutation)
-        population = Population(mediator.name, mediator._targets(house.context))
-        house.hold([*population.targets])
-        opened = mediator._open(
-            Run(house.context, house.engine.publisher, population, house.engine.keep), house.engine
-        )
-        view = opened.make(ViewKey(mediator.name, path))
-        yield Outlet(house, view, targets=[*population.targets])
+        worker = mediator._new_worker(house.context, house.engine)
+        worker.start()
+        yield Outlet(house, worker.live_view(mediator._queue_key))
+        worker.stop()
         assert house.datastore.fields("salons/s1")["guests"] in (0, 2)
-        opened.close()
 
 
 class TestWorker(SinkContract):
@@ -186,7 +180,7 @@ class TestWorker(SinkContract):
         )
         worker = mediator._new_worker(house.context, house.engine)
         worker.start()
-        yield Outlet(house, LiveView(mediator._view_key, worker.compute, worker))
+        yield Outlet(house, worker.live_view(mediator._queue_key))
         worker.stop()
         assert len(done) <= 1
 

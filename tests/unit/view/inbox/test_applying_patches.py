@@ -21,8 +21,17 @@ from flask_boiler.errors import (
 from flask_boiler.ground.values import CommitResult
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore, answer_lost, request_lost
 from flask_boiler.transactions import running
-from flask_boiler.view.inbox.patch_processor import Authorize, PatchProcessor
-from flask_boiler.view.inbox.patches import Patch, PatchCollection, Patches
+from flask_boiler.view.inbox.attempt import Handling
+from flask_boiler.view.inbox.patches import (
+    Authorize,
+    Patch,
+    PatchCollection,
+    Patches,
+    patch_commands,
+)
+from flask_boiler.view.inbox.records import TaskRecords
+from flask_boiler.view.inbox.task_processor import TaskProcessor
+from flask_boiler.view.mediation.inbox import Result, TaskState
 from flask_boiler.viewmodels.view_subject import ViewSubject
 from tests.firestore.salons import PATTERN, SalonMutation, SalonView, is_member
 from tests.unit.memory import memory_context
@@ -48,15 +57,41 @@ def datastore(context: ApplicationContext) -> MemoryDatastore:
     return found
 
 
+class Applying:
+    """A processor of patches, as a worker has one."""
+
+    def __init__(self, processor: TaskProcessor) -> None:
+        self.processor = processor
+
+    def result(self, path: str) -> Result:
+        return self.processor.apply(path, consult=False)
+
+    def apply(self, path: str) -> bool:
+        """Apply the patch at a path, or mark it as refused; whether either was done."""
+        return self.result(path).state is TaskState.DONE
+
+
 def processor(
     context: ApplicationContext,
     patches: Patches | None = None,
     authorize: Authorize = is_member,
     mutation_cls: type[SalonMutation] = SalonMutation,
-) -> PatchProcessor:
-    root = ViewSubject(SalonView)
-    collection = PatchCollection(patches or Patches(PATTERN), root)
-    return PatchProcessor(context, collection, root, mutation_cls, authorize)
+) -> Applying:
+    subject = ViewSubject(SalonView)
+    collection = PatchCollection(patches or Patches(PATTERN), subject)
+    commands = patch_commands(collection, subject, mutation_cls, authorize)
+    codec = context.datastore.codec
+    handling = Handling(
+        commands.queue(codec),
+        TaskRecords("patches", codec),
+        commands.effect,
+        commands.mark,
+        commands.statistics,
+        commands.sender,
+    )
+    return Applying(
+        TaskProcessor(context, handling, max_attempts=commands.max_attempts, locking=False)
+    )
 
 
 def propose(datastore: MemoryDatastore, **fields: Any) -> None:
@@ -240,8 +275,11 @@ def test_what_was_changed_after_it_failed_is_not_marked_for_that(
         raise ValidationError({"document": ["too large"]})
 
     datastore.mishaps.append(refuse)
-    assert not processor(context).apply(PATH)
+    with pytest.raises(UnavailableError, match="written again"):
+        processor(context).apply(PATH)
     assert "error" not in datastore.fields(PATH)
+    assert processor(context).apply(PATH)
+    assert salon(datastore)["guests"] == 3
 
 
 def test_a_database_that_cannot_be_reached_leaves_the_patch_alone(
@@ -268,8 +306,7 @@ def test_what_firestore_does_not_allow_the_process_is_not_told(
         raise PermissionDeniedError("check the service account") from grpc.RpcError()
 
     datastore.mishaps.append(refuse)
-    with pytest.raises(PermissionDeniedError):
-        processor(context).apply(PATH)
+    assert processor(context).result(PATH).state is TaskState.PARKED
     assert "error" not in datastore.fields(PATH)
 
 
@@ -336,9 +373,18 @@ def test_a_bug_is_not_told_and_nothing_is_written(
     context: ApplicationContext, datastore: MemoryDatastore
 ) -> None:
     propose(datastore, title="explode")
-    with pytest.raises(ZeroDivisionError):
-        processor(context).apply(PATH)
-    assert datastore.commits == []
+    before = datastore.fields(PATH)
+    result = processor(context).result(PATH)
+    assert isinstance(result.error, ZeroDivisionError)
+    assert datastore.fields(PATH) == before
+    # That it is parked is known to all, and only if what it is about was so.
+    [commit] = datastore.commits
+    record = TaskRecords("patches", datastore.codec).path_of(PATH)
+    assert {(w.kind, w.path) for w in commit} == {
+        ("set", record),
+        ("verify", PATH),
+        ("verify", "salons/s1"),
+    }
 
 
 def test_every_wrong_field_is_named_as_the_front_end_knows_it(

@@ -1,0 +1,234 @@
+"""The sight of a queue: what a worker sees of it in the newest cut, and may take.
+
+Of a queue that is listened to as a whole, only what has changed is looked at, so that a task costs
+no more because many others wait, or are marked. A window is compared as a whole with what was seen
+before: which tasks it does not show is only known of a single cut.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+
+from flask_boiler.ground.ports import Cut
+from flask_boiler.ground.values import QueryTarget, Snapshot, Target
+from flask_boiler.view.inbox.attempt import Handling
+from flask_boiler.view.inbox.backlog import Waiting, in_order
+from flask_boiler.view.inbox.records import is_parked, says_parked, task_of
+
+__all__ = ["Sight"]
+
+# Among so many keys a worker chooses, so that two of them seldom choose the same.
+_CHOICE = 50
+
+_Order = tuple[int, list[str]]
+
+
+class Sight:
+    """What is seen of a queue; used by one thread at a time, except for ``hear``.
+
+    A task is *open* if it is neither marked nor parked, as far as is known. The first open task of
+    a key can be taken, unless an earlier one is parked that holds it back.
+    """
+
+    def __init__(self, handling: Handling) -> None:
+        self._of = handling
+        self._records = handling.records.target
+        self._targets: Sequence[QueryTarget] | None = None
+        self._lock = threading.Lock()
+        # The documents and records that have changed since the last look.
+        self._heard: set[str] = set()
+        self._heard_records: set[str] = set()
+        # The members of a window as they were seen last.
+        self._seen: dict[str, Snapshot] = {}
+        self._open: dict[str, tuple[Waiting, Snapshot]] = {}
+        # The open tasks of each key, and some that were.
+        self._keys: dict[str, list[_Order]] = {}
+        # By their records' paths, the tasks that have one; and those whose record says `parked`.
+        self._recorded: dict[str, str] = {}
+        self._said_parked: set[str] = set()
+        self._parked: dict[str, Waiting] = {}
+        # The first parked task of each key; `None` if it has to be found out.
+        self._first_parked: dict[str, _Order] | None = None
+        # Tasks that were parked, and are gone or marked.
+        self._withdrawn: dict[str, Snapshot] = {}
+        # Versions of tasks that are over, though cuts may still show them.
+        self._over: dict[str, int] = {}
+        # Tasks that are not to be looked at before a cut of this time, and their keys.
+        self._aside: dict[str, tuple[float, str]] = {}
+
+    def hear(self, target: Target, paths: Collection[str]) -> None:
+        """Note which documents of a target have changed; from any thread."""
+        with self._lock:
+            (self._heard_records if target == self._records else self._heard).update(paths)
+
+    def reset(self) -> None:
+        """Look at everything anew the next time: changes may have gone unheard."""
+        self._targets = None
+
+    def take_up(self) -> None:
+        """Look anew at what was set aside, the next time."""
+        self._aside = {path: (0, key) for path, (_, key) in self._aside.items()}
+
+    def look(self, cut: Cut, targets: Sequence[QueryTarget]) -> bool:
+        """Bring what is seen up to date; whether the cut holds all of it."""
+        if not all(cut.holds(target) for target in (*targets, self._records)):
+            self.reset()
+            return False
+        with self._lock:
+            changed, self._heard = self._heard, set()
+            records, self._heard_records = self._heard_records, set()
+        if targets != self._targets:
+            self._targets, self._seen = targets, {}
+            records.update(self._recorded, (r.path for r in cut.query(self._records) or ()))
+            changed.update(self._open, *(_by_path(cut.query(target)) for target in targets))
+        if not self._of.queue.whole:
+            changed |= self._differing(cut) | self._said_parked
+        changed.update(self._task_of(path, cut) for path in records)
+        for path, (at_ns, _) in list(self._aside.items()):
+            if at_ns <= cut.read_time_ns:
+                del self._aside[path]
+                changed.add(path)
+        for path in changed:
+            self._judge(path, cut)
+        return True
+
+    def to_take(self, busy: Collection[str]) -> list[Snapshot]:
+        """Some tasks that can be taken, each the first of its key.
+
+        :param busy: keys of which none is to be taken.
+        """
+        return list(islice(self._firsts(busy), _CHOICE))
+
+    def withdrawn(self, busy: Collection[str]) -> list[Snapshot]:
+        """The tasks that were parked and are gone, or marked, as far as they are not busy."""
+        name = self._of.queue.key.name
+        return [task for task in self._withdrawn.values() if name(task) not in busy]
+
+    def is_recorded(self, task: Snapshot) -> bool:
+        """Whether there is a record that a task was parked, in whichever version."""
+        return task.path in self._said_parked
+
+    @property
+    def open(self) -> int:
+        """The number of tasks that are open, and not held back."""
+        return sum(not self._is_held_back(waiting) for waiting, _ in self._open.values())
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a newer cut has to tell what became of a task."""
+        return any(until_ns < math.inf for until_ns, _ in self._aside.values())
+
+    def end(self, task: Snapshot) -> None:
+        """Note that this version of a task is over, or forgotten, as no cut may show yet."""
+        self._open.pop(task.path, None)
+        if self._withdrawn.pop(task.path, None) is None:
+            self._over[task.path] = task.update_time_ns
+
+    def set_aside(self, task: Snapshot, until_ns: float) -> None:
+        """Leave a task alone until a cut of this time, and what it may hold back."""
+        self._aside[task.path] = until_ns, self._of.queue.key.name(task)
+        self._open.pop(task.path, None)
+
+    def _firsts(self, busy: Collection[str]) -> Iterator[Snapshot]:
+        waits = set(busy)
+        if self._of.queue.holds_back:
+            waits.update(key for _, key in self._aside.values())
+        for key in list(self._keys):
+            first = None if key in waits else self._first(key)
+            if first is not None and not self._is_held_back(first[0]):
+                yield first[1]
+
+    def _first(self, key: str) -> tuple[Waiting, Snapshot] | None:
+        orders = self._keys[key]
+        while orders:
+            created_ns, segments = orders[0]
+            path = "/".join(segments)
+            found = self._open.get(path)
+            if found is not None and found[0] == Waiting(path, created_ns, key):
+                return found
+            heapq.heappop(orders)
+        del self._keys[key]
+        return None
+
+    def _is_held_back(self, waiting: Waiting) -> bool:
+        if not (self._parked and self._of.queue.holds_back):
+            return False
+        if self._first_parked is None:
+            firsts: dict[str, _Order] = {}
+            for parked in self._parked.values():
+                firsts[parked.key] = min(firsts.get(parked.key, in_order(parked)), in_order(parked))
+            self._first_parked = firsts
+        first = self._first_parked.get(waiting.key)
+        return first is not None and first < in_order(waiting)
+
+    def _differing(self, cut: Cut) -> set[str]:
+        """The paths at which the window is not as it was seen last."""
+        seen, self._seen = self._seen, {}
+        for target in self._targets or ():
+            self._seen |= _by_path(cut.query(target))
+        return {p for p, task in self._seen.items() if seen.get(p) is not task} | (
+            seen.keys() - self._seen.keys()
+        )
+
+    def _judge(self, path: str, cut: Cut) -> None:
+        """Look at one task anew."""
+        self._forget_judged(path)
+        member = self._member(path, cut)
+        record = cut.member(self._records, self._of.records.path_of(path))
+        if says_parked(record):
+            self._said_parked.add(path)
+            if self._judge_parked(path, member, record, cut):
+                return
+        if path in self._aside:
+            return
+        if member is not None and member.update_time_ns == self._over.get(path):
+            return
+        self._over.pop(path, None)
+        if member is None or self._of.mark.is_marked(member, record):
+            return
+        waiting = self._of.waiting(member)
+        self._open[path] = waiting, member
+        heapq.heappush(self._keys.setdefault(waiting.key, []), in_order(waiting))
+
+    def _judge_parked(
+        self, path: str, member: Snapshot | None, record: Snapshot | None, cut: Cut
+    ) -> bool:
+        """Whether a task is parked, as its record said once."""
+        queue, task = self._of.queue, member
+        if task is None:
+            # Outside of a window it is listened to by itself.
+            task = queue.missing(path) if queue.whole else cut.document(path)
+        if task is None:
+            return False
+        if is_parked(task, record):
+            self._parked[path] = self._of.waiting(task)
+            self._first_parked = None
+            return True
+        if not task.exists or self._of.mark.is_marked(task, record):
+            self._withdrawn[path] = task
+        return False
+
+    def _forget_judged(self, path: str) -> None:
+        self._open.pop(path, None)
+        self._withdrawn.pop(path, None)
+        self._said_parked.discard(path)
+        if self._parked.pop(path, None) is not None:
+            self._first_parked = None
+
+    def _member(self, path: str, cut: Cut) -> Snapshot | None:
+        found = (cut.member(target, path) for target in self._targets or ())
+        return next((snapshot for snapshot in found if snapshot is not None), None)
+
+    def _task_of(self, record_path: str, cut: Cut) -> str:
+        record = cut.member(self._records, record_path)
+        if record is None:
+            return self._recorded.pop(record_path, record_path)
+        return self._recorded.setdefault(record_path, task_of(record))
+
+
+def _by_path(found: Sequence[Snapshot] | None) -> dict[str, Snapshot]:
+    return {snapshot.path: snapshot for snapshot in found or ()}
