@@ -128,6 +128,12 @@ class NamedSubjects:
             yield self._by_document(query)
 
     def _by_document(self, query: Any) -> _Source:
+        if isinstance(query, Collection):
+            name = next(iter(self._slots))
+            raise ConfigurationError(
+                f"query={query!r:.60} of {self._view_cls.__name__} is not a query: say of which "
+                f"slot these are, as in query={{{name!r}: [...]}}"
+            )
         roots = [slot for slot in self._slots.values() if isinstance(slot, Reference)]
         if len(roots) > 1:
             name = self._view_cls.__name__
