@@ -113,7 +113,10 @@ class Each(OneDocument[M]):
         :raises DeclarationError: it is none.
         """
         if not self.of_ids:
-            return self._path_in_model(super().part_of(value))
+            path = super().part_of(value)
+            # What an id stands for, lies in the model's collection.
+            is_id = isinstance(value, str) and "/" not in value
+            return path if is_id else self._path_in_model(path)
         fault = id_fault(value) if isinstance(value, str) else "expected an id, which is a str"
         if fault is not None:
             raise DeclarationError(f"{self!r} cannot be {value!r:.80}: {fault}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from flask_boiler.attrs import registry
@@ -175,15 +175,16 @@ class _Formatter(string.Formatter):
     def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
         found = super().get_field(field_name, args, kwargs)
         value = found[0]
+        if isinstance(value, str):
+            # Mostly; and it takes long to find out whether something else has a path.
+            return found
         if value is None:
             raise ValueError(f"Meta.path needs {field_name}, which is None")
         if isinstance(value, HasPath):
             raise ValueError(
                 f"Meta.path needs {field_name}, which is a reference: write {{{field_name}.id}}"
             )
-        if isinstance(value, Model | Mapping) or (
-            isinstance(value, Iterable) and not isinstance(value, str)
-        ):
+        if isinstance(value, Model | Iterable):
             raise ValueError(
                 f"Meta.path needs {field_name}, and a value of type {type(value).__name__} cannot "
                 "be part of a path: compute the path in doc_ref or doc_refs"
