@@ -173,6 +173,9 @@ class _Formatter(string.Formatter):
     """Fills a path template; what is not there must not become a place called ``None``."""
 
     def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
+        known = kwargs.id_of(field_name)
+        if known is not None:
+            return known, field_name
         found = super().get_field(field_name, args, kwargs)
         value = found[0]
         if isinstance(value, str):
@@ -198,6 +201,14 @@ class _StoreFields(dict[str, Any]):
     def __init__(self, store: Store) -> None:
         super().__init__()
         self._store = store
+
+    def id_of(self, field_name: str) -> str | None:
+        """The id that a field asks for, if it is known without reading the document.
+
+        Otherwise the view would depend on all that the document has.
+        """
+        name, _, attribute = field_name.partition(".")
+        return self._store.id_handed_in(name) if attribute == "doc_id" else None
 
     def __missing__(self, name: str) -> Any:
         value = getattr(self._store, name)

@@ -106,6 +106,15 @@ class Store(HasSlots):
         self._fed[name] = pointed
         self._held.pop(name, None)
 
+    def id_handed_in(self, name: str) -> str | None:
+        """The id of the document that a slot was handed, which is not read; ``None`` if of none."""
+        slot = self._slots.get(name)
+        pointed = self._fed.get(name)
+        unknown = pointed is None or pointed is _NO_MEMBER or pointed is _NOT_YET
+        if unknown or not isinstance(slot, Reference):
+            return None
+        return slot.part_of(pointed).rpartition("/")[2]
+
     def without_member(self) -> Self:
         """This store, which says by :class:`MemberWanted` where the member of an each is read."""
         slot = self.each_slot()

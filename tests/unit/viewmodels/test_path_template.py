@@ -16,6 +16,7 @@ from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.viewmodels.each import each
 from flask_boiler.viewmodels.param import param
+from flask_boiler.viewmodels.path_template import PathTemplate
 from flask_boiler.viewmodels.slots import reference, root
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
@@ -172,3 +173,15 @@ def test_mediators_refuse_them_when_they_are_made() -> None:
         QueryMediator(view_of(FanStore, "t/{team.doc_id}"), query=Team.get_query())
     with pytest.raises(DeclarationError, match=r"EmptyStore has no slot 'team' \(it has none\)"):
         QueryMediator(view_of(EmptyStore, "t/{team.doc_id}"))
+
+
+def test_an_id_that_was_handed_in_is_known_without_reading(memory: MemoryDatastore) -> None:
+    template = PathTemplate("t/{home.doc_id}/x/{guest.doc_id}", "Meta.path")
+    reads = len(memory.reads)
+    assert template.filled(PairStore(home="none", guest="Team/nobody")) == "t/none/x/nobody"
+    assert len(memory.reads) == reads
+    store = PairStore(home="none")
+    assert store.id_handed_in("home") == "none"
+    assert store.id_handed_in("guest") is None
+    assert TableStore(division="1st", fan="ann").without_member().id_handed_in("fan") is None
+    assert TableStore(division="1st").id_handed_in("division") is None
