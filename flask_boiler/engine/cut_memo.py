@@ -26,12 +26,14 @@ class Remembered(Generic[T]):
 
     :param basis: what it was computed of besides what was read.
     :param reads: what was read for it.
+    :param given_reads: the paths of what was read of the documents that the reader was given.
     """
 
     cut: Cut
     basis: Hashable
     value: T
     reads: frozenset[Target]
+    given_reads: frozenset[str]
 
     def holds_in(self, cut: Cut, basis: Hashable) -> bool:
         """Whether the same would be computed of another cut."""
@@ -66,6 +68,7 @@ class CutMemo(Generic[T]):
             if known is None:
                 known = self._computed(reader, basis)
             reader.reads |= known.reads
+            reader.given_reads |= known.given_reads
             return known.value
 
     def forget(self, unwanted: Callable[[T], bool]) -> None:
@@ -88,7 +91,10 @@ class CutMemo(Generic[T]):
             value = self._compute(own)
         except BaseException:
             reader.reads |= own.reads
+            reader.given_reads |= own.given_reads
             raise
-        known = Remembered(reader.cut, basis, value, frozenset(own.reads))
+        known = Remembered(
+            reader.cut, basis, value, frozenset(own.reads), frozenset(own.given_reads)
+        )
         self._known.appendleft(known)
         return known

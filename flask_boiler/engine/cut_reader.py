@@ -14,7 +14,7 @@ class CutReader:
     """A :class:`~flask_boiler.ground.ports.Reader` over one cut, which records what was read.
 
     :param given: snapshots of the same cut that are at hand without being listened to one by
-        one, such as a member of a listened query; reading them is not recorded.
+        one, such as a member of a listened query; which of them were read is recorded apart.
     """
 
     fetches = False
@@ -23,6 +23,8 @@ class CutReader:
         self.cut = cut
         self.reads: set[Target] = set()
         self.given: dict[str, Snapshot] = dict(given or {})
+        #: The paths of the given documents that were read.
+        self.given_reads: set[str] = set()
 
     def documents(self, paths: Sequence[str]) -> Mapping[str, Snapshot]:
         """The documents as of the cut.
@@ -32,7 +34,11 @@ class CutReader:
         found: dict[str, Snapshot] = {}
         missing: list[Target] = []
         for path in paths:
-            snapshot = self.given.get(path) or self._listened(path)
+            snapshot = self.given.get(path)
+            if snapshot is not None:
+                self.given_reads.add(path)
+            else:
+                snapshot = self._listened(path)
             if snapshot is None:
                 missing.append(path)
             else:

@@ -15,7 +15,7 @@ the rest, and has the views computed again to which a change of that matters.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -109,6 +109,9 @@ class Group:
         #: The time of the newest cut of which the roster has told.
         self._told_ns = -1
         self._waiting: set[ViewKey] = set()
+        #: The roots of which the roster has told, and those that members' views have read.
+        self._told_roots: Hashable = None
+        self._roots_read: dict[ViewKey, Hashable] = {}
 
     # --- the roster ------------------------------------------------------------------------
 
@@ -133,17 +136,33 @@ class Group:
         except Exception as error:
             # Who comes and who goes does not depend on it.
             return Entries(self._tokens(found, self._last.number), error=error)
-        return Entries(self._tokens(found, shared.number), self._told(reader))
+        tokens = self._tokens(found, shared.number)
+        return Entries(tokens, self._told(reader, tokens))
 
     def _tokens(self, found: Mapping[str, Any], number: int) -> dict[ViewKey, Hashable]:
         return {self._key_of(text): (number, _version(member)) for text, member in found.items()}
 
-    def _told(self, reader: CutReader) -> set[ViewKey]:
-        """Those that wait for what the roster knows now."""
+    def _told(self, reader: CutReader, members: Collection[ViewKey] = ()) -> set[ViewKey]:
+        """Those that wait for what the roster knows now, or have read other roots."""
         with self._lock:
             self._told_ns = reader.cut.read_time_ns
+            self._told_roots = _versions(reader)
+            self._roots_read = {k: read for k, read in self._roots_read.items() if k in members}
+            stale = [k for k, read in self._roots_read.items() if read != self._told_roots]
             waiting, self._waiting = self._waiting, set()
-        return waiting
+        return waiting.union(stale)
+
+    def note_roots(self, key: ViewKey, reader: CutReader) -> bool:
+        """Note which roots a member's view has read; whether the roster has told of newer ones.
+
+        They are given to the view, which is not computed again by itself when they change.
+        """
+        with self._lock:
+            if not reader.given_reads:
+                self._roots_read.pop(key, None)
+                return False
+            read = self._roots_read[key] = _versions(reader)
+            return self._told_ns > reader.cut.read_time_ns and read != self._told_roots
 
     def await_roster(self, key: ViewKey, reader: CutReader) -> bool:
         """Have a view computed again after the roster; false if that knows the cut already."""

@@ -128,13 +128,17 @@ class SubjectKeeping(KeptInDocuments):
                     # It is the roster that waits for it, or is parked.
                     return self._unchanged(key, run, group, common)
                 reader.given.update(common.given)
-                with reading_through(reader):
-                    try:
-                        view = group.view_of(members[member], reader, shared)
-                    except DocumentNotFoundError:
-                        # It may come, and then is a member.
-                        return Documents().computed()
-                    return self._computed(view, key, run, notices)
+                try:
+                    with reading_through(reader):
+                        try:
+                            view = group.view_of(members[member], reader, shared)
+                        except DocumentNotFoundError:
+                            # It may come, and then is a member.
+                            return Documents().computed()
+                        return self._computed(view, key, run, notices)
+                finally:
+                    if group.note_roots(key, reader):
+                        run.keep([key])
 
         return LiveView(key, compute, run.publisher)
 
