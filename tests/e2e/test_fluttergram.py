@@ -53,6 +53,11 @@ def test_a_post_is_computed_once_and_written_to_each_feed(
         False,
     )
     evaluated = mocker.spy(Post, "hashtags")
+    Post.new(doc_id="p2", author="tijuana", text="Once more #world").save()
+    followed.settle()
+    assert evaluated.call_count == 1
+    assert len(list(CTX.db.collection_group("feed").stream())) == 2 * len(FOLLOWERS)
+    evaluated.reset_mock()
     before = followed.engine.publisher.documents_written
     Post.get_or_raise("p1").update(text="Hello #moon")
     followed.settle()
