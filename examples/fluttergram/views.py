@@ -78,9 +78,9 @@ class AuthorView(ViewModel):
 
     @add_follower.setter
     def _set_add_follower(self, uid: str) -> None:
-        author = self.store.author
-        if uid not in author.followers:
-            author.followers = [*author.followers, uid]
+        author, follower = self.store.author, User.get_or_raise(uid)
+        if follower.doc_id not in author.followers:
+            author.followers = [*author.followers, follower.doc_id]
 
     @remove_follower.setter
     def _set_remove_follower(self, uid: str) -> None:

@@ -75,6 +75,7 @@ def test_only_who_follows_no_more_loses_the_post(followed: Boiler, boiler_app: F
     followed.settle()
     left = before.pop("follower-7")
     assert feeds() == before
+    User.new(doc_id="follower-7", full_name="Follower 7").save()
     client.patch("/authors/tijuana", json={"addFollower": "follower-7"})
     followed.settle()
     after = feeds()
@@ -104,6 +105,16 @@ def test_what_happens_while_nothing_runs_is_made_up_for_at_the_next_start(runnin
     User.get_or_raise("tijuana").delete()
     running.settle()
     assert feeds() == {}
+
+
+@pytest.mark.parametrize(("uid", "status"), [("a/b", 422), ("", 422), ("nobody", 404)])
+def test_who_is_no_user_cannot_follow(
+    running: Boiler, boiler_app: Flask, uid: str, status: int
+) -> None:
+    save_users()
+    refused = boiler_app.test_client().patch("/authors/ada", json={"addFollower": uid})
+    assert refused.status_code == status
+    assert User.get_or_raise("ada").followers == ["ada", "ben"]
 
 
 def test_a_post_of_nobody_is_refused(running: Boiler, boiler_app: Flask) -> None:
