@@ -10,14 +10,8 @@ import pytest
 from tests.e2e.screen import TIMEOUT_S, screen
 
 
-@pytest.mark.parametrize(
-    "example",
-    [
-        "ridesharing",
-        pytest.param("fluttergram", marks=pytest.mark.long),
-        pytest.param("palette", marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("example", ["fluttergram", "palette", "ridesharing"])
 def test_the_page_is_served_until_it_is_interrupted(example: str) -> None:
     command = [sys.executable, "-m", f"examples.{example}", "--port", "0"]
     with screen(command, FIRESTORE_EMULATOR_HOST="") as shown:

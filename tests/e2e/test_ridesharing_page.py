@@ -57,6 +57,7 @@ def test_what_one_end_does_the_other_sees(page: Page) -> None:
     expect(page.locator("#ada .offered li")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_a_rider_cancels_and_is_told_when_nothing_is_left(page: Page) -> None:
     ride = offer(page, "Reno", 1)
     page.click("#ada .offered button")
