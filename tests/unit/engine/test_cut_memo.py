@@ -63,6 +63,16 @@ def test_every_reader_is_told_what_was_read_for_it(desk: Desk) -> None:
         assert reader.reads == {"towns/a"}
 
 
+def test_every_reader_is_told_which_of_the_given_documents_were_read(desk: Desk) -> None:
+    cut = desk.cut(a=1, b=2)
+    listened = CutReader(cut).documents(["towns/a", "towns/b"])
+    for _ in range(2):
+        reader = CutReader(cut, listened)
+        assert desk.memo.of(reader) == 1
+        assert (reader.given_reads, reader.reads) == ({"towns/a"}, set())
+    assert desk.computed == [1]
+
+
 def test_another_basis_is_another_value(desk: Desk) -> None:
     cut = desk.cut(a=1)
     for basis in (1, 2, 1):
