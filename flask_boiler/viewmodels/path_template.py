@@ -9,6 +9,7 @@ from typing import Any
 
 from flask_boiler.attrs import registry
 from flask_boiler.attrs.attribute import Attr
+from flask_boiler.attrs.model_state import OMIT
 from flask_boiler.errors import DeclarationError, UnknownModelError
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.values import HasPath
@@ -181,8 +182,8 @@ class _Formatter(string.Formatter):
         if isinstance(value, str):
             # Mostly; and it takes long to find out whether something else has a path.
             return found
-        if value is None:
-            raise ValueError(f"Meta.path needs {field_name}, which is None")
+        if value is None or value is OMIT:
+            raise ValueError(f"Meta.path needs {field_name}, which is {value!r}")
         if isinstance(value, HasPath):
             raise ValueError(
                 f"Meta.path needs {field_name}, which is a reference: write {{{field_name}.id}}"

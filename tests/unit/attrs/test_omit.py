@@ -253,3 +253,17 @@ def test_who_puts_a_view_need_not_give_what_was_left_out() -> None:
         RunnerMutation.mutate_put("a", {"name": "bob"})
     assert datastore.fields("Runner/a")["name"] == "bob"
     assert datastore.fields("Runner/a")["time"] == 0
+
+
+def test_a_path_is_never_filled_with_it() -> None:
+    class ByMedal(ViewModel):
+        store: RunnerStore
+
+        class Meta:
+            path = "winners/{runner.medal}"
+
+    context, _ = memory_context()
+    with context.activated():
+        assert ByMedal.new(runner=Runner(name="a", time=1)).places() == ["winners/gold"]
+        with pytest.raises(MaterializationError, match=r"runner\.medal, which is OMIT"):
+            ByMedal.new(runner=Runner(name="a", time=2)).places()
