@@ -13,6 +13,10 @@ from flask_boiler.ground.values import Snapshot, Write
 from flask_boiler.models.query.query import Query
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.inbox.forms import FormEffect
+from flask_boiler.view.mediation.keeping.named_subjects import (
+    DocumentNaming,
+    is_of_one_document,
+)
 from flask_boiler.viewmodels.form import Form
 from flask_boiler.viewmodels.view_builder import ViewBuilder, require_root_of
 from flask_boiler.viewmodels.view_model import ViewModel, overrides_notify, publishes
@@ -77,9 +81,8 @@ def _require_allowed(
 
 
 def _storing(view_cls: type[ViewModel], query: Any, authorize: AuthorizeTask | None) -> Effect:
-    build = ViewBuilder(view_cls).build
+    build = _building(view_cls, query)
     view_cls.require_place()
-    require_root_of(view_cls, query)
     notifies = overrides_notify(view_cls)
 
     def store(task: Snapshot, transaction: Transaction) -> None:
@@ -96,6 +99,15 @@ def _storing(view_cls: type[ViewModel], query: Any, authorize: AuthorizeTask | N
             transaction.write(Write("set", place, document))
 
     return store
+
+
+def _building(view_cls: type[ViewModel], query: Any) -> Callable[[Snapshot], ViewModel]:
+    """Makes the view that a task says it is: by itself as the root, and by its attributes."""
+    if is_of_one_document(view_cls):
+        require_root_of(view_cls, query)
+        return ViewBuilder(view_cls).build
+    named = DocumentNaming.of_one_view(view_cls, query)
+    return lambda task: view_cls.new(**named.values_of(task))
 
 
 def _withholds(

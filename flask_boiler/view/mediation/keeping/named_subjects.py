@@ -21,7 +21,7 @@ from flask_boiler.viewmodels.view_builder import only_root, require_root_of
 from flask_boiler.viewmodels.view_model import ViewModel, has_own_new, store_class
 from flask_boiler.viewmodels.view_subject import SEPARATOR
 
-__all__ = ["DocumentNaming", "NamedSubjects", "Naming", "named_by"]
+__all__ = ["DocumentNaming", "NamedSubjects", "Naming", "is_of_one_document", "named_by"]
 
 
 class _Row(NamedTuple):
@@ -47,14 +47,22 @@ def named_by(view_cls: type[ViewModel], query: Any) -> NamedSubjects | None:
 
     :raises ConfigurationError: it does not fit the views.
     """
-    slots = [] if has_own_new(view_cls) else store_class(view_cls).subject_slots()
-    parts = [slot for slot in slots if not isinstance(slot, Each)]
-    if has_own_new(view_cls) or (len(parts) == 1 and not isinstance(query, Mapping)):
-        root = parts[0] if parts else None
-        if query is not None and (root is None or isinstance(root, Reference)):
-            require_root_of(view_cls, query, None if root is None else root.name)
-            return None
-    return NamedSubjects(view_cls, query)
+    if query is None or isinstance(query, Mapping):
+        return NamedSubjects(view_cls, query)
+    if has_own_new(view_cls):
+        require_root_of(view_cls, query)
+        return None
+    parts = [s for s in store_class(view_cls).subject_slots() if not isinstance(s, Each)]
+    if len(parts) != 1 or not isinstance(parts[0], Reference):
+        return NamedSubjects(view_cls, query)
+    require_root_of(view_cls, query, parts[0].name)
+    return None
+
+
+def is_of_one_document(view_cls: type[ViewModel]) -> bool:
+    """Whether a view is of one root alone, or has a ``new`` that takes one document."""
+    slots = store_class(view_cls).subject_slots()
+    return has_own_new(view_cls) or (len(slots) == 1 and bool(store_class(view_cls).roots()))
 
 
 class _Source(Protocol):
@@ -239,6 +247,36 @@ class DocumentNaming:
             self._by_id = _without_attribute(view_cls, self._params, query, or_id=or_id)
         # What each document names, until it changes: most do not, from one cut to the next.
         self._known: dict[str, tuple[int, Mapping[str, str] | Exception | None]] = {}
+
+    @classmethod
+    def of_one_view(cls, view_cls: type[ViewModel], query: Any) -> DocumentNaming:
+        """What the documents of a query name, where each names one view.
+
+        :raises ConfigurationError: one document does not say which view it is.
+        """
+        slots = store_class(view_cls).subject_slots()
+        roots = [slot.name for slot in slots if isinstance(slot, Reference)]
+        if len(roots) > 1 or not slots or store_class(view_cls).each_slot() is not None:
+            said = ", ".join(slot.name for slot in slots) or "nothing, as there is one"
+            raise ConfigurationError(
+                f"{view_cls.__name__} is of {said}, and one document has to say which view it is: "
+                "use a QueryMediator for it"
+            )
+        return cls(view_cls, slots, query)
+
+    def values_of(self, snapshot: Snapshot) -> dict[str, Any]:
+        """The parts of the subject that a document names, by slot.
+
+        :raises MaterializationError: it lacks one.
+        :raises ValidationError: a parameter is of another type, or can be no part of a path.
+        """
+        values = self.values(snapshot)
+        if values is None:
+            names = ", ".join(slot.name for slot in self._params)
+            raise MaterializationError(
+                f"{snapshot.path} does not say which {names}: it is not set", key=snapshot.path
+            )
+        return values
 
     def rows(self, reader: CutReader, codec: Codec) -> Iterator[_Row | Exception]:
         """What the documents of the query name in the cut of a reader."""
