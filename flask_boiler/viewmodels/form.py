@@ -22,7 +22,7 @@ from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.path_pattern import PathPattern
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.viewmodels.place_rules import require_free
-from flask_boiler.viewmodels.view_model import ViewModel, store_class
+from flask_boiler.viewmodels.view_model import ViewModel, has_own_new, store_class
 from flask_boiler.viewmodels.view_subject import ViewSubject, read_documents
 
 __all__ = ["PROBLEM_FIELD", "AbsentTargetError", "Form"]
@@ -127,6 +127,8 @@ class Form(ViewModel):
             # It may be declared later.
             return
         root.require_buildable()
+        if not has_own_new(cls):
+            root.require_document("a form without a begin(doc_id) of its own")
         if not root.built_from_model:
             raise ConfigurationError(
                 f"{cls.__name__} has its own new(), which needs a stored model, and a form begins "

@@ -109,6 +109,7 @@ class PatchCollection:
             )
         if patches.keep_for is not None and patches.keep_for <= datetime.timedelta(0):
             raise ConfigurationError(f"keep_for={patches.keep_for} keeps nothing")
+        subject.require_document(f"patches={patches.collection!r}")
         self._subject = subject
         #: The placeholder or field that has the id of the view's root.
         self.target = patches.target or f"target_{subject.name}_id"

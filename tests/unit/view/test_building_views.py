@@ -28,6 +28,7 @@ from flask_boiler import (
     each,
     param,
     reference,
+    root,
 )
 from flask_boiler.errors import ConfigurationError
 
@@ -197,6 +198,77 @@ def test_one_document_is_not_all_that_such_a_view_is_of(
         "RoomView has a new() of its own, which is called with one document, and a view of "
         f"{store_cls.__name__} is of {slot} besides: remove new(), or annotate `store` with a Store"
     ) in str(refused.value)
+
+
+class YearStore(Store):
+    year = param(int)
+
+
+class HomeStore(Store):
+    room = reference(Room, source=lambda store: "Room/a")
+
+
+class PairStore(RoomStore):
+    other = root(Room)
+
+
+#: What a view is of, by the path that names all of it.
+OF: dict[type[Store], tuple[str, str]] = {
+    ReaderStore: ("v/{room.doc_id}-{reader}", "room, reader"),
+    SeasonStore: ("v/{room.doc_id}-{season}", "room, season"),
+    YearStore: ("v/{year}", "year"),
+    HomeStore: ("v/main", "nothing, as there is one"),
+    PairStore: ("v/{room.doc_id}-{other.doc_id}", "room, other"),
+}
+ALONE = "is for views of one root alone, and a RoomView is of {of}"
+#: What needs one document alone, and what it says otherwise.
+ONE_ALONE = {
+    "patches": f"patches='RoomView_PATCH' {ALONE}",
+    "forms": f"a form without a begin(doc_id) of its own {ALONE}",
+    "list_post": f"RoomMutation.mutate_create {ALONE}",
+    "instance_delete": f"RoomMutation.mutate_delete {ALONE}",
+}
+
+
+def inheriting(store_cls: type[Store]) -> Callable[..., type[ViewModel]]:
+    def with_store(new: Any, parent: type[ViewModel] = ViewModel) -> type[ViewModel]:
+        members: dict[str, Any] = {"path": OF[store_cls][0]}
+        if parent is not ViewModel:
+            members |= {"form_path": "rooms_POST/{room_id}", "refusal_path": "refusals/{room_id}"}
+        given = {"__annotations__": {"store": store_cls}, "Meta": type("Meta", (), members)}
+        return type("RoomView", (parent,), {**given, "__module__": __name__})
+
+    return with_store
+
+
+@pytest.mark.parametrize("store_cls", OF)
+@pytest.mark.parametrize("kind", ONE_ALONE)
+def test_what_is_for_one_document_refuses_other_views(
+    kind: str, store_cls: type[Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.view_of", inheriting(store_cls))
+    with pytest.raises(ConfigurationError) as refused:
+        MEDIATORS[kind](None)
+    assert ONE_ALONE[kind].format(of=OF[store_cls][1]) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("store_cls", "said"),
+    [
+        (ReaderStore, "a RoomView is of room, reader, and one document says only which room it is"),
+        (SeasonStore, "a RoomView is of room, season, and one document says only which room it is"),
+        (YearStore, "RoomView has 0 roots (none): a mediator passes one document. Declare one ro"),
+        (HomeStore, "RoomView has 0 roots (none)"),
+        (PairStore, "RoomView has 2 roots (room, other)"),
+    ],
+)
+def test_a_task_is_one_document(
+    store_cls: type[Store], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.view_of", inheriting(store_cls))
+    with pytest.raises(ConfigurationError) as refused:
+        MEDIATORS["tasks"](None)
+    assert said in str(refused.value)
 
 
 def test_clients_of_a_websocket_name_what_else_it_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
