@@ -200,7 +200,8 @@ class Boiler(Startable):
                 CityView, CityMutation, query=City.get_query(), rule="/cities", namespace="/cities"
             )
 
-        :param query: keep the views of its documents, by a ``QueryMediator``.
+        :param query: keep the views of its documents, by a ``QueryMediator``, which takes a
+            mapping by slot, too; ``{}`` keeps a view that there is one of.
         :param rule: serve them over HTTP: lists at the rule, and each at ``/<doc_id>`` below it;
             with a mutation, for writing too. If the view is of other slots, too, the rule may name
             some of them (``/tables/<season>``), and the others stand below it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask_boiler.errors import ConfigurationError, MissingExtraError
@@ -55,7 +55,7 @@ def mount(
             f"filters={filters!r} is for lists of {view_model_cls.__name__}: give a rule"
         )
     exposure = Exposure(
-        QueryMediator(view_model_cls, query=query) if query is not None else None,
+        _kept(view_model_cls, query) if query is not None else None,
         None
         if rule is None or app is None
         else RestMediator(view_model_cls, mutation_cls, app=app),
@@ -83,6 +83,12 @@ def socket_io_of(app: Flask) -> Any:
     except ModuleNotFoundError as error:
         raise MissingExtraError("websocket", "a namespace") from error
     return SocketIO(app, async_mode="threading")
+
+
+def _kept(view_model_cls: type[ViewModel], query: Any) -> QueryMediator:
+    # Where there is one view, no slot of it has values to be named.
+    of_one = isinstance(query, Mapping) and not query
+    return QueryMediator(view_model_cls, query=None if of_one else query)
 
 
 def _add_routes(mediator: RestMediator, rule: str, filters: Sequence[str]) -> None:

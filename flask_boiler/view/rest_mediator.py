@@ -65,7 +65,8 @@ class RestMediator(MediatorBase):
 
     :param view_model_cls: the view; ``doc_id`` in a rule is the id of its root. If the root's
         model lies below other documents (``Meta.parent``) it is the path, as lists name it; its
-        slashes may stand as they are, or percent-encoded.
+        slashes may stand as they are, or percent-encoded. Of a view that is of other slots, too,
+        the rule names each of them: ``/tables/<season>/<team_id>``.
     :param mutation_cls: what the writing routes call.
     :param app: a Flask application or a blueprint.
     :raises ConfigurationError: the mutation is of another view.
@@ -100,10 +101,14 @@ class RestMediator(MediatorBase):
         A client may filter and sort by the root's attributes that the view passes through
         (``attrs.through``).
 
+        Of a view of several slots the rule names all but one: ``/tables/<season>`` lists the views
+        of all teams. If the one is the member of an ``each``, the list is of all members, by their
+        ids, and without filters.
+
         :param filters: further attributes of the root, by attribute name; whoever may filter or
             sort by one can find out its value.
-        :raises ConfigurationError: the root has no such attribute, or the view class is none that
-            filters.
+        :raises ConfigurationError: the root has no such attribute, the view class is none that
+            filters, or nobody knows which views there are.
         """
         if isinstance(filters, str):
             raise ConfigurationError(
@@ -116,7 +121,11 @@ class RestMediator(MediatorBase):
         self._add("list_get", rule, list_get_view, **({"filters": filters} if filters else {}))
 
     def add_list_post(self, rule: str, list_post_view: type[View] | None = None) -> None:
-        """Serve ``POST`` of a new view."""
+        """Serve ``POST`` of a new view.
+
+        :raises ConfigurationError: the view is not of one root alone, and the mutation has no
+            ``mutate_create`` of its own.
+        """
         self._add("list_post", rule, list_post_view)
 
     def add_instance_get(self, rule: str, instance_get_view: type[View] | None = None) -> None:
@@ -134,7 +143,11 @@ class RestMediator(MediatorBase):
     def add_instance_delete(
         self, rule: str, instance_delete_view: type[View] | None = None
     ) -> None:
-        """Serve ``DELETE`` of one view."""
+        """Serve ``DELETE`` of one view.
+
+        :raises ConfigurationError: the view is not of one root alone, and the mutation has no
+            ``mutate_delete`` of its own.
+        """
         self._add("instance_delete", rule, instance_delete_view)
 
     @property

@@ -315,10 +315,25 @@ def test_what_is_stored_is_shown_for_the_view_that_it_is_of_alone(
     datastore.put("Team/b-c", obj_type="Team", name="B-C")
     view.RestMediator(Joined, app=app).add_instance_get("/joined/<season>/<team>")
 
+    class OneStore(Store):
+        team = root(Team)
+
+    class Only(ViewModel):
+        store: OneStore
+
+        name: Attr[str] = attrs.through("team.name")
+
+        class Meta:
+            path = "only/one"
+
+    datastore.put("only/one", obj_type="Only", name="of t1")
+    view.RestMediator(Only, app=app).add_instance_get("/only/<team>")
+
     fields = {"name": "kept", "season": "2024", "points": 7}
     datastore.put("tables/2024/teams/t1", obj_type="TableView", **fields)
     assert client.get("/tables/2024/t1").json["points"] == 7
     assert client.get("/joined/a/b-c").json["name"] == "B-C"
+    assert client.get("/only/t2").json["name"] == "T2"
 
 
 def test_the_tag_and_the_read_time_are_of_one_view(client: FlaskClient) -> None:
@@ -715,3 +730,15 @@ def test_filters_are_exposed_where_there_is_a_list() -> None:
             namespace=None,
             filters=["x"],
         )
+
+
+def test_a_view_that_there_is_one_of_is_kept_by_an_empty_mapping() -> None:
+    class KeptTotals(Totals):
+        class Meta:
+            path = "totals/all"
+
+    names: dict[str, Any] = {"app": Flask("x"), "io": None, "rule": None, "namespace": None}
+    exposed = mount(KeptTotals, None, query={}, **names)
+    assert exposed.query is not None
+    with pytest.raises(ConfigurationError, match="team"):
+        mount(TableView, None, query={}, **names)
