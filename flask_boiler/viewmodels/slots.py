@@ -93,7 +93,7 @@ class Slot(Generic[M]):
 
     @property
     def from_outside(self) -> tuple[str, ...]:
-        """The names by which whoever asks for a view may hand the slot in, the first one before."""
+        """The names by which the slot may be handed in from outside; the usual one is first."""
         return (self.name,)
 
     def resolve(self, pointed: Any) -> Any:

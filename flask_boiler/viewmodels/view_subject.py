@@ -2,7 +2,7 @@
 
 Inside it is a text, in which the parts stand in the order roots, parameters, member, with ``//``
 between them, which neither a path nor an id contains: ``Room/lobby//2024//User/ann``. Of one root
-alone it is the root's path, and of a view that there is one of it is empty.
+alone it is the root's path. Of a view of which there is only one it is empty.
 """
 
 from __future__ import annotations
