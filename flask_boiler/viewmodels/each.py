@@ -84,7 +84,25 @@ class Each(OneDocument[M]):
 
         :raises DeclarationError: something is neither an id nor a document of the model.
         """
-        return {self.part_of(member): member for member in self._listed(pointed)}
+        found, fault = self.members_and_fault(pointed)
+        if fault is not None:
+            raise fault
+        return found
+
+    def members_and_fault(self, pointed: Any) -> tuple[dict[str, Any], DeclarationError | None]:
+        """Those that are members of what the source names, and what is wrong with the first other.
+
+        :raises DeclarationError: the source gives no list of members at all.
+        """
+        found: dict[str, Any] = {}
+        fault: DeclarationError | None = None
+        for member in self._listed(pointed):
+            try:
+                found[self.part_of(member)] = member
+            except (DeclarationError, ValidationError, ValueError) as error:
+                said = str(error)
+                fault = fault or DeclarationError(said)
+        return found, fault
 
     def names(self, pointed: Any, member: str) -> bool:
         """Whether the source names a member.

@@ -56,9 +56,14 @@ class _Held:
 
 @dataclass(frozen=True, slots=True)
 class _Members:
-    """The members: what the source gave for each, by its text in the subject."""
+    """The members: what the source gave for each, by its text in the subject.
+
+    :param fault: what is wrong with something else that the source gave.
+    :param error: why nothing is known of them.
+    """
 
     found: Mapping[str, Any] = field(default_factory=dict)
+    fault: Exception | None = None
     error: Exception | None = None
 
 
@@ -128,16 +133,16 @@ class Group:
         self._shared.forget(_failed)
         if not self.admit(reader):
             return Entries(others=self._told(reader), gone=True)
-        found = self.members(reader)
+        members = self._known_members(reader)
         try:
             shared = self.shared(reader)
         except Incomplete:
             raise
         except Exception as error:
             # Who comes and who goes does not depend on it.
-            return Entries(self._tokens(found, self._last.number), error=error)
-        tokens = self._tokens(found, shared.number)
-        return Entries(tokens, self._told(reader, tokens))
+            return Entries(self._tokens(members.found, self._last.number), error=error)
+        tokens = self._tokens(members.found, shared.number)
+        return Entries(tokens, self._told(reader, tokens), error=members.fault)
 
     def _tokens(self, found: Mapping[str, Any], number: int) -> dict[ViewKey, Hashable]:
         return {self._key_of(text): (number, _version(member)) for text, member in found.items()}
@@ -188,10 +193,13 @@ class Group:
 
         :raises Exception: the source did.
         """
+        return self._known_members(reader).found
+
+    def _known_members(self, reader: CutReader) -> _Members:
         members = self._members.of(reader, _versions(reader))
         if members.error is not None:
             raise members.error
-        return members.found
+        return members
 
     def shared(self, reader: CutReader) -> Shared:
         """The attributes that are the same for all members.
@@ -248,7 +256,7 @@ class Group:
     def _compute_members(self, reader: CutReader) -> _Members:
         try:
             with reading_through(reader):
-                return _Members(self._store(reader).named_members())
+                return _Members(*self._store(reader).members_and_fault())
         except MemberWanted:
             return _Members(
                 error=DeclarationError(
