@@ -365,17 +365,6 @@ class ViewSubject(Generic[V]):
             raise DocumentNotFoundError(snapshot.path)
         return self._builder.build(snapshot)
 
-    def open_member(self, given: Mapping[str, Any]) -> V:
-        """The view of a member that the source of the ``each`` named, for all else that it is of.
-
-        :raises DocumentNotFoundError: its document does not exist.
-        """
-        store = store_class(self.view_cls)(**given)
-        member = store.each_slot()
-        if member is not None:
-            getattr(store, member.name)
-        return self.view_cls(store=store)
-
     def require_roots(self, parts: Mapping[str, str]) -> None:
         """Check that the roots among some parts of a subject exist, read through what is in force.
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from werkzeug.datastructures import MultiDict
 
 from flask_boiler.attrs.attribute import Attr
-from flask_boiler.errors import ConfigurationError, QueryError
+from flask_boiler.errors import BoilerError, ConfigurationError, QueryError
+from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.page import Page, Seal
@@ -22,6 +24,8 @@ from flask_boiler.view.http.route_rules import outer_name
 from flask_boiler.view.mediation.representation import as_views_own
 from flask_boiler.viewmodels.each import Each
 from flask_boiler.viewmodels.param import Param
+from flask_boiler.viewmodels.slots import MemberWanted, Slot
+from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel, store_class
 from flask_boiler.viewmodels.view_subject import SEPARATOR, ViewSubject
 
@@ -114,32 +118,69 @@ class _OfMembers:
     def page(self, asked: PageQuery, fixed: Mapping[str, str], seal: Seal) -> Page[ListedView]:
         after = None if asked.page_token is None else _opened(asked.page_token, seal)
         self._root.require_roots(fixed)
-        given, members = self._members(fixed)
-        following = sorted(part for part in members if after is None or part > after)
+        with as_views_own(SEPARATOR.join(fixed.values())):
+            common = _Common(self._root, fixed)
+        following = sorted(part for part in common.members if after is None or part > after)
         shown = following[: asked.limit]
         more = len(following) > len(shown)
         return Page(
-            [self._listed(part, members[part], fixed, given) for part in shown],
+            [self._listed(part, fixed, common) for part in shown],
             _sealed(shown[-1], seal) if more else None,
         )
 
-    def _members(self, fixed: Mapping[str, str]) -> tuple[dict[str, Any], Mapping[str, Any]]:
-        """What stores are handed for the slots that the rule names, and the members."""
-        with as_views_own(SEPARATOR.join(fixed.values())):
-            store = store_class(self._root.view_cls)(**self._root.values_of(fixed))
-            members = store.named_members()
-            # Loaded once for all of them.
-            return {name: getattr(store, name) for name in fixed}, members
-
-    def _listed(
-        self, part: str, pointed: Any, fixed: Mapping[str, str], given: Mapping[str, Any]
-    ) -> ListedView:
-        def build() -> ViewModel:
-            view: ViewModel = self._root.open_member({**given, self.slot: pointed})
-            return view
-
+    def _listed(self, part: str, fixed: Mapping[str, str], common: _Common) -> ListedView:
         identity = _identity(self._root, {**fixed, self.slot: part})
-        return ListedView(self._root.key_part(self.slot, part), identity, build)
+        return ListedView(
+            self._root.key_part(self.slot, part), identity, partial(common.view_of, part)
+        )
+
+
+class _Common:
+    """What the views of all members have in common, which is read and computed once.
+
+    It is found out without a member: what asks for one is each view's own.
+
+    :param fixed: what the views are of besides, by slot.
+    """
+
+    def __init__(self, root: ViewSubject[Any], fixed: Mapping[str, str]) -> None:
+        self._view_cls: type[ViewModel] = root.view_cls
+        self._store_cls = store_class(root.view_cls)
+        self._given = root.values_of(fixed)
+        self._store = self._store_cls(**self._given).without_member()
+        #: What the source names, by the texts in the subject.
+        self.members = self._store.named_members()
+        self._own: set[str] = set()
+        self._fields: Mapping[str, Any] = self._shared_fields()
+
+    def view_of(self, part: str) -> ViewModel:
+        """The view of a member.
+
+        :raises DocumentNotFoundError: its document does not exist.
+        """
+        slot = self._store_cls.each_slot()
+        assert slot is not None  # there are members
+        store = self._store_cls(**{**self._given, slot.name: self.members[part]})
+        store.read_through(self._value)
+        view = self._view_cls(store=store)
+        view.take_fields(self._fields)
+        _ = getattr(store, slot.name)
+        return view
+
+    def _value(self, store: Store, slot: Slot[Any]) -> Any:
+        if slot.name not in self._own and not isinstance(slot, Each):
+            try:
+                return self._store.own_value(slot)
+            except MemberWanted:
+                self._own.add(slot.name)
+        return store.own_value(slot)
+
+    def _shared_fields(self) -> Mapping[str, Any]:
+        try:
+            return self._view_cls(store=self._store).fields_of_all_members()
+        except (Incomplete, BoilerError):
+            # Each view says by itself what it misses, and what is wrong with it.
+            return {}
 
 
 def listed_views(

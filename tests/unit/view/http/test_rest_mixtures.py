@@ -214,6 +214,59 @@ def test_one_poison_of_many_members_is_told_alone(datastore: MemoryDatastore) ->
     assert list(page["results"]) == [name for name in names[:500] if name != "m00007"]
 
 
+def test_what_all_members_have_in_common_is_computed_once(datastore: MemoryDatastore) -> None:
+    computed: list[str] = []
+
+    class MurmurStore(Store):
+        squad = root(Squad)
+        fan = each(Fan, source=lambda store: store.squad.fans)
+        all_squads = reference(Squad, many=True, source=lambda store: note("all", Squad.all()))
+        friend = reference(Fan, source=lambda store: note("friend", store.fan.doc_id))
+
+    class Murmur(ViewModel):
+        store: MurmurStore
+
+        @attrs.computed
+        def squads(self) -> int:
+            note("squads")
+            return len(self.store.all_squads)
+
+        @attrs.computed
+        def said(self) -> str:
+            note("said")
+            return f"{self.store.friend.name} of {len(self.store.all_squads)}"
+
+    def note(what: str, value: Any = None) -> Any:
+        computed.append(what)
+        return value
+
+    datastore.put("Squad/s1", obj_type="Squad", name="s1", fans=["f1", "f2", "f3"])
+    app = Flask("murmurs")
+    view.RestMediator(Murmur, app=app).add_list_get("/fans/<squad>")
+    page = app.test_client().get("/fans/s1").json
+    assert page["results"] == {
+        key: {"squads": 2, "said": f"{key} of 2"} for key in ("f1", "f2", "f3")
+    }
+    # The last run, with all at hand: one of what is common, three of the members' own.
+    assert computed.count("squads") == 1
+    assert computed.count("said") == 3
+
+
+def test_what_fails_for_all_members_is_told_of_each(datastore: MemoryDatastore) -> None:
+    class Failing(ClubView):
+        @attrs.computed
+        def squad(self) -> str:
+            if self.store.squad.name == "s1":
+                raise ValueError("no")
+            return self.store.squad.name
+
+    datastore.put("Squad/s1", obj_type="Squad", name="s1", fans=["f1", "f2"])
+    app = Flask("failing")
+    view.RestMediator(Failing, app=app).add_list_get("/fans/<squad>")
+    page = app.test_client().get("/fans/s1").json
+    assert (page["results"], list(page["errors"])) == ({}, ["f1", "f2"])
+
+
 def test_firestore_being_away_is_no_matter_of_one_member(
     datastore: MemoryDatastore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
