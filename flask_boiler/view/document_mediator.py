@@ -16,7 +16,8 @@ from flask_boiler.engine.engine import Engine
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.values import HasPath, Target, document_path
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.view.inbox.inbox_mediator import Commands, InboxMediator, require_authorize
+from flask_boiler.view.inbox.handling import Commands
+from flask_boiler.view.inbox.inbox_mediator import InboxMediator, require_authorize
 from flask_boiler.view.inbox.patches import (
     Authorize,
     Patch,

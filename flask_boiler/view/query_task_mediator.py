@@ -12,7 +12,8 @@ from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.view.inbox.effects import AuthorizeTask, OnTask, effect_of
 from flask_boiler.view.inbox.forms import FormEffect
-from flask_boiler.view.inbox.inbox_mediator import Commands, InboxMediator, require_authorize
+from flask_boiler.view.inbox.handling import Commands
+from flask_boiler.view.inbox.inbox_mediator import InboxMediator, require_authorize
 from flask_boiler.view.inbox.marks import MarkOption, mark_of
 from flask_boiler.view.inbox.queue import FormQuery, TaskQueue, key_of, task_class
 from flask_boiler.view.mediation.inbox import CommandKind

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
-
 from werkzeug.exceptions import HTTPException
 
 from flask_boiler.errors import BoilerError, UnavailableError
@@ -13,71 +10,13 @@ from flask_boiler.ground.callbacks import as_exception, is_failure
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.inbox.backlog import Waiting
-from flask_boiler.view.inbox.effects import Effect
-from flask_boiler.view.inbox.marks import Mark
-from flask_boiler.view.inbox.queue import TaskQueue
-from flask_boiler.view.inbox.records import TaskRecords, is_parked, says_parked
-from flask_boiler.view.inbox.refusals import Refusal, Sender
+from flask_boiler.view.inbox.handling import Handling
+from flask_boiler.view.inbox.records import is_parked, says_parked
+from flask_boiler.view.inbox.refusals import Refusal
 from flask_boiler.view.mediation.inbox import Result, TaskState
 from flask_boiler.view.mediation.problems import is_askers, stored_problem
 
-__all__ = ["Attempts", "Handling", "Statistics", "written_anew"]
-
-
-@dataclass(slots=True)
-class Statistics:
-    """Counts of what was done for tasks in this process.
-
-    :param attempts: transactions that were begun.
-    :param done: tasks that were done, or refused, by a commit of this process.
-    :param parked: tasks that it set aside.
-    """
-
-    attempts: int = 0
-    done: int = 0
-    parked: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def count(self, *, attempts: int = 0, done: int = 0, parked: int = 0) -> None:
-        """Add to the figures."""
-        with self.lock:
-            self.attempts += attempts
-            self.done += done
-            self.parked += parked
-
-
-@dataclass(frozen=True, slots=True)
-class Handling:
-    """The parts of a mediator that handle its tasks.
-
-    :param sender: who is told why a task is refused; ``None`` if nobody is.
-    """
-
-    queue: TaskQueue
-    records: TaskRecords
-    effect: Effect
-    mark: Mark
-    statistics: Statistics
-    sender: Sender | None = None
-
-    def waiting(self, task: Snapshot) -> Waiting:
-        """The task as one of its key."""
-        return Waiting(task.path, task.create_time_ns, self.queue.key.name(task))
-
-    def write_mark(
-        self,
-        task: Snapshot,
-        record: Snapshot | None,
-        transaction: Transaction,
-        refusal: Refusal | None = None,
-    ) -> None:
-        """Have the transaction's commit mark a task, and forget that it was parked.
-
-        :param record: its record, if there may be one.
-        """
-        self.mark.write(task, transaction, self.records, refusal)
-        if record is not None and record.exists and not self.mark.in_record:
-            transaction.write(self.records.forgetting(task.path))
+__all__ = ["Attempts", "written_anew"]
 
 
 class Attempts:
@@ -98,6 +37,7 @@ class Attempts:
         taken_for: Waiting | None,
     ) -> None:
         self._of = handling
+        self._commands = handling.commands
         self.path = path
         self._consult = consult
         self._again = again
@@ -110,7 +50,7 @@ class Attempts:
     def make(self, transaction: Transaction) -> Result:
         """Make one attempt: everything is read anew, as it is now."""
         self.count += 1
-        self._of.statistics.count(attempts=1)
+        self._commands.statistics.count(attempts=1)
         task = self._seen = self._find(transaction)
         if task is None:
             if self._again and says_parked(self._record(transaction)):
@@ -119,7 +59,7 @@ class Attempts:
         if self._taken_for not in (None, self._of.waiting(task)):
             return Result(TaskState.GONE, replaced=True)
         record = self._record(transaction) if self._consult else None
-        if self._of.mark.is_marked(task, record):
+        if self._commands.mark.is_marked(task, record):
             return Result(TaskState.GONE)
         if is_parked(task, record) and not self._again:
             return Result(TaskState.PARKED)
@@ -151,7 +91,7 @@ class Attempts:
         if seen is None or task.update_time_ns != seen.update_time_ns:
             raise written_anew(self.path)
         record = self._record(transaction)
-        if self._of.mark.is_marked(task, record):
+        if self._commands.mark.is_marked(task, record):
             # A commit whose answer was lost came through late.
             return Result(TaskState.GONE)
         if refusal is None:
@@ -161,9 +101,9 @@ class Attempts:
 
     def _apply(self, task: Snapshot, record: Snapshot | None, transaction: Transaction) -> None:
         """Have the task's effect and mark it, or have it refused, which its sender is told."""
-        sender = self._of.sender
+        sender = self._commands.sender
         try:
-            self._of.effect(task, transaction)
+            self._commands.effect(task, transaction)
         except (BoilerError, HTTPException) as error:
             if sender is None or not is_askers(error):
                 raise
@@ -177,8 +117,8 @@ class Attempts:
     def _refuse(
         self, task: Snapshot, record: Snapshot | None, transaction: Transaction, refusal: Refusal
     ) -> None:
-        if self._of.sender is not None:
-            self._of.sender.tell(task, transaction, refusal)
+        if self._commands.sender is not None:
+            self._commands.sender.tell(task, transaction, refusal)
         self._of.write_mark(task, record, transaction, refusal)
 
     def _park(self, task: Snapshot, transaction: Transaction, error: Exception) -> Result:

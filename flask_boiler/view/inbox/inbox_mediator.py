@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections import defaultdict
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Any
 
 from werkzeug.exceptions import HTTPException
@@ -15,45 +12,16 @@ from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.engine import Engine
 from flask_boiler.engine.view_key import Parked, ViewKey
 from flask_boiler.errors import BoilerError, ConfigurationError
-from flask_boiler.firestore.codec import Codec
 from flask_boiler.ground.callbacks import misfit, require_plain
-from flask_boiler.view.inbox.attempt import Handling, Statistics
 from flask_boiler.view.inbox.delivery import answer_of, deliver
-from flask_boiler.view.inbox.effects import Effect
-from flask_boiler.view.inbox.marks import Mark
-from flask_boiler.view.inbox.queue import TaskQueue
-from flask_boiler.view.inbox.records import TaskRecords
-from flask_boiler.view.inbox.refusals import Sender
-from flask_boiler.view.inbox.task_processor import Memory, TaskProcessor
+from flask_boiler.view.inbox.handling import Commands, Handling, Statistics
+from flask_boiler.view.inbox.task_processor import TaskProcessor
 from flask_boiler.view.inbox.worker import Worker
 from flask_boiler.view.mediation.inbox import Inbox, ParkedTask, Result
 from flask_boiler.view.mediation.live import live_views
 from flask_boiler.view.mediation.mediator import MediatorBase
 
-__all__ = ["Commands", "InboxMediator", "require_authorize"]
-
-
-@dataclass(frozen=True, slots=True)
-class Commands:
-    """The commands of a mediator: which documents they are, and what is done for each.
-
-    :param queue: finds them in a database, whose codec it is given.
-    :param sender: who is told why one is refused; ``None`` if nobody is.
-    :param max_attempts: how often one is tried at the most, if it loses to somebody else's commit.
-    :param threads: how many are applied at a time; by default as many as views are computed.
-    :param locking: have the server lock what is read, instead of verifying it at the end.
-    """
-
-    queue: Callable[[Codec], TaskQueue]
-    effect: Effect
-    mark: Mark
-    sender: Sender | None
-    max_attempts: int
-    threads: int | None = None
-    locking: bool = False
-    statistics: Statistics = field(default_factory=Statistics)
-    # By database, from one delivered command to the next.
-    memories: defaultdict[str, Memory] = field(default_factory=lambda: defaultdict(Memory))
+__all__ = ["InboxMediator", "require_authorize"]
 
 
 class InboxMediator(MediatorBase):
@@ -147,13 +115,13 @@ class InboxMediator(MediatorBase):
 
     def may_hold(self, path: str) -> bool:
         """Whether a document at this path can be one of the commands."""
-        return self._commands.queue(self._context().datastore.codec).may_hold(path)
+        return self._handling(self._context()).queue.may_hold(path)
 
     @property
     def parked_tasks(self) -> list[ParkedTask]:
         """The documents that are set aside, wherever that was done; read from Firestore."""
         context = self._context()
-        found = self._records(context).parked(context.datastore)
+        found = self._handling(context).records.parked(context.datastore)
         return sorted(found, key=lambda task: task.since)
 
     @property
@@ -218,28 +186,10 @@ class InboxMediator(MediatorBase):
         )
 
     def _handling(self, context: ApplicationContext) -> Handling:
-        commands = self._commands
-        return Handling(
-            commands.queue(context.datastore.codec),
-            self._records(context),
-            commands.effect,
-            commands.mark,
-            self.statistics,
-            commands.sender,
-        )
+        return Handling(self._commands, self.name, context.datastore.codec)
 
     def _processor(self, context: ApplicationContext) -> TaskProcessor:
-        commands = self._commands
-        return TaskProcessor(
-            context,
-            self._handling(context),
-            max_attempts=commands.max_attempts,
-            locking=commands.locking,
-            memory=commands.memories[context.datastore.database],
-        )
-
-    def _records(self, context: ApplicationContext) -> TaskRecords:
-        return TaskRecords(self.name, context.datastore.codec)
+        return TaskProcessor(context, self._handling(context))
 
 
 def require_authorize(authorize: Any, mediator: object, *parameters: str) -> None:

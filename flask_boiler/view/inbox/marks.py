@@ -8,17 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from flask_boiler.attrs.operators import FieldOperators
-from flask_boiler.errors import (
-    ConfigurationError,
-    DocumentNotFoundError,
-    QueryError,
-    ValidationError,
-)
+from flask_boiler.errors import ConfigurationError, QueryError, ValidationError
 from flask_boiler.firestore.field_path import field_path, read_field_path
 from flask_boiler.firestore.native import DELETE_FIELD, contains_transform, equal_value
 from flask_boiler.ground.values import Precondition, Snapshot, Write
 from flask_boiler.models.model import Model
-from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.inbox.queue import task_field
 from flask_boiler.view.inbox.records import TaskRecords, is_done
 from flask_boiler.view.inbox.refusals import Refusal
@@ -59,14 +53,8 @@ class Mark(Protocol):
         """Whether this version of the task is processed."""
         ...
 
-    def write(
-        self,
-        task: Snapshot,
-        transaction: Transaction,
-        records: TaskRecords,
-        refusal: Refusal | None = None,
-    ) -> None:
-        """Have the transaction's commit mark the task.
+    def write(self, task: Snapshot, records: TaskRecords, refusal: Refusal | None) -> Write:
+        """The write that marks the task.
 
         :param refusal: why it is refused, for a mark that says that.
         """
@@ -82,15 +70,9 @@ class DeleteMark:
         """False: a task that is there is not processed."""
         return False
 
-    def write(
-        self,
-        task: Snapshot,
-        transaction: Transaction,
-        records: TaskRecords,
-        refusal: Refusal | None = None,
-    ) -> None:
-        """Delete the document."""
-        transaction.write(Write("delete", task.path))
+    def write(self, task: Snapshot, records: TaskRecords, refusal: Refusal | None) -> Write:
+        """The deletion of the document."""
+        return Write("delete", task.path)
 
 
 class FieldMark:
@@ -119,20 +101,10 @@ class FieldMark:
         """Whether the task has the values."""
         return all(_has(task.fields, names, value) for names, value in self._values.items())
 
-    def write(
-        self,
-        task: Snapshot,
-        transaction: Transaction,
-        records: TaskRecords,
-        refusal: Refusal | None = None,
-    ) -> None:
-        """Set the fields, unless the effect deleted the document."""
-        try:
-            there = Precondition(exists=True)
-            transaction.write(Write("update", task.path, self._fields, self._mask, there))
-        except DocumentNotFoundError:
-            # The effect has deleted the task, which is as good a mark as any.
-            pass
+    def write(self, task: Snapshot, records: TaskRecords, refusal: Refusal | None) -> Write:
+        """The setting of the fields, for a document that is there."""
+        there = Precondition(exists=True)
+        return Write("update", task.path, self._fields, self._mask, there)
 
 
 def _nested(fields: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
@@ -187,17 +159,10 @@ class LedgerMark:
         """Whether there is an entry of this version."""
         return is_done(task, record)
 
-    def write(
-        self,
-        task: Snapshot,
-        transaction: Transaction,
-        records: TaskRecords,
-        refusal: Refusal | None = None,
-    ) -> None:
-        """Enter the version that was read."""
+    def write(self, task: Snapshot, records: TaskRecords, refusal: Refusal | None) -> Write:
+        """The entry of the version that was read."""
         # By Firestore's clock, which ends it: a machine's own may be wrong by more than it is kept.
-        expires_at = task.read_time + self._ledger.keep_for
-        transaction.write(records.ending(task, expires_at))
+        return records.ending(task, task.read_time + self._ledger.keep_for)
 
 
 def mark_of(option: MarkOption, model_cls: type[Model] | None = None) -> Mark:

@@ -16,8 +16,14 @@ from flask_boiler.ground.path_pattern import PathPattern
 from flask_boiler.ground.ports import Reader
 from flask_boiler.ground.values import FieldFilter, QueryTarget, Snapshot, Write
 from flask_boiler.transactions.transaction import Transaction
-from flask_boiler.view.inbox.inbox_mediator import Commands
-from flask_boiler.view.inbox.queue import FieldKey, PlaceholderKey, TaskKey, TaskQueue, found_below
+from flask_boiler.view.inbox.handling import Commands
+from flask_boiler.view.inbox.queue import (
+    TaskKey,
+    TaskQueue,
+    field_key,
+    found_below,
+    placeholder_key,
+)
 from flask_boiler.view.inbox.records import TaskRecords
 from flask_boiler.view.inbox.refusals import AskedAccess, Refusal, Sender
 from flask_boiler.view.mediation.access import Change
@@ -124,8 +130,8 @@ class PatchCollection:
     def key(self) -> TaskKey:
         """The key of patches: their target."""
         if self.target in self._pattern.names:
-            return PlaceholderKey(self._pattern, self.target)
-        return FieldKey(field_path(self.target))
+            return placeholder_key(self._pattern, self.target)
+        return field_key(field_path(self.target))
 
     def targets(self, codec: Codec) -> list[QueryTarget]:
         """The query that finds the patches."""
@@ -174,17 +180,8 @@ class PatchCollection:
                 return True
         return RESULT in task.raw.fields or ERROR in task.raw.fields
 
-    def write(
-        self,
-        task: Snapshot,
-        transaction: Transaction,
-        records: TaskRecords,
-        refusal: Refusal | None = None,
-    ) -> None:
-        """Mark a patch as applied, or as refused for the reason that its front end is told."""
-        transaction.write(self._marking(task, refusal))
-
-    def _marking(self, task: Snapshot, refusal: Refusal | None) -> Write:
+    def write(self, task: Snapshot, records: TaskRecords, refusal: Refusal | None) -> Write:
+        """The mark that a patch is applied, or refused for the reason that its sender is told."""
         if refusal is None and self._patches.mark == "delete":
             return Write("delete", task.path)
         fields: dict[str, Any] = {RESULT: {"status": "applied", "time": task.read_time}}

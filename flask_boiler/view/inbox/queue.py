@@ -5,7 +5,7 @@ And what options name of them: attributes of their class, or stored fields.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask_boiler.attrs.operators import FieldOperators
@@ -23,13 +23,13 @@ from flask_boiler.models.query.query import Query
 from flask_boiler.viewmodels.form import Form
 
 __all__ = [
-    "FieldKey",
     "FormQuery",
-    "PlaceholderKey",
     "TaskKey",
     "TaskQueue",
+    "field_key",
     "found_below",
     "key_of",
+    "placeholder_key",
     "task_class",
     "task_field",
 ]
@@ -130,53 +130,51 @@ class TaskQueue:
 
     def of_key(self, task: Snapshot) -> list[QueryTarget]:
         """The queries that find, besides others perhaps, all tasks of the same key as a task."""
-        return [
-            narrowed
-            for target in self._targets
-            for narrowed in self.key.narrowed(target, task, self._codec)
-        ]
+        return [self.key.narrowed(target, task, self._codec) for target in self._targets]
 
 
 class TaskKey:
-    """The key of tasks, by which they wait for each other; here each has one of its own."""
+    """The key of tasks, by which they wait for each other; by default each has one of its own.
+
+    :param text: what all tasks of a key have in common, and no others; ``None`` of one alone.
+    :param narrow: the queries that find at least all tasks of the same key as a task.
+    """
+
+    def __init__(
+        self,
+        text: Callable[[Snapshot], str | None] = lambda task: None,
+        narrow: Callable[[QueryTarget, Snapshot, Codec], QueryTarget] = lambda target, *_: target,
+    ) -> None:
+        self._text = text
+        self.narrowed = narrow
 
     def alone(self, task: Snapshot) -> bool:
         """Whether no other task can have the same key."""
-        return True
+        return self._text(task) is None
 
     def name(self, task: Snapshot) -> str:
         """The key, for people and for comparing."""
-        return task.path
-
-    def narrowed(self, target: QueryTarget, task: Snapshot, codec: Codec) -> Sequence[QueryTarget]:
-        """The queries that find at least all tasks of the same key."""
-        return []
+        return self._text(task) or task.path
 
 
-class FieldKey(TaskKey):
+def field_key(field: str) -> TaskKey:
     """The key that is the value of a field; tasks that do not have it are each alone."""
+    names = read_field_path(field)
 
-    def __init__(self, field: str) -> None:
-        self._field = field
-        self._names = read_field_path(field)
+    def value(task: Snapshot) -> Any:
+        found: Any = task.fields
+        for name in names:
+            found = found.get(name) if isinstance(found, Mapping) else None
+        return found
 
-    def alone(self, task: Snapshot) -> bool:
-        """Whether the field is missing."""
-        return self._value(task) is None
+    def text(task: Snapshot) -> str | None:
+        found = value(task)
+        return None if found is None else f"{field}={_spelled(found)}"
 
-    def name(self, task: Snapshot) -> str:
-        """The field's value."""
-        return task.path if self.alone(task) else f"{self._field}={_spelled(self._value(task))}"
+    def narrow(target: QueryTarget, task: Snapshot, codec: Codec) -> QueryTarget:
+        return narrowing.with_value(target, field, value(task), codec)
 
-    def narrowed(self, target: QueryTarget, task: Snapshot, codec: Codec) -> Sequence[QueryTarget]:
-        """The queries that find those with the same value."""
-        return [narrowing.with_value(target, self._field, self._value(task), codec)]
-
-    def _value(self, task: Snapshot) -> Any:
-        value: Any = task.fields
-        for name in self._names:
-            value = value.get(name) if isinstance(value, Mapping) else None
-        return value
+    return TaskKey(text, narrow)
 
 
 def _spelled(value: Any) -> str:
@@ -198,56 +196,36 @@ def _spelled(value: Any) -> str:
             return repr(value)
 
 
-class PathKey(TaskKey):
-    """The key that is the beginning of the path; tasks that lie elsewhere are each alone."""
+def path_key(pattern: PathPattern) -> TaskKey:
+    """The key that is the beginning of the path; tasks that lie elsewhere are each alone.
 
-    def __init__(self, pattern: PathPattern) -> None:
-        if not pattern.names_document:
-            raise ConfigurationError(
-                f"key={pattern.text!r} names collections: expected a document above the tasks, as "
-                "in 'users/{uid}'"
-            )
-        self._pattern = pattern
-
-    def alone(self, task: Snapshot) -> bool:
-        """Whether it lies elsewhere."""
-        return self._pattern.beginning(task.path) is None
-
-    def name(self, task: Snapshot) -> str:
-        """The beginning of the path."""
-        return self._pattern.beginning(task.path) or task.path
-
-    def narrowed(self, target: QueryTarget, task: Snapshot, codec: Codec) -> Sequence[QueryTarget]:
-        """The query that finds those below the same document."""
-        return [narrowing.below(target, self.name(task))]
-
-
-class PlaceholderKey(TaskKey):
-    """The key that is the value of a placeholder in the path of the collection.
-
-    :param pattern: of the collection's path.
+    :raises ConfigurationError: the pattern is not that of a document.
     """
+    if not pattern.names_document:
+        raise ConfigurationError(
+            f"key={pattern.text!r} names collections: expected a document above the tasks, as in "
+            "'users/{uid}'"
+        )
 
-    def __init__(self, pattern: PathPattern, placeholder: str) -> None:
-        self._pattern = pattern
-        self._placeholder = placeholder
-        before = pattern.text.partition(f"{{{placeholder}}}")[0]
-        # Only what the path begins with narrows a query.
-        self._above = None if "{" in before else PathPattern(f"{before}{{{placeholder}}}")
+    def narrow(target: QueryTarget, task: Snapshot, codec: Codec) -> QueryTarget:
+        above = pattern.beginning(task.path)
+        return target if above is None else narrowing.below(target, above)
 
-    def alone(self, task: Snapshot) -> bool:
-        """Whether it lies elsewhere."""
-        return self._pattern.match(task.path.rpartition("/")[0]) is None
+    return TaskKey(lambda task: pattern.beginning(task.path), narrow)
 
-    def name(self, task: Snapshot) -> str:
-        """The value of the placeholder."""
-        found = self._pattern.match(task.path.rpartition("/")[0])
-        return task.path if found is None else f"{self._placeholder}={found[self._placeholder]!r}"
 
-    def narrowed(self, target: QueryTarget, task: Snapshot, codec: Codec) -> Sequence[QueryTarget]:
-        """The query that finds those below the same document, or all."""
-        above = None if self._above is None else self._above.beginning(task.path)
-        return [target if above is None else narrowing.below(target, above)]
+def placeholder_key(collection: PathPattern, name: str) -> TaskKey:
+    """The key that is the value of a placeholder in the path of the collection."""
+    before = collection.text.partition(f"{{{name}}}")[0]
+    if "{" not in before:
+        return path_key(PathPattern(f"{before}{{{name}}}"))
+
+    def text(task: Snapshot) -> str | None:
+        found = collection.match(task.path.rpartition("/")[0])
+        return None if found is None else f"{name}={found[name]!r}"
+
+    # No query finds what has something in common in the middle of the path.
+    return TaskKey(text)
 
 
 def key_of(option: Any, query: Any) -> TaskKey:
@@ -259,13 +237,13 @@ def key_of(option: Any, query: Any) -> TaskKey:
     if option is None:
         return TaskKey()
     if isinstance(option, str) and "{" in option:
-        return PathKey(PathPattern(option))
+        return path_key(PathPattern(option))
     model_cls = task_class(query)
     try:
         if model_cls is not None or isinstance(option, FieldOperators):
-            return FieldKey(task_field(model_cls, option).stored_path)
+            return field_key(task_field(model_cls, option).stored_path)
         if isinstance(option, str) and option:
-            return FieldKey(option)
+            return field_key(option)
     except (QueryError, ValueError) as error:
         raise ConfigurationError(f"key={option!r}: {error}") from error
     raise ConfigurationError(

@@ -1,8 +1,7 @@
 """The sight of a queue: what a worker sees of it in the newest cut, and may take.
 
-Of a queue that is listened to as a whole, only what has changed is looked at, so that a task costs
-no more because many others wait, or are marked. A window is compared as a whole with what was seen
-before: which tasks it does not show is only known of a single cut.
+It is brought up to date by the documents that have changed, so that a task costs no more because
+many others wait, or are marked.
 """
 
 from __future__ import annotations
@@ -15,9 +14,10 @@ from itertools import islice
 
 from flask_boiler.ground.ports import Cut
 from flask_boiler.ground.values import QueryTarget, Snapshot, Target
-from flask_boiler.view.inbox.attempt import Handling
 from flask_boiler.view.inbox.backlog import Waiting, in_order
-from flask_boiler.view.inbox.records import is_parked, says_parked, task_of
+from flask_boiler.view.inbox.handling import Handling
+from flask_boiler.view.inbox.records import as_parked_task, is_parked, says_parked, task_of
+from flask_boiler.view.mediation.inbox import ParkedTask
 
 __all__ = ["Sight"]
 
@@ -42,15 +42,13 @@ class Sight:
         # The documents and records that have changed since the last look.
         self._heard: set[str] = set()
         self._heard_records: set[str] = set()
-        # The members of a window as they were seen last.
-        self._seen: dict[str, Snapshot] = {}
         self._open: dict[str, tuple[Waiting, Snapshot]] = {}
         # The open tasks of each key, and some that were.
         self._keys: dict[str, list[_Order]] = {}
         # By their records' paths, the tasks that have one; and those whose record says `parked`.
         self._recorded: dict[str, str] = {}
         self._said_parked: set[str] = set()
-        self._parked: dict[str, Waiting] = {}
+        self._parked: dict[str, tuple[Waiting, ParkedTask]] = {}
         # The first parked task of each key; `None` if it has to be found out.
         self._first_parked: dict[str, _Order] | None = None
         # Tasks that were parked, and are gone or marked.
@@ -70,8 +68,10 @@ class Sight:
         self._targets = None
 
     def take_up(self) -> None:
-        """Look anew at what was set aside, the next time."""
+        """Look anew at what was set aside or parked, the next time."""
         self._aside = {path: (0, key) for path, (_, key) in self._aside.items()}
+        with self._lock:
+            self._heard |= self._said_parked
 
     def look(self, cut: Cut, targets: Sequence[QueryTarget]) -> bool:
         """Bring what is seen up to date; whether the cut holds all of it."""
@@ -82,11 +82,9 @@ class Sight:
             changed, self._heard = self._heard, set()
             records, self._heard_records = self._heard_records, set()
         if targets != self._targets:
-            self._targets, self._seen = targets, {}
+            self._targets = targets
             records.update(self._recorded, (r.path for r in cut.query(self._records) or ()))
             changed.update(self._open, *(_by_path(cut.query(target)) for target in targets))
-        if not self._of.queue.whole:
-            changed |= self._differing(cut) | self._said_parked
         changed.update(self._task_of(path, cut) for path in records)
         for path, (at_ns, _) in list(self._aside.items()):
             if at_ns <= cut.read_time_ns:
@@ -111,6 +109,11 @@ class Sight:
     def is_recorded(self, task: Snapshot) -> bool:
         """Whether there is a record that a task was parked, in whichever version."""
         return task.path in self._said_parked
+
+    @property
+    def parked(self) -> list[ParkedTask] | None:
+        """The parked tasks; ``None`` if nothing has been seen yet."""
+        return None if self._targets is None else [task for _, task in self._parked.values()]
 
     @property
     def open(self) -> int:
@@ -159,27 +162,18 @@ class Sight:
             return False
         if self._first_parked is None:
             firsts: dict[str, _Order] = {}
-            for parked in self._parked.values():
+            for parked, _ in self._parked.values():
                 firsts[parked.key] = min(firsts.get(parked.key, in_order(parked)), in_order(parked))
             self._first_parked = firsts
         first = self._first_parked.get(waiting.key)
         return first is not None and first < in_order(waiting)
-
-    def _differing(self, cut: Cut) -> set[str]:
-        """The paths at which the window is not as it was seen last."""
-        seen, self._seen = self._seen, {}
-        for target in self._targets or ():
-            self._seen |= _by_path(cut.query(target))
-        return {p for p, task in self._seen.items() if seen.get(p) is not task} | (
-            seen.keys() - self._seen.keys()
-        )
 
     def _judge(self, path: str, cut: Cut) -> None:
         """Look at one task anew."""
         self._forget_judged(path)
         member = self._member(path, cut)
         record = cut.member(self._records, self._of.records.path_of(path))
-        if says_parked(record):
+        if record is not None and says_parked(record):
             self._said_parked.add(path)
             if self._judge_parked(path, member, record, cut):
                 return
@@ -188,15 +182,13 @@ class Sight:
         if member is not None and member.update_time_ns == self._over.get(path):
             return
         self._over.pop(path, None)
-        if member is None or self._of.mark.is_marked(member, record):
+        if member is None or self._of.commands.mark.is_marked(member, record):
             return
         waiting = self._of.waiting(member)
         self._open[path] = waiting, member
         heapq.heappush(self._keys.setdefault(waiting.key, []), in_order(waiting))
 
-    def _judge_parked(
-        self, path: str, member: Snapshot | None, record: Snapshot | None, cut: Cut
-    ) -> bool:
+    def _judge_parked(self, path: str, member: Snapshot | None, record: Snapshot, cut: Cut) -> bool:
         """Whether a task is parked, as its record said once."""
         queue, task = self._of.queue, member
         if task is None:
@@ -205,10 +197,10 @@ class Sight:
         if task is None:
             return False
         if is_parked(task, record):
-            self._parked[path] = self._of.waiting(task)
+            self._parked[path] = self._of.waiting(task), as_parked_task(record)
             self._first_parked = None
             return True
-        if not task.exists or self._of.mark.is_marked(task, record):
+        if not task.exists or self._of.commands.mark.is_marked(task, record):
             self._withdrawn[path] = task
         return False
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -24,15 +23,15 @@ from flask_boiler.ground.values import Snapshot
 from flask_boiler.transactions.running import execute_transaction
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.transactions.turns import Turns
-from flask_boiler.view.inbox.attempt import Attempts, Handling, written_anew
-from flask_boiler.view.inbox.backlog import Backlogs, Waiting, in_order
+from flask_boiler.view.inbox.attempt import Attempts, written_anew
+from flask_boiler.view.inbox.backlog import Waiting, in_order
+from flask_boiler.view.inbox.handling import Handling
 from flask_boiler.view.inbox.records import is_parked, says_parked
 from flask_boiler.view.inbox.refusals import Refusal
-from flask_boiler.view.inbox.setbacks import Suspects
 from flask_boiler.view.mediation.inbox import Result, TaskState
 from flask_boiler.view.mediation.problems import refused_commit, stored_problem
 
-__all__ = ["Memory", "TaskProcessor"]
+__all__ = ["TaskProcessor"]
 
 R = TypeVar("R")
 
@@ -46,40 +45,16 @@ _DROPPED = "It was dropped, because it could not be applied."
 _turns = Turns()
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """The memory of a process: what it knows of the tasks of one mediator in one database."""
-
-    backlogs: Backlogs = field(default_factory=Backlogs)
-    suspects: Suspects = field(default_factory=Suspects)
-
-
 class TaskProcessor:
-    """Applies the tasks of one mediator.
+    """Applies the tasks of one mediator in the database of a context."""
 
-    :param max_attempts: how often a task is tried at the most, if it loses to somebody else.
-    :param locking: have the server lock what is read.
-    :param memory: what an earlier one of this process has come to know of the same tasks.
-    """
-
-    def __init__(
-        self,
-        context: ApplicationContext,
-        handling: Handling,
-        *,
-        max_attempts: int,
-        locking: bool,
-        memory: Memory | None = None,
-    ) -> None:
+    def __init__(self, context: ApplicationContext, handling: Handling) -> None:
         self._context = context
         self._handling = handling
+        self._commands = handling.commands
         self._queue = handling.queue
         self._records = handling.records
-        self._mark = handling.mark
-        self.statistics = handling.statistics
-        self._max_attempts = max_attempts
-        self._locking = locking
-        memory = memory or Memory()
+        memory = self._commands.memories[context.datastore.database]
         self._backlogs = memory.backlogs
         self._suspects = memory.suspects
 
@@ -88,23 +63,15 @@ class TaskProcessor:
         path: str,
         *,
         seen: Snapshot | None = None,
-        is_first: bool = False,
-        consult: bool = False,
         stopped: Callable[[], bool] = lambda: False,
     ) -> Result:
         """Apply the task at a path, and before it the earlier ones of its key.
 
-        :param seen: the task as it was seen, if that is known, and known not to be parked.
-        :param is_first: whether it is known, too, that none of its key comes before it.
-        :param consult: whether it may have a record all the same, of another version.
+        :param seen: the task as it was seen, if that is known.
         :param stopped: whether to leave it, and those that are not applied yet, to others.
         :raises UnavailableError: Firestore could not be reached; nothing is parked for that. A
             task is that fails so again and again, although Firestore takes commits.
         """
-        if seen is not None and self._queue.key.alone(seen):
-            return self.apply(path, consult=consult)
-        if seen is not None and is_first:
-            return self.apply(path, consult=consult, taken_for=self._handling.waiting(seen))
         task = seen
         if task is None or not self._backlogs.hold(self._handling.waiting(task)):
             # Where it is seen, and what delivers it, lag behind what was done on the way to others.
@@ -167,23 +134,23 @@ class TaskProcessor:
         """
         record_path = self._records.path_of(path)
         found = self._context.datastore.get([path, record_path])
-        if not is_parked(found[path], found[record_path]):
-            return False
-        parked, waiting = self._handling.waiting(found[path]), self._held_back_by(found[path])
-        for each in waiting if parked in waiting else [parked, *waiting]:
-            again = each == parked
-            result = self.apply(path, again=True) if again else self._apply_waiting(each)
-            if self._holds_back(result):
-                break
-        return True
+        is_there = is_parked(found[path], found[record_path])
+        if is_there:
+            self.resume(found[path], again=True)
+        return is_there
 
-    def resume(self, task: Snapshot) -> None:
-        """Apply the tasks of a task's key, which are held back no longer.
+    def resume(self, task: Snapshot, *, again: bool = False) -> None:
+        """Apply the tasks that a task has held back.
 
+        :param again: apply it, too, though it is parked.
         :raises UnavailableError: Firestore could not be reached.
         """
-        for other in self._held_back_by(task):
-            if self._holds_back(self._apply_waiting(other)):
+        parked = self._handling.waiting(task)
+        waiting = self._of_key(task) if self._queue.holds_back else []
+        for each in waiting if parked in waiting or not again else [parked, *waiting]:
+            tried = again and each == parked
+            result = self.apply(task.path, again=True) if tried else self._apply_waiting(each)
+            if self._holds_back(result):
                 return
 
     def release(self, path: str) -> bool:
@@ -200,7 +167,7 @@ class TaskProcessor:
         """
 
         def is_over(task: Snapshot, record: Snapshot) -> bool:
-            is_marked = not task.exists or self._mark.is_marked(task, record)
+            is_marked = not task.exists or self._commands.mark.is_marked(task, record)
             return is_marked and says_parked(record)
 
         self._forget_record(path, is_over)
@@ -237,9 +204,6 @@ class TaskProcessor:
         except ValidationError:
             return self._execute(lambda transaction: mark(transaction, Refusal(problem, bare=True)))
 
-    def _held_back_by(self, task: Snapshot) -> Collection[Waiting]:
-        return self._of_key(task) if self._queue.holds_back else ()
-
     def _of_key(self, task: Snapshot) -> list[Waiting]:
         """The tasks of a task's key that are not marked, in order; none if it is alone."""
         key, targets = self._queue.key, self._queue.of_key(task)
@@ -259,12 +223,14 @@ class TaskProcessor:
     def _unmarked(self, tasks: Collection[Snapshot]) -> list[Snapshot]:
         """The tasks, of those given, that are not processed yet."""
         records: Mapping[str, Snapshot] = {}
-        if self._mark.in_record:
+        if self._commands.mark.in_record:
             records = self._context.datastore.get(self._records.path_of(t.path) for t in tasks)
         return [
             task
             for task in tasks
-            if not self._mark.is_marked(task, records.get(self._records.path_of(task.path)))
+            if not self._commands.mark.is_marked(
+                task, records.get(self._records.path_of(task.path))
+            )
         ]
 
     def apply(
@@ -282,12 +248,12 @@ class TaskProcessor:
         :param taken_for: apply no other that has taken its place.
         :raises UnavailableError: as ``apply_in_order`` does.
         """
-        consult = consult or again or self._mark.in_record
+        consult = consult or again or self._commands.mark.in_record
         attempt = Attempts(self._handling, path, consult=consult, again=again, taken_for=taken_for)
         # Whatever cut is in force here, a task is about the database itself.
         with reading_through(None):
             try:
-                result = self._execute(attempt.make, locking=self._locking)
+                result = self._execute(attempt.make, locking=self._commands.locking)
             except UnavailableError as error:
                 if not self._suspects.is_the_cause(path, self._takes_commits):
                     raise
@@ -301,7 +267,10 @@ class TaskProcessor:
 
     def _execute(self, function: Callable[[Transaction], R], *, locking: bool = False) -> R:
         return execute_transaction(
-            function, context=self._context, max_attempts=self._max_attempts, locking=locking
+            function,
+            context=self._context,
+            max_attempts=self._commands.max_attempts,
+            locking=locking,
         )
 
     def _is_refused_to_all(self, error: BaseException) -> bool:
@@ -312,7 +281,7 @@ class TaskProcessor:
 
     def _give_up(self, attempt: Attempts, error: Exception) -> Result:
         """Refuse a task whose commit was refused, or set it aside, unless it has changed since."""
-        sender, told = self._handling.sender, refused_commit(error)
+        sender, told = self._commands.sender, refused_commit(error)
         refusals: list[Refusal | None] = [None]
         if sender is not None and told is not None:
             logger.warning("%s cannot be committed, and is refused: %s", attempt.path, error)
@@ -331,9 +300,9 @@ class TaskProcessor:
 
     def _concluded(self, result: Result, attempt: Attempts) -> Result:
         if result.state is TaskState.DONE:
-            self.statistics.count(done=1)
+            self._commands.statistics.count(done=1)
         if result.state is TaskState.PARKED and attempt.parked_now:
-            self.statistics.count(parked=1)
+            self._commands.statistics.count(parked=1)
             logger.error(
                 "task %s of %s is parked after %d attempt(s): %s",
                 attempt.path,

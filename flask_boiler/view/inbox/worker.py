@@ -12,7 +12,6 @@ import math
 import random
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from flask_boiler.engine.acceptance import Acceptance
@@ -24,10 +23,10 @@ from flask_boiler.errors import UnavailableError
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.callbacks import as_exception
 from flask_boiler.ground.lifecycle import ending_within, join, own_threads, time_to_end_s
-from flask_boiler.ground.ports import Cut, Feed, Incomplete
+from flask_boiler.ground.ports import Feed, Incomplete
 from flask_boiler.ground.values import QueryTarget, Snapshot, Target
-from flask_boiler.view.inbox.attempt import Handling
-from flask_boiler.view.inbox.records import as_parked_task, is_parked, says_parked, task_of
+from flask_boiler.view.inbox.handling import Handling
+from flask_boiler.view.inbox.records import says_parked, task_of
 from flask_boiler.view.inbox.setbacks import pause_s
 from flask_boiler.view.inbox.sight import Sight
 from flask_boiler.view.inbox.task_processor import TaskProcessor
@@ -41,26 +40,14 @@ _FINISH_WITHIN_S = 30.0
 _LOOK_AGAIN_S = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The part of a queue that a worker listens to, and takes tasks from.
-
-    :param targets: the queries that find its tasks; the cut holds them.
-    """
-
-    targets: Sequence[QueryTarget]
-
-
 class _Taken(NamedTuple):
     """What a thread has taken.
 
-    :param is_first: whether it is known to be the first of its key.
     :param is_recorded: whether there is a record that it was parked, in whichever version.
     :param is_over: whether only that record is to be forgotten.
     """
 
     task: Snapshot
-    is_first: bool
     is_recorded: bool
     is_over: bool
 
@@ -120,7 +107,7 @@ class Worker(WithoutPlaces):
             on_failure=on_failure,
         )
 
-    def live_view(self, key: ViewKey) -> LiveView[Window]:
+    def live_view(self, key: ViewKey) -> LiveView[Sequence[QueryTarget]]:
         """The view that the queue is to the engine."""
         return LiveView(
             key, self.compute, self, on_heard=self._sight.hear, on_parked=self._hear_of_refusal
@@ -147,26 +134,13 @@ class Worker(WithoutPlaces):
 
     @property
     def parked(self) -> list[ParkedTask] | None:
-        """The tasks that are set aside, as the newest cut has it; ``None`` if it holds none of it.
-
-        Nothing is read for that.
-        """
-        cut, queue = self._feed.cut, self._queue
-        records = cut.query(self._records.target)
-        if records is None:
-            return None
-        found = []
-        for record in filter(says_parked, records):
-            path = task_of(record)
-            members = [cut.member(t, path) for t in self._targets] if queue.whole else []
-            task = next(filter(None, members), None) or cut.document(path)
-            if task is not None and is_parked(task, record):
-                found.append(as_parked_task(record))
-        return found
+        """The tasks that are set aside, as far as was heard; ``None`` if nothing was."""
+        with self._condition:
+            return self._sight.parked
 
     # What the engine calls.
 
-    def compute(self, reader: CutReader) -> Computed[Window]:
+    def compute(self, reader: CutReader) -> Computed[Sequence[QueryTarget]]:
         """Look at the queue: choose the window, and have the cut hold it.
 
         :raises Incomplete: the cut does not hold it yet.
@@ -179,27 +153,27 @@ class Worker(WithoutPlaces):
         targets = self._queue.targets(self._limit)
         _hold(reader, targets)
         if self._queue.whole:
-            return Computed(Window(targets))
+            return Computed(targets)
         limit = self._wanted_limit(targets)
         if limit != self._limit:
             self._limit = limit
             targets = self._queue.targets(limit)
             _hold(reader, targets)
-        return Computed(Window(targets))
+        return Computed(targets)
 
     def submit(
         self,
         view: SubmittedView,
-        computed: Computed[Window],
+        computed: Computed[Sequence[QueryTarget]],
         done: Callable[[PublishOutcome], None],
     ) -> None:
         """Apply what can be applied; ``done`` is called when nothing is left."""
         with self._condition:
             if not self._stopped.is_set() and computed.payload is not None:
-                if computed.payload.targets != self._targets:
+                if computed.payload != self._targets:
                     # They may have changed before anybody was told of it.
                     self._sight.reset()
-                self._targets = computed.payload.targets
+                self._targets = computed.payload
                 self._trouble = None
                 self._sight.take_up()
                 self._done = done
@@ -247,16 +221,15 @@ class Worker(WithoutPlaces):
                 self._conclude(task, result)
 
     def _see_to(self, taken: _Taken) -> Result:
+        task, processor = taken.task, self._processor
         if taken.is_over:
-            self._processor.forget(taken.task.path)
+            processor.forget(task.path)
             return Result(TaskState.GONE)
-        return self._processor.apply_in_order(
-            taken.task.path,
-            seen=taken.task,
-            is_first=taken.is_first,
-            consult=taken.is_recorded,
-            stopped=self._stopped.is_set,
-        )
+        if self._queue.whole or self._queue.key.alone(task):
+            # Nothing comes before it.
+            waiting = self._of.waiting(task)
+            return processor.apply(task.path, consult=taken.is_recorded, taken_for=waiting)
+        return processor.apply_in_order(task.path, seen=task, stopped=self._stopped.is_set)
 
     def _take(self) -> _Taken | None:
         """A task to see to; waits until there is one. ``None`` at the end."""
@@ -279,8 +252,7 @@ class Worker(WithoutPlaces):
                 done(self._outcome())
 
     def _pick(self) -> _Taken | None:
-        cut = self._feed.cut
-        if not self._sight.look(cut, self._targets):
+        if not self._sight.look(self._feed.cut, self._targets):
             return None
         free, over = self._sight.to_take(self._in_hand), False
         if not free:
@@ -290,13 +262,7 @@ class Worker(WithoutPlaces):
         if len(free) > 1:
             self._condition.notify()
         task = free[self._rng(len(free))]
-        return _Taken(task, self._shows_all(cut), self._sight.is_recorded(task), over)
-
-    def _shows_all(self, cut: Cut) -> bool:
-        """Whether a cut shows all that waits, so that the first of each key is known."""
-        return self._queue.whole or all(
-            len(cut.query(target) or ()) < self._limit for target in self._targets
-        )
+        return _Taken(task, self._sight.is_recorded(task), over)
 
     def _conclude(self, task: Snapshot, end: Result | Exception) -> None:
         with self._condition:

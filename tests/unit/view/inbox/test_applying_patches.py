@@ -21,7 +21,7 @@ from flask_boiler.errors import (
 from flask_boiler.ground.values import CommitResult
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore, answer_lost, request_lost
 from flask_boiler.transactions import running
-from flask_boiler.view.inbox.attempt import Handling
+from flask_boiler.view.inbox.handling import Handling
 from flask_boiler.view.inbox.patches import (
     Authorize,
     Patch,
@@ -80,18 +80,7 @@ def processor(
     subject = ViewSubject(SalonView)
     collection = PatchCollection(patches or Patches(PATTERN), subject)
     commands = patch_commands(collection, subject, mutation_cls, authorize)
-    codec = context.datastore.codec
-    handling = Handling(
-        commands.queue(codec),
-        TaskRecords("patches", codec),
-        commands.effect,
-        commands.mark,
-        commands.statistics,
-        commands.sender,
-    )
-    return Applying(
-        TaskProcessor(context, handling, max_attempts=commands.max_attempts, locking=False)
-    )
+    return Applying(TaskProcessor(context, Handling(commands, "patches", context.datastore.codec)))
 
 
 def propose(datastore: MemoryDatastore, **fields: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -174,12 +173,8 @@ def test_a_target_that_is_no_id_is_refused_by_its_field(
 
 def marking(of: PatchCollection, patch: Snapshot, refusal: Refusal | None = None) -> Write:
     """The write that marks a patch."""
-    writes: list[Write] = []
-    transaction: Any = SimpleNamespace(write=writes.append)
     records: Any = None
-    of.write(patch, transaction, records, refusal)
-    [write] = writes
-    return write
+    return of.write(patch, records, refusal)
 
 
 def test_marks(datastore: MemoryDatastore) -> None:

@@ -11,10 +11,9 @@ import pytest
 from flask_boiler.firestore.listen.cut import CutLog
 from flask_boiler.ground.values import QuerySpec, QueryTarget, Snapshot
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
-from flask_boiler.view.inbox.attempt import Handling, Statistics
+from flask_boiler.view.inbox.handling import Commands, Handling
 from flask_boiler.view.inbox.marks import mark_of
 from flask_boiler.view.inbox.queue import TaskQueue, key_of
-from flask_boiler.view.inbox.records import TaskRecords
 from flask_boiler.view.inbox.sight import Sight
 from tests.unit.memory import memory_context
 
@@ -38,12 +37,16 @@ class Watched:
     ) -> None:
         self.datastore = datastore
         codec: Any = datastore.codec
-        queue = TaskQueue(Jobs(), key_of("who", None), codec, window=window, holds_back=holds_back)
-        self.records = TaskRecords("jobs", codec)
-        self.handling = Handling(
-            queue, self.records, lambda task, tx: None, mark_of({"state": "done"}), Statistics()
+        commands = Commands(
+            lambda codec: TaskQueue(
+                Jobs(), key_of("who", None), codec, window=window, holds_back=holds_back
+            ),
+            lambda task, tx: None,
+            mark_of({"state": "done"}),
         )
-        self.targets = queue.targets(window or 0)
+        self.handling = Handling(commands, "jobs", codec)
+        self.records = self.handling.records
+        self.targets = self.handling.queue.targets(window or 0)
         self.sight = Sight(self.handling)
         self.log = CutLog()
         self._seen: dict[QueryTarget, dict[str, Snapshot]] = {}

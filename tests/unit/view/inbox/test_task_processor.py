@@ -20,8 +20,8 @@ from flask_boiler.ground.values import CommitResult, QuerySpec, QueryTarget, Sna
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore, answer_lost, request_lost
 from flask_boiler.transactions import running
 from flask_boiler.transactions.transaction import Transaction
-from flask_boiler.view.inbox.attempt import Handling, Statistics
 from flask_boiler.view.inbox.effects import Effect
+from flask_boiler.view.inbox.handling import Commands, Handling
 from flask_boiler.view.inbox.marks import Ledger, MarkOption, mark_of
 from flask_boiler.view.inbox.queue import TaskQueue, key_of
 from flask_boiler.view.inbox.records import TaskRecords
@@ -108,10 +108,13 @@ def processor(
     max_retries: int = 3,
     key: str | None = None,
 ) -> TaskProcessor:
-    codec = context.datastore.codec
-    queue, records = TaskQueue(Jobs(), key_of(key, None), codec), TaskRecords("adding", codec)
-    handling = Handling(queue, records, effect, mark_of(mark), Statistics())
-    return TaskProcessor(context, handling, max_attempts=max_retries + 1, locking=False)
+    commands = Commands(
+        lambda codec: TaskQueue(Jobs(), key_of(key, None), codec),
+        effect,
+        mark_of(mark),
+        max_attempts=max_retries + 1,
+    )
+    return TaskProcessor(context, Handling(commands, "adding", context.datastore.codec))
 
 
 MARKS: list[MarkOption] = ["delete", "ledger", {"state": "done"}]
@@ -169,7 +172,7 @@ def test_whoever_loses_applies_the_newest(
 
     applying = processor(context, add_amid_interference)
     assert applying.apply("jobs/j").state is TaskState.DONE
-    assert applying.statistics.attempts == 2
+    assert applying._commands.statistics.attempts == 2
     assert datastore.fields("sums/all") == {"total": 7}
 
 
@@ -199,10 +202,10 @@ def test_whoever_always_loses_parks(
 
     applying = processor(context, add_in_a_crowd, max_retries=3)
     result = applying.apply("jobs/j")
-    assert (result.state, applying.statistics.attempts) == (TaskState.PARKED, 4)
+    assert (result.state, applying._commands.statistics.attempts) == (TaskState.PARKED, 4)
     assert datastore.fields("sums/all") == {"total": 4}
     assert applying.apply("jobs/j").state is TaskState.PARKED
-    assert applying.statistics.attempts == 5
+    assert applying._commands.statistics.attempts == 5
 
 
 def fail(task: Snapshot, transaction: Transaction) -> None:
@@ -573,7 +576,7 @@ class TestBacklog:
             return found
 
         monkeypatch.setattr(datastore, "run_query", asked_and_added_to)
-        made = processor(context, noting._handling.effect, key="who")
+        made = processor(context, noting._commands.effect, key="who")
         made.apply_in_order("chores/e")
         monkeypatch.setattr(datastore, "run_query", ask)
         made.apply_in_order("chores/B")
@@ -592,7 +595,7 @@ class TestBacklog:
         applying.apply_in_order("jobs/a")
         datastore.put("jobs/A", who="ada")
         assert applying.apply_in_order("jobs/A").state is TaskState.DONE
-        assert applying.statistics.attempts == 5
+        assert applying._commands.statistics.attempts == 5
 
 
 class CommitTrouble:
@@ -630,7 +633,7 @@ def test_a_task_that_alone_cannot_be_committed_is_parked(
     result = applying.apply_in_order("jobs/j")
     assert result.state is TaskState.PARKED
     assert isinstance(result.error, UnavailableError)
-    assert applying.statistics.parked == 1
+    assert applying._commands.statistics.parked == 1
     monkeypatch.undo()
     assert applying.retry("jobs/j")
     assert datastore.fields("sums/all") == {"total": 1}
@@ -678,4 +681,4 @@ def test_a_task_is_not_parked_if_its_commit_has_taken_effect_late(
         assert applying.apply_in_order("jobs/j").state is TaskState.GONE
     assert applying.apply_in_order("jobs/j").state is TaskState.GONE
     assert datastore.fields("sums/all") == {"total": 1}
-    assert applying.statistics.parked == 0
+    assert applying._commands.statistics.parked == 0
