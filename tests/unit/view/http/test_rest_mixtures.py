@@ -228,13 +228,15 @@ def test_what_all_members_have_in_common_is_computed_once(datastore: MemoryDatas
 
         @attrs.computed
         def squads(self) -> int:
+            found = len(self.store.all_squads)
             note("squads")
-            return len(self.store.all_squads)
+            return found
 
         @attrs.computed
         def said(self) -> str:
+            text = f"{self.store.friend.name} of {len(self.store.all_squads)}"
             note("said")
-            return f"{self.store.friend.name} of {len(self.store.all_squads)}"
+            return text
 
     def note(what: str, value: Any = None) -> Any:
         computed.append(what)
