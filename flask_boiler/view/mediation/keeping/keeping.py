@@ -10,7 +10,7 @@ from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.live_view import AnyView, LiveView
 from flask_boiler.engine.population import Population
-from flask_boiler.engine.roster import Keep
+from flask_boiler.engine.precedence import Keep
 from flask_boiler.engine.sink import Computed, Documents, DocumentSink
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.ground.callbacks import as_exception

@@ -15,13 +15,14 @@ the rest, and has the views computed again to which a change of that matters.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from flask_boiler.engine.cut_memo import CutMemo
 from flask_boiler.engine.cut_reader import CutReader
+from flask_boiler.engine.precedence import Precedence
 from flask_boiler.engine.roster import Entries
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.errors import DeclarationError
@@ -84,6 +85,7 @@ class Group:
 
     :param parts: the subject without its member, by slot.
     :param key_of: the key of a member's view, by its text in the subject.
+    :param precedence: has who leaves lose the documents before others show that.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Group:
         parts: Mapping[str, Any],
         key_of: Callable[[str], ViewKey],
         roots_of: RootsOf,
+        precedence: Precedence,
     ) -> None:
         self._view_cls = view_cls
         self._store_cls = store_class(view_cls)
@@ -101,6 +104,7 @@ class Group:
         self._parts = dict(parts)
         self._key_of = key_of
         self._roots_of = roots_of
+        self.precedence = precedence
         self._slots = {
             slot.name: CutMemo(partial(self._compute_slot, slot))
             for slot in self._store_cls.declared_slots().values()
@@ -113,6 +117,8 @@ class Group:
         self._lock = threading.Lock()
         #: The time of the newest cut of which the roster has told.
         self._told_ns = -1
+        #: The members that it told of last.
+        self._told_members: Mapping[str, Any] = {}
         self._waiting: set[ViewKey] = set()
         #: The roots of which the roster has told, and those that members' views have read.
         self._told_roots: Hashable = None
@@ -132,7 +138,7 @@ class Group:
         self._members.forget(_failed)
         self._shared.forget(_failed)
         if not self.admit(reader):
-            return Entries(others=self._told(reader), gone=True)
+            return self._told(reader, {}, {}, gone=True)
         members = self._known_members(reader)
         try:
             shared = self.shared(reader)
@@ -140,22 +146,33 @@ class Group:
             raise
         except Exception as error:
             # Who comes and who goes does not depend on it.
-            return Entries(self._tokens(members.found, self._last.number), error=error)
+            tokens = self._tokens(members.found, self._last.number)
+            return Entries(tokens, self.precedence.kept_but(tokens), error=error)
         tokens = self._tokens(members.found, shared.number)
-        return Entries(tokens, self._told(reader, tokens), error=members.fault)
+        return self._told(reader, members.found, tokens, error=members.fault)
 
     def _tokens(self, found: Mapping[str, Any], number: int) -> dict[ViewKey, Hashable]:
         return {self._key_of(text): (number, _version(member)) for text, member in found.items()}
 
-    def _told(self, reader: CutReader, members: Collection[ViewKey] = ()) -> set[ViewKey]:
-        """Those that wait for what the roster knows now, or have read other roots."""
+    def _told(
+        self,
+        reader: CutReader,
+        members: Mapping[str, Any],
+        entries: Mapping[ViewKey, Hashable],
+        *,
+        gone: bool = False,
+        error: Exception | None = None,
+    ) -> Entries:
+        """The entries, and who waits for what the roster knows now, or has read other roots."""
         with self._lock:
             self._told_ns = reader.cut.read_time_ns
+            self._told_members = members
             self._told_roots = _versions(reader)
-            self._roots_read = {k: read for k, read in self._roots_read.items() if k in members}
+            self._roots_read = {k: read for k, read in self._roots_read.items() if k in entries}
             stale = [k for k, read in self._roots_read.items() if read != self._told_roots]
             waiting, self._waiting = self._waiting, set()
-        return waiting.union(stale)
+        left = self.precedence.kept_but(entries)
+        return Entries(entries, left, waiting.union(stale), gone, error)
 
     def note_roots(self, key: ViewKey, reader: CutReader) -> bool:
         """Note which roots a member's view has read; whether the roster has told of newer ones.
@@ -176,6 +193,17 @@ class Group:
                 return False
             self._waiting.add(key)
         return True
+
+    def is_told(self, members: Mapping[str, Any]) -> bool:
+        """Whether the roster has told of these members."""
+        with self._lock:
+            if members is self._told_members:
+                return True
+            # The same ones, found once more.
+            same = members.keys() == self._told_members.keys()
+            if same:
+                self._told_members = members
+            return same
 
     # --- what members share ----------------------------------------------------------------
 

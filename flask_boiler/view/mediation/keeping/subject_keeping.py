@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
 from flask_boiler.engine.cut_memo import CutMemo
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.live_view import AnyView, LiveView
+from flask_boiler.engine.precedence import Precedence
 from flask_boiler.engine.roster import Entries, roster
 from flask_boiler.engine.sink import Computed, Documents
 from flask_boiler.engine.view_key import ViewKey
@@ -19,6 +20,7 @@ from flask_boiler.ground.values import Snapshot
 from flask_boiler.view.mediation.keeping.keeping import KeptInDocuments, Run
 from flask_boiler.view.mediation.keeping.members import Group
 from flask_boiler.view.mediation.keeping.named_subjects import NamedSubjects, Naming
+from flask_boiler.view.mediation.keeping.notices import Notices
 from flask_boiler.viewmodels.view_model import ViewModel, has_own_new, store_class
 from flask_boiler.viewmodels.view_subject import SEPARATOR, ViewSubject
 
@@ -65,7 +67,9 @@ class SubjectKeeping(KeptInDocuments):
         """The live view of a subject or of a member, or the roster of these."""
         state = self._state_of(run)
         if key.root == _POPULATION:
-            return self._roster(key, run, state.subjects)
+            return self._roster(
+                key, run, state.subjects, lambda left, others: run.keep([*left, *others])
+            )
         match self._subject.divided(key.root):
             case None:
                 # Of an earlier declaration of the view.
@@ -73,7 +77,8 @@ class SubjectKeeping(KeptInDocuments):
             case identity, None if self._each is None:
                 return self._view(key, run, state)
             case identity, None:
-                return self._roster(key, run, state.group(identity).entries)
+                group = state.group(identity)
+                return self._roster(key, run, group.entries, group.precedence.keep)
             case identity, member:
                 return self._view_of_member(key, run, state.group(identity), member)
 
@@ -83,13 +88,17 @@ class SubjectKeeping(KeptInDocuments):
         return self._state[1]
 
     def _roster(
-        self, key: ViewKey, run: Run, entries: Callable[[CutReader], Entries]
+        self,
+        key: ViewKey,
+        run: Run,
+        entries: Callable[[CutReader], Entries],
+        keep: Callable[[Collection[ViewKey], Collection[ViewKey]], None],
     ) -> LiveView[Documents]:
         def activated(reader: CutReader) -> Entries:
             with run.context.activated():
                 return entries(reader)
 
-        return roster(key, activated, run.keep, run.publisher)
+        return roster(key, activated, keep, run.publisher)
 
     def _view(self, key: ViewKey, run: Run, state: _State) -> LiveView[Documents]:
         notices = self._notices(key, run)
@@ -111,42 +120,72 @@ class SubjectKeeping(KeptInDocuments):
         self, key: ViewKey, run: Run, group: Group, member: str
     ) -> LiveView[Documents]:
         notices = self._notices(key, run)
+        precedence = group.precedence
+        gone = False
 
         def compute(reader: CutReader) -> Computed[Documents]:
-            # What all members share, the roster has read.
-            common = CutReader(reader.cut)
+            nonlocal gone
             with run.context.activated():
-                try:
-                    if not group.admit(common):
-                        return self._take_leave(key, run)
-                    members = group.members(common)
-                    if member not in members:
-                        # Whatever becomes of the views of a root that is deleted.
-                        return Documents().computed(gone=True)
-                    shared = group.shared(common)
-                except (Incomplete, Exception):
-                    # It is the roster that waits for it, or is parked.
-                    return self._unchanged(key, run, group, common)
-                reader.given.update(common.given)
-                try:
-                    with reading_through(reader):
-                        try:
-                            view = group.view_of(members[member], reader, shared)
-                        except DocumentNotFoundError:
-                            # It may come, and then is a member.
-                            return Documents().computed()
-                        return self._computed(view, key, run, notices)
-                finally:
-                    if group.note_roots(key, reader):
-                        run.keep([key])
+                computed = self._computed_for(member, key, run, group, reader, notices)
+            gone = computed.gone
+            return computed
 
-        return LiveView(key, compute, run.publisher)
+        precedence.admit(key)
+        return LiveView(
+            key,
+            compute,
+            run.publisher,
+            on_published=lambda _: precedence.published(key, gone=gone),
+            on_parked=lambda _: precedence.passed_over(key),
+        )
 
-    def _unchanged(
+    def _computed_for(
+        self,
+        member: str,
+        key: ViewKey,
+        run: Run,
+        group: Group,
+        reader: CutReader,
+        notices: Notices | None,
+    ) -> Computed[Documents]:
+        # What all members share, the roster has read.
+        common = CutReader(reader.cut)
+        try:
+            if not group.admit(common):
+                return self._take_leave(key, run)
+            members = group.members(common)
+            if member not in members:
+                # Whatever becomes of the views of a root that is deleted.
+                return Documents().computed(gone=True)
+            shared = group.shared(common)
+        except (Incomplete, Exception):
+            # It is the roster that waits for it, or is parked.
+            return self._once_told(key, run, group, common)
+        if not group.is_told(members):
+            return self._once_told(key, run, group, common)
+        if group.precedence.wait(key):
+            return self._unchanged(key, run)
+        reader.given.update(common.given)
+        try:
+            with reading_through(reader):
+                try:
+                    view = group.view_of(members[member], reader, shared)
+                except DocumentNotFoundError:
+                    # It may come, and then is a member.
+                    return Documents().computed()
+                return self._computed(view, key, run, notices)
+        finally:
+            if group.note_roots(key, reader):
+                run.keep([key])
+
+    def _once_told(
         self, key: ViewKey, run: Run, group: Group, reader: CutReader
     ) -> Computed[Documents]:
         if not group.await_roster(key, reader):
             run.keep([key])
+        return self._unchanged(key, run)
+
+    def _unchanged(self, key: ViewKey, run: Run) -> Computed[Documents]:
         return Documents(dict.fromkeys(run.publisher.owned(key))).computed()
 
 
@@ -190,6 +229,7 @@ class _State:
                 self._subject.values(identity, without_member=True),
                 lambda member: self._key_of(identity, member),
                 lambda reader: self.roots_of(identity, reader),
+                Precedence(self._run.keep),
             )
         return group
 
