@@ -84,6 +84,7 @@ class Group:
     """The members of one subject, and what their views share; for any number of threads.
 
     :param parts: the subject without its member, by slot.
+    :param key: the key of its roster.
     :param key_of: the key of a member's view, by its text in the subject.
     :param precedence: has who leaves lose the documents before others show that.
     """
@@ -92,6 +93,7 @@ class Group:
         self,
         view_cls: type[ViewModel],
         parts: Mapping[str, Any],
+        key: ViewKey,
         key_of: Callable[[str], ViewKey],
         roots_of: RootsOf,
         precedence: Precedence,
@@ -102,6 +104,7 @@ class Group:
         assert slot is not None  # it is what makes a group
         self._each: Each[Any] = slot
         self._parts = dict(parts)
+        self.key = key
         self._key_of = key_of
         self._roots_of = roots_of
         self.precedence = precedence
@@ -193,6 +196,12 @@ class Group:
                 return False
             self._waiting.add(key)
         return True
+
+    @property
+    def is_untold(self) -> bool:
+        """Whether the roster has never told of anybody, and perhaps is not kept."""
+        with self._lock:
+            return self._told_ns < 0
 
     def is_told(self, members: Mapping[str, Any]) -> bool:
         """Whether the roster has told of these members."""

@@ -183,6 +183,9 @@ class SubjectKeeping(KeptInDocuments):
     ) -> Computed[Documents]:
         if not group.await_roster(key, reader):
             run.keep([key])
+        elif group.is_untold:
+            # What is remembered of a subject that is there no more has nobody else to ask.
+            run.keep([group.key])
         return self._unchanged(key, run)
 
     def _unchanged(self, key: ViewKey, run: Run) -> Computed[Documents]:
@@ -227,6 +230,7 @@ class _State:
             group = self._groups[identity] = Group(
                 self._subject.view_cls,
                 self._subject.values(identity, without_member=True),
+                ViewKey(self._run.population.mediator, identity),
                 lambda member: self._key_of(identity, member),
                 lambda reader: self.roots_of(identity, reader),
                 Precedence(self._run.keep),
