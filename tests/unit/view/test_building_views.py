@@ -255,14 +255,14 @@ def test_what_is_for_one_document_refuses_other_views(
 @pytest.mark.parametrize(
     ("store_cls", "said"),
     [
-        (ReaderStore, "a RoomView is of room, reader, and one document says only which room it is"),
-        (SeasonStore, "a RoomView is of room, season, and one document says only which room it is"),
-        (YearStore, "RoomView has 0 roots (none): a mediator passes one document. Declare one ro"),
-        (HomeStore, "RoomView has 0 roots (none)"),
-        (PairStore, "RoomView has 2 roots (room, other)"),
+        (ReaderStore, "RoomView is of room, reader, and one document has to say which view it is"),
+        (SeasonStore, "RoomView is of season, and Room, which the query finds, has no attribute"),
+        (YearStore, "RoomView is of year, and Room, which the query finds, has no attribute"),
+        (HomeStore, "RoomView is of nothing, as there is one, and one document has to say which"),
+        (PairStore, "RoomView is of room, other, and one document has to say which view it is"),
     ],
 )
-def test_a_task_is_one_document(
+def test_a_task_says_all_that_its_view_is_of(
     store_cls: type[Store], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"{__name__}.view_of", inheriting(store_cls))
