@@ -426,15 +426,15 @@ def test_the_rest_is_forgotten_and_the_roots_are_kept(datastore: MemoryDatastore
 @pytest.mark.parametrize(
     ("store_cls", "path", "key", "place"),
     [
-        (HallStore, "halls/{hall.doc_id}", "h1", "halls/h1"),
+        (HallStore, "hallPages/{hall.doc_id}", "h1", "hallPages/h1"),
         (NoStore, "pages/front", "", "pages/front"),
         (TermStore, "terms/{term}", "2", "terms/2"),
         (ReaderStore, "h/{hall.doc_id}/r/{reader.doc_id}", "h1//ann", "h/h1/r/ann"),
         (TwoStore, "x/{reader.doc_id}/y/{hall.doc_id}", "a//b", "x/b/y/a"),
         (TwoStore, "x/{reader.doc_id}-{hall.doc_id}", "a//b", None),
         (TwoStore, "x/{reader.doc_id}", "a//b", None),
-        (HallStore, "halls/{hall.title}", "h1", None),
-        (HallStore, "halls/{hall.doc_id!s}", "h1", None),
+        (HallStore, "hallPages/{hall.title}", "h1", None),
+        (HallStore, "hallPages/{hall.doc_id!s}", "h1", None),
         (TermStore, "terms/{term:>9}", "2", None),
         (ShelfStore, "shelves_of/{shelf.doc_id}", "Hall/h1/shelves/s", None),
         (IdStore, "labels/{label}", "Hall/h1/shelves/s//a", None),
@@ -450,7 +450,7 @@ def test_the_place_follows_from_the_key_where_it_can(
 
 
 def test_a_place_that_is_said_in_code_may_be_anywhere() -> None:
-    in_code = view_of(HallStore, "halls/{hall.doc_id}", doc_refs=property(lambda view: []))
+    in_code = view_of(HallStore, "hallPages/{hall.doc_id}", doc_refs=property(lambda view: []))
     assert ViewSubject(in_code).stored_place("h1") is None
     assert ViewSubject(view_of(HallStore)).stored_place("h1") is None
 
