@@ -234,6 +234,12 @@ class ViewSubject(Generic[V]):
             raise ValidationError({"doc_id": [fault]}, where=self.view_cls.__name__)
         return parts
 
+    @cached_property
+    def outlives_member(self) -> bool:
+        """Whether documents of a view may stay where they are when its member has left."""
+        has_member = any(isinstance(slot, Each) for slot in self.slots.values())
+        return has_member and self.view_cls.on_delete() != "delete"
+
     def stored_place(self, key: str) -> str | None:
         """The path of the view's document; ``None`` if that takes more than the key to tell.
 

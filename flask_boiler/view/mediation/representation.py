@@ -176,9 +176,12 @@ def computed(root: ViewSubject[Any], key: str) -> Representation:
 
 
 def stored(root: ViewSubject[Any], key: str) -> Representation | None:
-    """The representation of a view as it is stored; ``None`` if its key does not tell where."""
+    """The representation of a view as it is stored; ``None`` if its key does not tell where.
+
+    Nor is what may be left of a view whose member is none any more: that has to be computed.
+    """
     place = root.stored_place(key)
-    if place is None:
+    if place is None or root.outlives_member:
         return None
     snapshot = current_context().datastore.get([place])[place]
     kind = snapshot.get("obj_type") if snapshot.exists else None

@@ -270,6 +270,27 @@ def test_whoever_leaves_has_no_view_any_more(client: FlaskClient) -> None:
     assert client.get("/rooms/lobby/views/ann").status_code == 200
 
 
+def test_what_is_kept_of_who_has_left_is_not_shown(
+    app: Flask, client: FlaskClient, datastore: MemoryDatastore
+) -> None:
+    class Kept(RoomView):
+        class Meta:
+            path = "kept/{room.doc_id}/views/{reader.doc_id}"
+            on_delete = "keep"
+
+    class Fleeting(RoomView):
+        class Meta:
+            path = "fleeting/{room.doc_id}/views/{reader.doc_id}"
+
+    for cls, name in ((Kept, "kept"), (Fleeting, "fleeting")):
+        view.RestMediator(cls, app=app).add_instance_get(f"/{name}/<room>/<reader>")
+        fields = {"title": "Old", "reader": "Cem"}
+        datastore.put(f"{name}/lobby/views/cem", obj_type=cls.__name__, **fields)
+    refused(client.get("/kept/lobby/cem"), 404)
+    # Its mediator is about to delete it.
+    assert client.get("/fleeting/lobby/cem").json["title"] == "Old"
+
+
 @pytest.mark.parametrize(
     "path",
     [
