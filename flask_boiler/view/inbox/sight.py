@@ -12,7 +12,7 @@ import threading
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
-from flask_boiler.ground.ports import Cut
+from flask_boiler.ground.ports import Cut, Feed
 from flask_boiler.ground.values import QueryTarget, Snapshot, Target
 from flask_boiler.view.inbox.backlog import Waiting, in_order
 from flask_boiler.view.inbox.handling import Handling
@@ -34,8 +34,9 @@ class Sight:
     a key can be taken, unless an earlier one is parked that holds it back.
     """
 
-    def __init__(self, handling: Handling) -> None:
+    def __init__(self, handling: Handling, feed: Feed) -> None:
         self._of = handling
+        self._feed = feed
         self._records = handling.records.target
         self._targets: Sequence[QueryTarget] | None = None
         self._lock = threading.Lock()
@@ -68,19 +69,22 @@ class Sight:
         self._targets = None
 
     def take_up(self) -> None:
-        """Look anew at what was set aside or parked, the next time."""
+        """Look anew at what was set aside, or is parked outside of a window, the next time."""
         self._aside = {path: (0, key) for path, (_, key) in self._aside.items()}
-        with self._lock:
-            self._heard |= self._said_parked
+        if not self._of.queue.whole:
+            with self._lock:
+                self._heard |= self._said_parked
 
-    def look(self, cut: Cut, targets: Sequence[QueryTarget]) -> bool:
-        """Bring what is seen up to date; whether the cut holds all of it."""
-        if not all(cut.holds(target) for target in (*targets, self._records)):
-            self.reset()
-            return False
+    def look(self, targets: Sequence[QueryTarget]) -> Cut | None:
+        """The newest cut, with which what is seen is up to date; ``None`` if it lacks a target."""
         with self._lock:
             changed, self._heard = self._heard, set()
             records, self._heard_records = self._heard_records, set()
+        # Not before: it has to show all that was heard.
+        cut = self._feed.cut
+        if not all(cut.holds(target) for target in (*targets, self._records)):
+            self.reset()
+            return None
         if targets != self._targets:
             self._targets = targets
             records.update(self._recorded, (r.path for r in cut.query(self._records) or ()))
@@ -92,7 +96,7 @@ class Sight:
                 changed.add(path)
         for path in changed:
             self._judge(path, cut)
-        return True
+        return cut
 
     def to_take(self, busy: Collection[str]) -> list[Snapshot]:
         """Some tasks that can be taken, each the first of its key.
@@ -127,8 +131,10 @@ class Sight:
 
     def end(self, task: Snapshot) -> None:
         """Note that this version of a task is over, or forgotten, as no cut may show yet."""
-        self._open.pop(task.path, None)
-        if self._withdrawn.pop(task.path, None) is None:
+        self._withdrawn.pop(task.path, None)
+        _, seen = self._open.get(task.path, (None, None))
+        if seen is not None and seen.update_time_ns == task.update_time_ns:
+            del self._open[task.path]
             self._over[task.path] = task.update_time_ns
 
     def set_aside(self, task: Snapshot, until_ns: float) -> None:

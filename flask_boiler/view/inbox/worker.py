@@ -88,7 +88,7 @@ class Worker(WithoutPlaces):
         self._rng = rng
         self._acceptance = acceptance
         self._condition = threading.Condition()
-        self._sight = Sight(handling)
+        self._sight = Sight(handling, feed)
         self._targets: Sequence[QueryTarget] = ()
         self._done: Callable[[PublishOutcome], None] | None = None
         self._stopped = threading.Event()
@@ -188,8 +188,8 @@ class Worker(WithoutPlaces):
     def _wanted_limit(self, targets: Sequence[QueryTarget]) -> int:
         """Room for the window beside the tasks that cannot be applied at present."""
         with self._condition:
-            cut = self._feed.cut
-            if not self._sight.look(cut, targets):
+            cut = self._sight.look(targets)
+            if cut is None:
                 return self._limit
             members = sum(len(cut.query(target) or ()) for target in targets)
             blocked = members - self._sight.open
@@ -252,7 +252,7 @@ class Worker(WithoutPlaces):
                 done(self._outcome())
 
     def _pick(self) -> _Taken | None:
-        if not self._sight.look(self._feed.cut, self._targets):
+        if self._sight.look(self._targets) is None:
             return None
         free, over = self._sight.to_take(self._in_hand), False
         if not free:
@@ -291,12 +291,12 @@ class Worker(WithoutPlaces):
     def _outcome(self) -> PublishOutcome:
         with self._condition:
             written, self._written = self._written, False
-            cut = self._feed.cut
+            newer_ns = self._feed.cut.read_time_ns + 1
             if self._trouble is not None:
                 return PublishOutcome(error=self._trouble)
-            if not self._sight.look(cut, self._targets) or self._sight.is_behind:
+            if self._sight.look(self._targets) is None or self._sight.is_behind:
                 # Whatever is missing comes with a newer cut, or its refusal does.
-                return PublishOutcome(newer_than_ns=cut.read_time_ns + 1)
+                return PublishOutcome(newer_than_ns=newer_ns)
             return PublishOutcome(written=written)
 
 

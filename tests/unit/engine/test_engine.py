@@ -103,6 +103,19 @@ def test_a_view_is_computed_when_what_it_reads_is_held(world: World) -> None:
     assert len(world.datastore.commits) == 1
 
 
+def test_a_view_is_told_what_has_changed_before_it_is_computed_for_that(world: World) -> None:
+    heard: list[tuple[Any, set[str]]] = []
+    computed_after: list[int] = []
+    view = world.copying("v", "a/1", before=lambda: computed_after.append(len(heard)))
+    view.on_heard = lambda target, paths: heard.append((target, set(paths)))
+    world.add(view, "a/1")
+    world.change("a/1", 7)
+    world.quiet()
+    world.add_held_by_others("a/2", 1)
+    assert heard == [("a/1", {"a/1"})] * 2
+    assert computed_after == [1, 2]
+
+
 def test_the_place_and_its_record_are_one_commit(world: World) -> None:
     world.add(world.copying("v", "a/1"), "a/1")
     [commit] = world.datastore.commits

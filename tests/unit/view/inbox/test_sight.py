@@ -47,8 +47,9 @@ class Watched:
         self.handling = Handling(commands, "jobs", codec)
         self.records = self.handling.records
         self.targets = self.handling.queue.targets(window or 0)
-        self.sight = Sight(self.handling)
         self.log = CutLog()
+        feed: Any = self.log
+        self.sight = Sight(self.handling, feed)
         self._seen: dict[QueryTarget, dict[str, Snapshot]] = {}
         self._cuts = 0
 
@@ -82,7 +83,8 @@ class Watched:
 
     def look(self) -> list[str]:
         """The ids of the tasks that may be taken now."""
-        assert self.sight.look(self.cut(), self.targets)
+        self.cut()
+        assert self.sight.look(self.targets) is not None
         return [task.id for task in self.sight.to_take(())]
 
     def task(self, name: str) -> Snapshot:
@@ -208,8 +210,46 @@ def test_only_what_has_changed_is_looked_at(
 
 def test_what_the_cut_does_not_hold_is_not_seen_and_all_is_looked_at_again(jobs: Watched) -> None:
     jobs.look()
-    lost = jobs.log.drop(jobs.targets)
-    assert not jobs.sight.look(lost, jobs.targets)
+    jobs.log.drop(jobs.targets)
+    assert jobs.sight.look(jobs.targets) is None
     jobs._seen.pop(jobs.targets[0])
     jobs.datastore.drop("jobs/d")
     assert sorted(jobs.look()) == ["b", "c"]
+
+
+class Racing:
+    """A feed whose next cut comes, and is told of, while somebody asks for the newest."""
+
+    def __init__(self, jobs: Watched) -> None:
+        self._jobs = jobs
+        self.comes: Any = None
+
+    @property
+    def cut(self) -> Any:
+        before = self._jobs.log.cut
+        if self.comes is not None:
+            comes, self.comes = self.comes, None
+            comes()
+            self._jobs.cut()
+        return before
+
+
+def test_a_change_that_is_told_while_it_looks_is_seen_the_next_time(jobs: Watched) -> None:
+    jobs.look()
+    racing: Any = Racing(jobs)
+    racing.comes = lambda: jobs.datastore.put("jobs/new", who="cy")
+    jobs.sight._feed = racing
+    assert jobs.sight.look(jobs.targets) is not None
+    assert jobs.sight.look(jobs.targets) is not None
+    assert "new" in [task.id for task in jobs.sight.to_take(())]
+
+
+def test_nothing_is_kept_of_what_was_seen_to_go_before_it_ended(jobs: Watched) -> None:
+    jobs.look()
+    task = jobs.task("d")
+    jobs.datastore.drop("jobs/d")
+    jobs.look()
+    jobs.sight.end(task)
+    assert jobs.sight._over == {}
+    jobs.datastore.put("jobs/d", who="dee")
+    assert "d" in jobs.look()
