@@ -52,15 +52,13 @@ class Attempts:
         self.count += 1
         self._commands.statistics.count(attempts=1)
         task = self._seen = self._find(transaction)
-        if task is None:
-            if self._again and says_parked(self._record(transaction)):
+        record = self._record(transaction) if self._consult else None
+        if task is None or self._commands.mark.is_marked(task, record):
+            if says_parked(record):
                 transaction.write(self._of.records.forgetting(self.path))
             return Result(TaskState.GONE)
         if self._taken_for not in (None, self._of.waiting(task)):
             return Result(TaskState.GONE, replaced=True)
-        record = self._record(transaction) if self._consult else None
-        if self._commands.mark.is_marked(task, record):
-            return Result(TaskState.GONE)
         if is_parked(task, record) and not self._again:
             return Result(TaskState.PARKED)
         try:

@@ -15,6 +15,7 @@ from flask_boiler.errors import BoilerError, ConfigurationError
 from flask_boiler.ground.callbacks import misfit, require_plain
 from flask_boiler.view.inbox.delivery import answer_of, deliver
 from flask_boiler.view.inbox.handling import Commands, Handling, Statistics
+from flask_boiler.view.inbox.records import parked_tasks_in
 from flask_boiler.view.inbox.task_processor import TaskProcessor
 from flask_boiler.view.inbox.worker import Worker
 from flask_boiler.view.mediation.inbox import Inbox, ParkedTask, Result
@@ -120,8 +121,7 @@ class InboxMediator(MediatorBase):
     @property
     def parked_tasks(self) -> list[ParkedTask]:
         """The documents that are set aside, wherever that was done; read from Firestore."""
-        context = self._context()
-        found = self._handling(context).records.parked(context.datastore)
+        found = parked_tasks_in(self._context().datastore, self.name)
         return sorted(found, key=lambda task: task.since)
 
     @property

@@ -7,7 +7,7 @@ version of the task's document, the one that was seen: a task that is written an
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from flask_boiler.firestore.codec import Codec
@@ -65,10 +65,6 @@ class TaskRecords:
         about = {"mediator": self.mediator, "task": task.path, "seen_ns": task.update_time_ns}
         return Write("set", self.path_of(task.path), {**about, **fields})
 
-    def parked(self, datastore: Datastore) -> Iterator[ParkedTask]:
-        """The tasks that are set aside; not those that were changed or deleted since."""
-        return _still_parked(datastore, filter(says_parked, datastore.run_query(self.target)))
-
 
 def parked_tasks_in(datastore: Datastore, mediator: str | None = None) -> Iterator[ParkedTask]:
     """The tasks that are set aside of one mediator, or of all that ever were; read from Firestore.
@@ -76,13 +72,8 @@ def parked_tasks_in(datastore: Datastore, mediator: str | None = None) -> Iterat
     Not those that were changed or deleted since.
     """
     spec = QuerySpec(TASKS_COLLECTION, where=FieldFilter("state", "==", _PARKED))
-    records = datastore.run_query(compile_query(spec, datastore.codec))
-    of_mediator = (r for r in records if mediator in (None, r.fields["mediator"]))
-    return _still_parked(datastore, of_mediator)
-
-
-def _still_parked(datastore: Datastore, found: Iterable[Snapshot]) -> Iterator[ParkedTask]:
-    records = list(found)
+    found = datastore.run_query(compile_query(spec, datastore.codec))
+    records = [record for record in found if mediator in (None, record.fields["mediator"])]
     tasks = datastore.get([task_of(record) for record in records])
     for record in records:
         if is_parked(tasks[task_of(record)], record):

@@ -101,18 +101,23 @@ class Sight:
     def to_take(self, busy: Collection[str]) -> list[Snapshot]:
         """Some tasks that can be taken, each the first of its key.
 
+        If there are none, those that were parked and are gone, or marked: to be forgotten.
+
         :param busy: keys of which none is to be taken.
         """
-        return list(islice(self._firsts(busy), _CHOICE))
-
-    def withdrawn(self, busy: Collection[str]) -> list[Snapshot]:
-        """The tasks that were parked and are gone, or marked, as far as they are not busy."""
         name = self._of.queue.key.name
-        return [task for task in self._withdrawn.values() if name(task) not in busy]
+        return list(islice(self._firsts(busy), _CHOICE)) or [
+            task for task in self._withdrawn.values() if name(task) not in busy
+        ]
 
     def is_recorded(self, task: Snapshot) -> bool:
         """Whether there is a record that a task was parked, in whichever version."""
         return task.path in self._said_parked
+
+    def comes_first(self, task: Snapshot) -> bool:
+        """Whether a task that can be taken is known to be the first of its key, or to be over."""
+        queue = self._of.queue
+        return queue.whole or queue.key.alone(task) or task.path in self._withdrawn
 
     @property
     def parked(self) -> list[ParkedTask] | None:

@@ -26,7 +26,7 @@ from flask_boiler.transactions.turns import Turns
 from flask_boiler.view.inbox.attempt import Attempts, written_anew
 from flask_boiler.view.inbox.backlog import Waiting, in_order
 from flask_boiler.view.inbox.handling import Handling
-from flask_boiler.view.inbox.records import is_parked, says_parked
+from flask_boiler.view.inbox.records import is_parked
 from flask_boiler.view.inbox.refusals import Refusal
 from flask_boiler.view.mediation.inbox import Result, TaskState
 from flask_boiler.view.mediation.problems import refused_commit, stored_problem
@@ -158,25 +158,11 @@ class TaskProcessor:
 
         :raises UnavailableError: Firestore could not be reached.
         """
-        return self._forget_record(path, is_parked)
 
-    def forget(self, path: str) -> None:
-        """Forget that a task was parked whose document is gone, or marked.
-
-        :raises UnavailableError: Firestore could not be reached.
-        """
-
-        def is_over(task: Snapshot, record: Snapshot) -> bool:
-            is_marked = not task.exists or self._commands.mark.is_marked(task, record)
-            return is_marked and says_parked(record)
-
-        self._forget_record(path, is_over)
-
-    def _forget_record(self, path: str, applies: Callable[[Snapshot, Snapshot], bool]) -> bool:
         def forget(transaction: Transaction) -> bool:
             record_path = self._records.path_of(path)
             found = transaction.reader.documents([path, record_path])
-            if not applies(found[path], found[record_path]):
+            if not is_parked(found[path], found[record_path]):
                 return False
             transaction.write(self._records.forgetting(path))
             return True
@@ -242,6 +228,8 @@ class TaskProcessor:
         taken_for: Waiting | None = None,
     ) -> Result:
         """Apply the task at a path as it is now, whatever comes before it.
+
+        If there is none any more, it is forgotten that it was parked.
 
         :param consult: look whether it is parked.
         :param again: try it even if it is.

@@ -12,7 +12,6 @@ import math
 import random
 import threading
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from flask_boiler.engine.acceptance import Acceptance
 from flask_boiler.engine.cut_reader import CutReader
@@ -38,18 +37,6 @@ logger = logging.getLogger(__name__)
 
 _FINISH_WITHIN_S = 30.0
 _LOOK_AGAIN_S = 0.05
-
-
-class _Taken(NamedTuple):
-    """What a thread has taken.
-
-    :param is_recorded: whether there is a record that it was parked, in whichever version.
-    :param is_over: whether only that record is to be forgotten.
-    """
-
-    task: Snapshot
-    is_recorded: bool
-    is_over: bool
 
 
 class Worker(WithoutPlaces):
@@ -202,10 +189,9 @@ class Worker(WithoutPlaces):
     # The threads.
 
     def _run(self) -> None:
-        while (taken := self._take()) is not None:
-            task = taken.task
+        while (task := self._take()) is not None:
             try:
-                result = self._see_to(taken)
+                result = self._see_to(task)
             except UnavailableError as error:
                 if is_refusal(error):
                     self._acceptance.refused(error)
@@ -220,18 +206,17 @@ class Worker(WithoutPlaces):
             else:
                 self._conclude(task, result)
 
-    def _see_to(self, taken: _Taken) -> Result:
-        task, processor = taken.task, self._processor
-        if taken.is_over:
-            processor.forget(task.path)
-            return Result(TaskState.GONE)
-        if self._queue.whole or self._queue.key.alone(task):
-            # Nothing comes before it.
+    def _see_to(self, task: Snapshot) -> Result:
+        with self._condition:
+            comes_first = self._sight.comes_first(task)
+            consult = self._sight.is_recorded(task)
+        if comes_first:
             waiting = self._of.waiting(task)
-            return processor.apply(task.path, consult=taken.is_recorded, taken_for=waiting)
-        return processor.apply_in_order(task.path, seen=task, stopped=self._stopped.is_set)
+            return self._processor.apply(task.path, consult=consult, taken_for=waiting)
+        stopped = self._stopped.is_set
+        return self._processor.apply_in_order(task.path, seen=task, stopped=stopped)
 
-    def _take(self) -> _Taken | None:
+    def _take(self) -> Snapshot | None:
         """A task to see to; waits until there is one. ``None`` at the end."""
         while True:
             done: Callable[[PublishOutcome], None] | None = None
@@ -239,10 +224,10 @@ class Worker(WithoutPlaces):
                 if self._stopped.is_set():
                     return None
                 if self._done is not None:
-                    taken = self._pick()
-                    if taken is not None:
-                        self._in_hand.add(self._queue.key.name(taken.task))
-                        return taken
+                    task = self._pick()
+                    if task is not None:
+                        self._in_hand.add(self._queue.key.name(task))
+                        return task
                 if self._done is not None and not self._in_hand:
                     done, self._done = self._done, None
                 else:
@@ -251,18 +236,13 @@ class Worker(WithoutPlaces):
             if done is not None:
                 done(self._outcome())
 
-    def _pick(self) -> _Taken | None:
+    def _pick(self) -> Snapshot | None:
         if self._sight.look(self._targets) is None:
             return None
-        free, over = self._sight.to_take(self._in_hand), False
-        if not free:
-            free, over = self._sight.withdrawn(self._in_hand), True
-        if not free:
-            return None
+        free = self._sight.to_take(self._in_hand)
         if len(free) > 1:
             self._condition.notify()
-        task = free[self._rng(len(free))]
-        return _Taken(task, self._sight.is_recorded(task), over)
+        return free[self._rng(len(free))] if free else None
 
     def _conclude(self, task: Snapshot, end: Result | Exception) -> None:
         with self._condition:

@@ -173,17 +173,18 @@ def test_what_was_set_aside_holds_back_its_key_until_a_newer_cut(jobs: Watched) 
     assert not behind(jobs)
 
 
-def test_a_parked_task_that_is_gone_is_to_be_forgotten(jobs: Watched) -> None:
+def test_a_parked_task_that_is_gone_is_to_be_forgotten_at_last(jobs: Watched) -> None:
+    for name in ("a", "b", "c"):
+        jobs.datastore.drop(f"jobs/{name}")
     jobs.park("d")
-    jobs.look()
-    assert jobs.sight.withdrawn(()) == []
+    assert jobs.look() == []
     jobs.datastore.put("jobs/d", who="ada", state="done")
-    jobs.look()
-    [over] = jobs.sight.withdrawn(())
-    assert over.path == "jobs/d"
+    assert jobs.look() == ["d"]
+    [over] = jobs.sight.to_take(())
     assert jobs.sight.is_recorded(over)
+    assert jobs.sight.comes_first(over)
     jobs.sight.end(over)
-    assert jobs.sight.withdrawn(()) == []
+    assert jobs.look() == []
 
 
 def test_only_what_has_changed_is_looked_at(

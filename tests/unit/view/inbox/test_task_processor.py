@@ -24,7 +24,7 @@ from flask_boiler.view.inbox.effects import Effect
 from flask_boiler.view.inbox.handling import Commands, Handling
 from flask_boiler.view.inbox.marks import Ledger, MarkOption, mark_of
 from flask_boiler.view.inbox.queue import TaskQueue, key_of
-from flask_boiler.view.inbox.records import TaskRecords
+from flask_boiler.view.inbox.records import TaskRecords, parked_tasks_in
 from flask_boiler.view.inbox.setbacks import PATIENCE
 from flask_boiler.view.inbox.task_processor import TaskProcessor
 from flask_boiler.view.mediation.inbox import TaskState
@@ -222,7 +222,7 @@ def test_nothing_of_a_task_that_raises_is_written_but_why(
     assert result.state is TaskState.PARKED
     assert isinstance(result.error, ZeroDivisionError)
     assert datastore.fields("sums/all") == {"total": 0}
-    [parked] = TaskRecords("adding", datastore.codec).parked(datastore)
+    [parked] = parked_tasks_in(datastore, "adding")
     assert (parked.path, parked.attempts) == ("jobs/j", 1)
     assert parked.error == "ZeroDivisionError: division by zero"
 
@@ -245,7 +245,7 @@ def test_a_wrong_clock_neither_ends_what_is_remembered_nor_misdates_it(
     applying.apply("jobs/j")
     applying.apply("jobs/k")
     records = TaskRecords("adding", datastore.codec)
-    [parked] = records.parked(datastore)
+    [parked] = parked_tasks_in(datastore, "adding")
     done = datastore.fields(records.path_of("jobs/j"))
     assert done is not None
     assert parked.since.timestamp() >= created // 10**9
@@ -266,7 +266,7 @@ def test_a_task_that_ends_the_program_is_parked_like_one_that_raises(
     worker.shutdown()
     assert result.state is TaskState.PARKED
     assert datastore.fields("sums/all") == {"total": 0}
-    [parked] = TaskRecords("adding", datastore.codec).parked(datastore)
+    [parked] = parked_tasks_in(datastore, "adding")
     assert parked.error == "RuntimeError: jobs/j was ended by SystemExit('enough')"
 
 
@@ -330,10 +330,9 @@ def test_whoever_knew_of_no_record_leaves_one_that_is_forgotten_when_it_is_seen(
     processor(context, fail, mark=mark).apply("jobs/j")
     applying = processor(context, mark=mark)
     record = TaskRecords("adding", datastore.codec).path_of("jobs/j")
-    applying.forget("jobs/j")
-    assert datastore.exists(record), "it is parked"
     assert applying.apply("jobs/j", consult=False).state is TaskState.DONE
-    applying.forget("jobs/j")
+    assert datastore.exists(record)
+    assert applying.apply("jobs/j").state is TaskState.GONE
     assert not datastore.exists(record)
 
 
@@ -357,7 +356,7 @@ def test_a_task_that_the_query_finds_no_more_is_parked_no_more_after_a_retry(
     processor(context, fail).apply("jobs/j")
     monkeypatch.setattr(TaskQueue, "find", lambda *args: None)
     assert processor(context).retry("jobs/j")
-    assert list(TaskRecords("adding", datastore.codec).parked(datastore)) == []
+    assert list(parked_tasks_in(datastore, "adding")) == []
     assert datastore.exists("jobs/j")
 
 
@@ -424,7 +423,7 @@ class TestOrder:
         datastore.put("jobs/j", add="poison", who="a" * 20_000)
         applying = processor(context, key="who")
         assert applying.apply_in_order("jobs/j").state is TaskState.PARKED
-        [parked] = TaskRecords("adding", datastore.codec).parked(datastore)
+        [parked] = parked_tasks_in(datastore, "adding")
         assert len(parked.key) < 10_000
 
     def test_a_number_is_one_key_whether_it_is_a_double_or_an_integer(
