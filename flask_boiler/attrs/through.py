@@ -58,7 +58,7 @@ class ThroughAttr(Attr[T]):
         names = path.split(".") if isinstance(path, str) else []
         if len(names) != 2 or not all(map(_is_name, names)):
             raise DeclarationError(
-                f"attrs.through({path!r:.80}): expected a reference of the store and an attribute, "
+                f"attrs.through({path!r:.80}): expected a slot of the store and an attribute, "
                 "such as 'city.city_name'"
             )
         #: The slot of the store, and the attribute of what it holds.

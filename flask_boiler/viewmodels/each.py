@@ -9,7 +9,13 @@ from flask_boiler.errors import DeclarationError, ValidationError
 from flask_boiler.ground.naming import id_fault
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.query import Query
-from flask_boiler.viewmodels.slots import HasSlots, OneDocument, Pointed, Source
+from flask_boiler.viewmodels.slots import (
+    HasSlots,
+    OneDocument,
+    Pointed,
+    Source,
+    require_parentheses,
+)
 
 __all__ = ["Each", "each"]
 
@@ -27,6 +33,7 @@ class Each(OneDocument[M]):
     _may_yield = True
 
     def __init__(self, model: type[M] | str, source: Source | None = None) -> None:
+        require_parentheses("each", model)
         #: Whether members are ids, and not documents.
         self.of_ids = model is str
         of_documents = isinstance(model, type) and issubclass(model, DomainModel)

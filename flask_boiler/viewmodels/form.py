@@ -403,8 +403,8 @@ class FormTargets(Generic[F]):
         for root in self._declared:
             if root not in known:
                 raise ConfigurationError(
-                    f"{self._where} has {root!r}, which is no root of the store"
-                    f"{nearest(root, known)}; there are {', '.join(known) or 'none'}"
+                    f"{self._where} has {root!r}, which is no root of the store; "
+                    f"there are {', '.join(known) or 'none'}{nearest(root, known)}"
                 )
         return self._declared
 

@@ -10,7 +10,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    NoReturn,
+    Self,
+    TypeVar,
+    overload,
+)
 
 from flask_boiler.attrs import registry
 from flask_boiler.context.context import current_context
@@ -36,6 +46,7 @@ __all__ = [
     "Slot",
     "Source",
     "reference",
+    "require_parentheses",
     "root",
 ]
 
@@ -91,6 +102,20 @@ class Slot(Generic[M]):
         :raises DeclarationError: something is wrong with it.
         """
 
+    if not TYPE_CHECKING:
+        # Hidden from type checkers, which refuse it by themselves.
+        def __call__(self, source: Any) -> NoReturn:
+            """Refuse to be a decorator.
+
+            :raises DeclarationError: always; slots that have a source take it here.
+            """
+            raise DeclarationError(
+                f"{getattr(source, '__qualname__', source)!s:.80} cannot be computed by a method: "
+                "a root() or a param() is handed in by whoever makes the view. Write @reference(…) "
+                "above the method if it says what else to read, or @each(…) if it says who the "
+                "members are"
+            )
+
     @property
     def from_outside(self) -> tuple[str, ...]:
         """The names by which the slot may be handed in from outside; the usual one is first."""
@@ -117,6 +142,7 @@ class Reference(Slot[M]):
 
     def __init__(self, model: type[M] | str | None, source: Source | None = None) -> None:
         super().__init__()
+        require_parentheses("reference", model)
         if not (model is None or isinstance(model, str) or _is_model(model)):
             raise DeclarationError(
                 "a reference needs a model or its name, as in reference(City), and not "
@@ -416,7 +442,7 @@ def reference(
 def root(model: type[D]) -> Root[D]: ...
 @overload
 def root(model: str) -> Root[Any]: ...
-def root(model: type[Any] | str) -> Any:
+def root(model: type[Any] | str, *, source: Any = None) -> Any:
     """Declare a document that a view is of: there is one view for each, and none without it.
 
     ::
@@ -425,13 +451,32 @@ def root(model: type[Any] | str) -> Any:
             city = root(City)
 
     :param model: the domain model, or its name if it is declared later.
-    :raises DeclarationError: it is none.
+    :raises DeclarationError: it is none; or there is a source, which only a :func:`reference` has.
     """
+    if source is not None:
+        raise DeclarationError(
+            "a root is handed in by whoever makes the view, and has no source: write "
+            f"reference({getattr(model, '__name__', model)!s:.80}, source=…)"
+        )
+    require_parentheses("root", model)
     if not isinstance(model, str) and not (_is_model(model) and issubclass(model, DomainModel)):
         raise DeclarationError(
             f"a root needs a domain model or its name, as in root(City), and not {model!r:.80}"
         )
     return Root(model)
+
+
+def require_parentheses(decorator: str, model: Any) -> None:
+    """Check that what is given as a slot's model is not the method that it stands above.
+
+    :param decorator: what declares the slot.
+    :raises DeclarationError: it is.
+    """
+    if inspect.isfunction(model):
+        raise DeclarationError(
+            f"{decorator} was given the function {model.__qualname__} as its model: name the "
+            f"model first, as in {decorator}(City)"
+        )
 
 
 def is_named(pointed: Any) -> bool:

@@ -24,9 +24,17 @@ from flask_boiler.ground.callbacks import is_failure, require_plain_members
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.models.model import Model
-from flask_boiler.viewmodels.each import Each
-from flask_boiler.viewmodels.param import Param
-from flask_boiler.viewmodels.slots import HasSlots, MemberWanted, Reference, SingleReference, Slot
+from flask_boiler.viewmodels.each import Each, each
+from flask_boiler.viewmodels.param import Param, param
+from flask_boiler.viewmodels.slots import (
+    HasSlots,
+    MemberWanted,
+    Reference,
+    SingleReference,
+    Slot,
+    reference,
+    root,
+)
 from flask_boiler.viewmodels.stored_view import StoredView
 
 __all__ = ["Store"]
@@ -35,6 +43,8 @@ logger = logging.getLogger(__name__)
 
 #: What `ViewModel.new` and `ViewModel.get` take besides the slots, by name.
 _NOT_SUBJECTS = ("cls", "doc_id", "once", "f_notify", "timeout_s")
+#: The functions that declare slots.
+_DECLARING = (root, param, each, reference)
 #: Stands for the member of an `each` while it is found out what is the same for all of them.
 _NO_MEMBER: Any = object()
 #: Stands for the member of an `each` while its source says who the members are.
@@ -272,7 +282,8 @@ class Store(HasSlots):
                 raise MemberWanted
             if pointed is _NOT_YET:
                 raise DeclarationError(
-                    f"{slot!r}: its source reads {slot.name}, of which it has to name all"
+                    f"{slot!r}: its source says who the members are, and so cannot read "
+                    f"{slot.name}, which is one of them"
                 )
             return pointed
         if isinstance(slot, Reference) and slot.source is not None and not isinstance(slot, Each):
@@ -314,6 +325,11 @@ def _slots_of(store_cls: type[Store]) -> dict[str, Slot[Any]]:
         for name, member in vars(ancestor).items():
             if isinstance(member, Slot):
                 slots[name] = member
+            elif any(member is declare for declare in _DECLARING):
+                raise DeclarationError(
+                    f"{store_cls.__name__}.{name} is {member.__name__} itself: call it, as in "
+                    f"{name} = {member.__name__}({'str' if member is param else 'City'})"
+                )
             else:
                 slots.pop(name, None)
     needed = vars(Store())

@@ -103,6 +103,7 @@ class ViewModel(PlacedView, PassingView):
     store: Any
 
     def __init_subclass__(cls, **options: Any) -> None:
+        _require_annotated(cls)
         annotation = inspect.get_annotations(cls).get("store")
         if annotation is not None:
             names = local_names(cls, [TypeSource(annotation)])
@@ -463,13 +464,27 @@ def _ignore(view: Any) -> None:
     """Whoever follows without f_notify looks when it likes."""
 
 
+def _require_annotated(cls: type[ViewModel]) -> None:
+    """Check that a class does not assign its store where it is to annotate it.
+
+    :raises DeclarationError: it does.
+    """
+    assigned = vars(cls).get("store")
+    if isinstance(assigned, type) and issubclass(assigned, Store):
+        name = assigned.__name__
+        raise DeclarationError(
+            f"{cls.__name__} has 'store = {name}': annotate it, as in 'store: {name}'"
+        )
+
+
 def _only_root(cls: type[ViewModel], store_cls: type[Store]) -> str:
     names = [slot.name for slot in store_cls.subject_slots()]
     if len(names) != 1 or names != store_cls.roots():
         said = f"{len(names)}: {', '.join(names)}" if names else "none"
+        by_name = ", ".join(f"{name}=…" for name in names)
         raise DeclarationError(
             f"{cls.__name__}.new takes a doc_id only if its view is of one root alone; "
-            f"{store_cls.__name__} has {said}"
+            f"{store_cls.__name__} has {said}. Write {cls.__name__}.new({by_name})"
         )
     return names[0]
 

@@ -149,7 +149,7 @@ class ViewSubject(Generic[V]):
             if name not in known:
                 hint = nearest(name, known)
                 said = ", ".join(self.slots) or "none"
-                wrong[name] = [f"Unknown argument{hint}; there are {said}."]
+                wrong[name] = [f"Unknown argument; there are {said}{hint or '.'}"]
             elif known[name] in given:
                 wrong[name] = [f"The same as {given[known[name]]}: give one of them."]
             else:

@@ -116,7 +116,7 @@ def require_arguments(
 
     :param given: the arguments that it is called with, beside its ``self``.
     :param takes_any: whether it may be given what it does not name, if it has ``**arguments``.
-    :raises ConfigurationError: it cannot; the nearest name is told.
+    :raises ConfigurationError: it cannot; what it has instead, or the nearest name, is told.
     """
     parameters = inspect.signature(function).parameters.values()
     named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
@@ -137,7 +137,8 @@ def lacking(
 
     :param others: those that it has instead, one of which may be misspelt.
     """
-    hint = nearest(next(iter(missing)), others)
+    instead = ", ".join(f"<{name}>" for name in sorted(others))
+    hint = f"; it has {instead} instead" if instead else ""
     return ConfigurationError(
         f"the rule {rule!r} has no <{'>, <'.join(missing)}>, which {function.__qualname__} "
         f"needs{hint}"

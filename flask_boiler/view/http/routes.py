@@ -142,7 +142,7 @@ class RestView(View):
         """Check that it can serve a rule, prefixes of blueprints included.
 
         :raises ConfigurationError: the rule lacks a slot of the view's store, names one twice, or
-            has an argument that nothing takes; the nearest name is told.
+            has an argument that nothing takes.
         """
         named = require_slots(self.root, rule)
         given = arguments_of(rule)

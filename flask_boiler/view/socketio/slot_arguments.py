@@ -116,7 +116,7 @@ def unknown_in(
     """What is wrong with arguments so far: those that are unknown, by name."""
     said = ", ".join(fields) or "none"
     return {
-        name: [f"Unknown argument{nearest(name, fields)}; there are {said}."]
+        name: [f"Unknown argument; there are {said}{nearest(name, fields) or '.'}"]
         for name in given
         if name not in fields
     }

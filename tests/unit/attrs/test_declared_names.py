@@ -292,7 +292,7 @@ class TestRoutes:
             mediator.add_instance_patch,
             mediator.add_instance_delete,
         ):
-            with pytest.raises(ConfigurationError, match=r"no <doc_id>.*did you mean 'docid'"):
+            with pytest.raises(ConfigurationError, match=r"no <doc_id>.*it has <docid> instead"):
                 add("/towns/<string:docid>")
         assert mediator.routes == []
 
@@ -378,6 +378,15 @@ class TestWhatAViewIsOf:
     def test_a_root_that_is_called_otherwise(self) -> None:
         with pytest.raises(DeclarationError, match="needs town, and was given twn"):
             TownView.new(**{"twn": "a"})
+
+
+def test_a_store_is_annotated_and_not_assigned() -> None:
+    with pytest.raises(
+        DeclarationError, match="has 'store = TownStore': annotate it, as in 'store:"
+    ):
+
+        class AssignedView(ViewModel):
+            store = TownStore
 
 
 @pytest.mark.parametrize("model", [3, int, Town.all, ["Town"]])

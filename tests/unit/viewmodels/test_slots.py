@@ -411,7 +411,7 @@ def test_the_source_of_members_cannot_read_the_member(read: Callable[[Any], Any]
     for _ in range(2):
         with pytest.raises(
             DeclarationError,
-            match=r"NearStore\.reader: its source reads reader, of which it has to name all",
+            match=r"NearStore\.reader: its source says who the members are, and so cannot read",
         ):
             store.named_members()
     assert store.reader.name == "Ann"
@@ -473,7 +473,8 @@ def test_a_member_whose_document_is_missing_has_no_view(datastore: MemoryDatasto
         ({"room": "r1", "readr": "ann"}, "needs season, reader, and was given readr$"),
         (
             {"doc_id": "r1"},
-            r"takes a doc_id only if its view is of one root alone; RoomStore has 3",
+            r"takes a doc_id only if its view is of one root alone; RoomStore has 3: .*"
+            r"Write RoomView\.new\(room=…, season=…, reader=…\)",
         ),
     ],
 )
@@ -645,6 +646,10 @@ def declared(**members: Any) -> type[Store]:
 any_root: Any = root
 any_each: Any = each
 any_reference: Any = reference
+any_param: Any = param
+
+
+def users(store: Any) -> Any: ...
 
 
 def no_source(store: Any, other: Any) -> Any: ...
@@ -687,6 +692,32 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "two sources of a reference": (
         lambda: reference(Person, many=True, source=lambda store: [])(one_yielded),
         "would be the second source of one slot",
+    ),
+    "a reference to the method below it": (
+        lambda: any_reference(users),
+        r"reference was given the function users as its model: .* as in reference\(City\)",
+    ),
+    "members of the method below it": (
+        lambda: any_each(users),
+        r"each was given the function users as its model",
+    ),
+    "a root of the method below it": (lambda: any_root(users), "root was given the function users"),
+    "a root that has a source": (
+        lambda: any_root(Room, source=users),
+        r"a root is handed in by .* and has no source: write reference\(Room, source=…\)",
+    ),
+    "a root by a method": (
+        lambda: any_root(Room)(users),
+        r"users cannot be computed by a method: .* Write @reference\(…\) above",
+    ),
+    "a value by a method": (lambda: any_param(str)(users), "users cannot be computed by a method"),
+    "a root that is not called": (
+        lambda: declared(room=root),
+        r"OddStore\.room is root itself: call it, as in room = root\(City\)",
+    ),
+    "a value that is not called": (
+        lambda: declared(season=param),
+        r"OddStore\.season is param itself: call it, as in season = param\(str\)",
     ),
     "two of each": (
         lambda: declared(

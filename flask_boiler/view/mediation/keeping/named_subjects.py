@@ -128,7 +128,8 @@ class NamedSubjects:
                 )
         elif query is None:
             raise ConfigurationError(
-                f"{name} is of {', '.join(self._slots)}: say by query= which there are"
+                f"{name} is of {', '.join(self._slots)}: say by query= which there are, as in "
+                f"query={{{next(iter(self._slots))!r}: …}}"
             )
         elif isinstance(query, Mapping):
             yield from self._by_slot(query)
@@ -154,12 +155,18 @@ class NamedSubjects:
 
     def _by_slot(self, query: Mapping[str, Any]) -> Iterator[_Source]:
         name = self._view_cls.__name__
+        each = store_class(self._view_cls).each_slot()
         for key in query:
+            if each is not None and key == each.name:
+                raise ConfigurationError(
+                    f"query= of {name} names {key!r}, whose members the source of {each!r} names: "
+                    "leave it out"
+                )
             if key not in self._slots:
                 hint = nearest(str(key), self._slots)
                 raise ConfigurationError(
-                    f"query= of {name} names {key!r}, of which no view is{hint}; there are "
-                    f"{', '.join(self._slots)}"
+                    f"query= of {name} names {key!r}, and has to say of which "
+                    f"{', '.join(self._slots)} there are views{hint}"
                 )
         for slot in self._slots.values():
             if slot.name not in query:

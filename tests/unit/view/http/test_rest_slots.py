@@ -540,7 +540,7 @@ def refusal(mediator: view.RestMediator, kind: str, rule: str, own: Any = None) 
     ("cls", "rule", "said"),
     [
         (TableView, "/t/<team_id>", "no <season>"),
-        (TableView, "/t/<seasn>/<team_id>", "did you mean 'seasn'"),
+        (TableView, "/t/<seasn>/<team_id>", "it has <seasn> instead"),
         (TableView, "/t/<season>/<team_id>/<team>", "names 'team' 2 times, as <team_id>, <team>"),
         (TableView, "/t/<season>/<season>/<team>", "names 'season' 2 times"),
         (TableView, "/t/<season>/<doc_id>", "no <team_id>"),
@@ -549,7 +549,7 @@ def refusal(mediator: view.RestMediator, kind: str, rule: str, own: Any = None) 
         (Totals, "/totals/<year>", "has <year>"),
         (RoomView, "/rooms/<doc_id>", "no <room_id>, <reader_id>"),
         (EssayView, "/reviews/<int:essay_id>/<reader>", "write <path:essay_id>"),
-        (EssayView, "/reviews/<essay>/<reader_id>", "no <reader>.*did you mean 'reader_id'"),
+        (EssayView, "/reviews/<essay>/<reader_id>", "no <reader>.*it has <reader_id> instead"),
     ],
 )
 def test_a_rule_that_does_not_fit_is_refused(cls: type[ViewModel], rule: str, said: str) -> None:

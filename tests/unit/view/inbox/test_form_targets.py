@@ -299,7 +299,7 @@ REFUSED_DECLARATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({"target": {}}, "expected the name of a field"),
     "no such root": (
         {"target": {"trop": "trip"}, "trip": attrs.bproperty()},
-        "has 'trop', which is no root of the store; did you mean 'trip'",
+        "has 'trop', which is no root of the store; there are trip; did you mean 'trip'",
     ),
     "one of two roots": (
         {"target": "trip", "trip": attrs.bproperty(), "store": TicketStore},

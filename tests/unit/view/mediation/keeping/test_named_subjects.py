@@ -359,13 +359,13 @@ class TestRefusedWhenTheyAreMade:
         ("view_cls", "query", "said"),
         [
             (Totals, Match.get_query(), "0 roots and no parameters"),
-            (Table, None, "say by query= which there are"),
+            (Table, None, "say by query= which there are, as in query={'season': …}"),
             (Table, Team.where(name="x"), None),
             (Table, ["2023"], "is not a query"),
             (Table, {"season": "2023"}, "expected a query or a list"),
             (Table, {"season": [2023]}, "Expected a value of type str"),
             (Table, {"season": ["a/b"]}, "contains no slash"),
-            (Table, {"saison": ["2023"]}, "did you mean 'season'"),
+            (Table, {"saison": ["2023"]}, "of which season there are views; did you mean 'season'"),
             (Table, {}, "does not say which season"),
             (TeamTable, {"season": ["2023"]}, "does not say which team"),
             (TeamTable, {"season": ["2023"], "team": Match.get_query()}, "is the view of a Team"),
@@ -381,6 +381,17 @@ class TestRefusedWhenTheyAreMade:
             return
         with pytest.raises(ConfigurationError, match=said):
             QueryMediator(view_cls, query=query)
+
+    def test_a_query_that_names_members(self) -> None:
+        class CrowdStore(Store):
+            season = param(str)
+            fan = each(str, source=lambda store: [])
+
+        class Crowd(ViewModel):
+            store: CrowdStore
+
+        with pytest.raises(ConfigurationError, match=r"the source of CrowdStore\.fan names: leave"):
+            QueryMediator(Crowd, query={"season": ["2024"], "fan": ["ann"]})
 
     def test_a_model_without_the_parameter(self) -> None:
         class Stadium(DomainModel):
