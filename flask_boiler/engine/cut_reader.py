@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from flask_boiler.ground.ports import Cut, Incomplete
 from flask_boiler.ground.values import QueryTarget, Snapshot, Target
 
-__all__ = ["CutReader", "differs"]
+__all__ = ["CutReader", "differs", "is_seen", "seen_in"]
 
 
 class CutReader:
@@ -65,12 +65,23 @@ class CutReader:
 
 def differs(before: Cut, after: Cut, target: Target) -> bool:
     """Whether a target is not the same in two cuts."""
-    if isinstance(target, QueryTarget):
-        return _versions(before.query(target)) != _versions(after.query(target))
-    return before.document(target) is not after.document(target)
+    return not is_seen(after, target, seen_in(before, target))
 
 
-def _versions(result: object) -> object:
-    if not isinstance(result, list):
-        return None
-    return [(snapshot.path, snapshot.update_time_ns) for snapshot in result]
+def seen_in(cut: Cut, target: Target) -> object:
+    """What is to be seen of a target in a cut: a document, or a query's result, or nothing."""
+    return cut.query(target) if isinstance(target, QueryTarget) else cut.document(target)
+
+
+def is_seen(cut: Cut, target: Target, seen: object) -> bool:
+    """Whether the same is to be seen of a target in a cut."""
+    now = seen_in(cut, target)
+    if not (isinstance(now, list) and isinstance(seen, list)):
+        return now is seen
+    return len(now) == len(seen) and all(map(_is_same, now, seen))
+
+
+def _is_same(one: Snapshot, other: Snapshot) -> bool:
+    if one is other:
+        return True
+    return one.path == other.path and one.update_time_ns == other.update_time_ns

@@ -94,7 +94,7 @@ class ListenCut:
     Holding an old one also holds the values that were replaced since.
     """
 
-    __slots__ = ("_latest", "_version", "read_time_ns")
+    __slots__ = ("__weakref__", "_latest", "_version", "read_time_ns")
 
     def __init__(self, read_time_ns: int, latest: _Latest, version: _Version) -> None:
         self.read_time_ns = read_time_ns

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
 import pytest
 
+from flask_boiler.engine import cut_memo
 from flask_boiler.engine.cut_memo import CutMemo
 from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.ground.ports import Cut, Incomplete
@@ -108,3 +111,71 @@ def test_of_several_who_ask_at_once_one_computes(desk: Desk) -> None:
     for thread in threads:
         thread.join()
     assert desk.computed == [1]
+
+
+def test_what_a_cut_lacks_is_found_out_once(desk: Desk) -> None:
+    asked: list[int] = []
+
+    def compute(reader: CutReader) -> bool:
+        asked.append(reader.cut.read_time_ns)
+        return reader.documents(["towns/c"])["towns/c"].exists
+
+    memo = CutMemo(compute)
+    for cut in (desk.cut(a=1), desk.cut(b=1)):
+        for _ in range(2):
+            reader = CutReader(cut)
+            with pytest.raises(Incomplete, match="towns/c"):
+                memo.of(reader)
+            assert reader.reads == {"towns/c"}
+    assert len(asked) == 1
+    desk.feed.listen(["towns/c"])
+    assert memo.of(CutReader(desk.cut(c=1)))
+
+
+def test_no_cut_is_kept_that_nobody_else_has(desk: Desk) -> None:
+    cut = weakref.ref(desk.cut(a=1))
+    assert desk.memo.of(CutReader(desk.feed.cut)) == 1
+    desk.cut(b=1)
+    gc.collect()
+    assert cut() is None
+    assert desk.memo.of(CutReader(desk.feed.cut)) == 1
+    assert desk.computed == [1]
+
+
+def test_two_that_wait_for_each_other_go_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cut_memo, "_PATIENCE_S", 0.01)
+    cut = desk.cut(a=1)
+    both = threading.Barrier(2)
+    memos: list[CutMemo[int]] = []
+    found: list[int] = []
+
+    def ask_the_other(number: int) -> int:
+        if threading.current_thread() not in crossed:
+            crossed.add(threading.current_thread())
+            both.wait(60)
+            return memos[1 - number].of(CutReader(cut)) + 1
+        return 1
+
+    crossed: set[threading.Thread] = set()
+    memos += [CutMemo(lambda _: ask_the_other(0)), CutMemo(lambda _: ask_the_other(1))]
+    threads = [
+        threading.Thread(target=lambda memo=memo: found.append(memo.of(CutReader(cut))))
+        for memo in memos
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(found) == 2
+
+
+def test_one_that_asks_itself_is_not_waited_for(desk: Desk) -> None:
+    cut = desk.cut(a=1)
+    depth: list[int] = []
+
+    def compute(reader: CutReader) -> int:
+        depth.append(1)
+        return len(depth) if len(depth) == 3 else memo.of(CutReader(cut))
+
+    memo: CutMemo[int] = CutMemo(compute)
+    assert memo.of(CutReader(cut)) == 3
