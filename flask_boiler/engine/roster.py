@@ -17,6 +17,7 @@ from flask_boiler.engine.cut_reader import CutReader
 from flask_boiler.engine.live_view import LiveView
 from flask_boiler.engine.sink import Computed, Documents, DocumentSink
 from flask_boiler.engine.view_key import ViewKey
+from flask_boiler.ground.ports import Incomplete
 
 __all__ = ["Entries", "roster"]
 
@@ -29,14 +30,14 @@ class Entries:
     :param left: views that are no entries, beside those that were before.
     :param others: further views that are to be computed once more.
     :param gone: there will be no entries any more: the roster ends.
-    :param error: why not all is as it should be; the roster is parked with it.
+    :param error: why not all is as it should be; the roster is parked with it, or waits.
     """
 
     tokens: Mapping[ViewKey, Hashable] = field(default_factory=dict)
     left: Collection[ViewKey] = ()
     others: Collection[ViewKey] = ()
     gone: bool = False
-    error: Exception | None = None
+    error: Exception | Incomplete | None = None
 
 
 def roster(

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from flask_boiler.attrs.kinds.mismatch import Mismatch
+from flask_boiler.attrs.model_state import ModelState
 from flask_boiler.attrs.relations import NestedRelationAttr
 from flask_boiler.context.context import current_context
 from flask_boiler.errors import UnknownModelError
@@ -24,8 +25,9 @@ from flask_boiler.ground.readers import MomentReader, current_reader
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.collection import CollectionModel
 
-__all__ = ["Group", "join", "resolve", "with_related"]
+__all__ = ["Group", "as_read", "join", "resolve", "with_related"]
 
+M = TypeVar("M", bound=CollectionModel)
 #: A nested relation of one instance.
 Slot = tuple[CollectionModel, NestedRelationAttr[Any]]
 
@@ -74,6 +76,27 @@ def resolve(instance: CollectionModel, attribute: NestedRelationAttr[Any]) -> No
     made = _fetch(slots, reader, asked=instance)
     if reader.fetches:
         _complete(made, reader)
+
+
+def as_read(models: Sequence[M]) -> list[M]:
+    """Models of the same documents, as they were read: nothing of them is changed or loaded yet.
+
+    What was read together before is read together again. A model of no stored document stays.
+    """
+    made = [_as_read(model) for model in models]
+    nesting = [model for model in made if model._nested]
+    if nesting:
+        groups = (model._model_state.group for model in models)
+        _group(nesting, max((group.read_time_ns for group in groups if group), default=0))
+    return made
+
+
+def _as_read(model: M) -> M:
+    state = model._model_state
+    if state.update_time_ns is None:
+        return model
+    made = ModelState(state.stored, state.path, state.update_time_ns)
+    return model._of_state(made, state.unknown_type)
 
 
 def with_related(

@@ -10,7 +10,7 @@ import itertools
 import logging
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from flask_boiler.errors import (
     BoilerError,
@@ -77,6 +77,7 @@ class Store(HasSlots):
         self._held: dict[str, Any] = {}
         self._looking_ahead = False
         self._through: Callable[[Any, Slot[Any]], Any] | None = None
+        self._wants_member = False
         for name, pointed in subject.items():
             self.feed(name, pointed)
 
@@ -132,8 +133,24 @@ class Store(HasSlots):
             self._fed[slot.name] = _NO_MEMBER
         return self
 
+    def want_member(self) -> NoReturn:
+        """Say that the member of the ``each`` is read.
+
+        :raises MemberWanted: always.
+        """
+        self._wants_member = True
+        raise MemberWanted
+
+    def wanted_member(self) -> bool:
+        """Whether the member was read since this was asked last, be it that nobody let it out."""
+        wanted, self._wants_member = self._wants_member, False
+        return wanted
+
     def read_through(self, function: Callable[[Self, Slot[Any]], Any]) -> None:
-        """Have ``function`` give the values of slots; :meth:`own_value` is what it stands for."""
+        """Have ``function`` give the values of slots; :meth:`own_value` is what it stands for.
+
+        What it gives is held, as what the store reads itself.
+        """
         self._through = function
 
     def named_members(self) -> dict[str, Any]:
@@ -234,7 +251,11 @@ class Store(HasSlots):
         return f"{type(self).__name__} has no slot {name!r}{hint} (it has: {known})"
 
     def _value(self, slot: Slot[Any]) -> Any:
-        return self.own_value(slot) if self._through is None else self._through(self, slot)
+        if self._through is None:
+            return self.own_value(slot)
+        if slot.name not in self._held:
+            self._held[slot.name] = self._through(self, slot)
+        return self._held[slot.name]
 
     def own_value(self, slot: Slot[Any]) -> Any:
         """The value of a slot, read if it is not held yet."""
@@ -279,7 +300,7 @@ class Store(HasSlots):
         if slot.name in self._fed:
             pointed = self._fed[slot.name]
             if pointed is _NO_MEMBER:
-                raise MemberWanted
+                self.want_member()
             if pointed is _NOT_YET:
                 raise DeclarationError(
                     f"{slot!r}: its source says who the members are, and so cannot read "

@@ -271,15 +271,21 @@ class ViewModel(PlacedView, PassingView):
             except MemberWanted:
                 if not of_all_members:
                     raise
+                self.store.wanted_member()
                 continue
             except Incomplete as incomplete:
                 missing |= incomplete.missing
             except BoilerError:
+                if of_all_members and self.store.wanted_member():
+                    break
                 if not missing:
                     raise
                 # It is raised again when everything is at hand, if it is still true then.
                 break
             else:
+                if of_all_members and self.store.wanted_member():
+                    # Its getter has caught the signal, and may have kept what came of that.
+                    break
                 if value is not OMIT or of_all_members:
                     fields[attribute.data_key] = value
         if missing:

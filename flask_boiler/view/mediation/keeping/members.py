@@ -31,6 +31,7 @@ from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.readers import reading_through
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
+from flask_boiler.view.mediation.keeping.own_models import of_its_own
 from flask_boiler.viewmodels.each import Each
 from flask_boiler.viewmodels.slots import MemberWanted, Slot
 from flask_boiler.viewmodels.store import Store
@@ -53,6 +54,15 @@ class _Held:
     value: Any = None
     depends: bool = False
     error: Exception | None = None
+
+    def of_its_own(self) -> Any:
+        """The value, for one view.
+
+        :raises Exception: there is none.
+        """
+        if self.error is not None:
+            raise self.error
+        return of_its_own(self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +125,11 @@ class Group:
         }
         self._members = CutMemo(self._compute_members)
         self._shared = CutMemo(self._compute_shared)
-        self._last = Shared()
+        #: What the roster has said last.
+        self._entries: Mapping[ViewKey, Hashable] = {}
         # Guards the following.
         self._lock = threading.Lock()
+        self._last = Shared()
         #: The time of the newest cut of which the roster has told.
         self._told_ns = -1
         #: The members that it told of last.
@@ -145,13 +157,16 @@ class Group:
         members = self._known_members(reader)
         try:
             shared = self.shared(reader)
-        except Incomplete:
-            raise
+        except Incomplete as incomplete:
+            # Who has left need not wait for it, which may be refused for long.
+            named = {self._key_of(text) for text in members.found}
+            tokens = {key: token for key, token in self._entries.items() if key in named}
+            return Entries(tokens, self.precedence.kept_but(named), error=incomplete)
         except Exception as error:
             # Who comes and who goes does not depend on it.
-            tokens = self._tokens(members.found, self._last.number)
+            tokens = self._entries = self._tokens(members.found, self._last.number)
             return Entries(tokens, self.precedence.kept_but(tokens), error=error)
-        tokens = self._tokens(members.found, shared.number)
+        tokens = self._entries = self._tokens(members.found, shared.number)
         return self._told(reader, members.found, tokens, error=members.fault)
 
     def _tokens(self, found: Mapping[str, Any], number: int) -> dict[ViewKey, Hashable]:
@@ -253,7 +268,7 @@ class Group:
 
         :raises DocumentNotFoundError: the member's document does not exist.
         """
-        store = self._store_cls(**self._parts, **{self._each.name: member})
+        store = self._store_cls(**self._parts, **{self._each.name: of_its_own(member)})
         store.read_through(partial(self._slot_of_one, reader))
         view = self._view_cls(store=store)
         view.take_fields(shared.values)
@@ -264,7 +279,7 @@ class Group:
         if slot is self._each:
             return store.own_value(slot)
         held = self._slots[slot.name].of(reader, _versions(reader))
-        return store.own_value(slot) if held.depends else _value_of(held)
+        return store.own_value(slot) if held.depends else held.of_its_own()
 
     def _slot_of_all(self, reader: CutReader, store: Store, slot: Slot[Any]) -> Any:
         if slot is self._each:
@@ -272,8 +287,8 @@ class Group:
             return store.own_value(slot)
         held = self._slots[slot.name].of(reader, _versions(reader))
         if held.depends:
-            raise MemberWanted
-        return _value_of(held)
+            store.want_member()
+        return held.of_its_own()
 
     def _store(self, reader: CutReader) -> Store:
         """A store without a member."""
@@ -282,37 +297,49 @@ class Group:
         return store
 
     def _compute_slot(self, slot: Slot[Any], reader: CutReader) -> _Held:
+        store = self._store(reader)
         try:
             with reading_through(reader):
-                return _Held(self._store(reader).own_value(slot))
+                value = store.own_value(slot)
         except MemberWanted:
             return _Held(depends=True)
         except BaseException as error:
-            return _Held(error=_failure(error, repr(slot)))
+            failed = _failure(error, repr(slot))
+            return _Held(depends=True) if store.wanted_member() else _Held(error=failed)
+        # Its source may have caught the signal.
+        return _Held(depends=True) if store.wanted_member() else _Held(value)
 
     def _compute_members(self, reader: CutReader) -> _Members:
+        store = self._store(reader)
         try:
             with reading_through(reader):
-                return _Members(*self._store(reader).members_and_fault())
+                found, fault = store.members_and_fault()
         except MemberWanted:
-            return _Members(
-                error=DeclarationError(
-                    f"{self._each!r}: its source depends on {self._each.name}, of which it has to "
-                    "name all"
-                )
-            )
+            return _Members(error=self._in_a_circle())
         except BaseException as error:
             return _Members(error=_failure(error, repr(self._each)))
+        if store.wanted_member():
+            return _Members(error=self._in_a_circle())
+        return _Members(found, fault)
+
+    def _in_a_circle(self) -> DeclarationError:
+        return DeclarationError(
+            f"{self._each!r}: its source depends on {self._each.name}, of which it has to name all"
+        )
 
     def _compute_shared(self, reader: CutReader) -> Shared:
         try:
             with reading_through(reader):
                 values = self._view_cls(store=self._store(reader)).fields_of_all_members()
+        except MemberWanted:
+            # The class reads the member before any attribute is asked for.
+            values = {}
         except BaseException as error:
             return Shared(error=_failure(error, self._view_cls.__name__))
-        if not self._last.number or not _same(values, self._last.values):
-            self._last = Shared(values, self._last.number + 1)
-        return self._last
+        with self._lock:
+            if not self._last.number or not _same(values, self._last.values):
+                self._last = Shared(values, self._last.number + 1)
+            return self._last
 
 
 def _versions(reader: CutReader) -> Hashable:
@@ -327,12 +354,6 @@ def _version(member: Any) -> int:
 
 def _failed(known: _Held | _Members | Shared) -> bool:
     return known.error is not None
-
-
-def _value_of(held: _Held) -> Any:
-    if held.error is not None:
-        raise held.error
-    return held.value
 
 
 def _failure(error: BaseException, what: str) -> Exception:
