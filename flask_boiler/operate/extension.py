@@ -150,7 +150,7 @@ class Boiler(Startable):
 
     @property
     def inboxes(self) -> list[Inbox]:
-        """The inboxes of the mediators that have tasks."""
+        """The inboxes of the mediators to which documents are commands: tasks, forms, patches."""
         return [m.inbox for m in self._mediators if m.inbox is not None]
 
     def add(self, mediator: M) -> M:
@@ -393,13 +393,13 @@ class Boiler(Startable):
         return transaction(context=self.context, locking=locking)
 
     def trigger_blueprint(self, name: str = "boiler_triggers") -> Blueprint:
-        """A route that takes the events of Firestore's triggers, for every task mediator.
+        """A route that takes the events of Firestore's triggers, for tasks, forms and patches.
 
         ::
 
             app.register_blueprint(boiler.trigger_blueprint(), url_prefix="/triggers")
 
-        Then ``POST /triggers/`` answers 2xx when the task is applied, 4xx when it can never be,
+        Then ``POST /triggers/`` answers 2xx when the document is applied, 4xx when it can never be,
         and 5xx when the event should come again. Nothing has to be started for that.
 
         :raises MissingExtraError: ``flask-boiler[triggers]`` is not installed.

@@ -30,7 +30,7 @@ def trigger_blueprint(
     context: Callable[[], ApplicationContext],
     inboxes: Callable[[], Sequence[Inbox]],
 ) -> Blueprint:
-    """A blueprint with one route, ``POST /``, for the events of all task mediators.
+    """A blueprint with one route, ``POST /``, for the events of all inboxes.
 
     Every error is answered with a problem document.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import random
 from typing import Any
 
@@ -10,10 +11,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from flask_boiler import CTX, Boiler, Config, DocumentMediator, Patches
+from flask_boiler.engine.parking.parked_views import ParkedView, view_path
+from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.errors import ConfigurationError
+from flask_boiler.ground.values import Write
 from flask_boiler.operate.cli import boiler_cli
 from flask_boiler.testing import Settle
 from tests.firestore import task_events
+from tests.firestore.recorded_views import await_recorded
 from tests.firestore.salons import PATTERN, Salon, SalonView, salon_patches
 
 PATCHES = "users/ada/SalonView_PATCH"
@@ -166,6 +171,21 @@ def test_the_command_retries_and_drops_without_a_worker(
     finally:
         own.close()
     assert (mark(first), mark(second)["status"]) == ("applied", 409)
+
+
+def test_what_an_earlier_release_recorded_of_a_patch_is_forgotten_at_the_start(
+    boiler: Boiler, mediator: DocumentMediator
+) -> None:
+    salon()
+    path = propose("a", title="Red")
+    key = ViewKey(mediator.name, path)
+    since = datetime.datetime.now(datetime.UTC)
+    record = ParkedView(key, "ZeroDivisionError", "a secret", since, "host:1")
+    CTX.datastore.commit([Write("set", view_path(key), record.as_fields())])
+    with boiler:
+        boiler.settle()
+        assert mark(path) == "applied"
+        await_recorded(boiler, lambda keys: not keys)
 
 
 def test_of_one_document_there_is_no_inbox(boiler: Boiler) -> None:
