@@ -67,14 +67,17 @@ def circle_through(
     *,
     readers_of: Callable[[str], Iterable[ViewKey]],
     places_of: Callable[[ViewKey], Iterable[str]],
+    keeps: Callable[[ViewKey, ViewKey], bool],
 ) -> Sequence[ViewKey]:
     """The circle that a view closes: each of its views once, and it reads the next one.
 
     Nothing if there is none. Looks from the view to who reads it: most views are read by no other.
+    A view that another one has kept counts as reading that one.
 
     :param places: where the view is kept.
     :param readers_of: the views that read the document at a path.
     :param places_of: where each other view is kept.
+    :param keeps: whether the first view has the second one kept.
     """
     pending: list[tuple[Iterable[str], tuple[ViewKey, ...]]] = [(places, (key,))]
     visited: set[ViewKey] = set()
@@ -83,6 +86,8 @@ def circle_through(
         for reader in (reader for place in kept_at for reader in readers_of(place)):
             if reader == key:
                 return [key, *reversed(trail[1:])]
+            if keeps(reader, key):
+                return [key, reader, *reversed(trail[1:])]
             if reader not in visited:
                 visited.add(reader)
                 pending.append((places_of(reader), (*trail, reader)))

@@ -464,7 +464,13 @@ class Engine:
             computed.places,
             readers_of=partial(self._readers_of_document, cut=cut),
             places_of=self._places_after,
+            keeps=self._keeps,
         )
+
+    def _keeps(self, keeper: ViewKey, key: ViewKey) -> bool:
+        """Whether a view has another one kept."""
+        kept = self._views[keeper].keeps
+        return kept is not None and key in kept()
 
     def _places_after(self, key: ViewKey) -> Iterable[str]:
         """The places that change when a view does: its own, or those of the views that it keeps."""

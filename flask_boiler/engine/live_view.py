@@ -19,7 +19,7 @@ changes while it is busy make for one more computation.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -78,7 +78,7 @@ class LiveView(Generic[P]):
     discarded: bool = False
     awaited: frozenset[str] = frozenset()
     farewell: Computed[P] | None = None
-    keeps: Callable[[], Iterable[ViewKey]] | None = None
+    keeps: Callable[[], Collection[ViewKey]] | None = None
     on_parked: Callable[[Exception], None] | None = None
     on_published: Callable[[P | None], None] | None = None
     on_heard: Callable[[Target, Collection[str]], None] | None = None
