@@ -53,16 +53,6 @@ class _Held:
 
     value: Any = None
     depends: bool = False
-    error: Exception | None = None
-
-    def of_its_own(self) -> Any:
-        """The value, for one view.
-
-        :raises Exception: there is none.
-        """
-        if self.error is not None:
-            raise self.error
-        return of_its_own(self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +138,6 @@ class Group:
         :raises Exception: who the members are cannot be told.
         """
         # A retry is to try anew, and not to be told the same.
-        for slot in self._slots.values():
-            slot.forget(_failed)
         self._members.forget(_failed)
         self._shared.forget(_failed)
         if not self.admit(reader):
@@ -279,7 +267,7 @@ class Group:
         if slot is self._each:
             return store.own_value(slot)
         held = self._slots[slot.name].of(reader, _versions(reader))
-        return store.own_value(slot) if held.depends else held.of_its_own()
+        return store.own_value(slot) if held.depends else of_its_own(held.value)
 
     def _slot_of_all(self, reader: CutReader, store: Store, slot: Slot[Any]) -> Any:
         if slot is self._each:
@@ -288,7 +276,7 @@ class Group:
         held = self._slots[slot.name].of(reader, _versions(reader))
         if held.depends:
             store.want_member()
-        return held.of_its_own()
+        return of_its_own(held.value)
 
     def _store(self, reader: CutReader) -> Store:
         """A store without a member."""
@@ -303,9 +291,13 @@ class Group:
                 value = store.own_value(slot)
         except MemberWanted:
             return _Held(depends=True)
-        except BaseException as error:
-            failed = _failure(error, repr(slot))
-            return _Held(depends=True) if store.wanted_member() else _Held(error=failed)
+        except Incomplete:
+            raise
+        except BaseException:
+            # Not remembered: whoever is computed again is to try anew.
+            if not store.wanted_member():
+                raise
+            return _Held(depends=True)
         # Its source may have caught the signal.
         return _Held(depends=True) if store.wanted_member() else _Held(value)
 
@@ -352,7 +344,7 @@ def _version(member: Any) -> int:
     return member._model_state.update_time_ns or 0 if isinstance(member, DomainModel) else 0
 
 
-def _failed(known: _Held | _Members | Shared) -> bool:
+def _failed(known: _Members | Shared) -> bool:
     return known.error is not None
 
 

@@ -25,6 +25,21 @@ class BoardStore(Store):
         return Member.get_query()
 
 
+#: What cannot be reached just now.
+away: set[str] = set()
+
+
+class RollStore(Store):
+    room = root(Room)
+    reader = each(str, source=lambda store: store.room.members)
+
+    @reference(Member, many=True)
+    def staff(self) -> Query[Member]:
+        if away:
+            raise RuntimeError("away")
+        return Member.get_query()
+
+
 class Board(ViewModel):
     """Shows to all what a query finds."""
 
@@ -45,6 +60,7 @@ class Board(ViewModel):
 
 @pytest.fixture
 def house() -> Iterator[House]:
+    away.clear()
     house = House()
     house.put("members/ann", name="Ann")
     house.put("rooms/a", title="A", members=["bob", "cy"])
@@ -78,3 +94,28 @@ def test_a_start_evaluates_what_all_show_once_for_what_it_has_and_once_for_all(
     # Once to find out what it reads, and once when that is there.
     assert calls["staff"] <= 3
     assert house.boiler.engine.statistics.published == 0
+
+
+class Roll(ViewModel):
+    """Shows to each what a query finds, which a source may fail to name."""
+
+    store: RollStore
+
+    class Meta:
+        path = "rooms/{room.doc_id}/copies/{reader}"
+
+    @attrs.computed
+    def staff(self) -> list[str]:
+        return [self.store.reader, *sorted(self.store.staff)]
+
+
+def test_the_retry_of_a_member_tries_anew_what_others_read_too(house: House) -> None:
+    away.add("staff")
+    house.keep(Roll)
+    assert [subject for subject, _ in house.parked] == ["rooms/a//bob", "rooms/a//cy"]
+    away.clear()
+    for parked in house.boiler.parked:
+        assert house.boiler.retry(parked.key)
+    house.settle()
+    assert house.parked == []
+    assert house.copies == {"a/bob", "a/cy"}
