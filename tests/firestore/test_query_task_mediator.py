@@ -515,3 +515,34 @@ def test_two_of_one_name_are_refused(boiler: Boiler) -> None:
     boiler.add(transfers())
     with pytest.raises(ConfigurationError, match="name="):
         boiler.start()
+
+
+def test_a_load_that_does_not_end_is_published_now_and_then(boiler: Boiler, settle: Settle) -> None:
+    last = 130
+    seen = [threading.Event() for _ in range(last + 1)]
+    published: list[int] = []
+
+    def hear(change: Any) -> None:
+        for path in {path for paths in change.queries.values() for path in paths}:
+            if path.startswith("transfers/"):
+                seen[int(path.rpartition("/t")[2])].set()
+
+    def beget(task: Transfer, transaction: Transaction) -> None:
+        # The next one is known before this one is done, so that the queue is never empty.
+        if task.amount < last:
+            following = f"transfers/t{task.amount + 1}"
+            CTX.datastore.commit([Write("set", following, {"amount": task.amount + 1})])
+            assert seen[task.amount + 1].wait(60)
+        else:
+            published.append(boiler.engine.statistics.published)
+
+    boiler.add(QueryTaskMediator(query=Transfer.get_query(), on_task=beget, max_retries=100))
+    subscription = boiler.engine.feed.subscribe(hear)
+    try:
+        with boiler:
+            CTX.db.document("transfers/t0").set({"amount": 0})
+            settle(60.0)
+    finally:
+        subscription.close()
+    assert documents("transfers") == {}
+    assert published[0] >= 2

@@ -43,6 +43,8 @@ class Sight:
         # The documents and records that have changed since the last look.
         self._heard: set[str] = set()
         self._heard_records: set[str] = set()
+        #: Whether anything has changed since it was last taken up.
+        self.has_news = False
         self._open: dict[str, tuple[Waiting, Snapshot]] = {}
         # The open tasks of each key, and some that were.
         self._keys: dict[str, list[_Order]] = {}
@@ -62,6 +64,7 @@ class Sight:
     def hear(self, target: Target, paths: Collection[str]) -> None:
         """Note which documents of a target have changed; from any thread."""
         with self._lock:
+            self.has_news = True
             (self._heard_records if target == self._records else self._heard).update(paths)
 
     def reset(self) -> None:
@@ -70,6 +73,7 @@ class Sight:
 
     def take_up(self) -> None:
         """Look anew at what was set aside, or is parked outside of a window, the next time."""
+        self.has_news = False
         self._aside = {path: (0, key) for path, (_, key) in self._aside.items()}
         if not self._of.queue.whole:
             with self._lock:

@@ -37,6 +37,9 @@ logger = logging.getLogger(__name__)
 
 _FINISH_WITHIN_S = 30.0
 _LOOK_AGAIN_S = 0.05
+# After so many tasks the queue counts as published, if there is news that it is computed for again:
+# under a load that never ends, its lag would grow for ever.
+_ROUND = 50
 
 
 class Worker(WithoutPlaces):
@@ -84,6 +87,8 @@ class Worker(WithoutPlaces):
         # Why a task could not even be found out about, since the queue was looked at anew.
         self._trouble: Exception | None = None
         self._pauses = 0
+        # How many tasks are left of the round.
+        self._left = 0
         # Whether anything was written since `done` was called last.
         self._written = False
         self._threads = own_threads(
@@ -162,6 +167,7 @@ class Worker(WithoutPlaces):
                     self._sight.reset()
                 self._targets = computed.payload
                 self._trouble = None
+                self._left = _ROUND
                 self._sight.take_up()
                 self._done = done
                 self._condition.notify_all()
@@ -223,12 +229,13 @@ class Worker(WithoutPlaces):
             with self._condition:
                 if self._stopped.is_set():
                     return None
-                if self._done is not None:
+                ends = self._left <= 0 and self._sight.has_news
+                if self._done is not None and not ends:
                     task = self._pick()
                     if task is not None:
                         self._in_hand.add(self._queue.key.name(task))
                         return task
-                if self._done is not None and not self._in_hand:
+                if self._done is not None and (ends or not self._in_hand):
                     done, self._done = self._done, None
                 else:
                     # Newer cuts are not announced while other threads have tasks in hand.
@@ -248,6 +255,7 @@ class Worker(WithoutPlaces):
         with self._condition:
             self._in_hand.discard(self._queue.key.name(task))
             self._pauses = 0
+            self._left -= 1
             self._written = True
             if isinstance(end, Exception):
                 self._trouble = self._trouble or end
