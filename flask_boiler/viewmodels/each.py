@@ -10,7 +10,7 @@ from flask_boiler.ground.naming import id_fault
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.query import Query
 from flask_boiler.viewmodels.slots import (
-    HasSlots,
+    NeverMissing,
     OneDocument,
     Pointed,
     Source,
@@ -24,7 +24,7 @@ M = TypeVar("M")
 E = TypeVar("E", bound=DomainModel | str)
 
 
-class Each(OneDocument[M]):
+class Each(NeverMissing[M], OneDocument[M]):
     """The member that a view is of, one of those that the source names; see :func:`each`.
 
     :raises DeclarationError: it is neither of documents nor of ids.
@@ -43,13 +43,6 @@ class Each(OneDocument[M]):
                 "ids: expected a domain model, as in each(User, source=…), or each(str, source=…)"
             )
         super().__init__(None if self.of_ids else model, source)
-
-    @overload
-    def __get__(self, store: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, store: HasSlots, owner: type) -> M: ...
-    def __get__(self, store: HasSlots | None, owner: type) -> Any:
-        return self if store is None else store._value(self)
 
     def __call__(
         self,

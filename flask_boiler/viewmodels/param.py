@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 import enum
 import uuid
-from typing import Any, Self, TypeVar, overload
+from typing import Any, TypeVar
 
 from flask_boiler.models.schema.param_type import ParamType, refusal_of
-from flask_boiler.viewmodels.slots import HasSlots, Slot
+from flask_boiler.viewmodels.slots import NeverMissing
 
 __all__ = ["Param", "param"]
 
@@ -17,7 +17,7 @@ M = TypeVar("M")
 P = TypeVar("P", bound=str | int | datetime.date | uuid.UUID | enum.Enum)
 
 
-class Param(Slot[M]):
+class Param(NeverMissing[M]):
     """A parameter: a value that says which view it is; see :func:`param`.
 
     :raises DeclarationError: no path can hold values of the type.
@@ -27,13 +27,6 @@ class Param(Slot[M]):
         super().__init__()
         #: The type of the values.
         self.type: ParamType[M] = ParamType(type_)
-
-    @overload
-    def __get__(self, store: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, store: HasSlots, owner: type) -> M: ...
-    def __get__(self, store: HasSlots | None, owner: type) -> Any:
-        return self if store is None else store._value(self)
 
     def resolve(self, pointed: Any) -> M:
         """The value.

@@ -38,6 +38,7 @@ __all__ = [
     "HasSlots",
     "ManyReference",
     "MemberWanted",
+    "NeverMissing",
     "OneDocument",
     "Pointed",
     "Reference",
@@ -131,6 +132,17 @@ class Slot(Generic[M]):
         :raises ValidationError: it can be none.
         """
         raise NotImplementedError
+
+
+class NeverMissing(Slot[M]):
+    """A slot without whose value there is no view, so that it never reads as ``None``."""
+
+    @overload
+    def __get__(self, store: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, store: HasSlots, owner: type) -> M: ...
+    def __get__(self, store: HasSlots | None, owner: type) -> Any:
+        return self if store is None else store._value(self)
 
 
 class Reference(Slot[M]):
@@ -289,15 +301,8 @@ class SingleReference(OneDocument[M]):
         return self
 
 
-class Root(OneDocument[M]):
+class Root(NeverMissing[M], OneDocument[M]):
     """A root: the document that a view is of, which is never missing."""
-
-    @overload
-    def __get__(self, store: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, store: HasSlots, owner: type) -> M: ...
-    def __get__(self, store: HasSlots | None, owner: type) -> Any:
-        return self if store is None else store._value(self)
 
     def resolve(self, pointed: Any) -> Any:
         """The model.
