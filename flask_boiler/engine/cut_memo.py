@@ -123,24 +123,30 @@ class CutMemo(Generic[T]):
 
     def _computed(self, reader: CutReader, basis: Hashable, me: int) -> Remembered[T]:
         own = CutReader(reader.cut, reader.given)
-        known: Remembered[T] | None = None
         try:
-            value = self._compute(own)
-            known = _remembered(own, basis, value)
-        except Incomplete as incomplete:
-            known = _remembered(own, basis, missing=incomplete.missing)
+            known = self._attempted(own, basis)
         except BaseException:
             reader.reads |= own.reads
             reader.given_reads |= own.given_reads
+            self._leave_work(me, None)
             raise
-        finally:
-            with self._done:
-                self._at_work.remove(me)
-                if known is not None:
-                    kept = [each for each in self._known if each.missing is None]
-                    self._known = deque([known, *kept[: _REMEMBERED - 1]], maxlen=_REMEMBERED)
-                self._done.notify_all()
+        self._leave_work(me, known)
         return known
+
+    def _leave_work(self, me: int, known: Remembered[T] | None) -> None:
+        with self._done:
+            self._at_work.remove(me)
+            if known is not None:
+                kept = [each for each in self._known if each.missing is None]
+                self._known = deque([known, *kept[: _REMEMBERED - 1]], maxlen=_REMEMBERED)
+            self._done.notify_all()
+
+    def _attempted(self, reader: CutReader, basis: Hashable) -> Remembered[T]:
+        """The value, or what the cut lacks for it."""
+        try:
+            return _remembered(reader, basis, self._compute(reader))
+        except Incomplete as incomplete:
+            return _remembered(reader, basis, missing=incomplete.missing)
 
 
 def _remembered(
