@@ -73,6 +73,9 @@ def embedded_world(tmp_path: Path) -> NewWorld:
         def restart() -> None:
             server.stop()
             server.start()
+            # What only reads is asked again until it is answered; a transaction is not.
+            for each in (boiler, other):
+                each.context.datastore.get(["rooms/r0"])
 
         disturbances = [drop, expire, server.faults.reset_queries, restart]
         try:
