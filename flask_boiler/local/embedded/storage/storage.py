@@ -63,7 +63,8 @@ class Storage:
         self._leading = threading.Lock()
         self._requests_lock = threading.Lock()
         self._requests: list[_Request[Any]] = []
-        self._times_lock = threading.Lock()
+        # Held while a commit is published, and a subscriber may ask for the time.
+        self._times_lock = threading.RLock()
         self._in_flight: int | None = None
         self._committed = 0
         #: No commit that is yet to come will have a time up to this one.
@@ -210,14 +211,21 @@ class Storage:
         try:
             with self._database.writing() as connection:
                 self._write_group(connection, requests, commits)
-                self._publish(commits)
+                # Who subscribes after that, and then asks for a time, gets one that covers them:
+                # otherwise it would neither be told of them nor read them.
+                with self._times_lock:
+                    self._publish(commits)
+                    self._end(commits)
         finally:
             with self._times_lock:
-                if commits:
-                    self._committed = commits[-1].time
-                self._in_flight = None
+                self._end(commits)
             for request in requests:
                 request.done = True
+
+    def _end(self, commits: Sequence[Commit]) -> None:
+        if commits:
+            self._committed = commits[-1].time
+        self._in_flight = None
 
     def _write_group(
         self,

@@ -163,6 +163,23 @@ def test_a_read_time_is_published_up_to(storage: Storage) -> None:
     assert late == []
 
 
+def test_a_time_that_is_asked_for_once_a_commit_is_published_covers_it(storage: Storage) -> None:
+    """Who subscribes just after that is not told of the commit, so must find it by reading."""
+    asked: list[int] = []
+    asking = threading.Thread(target=lambda: asked.append(storage.read_time()))
+
+    def hear(commit: Commit) -> None:
+        asking.start()
+        # It has to wait until all are told.
+        asking.join(0.2)
+
+    storage.feed.subscribe(WORLD, hear)
+    time = put(storage, "cities/SF", n=1)
+    asking.join()
+    assert asked[0] >= time
+    assert _n(storage, "cities/SF", at=asked[0]) == 1
+
+
 def test_many_threads_count_to_their_sum(storage: Storage) -> None:
     def work(staging: Any) -> None:
         found = staging.document(name_of("cities/SF"))
