@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import unittest.mock
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from flask_boiler import Boiler
@@ -30,7 +30,7 @@ from tests.histories.club_oracle import (
 from tests.histories.club_steps import Accompany, ClubWorld, Open, Pause, Step
 from tests.histories.steps import Restart
 
-__all__ = ["club_in_memory", "run_club"]
+__all__ = ["club_in_memory", "refusing", "run_club"]
 
 #: Who loses a stream has another one soon.
 _PROMPT = StreamPolicy(backoff=BackoffPolicy(initial_s=0.01))
@@ -113,6 +113,21 @@ def _require_rest(world: ClubWorld, published: Publications) -> None:
     assert published.written[before:] == []
 
 
+def refusing(faults: Faults) -> Callable[[str], AbstractContextManager[None]]:
+    """Has a server refuse to listen to a collection for a while; see :class:`ClubWorld`."""
+
+    @contextmanager
+    def refused(collection: str) -> Iterator[None]:
+        faults.reject(collection)
+        try:
+            yield
+        finally:
+            faults.accept(collection)
+            faults.drop_streams()
+
+    return refused
+
+
 @contextmanager
 def club_in_memory() -> Iterator[ClubWorld]:
     """A world of two processes over one database in memory."""
@@ -137,7 +152,7 @@ def club_in_memory() -> Iterator[ClubWorld]:
         return Hub(datastore, **{**options, "policy": _PROMPT})
 
     disturbances = [drop, expire, faults.reset_queries, faults.miscount]
-    world = ClubWorld(boiler(), disturbances, boiler())
+    world = ClubWorld(boiler(), disturbances, boiler(), refusing(faults))
     try:
         with (
             world.boiler.context.activated(),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,9 +33,12 @@ class ClubWorld(World):
     """Where a history of a club happens.
 
     :param other: a second process's, which keeps the same views while it runs.
+    :param refused: the server refuses to listen to a collection while this is entered; on new
+        streams it does so no more. ``None`` where no server can be asked for that.
     """
 
     other: Boiler | None = None
+    refused: Callable[[str], AbstractContextManager[None]] | None = None
     #: The documents as they were committed, by path.
     documents: dict[str, Fields] = field(default_factory=dict)
     #: Whether the second one runs.
@@ -330,7 +333,22 @@ def _stopped(boiler: Boiler) -> Iterator[None]:
         boiler.start()
 
 
-Step = Change | Disturb | Pause | Restart | Accompany | Meanwhile
+@dataclass(frozen=True)
+class Refuse:
+    """The server refuses to listen to a collection, things change, and it allows it again."""
+
+    collection: str
+    changes: tuple[Change, ...]
+
+    def run(self, world: ClubWorld) -> None:
+        refused = nullcontext() if world.refused is None else world.refused(self.collection)
+        with refused:
+            for change in self.changes:
+                change.run(world)
+            Pause().run(world)
+
+
+Step = Refuse | Change | Disturb | Pause | Restart | Accompany | Meanwhile
 
 _rooms = st.sampled_from(ROOMS)
 _users = st.sampled_from(USERS)
@@ -379,6 +397,13 @@ _steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(Restart),
     st.builds(Accompany),
     st.builds(Meanwhile, st.lists(_changes, min_size=1, max_size=3).map(tuple)),
+    st.builds(
+        Refuse,
+        st.sampled_from(
+            ["rooms", "groups", "seats", "users", "messages", "matches", "seasons", "teams"]
+        ),
+        st.lists(_changes, max_size=3).map(tuple),
+    ),
 )
 clubs: st.SearchStrategy[Club] = st.builds(
     Club,

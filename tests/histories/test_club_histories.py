@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from flask_boiler.embedded import EmbeddedFirestore, Faults
 from flask_boiler.ground.ports import LocalFirestore
 from tests.histories.club import Club
-from tests.histories.club_runs import club_in_memory, run_club
+from tests.histories.club_runs import club_in_memory, refusing, run_club
 from tests.histories.club_steps import ClubWorld, Step, club_histories, clubs
 from tests.histories.test_histories import boiler_at, drop_stream_of
 
@@ -80,7 +80,7 @@ def embedded_world(tmp_path: Path) -> NewWorld:
         disturbances = [drop, expire, server.faults.reset_queries, restart]
         try:
             with boiler.context.activated():
-                yield ClubWorld(boiler, disturbances, other)
+                yield ClubWorld(boiler, disturbances, other, refusing(server.faults))
         finally:
             other.close()
             boiler.close()
