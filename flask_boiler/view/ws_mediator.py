@@ -21,7 +21,7 @@ from flask_boiler.errors import (
     RefusedError,
     ValidationError,
 )
-from flask_boiler.ground.callbacks import is_failure, require_result
+from flask_boiler.ground.callbacks import is_failure, misfit, require_result
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.mediation.mediator import MediatorBase
 from flask_boiler.view.mediation.problems import Refusal, field_names, problem_details
@@ -136,6 +136,8 @@ class WsMediator(MediatorBase):
         self._departures = Departures(self._limits.max_connection_s, self._send_away)
         self._fields = field_names(view_model_cls)
         self._events = event_names(type(self))
+        _require_fitting(self.authorize, "arguments")
+        _require_fitting(self.authorize_mutation, "operation", "doc_id", "data")
         self._subscriptions = Subscriptions(self.name, self._limits, self)
 
     # --- for subclasses --------------------------------------------------------------------
@@ -447,6 +449,16 @@ def mounted_mediators(app: Flask) -> list[WsMediator]:
     io = app.extensions.get("socketio")
     handlers = () if io is None else io.server.namespace_handlers.values()
     return [handler for handler in handlers if isinstance(handler, WsMediator)]
+
+
+def _require_fitting(decides: Callable[..., object], *parameters: str) -> None:
+    """Check that a method that decides who may takes what it is called with.
+
+    :raises ConfigurationError: it does not.
+    """
+    wrong = misfit(decides, *parameters)
+    if wrong is not None:
+        raise ConfigurationError(wrong)
 
 
 def _sid() -> str:

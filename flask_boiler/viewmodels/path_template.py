@@ -145,7 +145,9 @@ class PathTemplate:
         name, *rest = names
         known = _names_of(model)
         if name not in known:
-            raise self._refusal(field, f"{model.__name__} has no {name!r}{nearest(name, known)}")
+            # As the id is called in snapshots of Google's.
+            hint = "; did you mean 'doc_id'?" if name == "id" else nearest(name, known)
+            raise self._refusal(field, f"{model.__name__} has no {name!r}{hint}")
         attribute = model.attributes().get(name)
         if rest and isinstance(attribute, Attr):
             self._check_part(field, attribute, rest[0])

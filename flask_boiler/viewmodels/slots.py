@@ -8,7 +8,7 @@ together they are the *subject* of the view.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import (
     TYPE_CHECKING,
@@ -213,9 +213,13 @@ class Reference(Slot[M]):
         if not is_named(pointed):
             raise DeclarationError(
                 f"{self.owner}.{self.name} cannot be {pointed!r:.80}: expected a document id, a "
-                "path, a reference, a snapshot, a model or a query"
+                f"path, a reference, a snapshot, a model or a query{self._hint_at_many(pointed)}"
             )
         return document_path(pointed.doc_ref)
+
+    def _hint_at_many(self, pointed: Any) -> str:
+        several = isinstance(pointed, Collection) and type(self) is SingleReference
+        return "; for several documents, give the reference many=True" if several else ""
 
     def part_of(self, value: Any) -> str:
         """The path of the document.

@@ -143,8 +143,16 @@ def require_root_of(view_cls: type[ViewModel], query: Any, name: str | None = No
     Google's own query, and a ``new`` of the class's own, do not say which model it is.
 
     :param name: of the root, if the view is not of one root alone.
-    :raises ConfigurationError: it is of another model, which lies elsewhere.
+    :raises ConfigurationError: it is of another model, which lies elsewhere; or it is what would
+        give a query.
     """
+    if isinstance(query, type) or inspect.isroutine(query):
+        of = getattr(query, "__self__", None)
+        given = f"{of.__name__}.{query.__name__}" if isinstance(of, type) else query.__name__
+        how = ".get_query()" if isinstance(query, type) else "()"
+        raise ConfigurationError(
+            f"query= of {view_cls.__name__} is {given} itself, and no query: write {given}{how}"
+        )
     if not isinstance(query, Query) or has_own_new(view_cls):
         return
     store_cls = store_class(view_cls)

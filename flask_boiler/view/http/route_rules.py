@@ -110,11 +110,17 @@ def require_slots(root: ViewSubject[Any], rule: str) -> list[str]:
 
 
 def require_arguments(
-    rule: str, given: Collection[str], function: Callable[..., object], *, takes_any: bool
+    rule: str,
+    given: Collection[str],
+    function: Callable[..., object],
+    *,
+    slots: Collection[str],
+    takes_any: bool,
 ) -> None:
     """Check that a function can be called with the arguments of a rule, by name.
 
     :param given: the arguments that it is called with, beside its ``self``.
+    :param slots: the names that slots have in rules, one of which may be meant.
     :param takes_any: whether it may be given what it does not name, if it has ``**arguments``.
     :raises ConfigurationError: it cannot; what it has instead, or the nearest name, is told.
     """
@@ -127,7 +133,8 @@ def require_arguments(
     takes_any = takes_any and any(p.kind is p.VAR_KEYWORD for p in parameters)
     unknown = [name for name in given if name not in {p.name for p in named}]
     if unknown and not takes_any:
-        raise not_taken(rule, unknown, [p.name for p in named], function)
+        meant = [*slots, *(p.name for p in named if p.name not in given)]
+        raise not_taken(rule, unknown, meant, function)
 
 
 def lacking(

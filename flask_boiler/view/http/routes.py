@@ -155,7 +155,7 @@ class RestView(View):
             given = [name for name in given if name not in self._slots]
         # Of one root alone, the application may have arguments of its own in its rules.
         takes_any = self.root.is_document or self.answers_in_its_own_way
-        require_arguments(rule, given, self.answer, takes_any=takes_any)
+        require_arguments(rule, given, self.answer, slots=self._slots, takes_any=takes_any)
 
     def _require_all(self, rule: str, named: Sequence[str], others: Sequence[str]) -> None:
         missing = [outer_name(self.root, slot) for slot in self.root.slots if slot not in named]

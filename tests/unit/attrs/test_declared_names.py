@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -90,6 +91,7 @@ def view_with(**meta: Any) -> type[ViewModel]:
     [
         ("v/{twn.doc_id}", r"TownStore has no slot 'twn'; did you mean 'town'\?"),
         ("v/{town.doc_ids}", r"Town has no 'doc_ids'; did you mean 'doc_id'\?"),
+        ("v/{town.id}", r"Town has no 'id'; did you mean 'doc_id'\?"),
         ("v/{town.twn_name}", r"Town has no 'twn_name'; did you mean 'town_name'\?"),
         ("v/{town.street.nme}", r"Town\.street has no 'nme'; did you mean 'name'\?"),
         ("v/{sign.lable}", r"SignView has no 'lable'; did you mean 'label'\?"),
@@ -370,6 +372,14 @@ class TestWhatAViewIsOf:
     @pytest.mark.parametrize("model", [Town, Village, Hamlet])
     def test_a_query_of_what_may_be_the_root(self, model: Any) -> None:
         assert QueryMediator(TownView, query=model.all()).query
+
+    @pytest.mark.parametrize(
+        ("query", "write"),
+        [(Town, "Town.get_query()"), (Town.get_query, "Town.get_query()")],
+    )
+    def test_what_would_give_a_query(self, query: Any, write: str) -> None:
+        with pytest.raises(ConfigurationError, match=f"and no query: write {re.escape(write)}"):
+            QueryMediator(TownView, query=query)
 
     def test_a_view_without_a_store(self) -> None:
         with pytest.raises(ConfigurationError, match="BareView has no store"):

@@ -825,6 +825,16 @@ def test_a_circle_of_sources_names_a_slot() -> None:
         _ = CircleStore().one
 
 
+def test_one_reference_of_several_documents_is_told_of_many() -> None:
+    class GroupStore(Store):
+        @reference(Person)
+        def people(self) -> Any:
+            return ["ann", "bob"]
+
+    with pytest.raises(DeclarationError, match=r"GroupStore\.people cannot be .* many=True"):
+        _ = GroupStore().people
+
+
 def test_a_source_that_gives_what_is_no_document_names_the_slot() -> None:
     class OddStore(Store):
         one = reference(Person, source=lambda store: 5)

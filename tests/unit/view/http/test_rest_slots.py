@@ -545,6 +545,7 @@ def refusal(mediator: view.RestMediator, kind: str, rule: str, own: Any = None) 
         (TableView, "/t/<season>/<season>/<team>", "names 'season' 2 times"),
         (TableView, "/t/<season>/<doc_id>", "no <team_id>"),
         (TableView, "/t/<season>/<team_id>/<page>", "has <page>"),
+        (TableView, "/t/<season>/<team_id>/<seasn>", "has <seasn>.*did you mean 'season'"),
         (Totals, "/totals/<doc_id>", "has <doc_id>"),
         (Totals, "/totals/<year>", "has <year>"),
         (RoomView, "/rooms/<doc_id>", "no <room_id>, <reader_id>"),

@@ -55,6 +55,19 @@ def test_a_class_below_a_mounted_one_is_mounted_by_itself() -> None:
     assert isinstance(Below(KiteView, namespace="/b"), Below)
 
 
+def test_what_decides_who_may_takes_what_it_is_called_with() -> None:
+    class Asking(WsMediator):
+        def authorize(self, arguments: Any, user: str) -> None: ...  # type: ignore[override]
+
+    class Changing(WsMediator):
+        def authorize_mutation(self, doc_id: str) -> None: ...  # type: ignore[override]
+
+    with pytest.raises(ConfigurationError, match=r"authorize\(.*is called with \(arguments\)"):
+        Asking(KiteView, namespace="/a")
+    with pytest.raises(ConfigurationError, match=r"called with \(operation, doc_id, data\)"):
+        Changing(KiteView, namespace="/a")
+
+
 def test_importing_the_mediator_does_not_import_flask_socketio() -> None:
     program = (
         "import sys\n"
