@@ -140,8 +140,11 @@ class Group:
         # A retry is to try anew, and not to be told the same.
         self._members.forget(_failed)
         self._shared.forget(_failed)
-        if not self.admit(reader):
+        # Whether it is named, the roster of all subjects has read, and it tells this one.
+        common = CutReader(reader.cut)
+        if not self.admit(common):
             return self._told(reader, {}, {}, gone=True)
+        reader.given.update(common.given)
         members = self._known_members(reader)
         try:
             shared = self.shared(reader)

@@ -150,9 +150,9 @@ class SubjectKeeping(KeptInDocuments):
     ) -> Computed[Documents]:
         # What all members share, the roster has read.
         common = CutReader(reader.cut)
+        if not group.admit(common):
+            return self._take_leave(key, run)
         try:
-            if not group.admit(common):
-                return self._take_leave(key, run)
             members = group.members(common)
             if member not in members:
                 # Whatever becomes of the views of a root that is deleted.
