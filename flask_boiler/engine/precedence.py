@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from flask_boiler.engine.view_key import ViewKey
 
@@ -40,6 +40,11 @@ class Precedence:
         with self._lock:
             return [key for key in self._kept if key not in entries]
 
+    def not_kept(self, entries: Iterable[ViewKey]) -> list[ViewKey]:
+        """The entries whose views are not kept, or not any more."""
+        with self._lock:
+            return [key for key in entries if key not in self._kept]
+
     def keep(self, leaving: Collection[ViewKey], others: Collection[ViewKey]) -> None:
         """Have views computed: those that leave, and the others as soon as these have left.
 
@@ -61,9 +66,12 @@ class Precedence:
 
     def published(self, key: ViewKey, *, gone: bool) -> None:
         """Note that a view was published, for the last time if it is gone."""
-        if gone:
-            with self._lock:
+        with self._lock:
+            if gone:
                 self._kept.discard(key)
+            else:
+                self._kept.add(key)
+        if gone:
             self.passed_over(key)
 
     def passed_over(self, key: ViewKey) -> None:

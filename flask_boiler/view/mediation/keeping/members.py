@@ -115,10 +115,11 @@ class Group:
         }
         self._members = CutMemo(self._compute_members)
         self._shared = CutMemo(self._compute_shared)
-        #: What the roster has said last.
-        self._entries: Mapping[ViewKey, Hashable] = {}
         # Guards the following.
         self._lock = threading.Lock()
+        #: What the roster has said last, and of which time.
+        self._entries: Mapping[ViewKey, Hashable] = {}
+        self._entries_ns = -1
         self._last = Shared()
         #: The time of the newest cut of which the roster has told.
         self._told_ns = -1
@@ -151,17 +152,31 @@ class Group:
         except Incomplete as incomplete:
             # Who has left need not wait for it, which may be refused for long.
             named = {self._key_of(text) for text in members.found}
-            tokens = {key: token for key, token in self._entries.items() if key in named}
-            return Entries(tokens, self.precedence.kept_but(named), error=incomplete)
+            still = {key: token for key, token in self._entries.items() if key in named}
+            return Entries(still, self.precedence.kept_but(named), error=incomplete)
         except Exception as error:
             # Who comes and who goes does not depend on it.
-            tokens = self._entries = self._tokens(members.found, self._last.number)
-            return Entries(tokens, self.precedence.kept_but(tokens), error=error)
-        tokens = self._entries = self._tokens(members.found, shared.number)
+            tokens = self._said(reader, members.found, self._last.number)
+            left, back = self.precedence.kept_but(tokens), self.precedence.not_kept(tokens)
+            return Entries(tokens, left, back, error=error)
+        tokens = self._said(reader, members.found, shared.number)
         return self._told(reader, members.found, tokens, error=members.fault)
 
-    def _tokens(self, found: Mapping[str, Any], number: int) -> dict[ViewKey, Hashable]:
-        return {self._key_of(text): (number, _version(member)) for text, member in found.items()}
+    def _said(
+        self, reader: CutReader, found: Mapping[str, Any], number: int
+    ) -> Mapping[ViewKey, Hashable]:
+        entries = {self._key_of(text): (number, _version(member)) for text, member in found.items()}
+        with self._lock:
+            self._entries, self._entries_ns = entries, reader.cut.read_time_ns
+        return entries
+
+    def is_back(self, key: ViewKey, left_ns: int) -> bool:
+        """Whether the roster has named a view since that left, not knowing that it had.
+
+        :param left_ns: the time of the cut in which it was none of them.
+        """
+        with self._lock:
+            return self._entries_ns > left_ns and key in self._entries
 
     def _told(
         self,
@@ -180,8 +195,8 @@ class Group:
             self._roots_read = {k: read for k, read in self._roots_read.items() if k in entries}
             stale = [k for k, read in self._roots_read.items() if read != self._told_roots]
             waiting, self._waiting = self._waiting, set()
-        left = self.precedence.kept_but(entries)
-        return Entries(entries, left, waiting.union(stale), gone, error)
+        left, back = self.precedence.kept_but(entries), self.precedence.not_kept(entries)
+        return Entries(entries, left, waiting.union(stale, back), gone, error)
 
     def note_roots(self, key: ViewKey, reader: CutReader) -> bool:
         """Note which roots a member's view has read; whether the roster has told of newer ones.

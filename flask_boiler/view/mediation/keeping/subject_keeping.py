@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
@@ -68,7 +69,7 @@ class SubjectKeeping(KeptInDocuments):
         state = self._state_of(run)
         if key.root == _POPULATION:
             return self._roster(
-                key, run, state.subjects, lambda left, others: run.keep([*left, *others])
+                key, run, state, state.subjects, lambda left, others: run.keep([*left, *others])
             )
         match self._subject.divided(key.root):
             case None:
@@ -78,7 +79,7 @@ class SubjectKeeping(KeptInDocuments):
                 return self._view(key, run, state)
             case identity, None:
                 group = state.group(identity)
-                return self._roster(key, run, group.entries, group.precedence.keep)
+                return self._roster(key, run, state, group.entries, group.precedence.keep)
             case identity, member:
                 return self._view_of_member(key, run, state.group(identity), member)
 
@@ -91,22 +92,33 @@ class SubjectKeeping(KeptInDocuments):
         self,
         key: ViewKey,
         run: Run,
+        state: _State,
         entries: Callable[[CutReader], Entries],
         keep: Callable[[Collection[ViewKey], Collection[ViewKey]], None],
     ) -> LiveView[Documents]:
-        def activated(reader: CutReader) -> Entries:
-            with run.context.activated():
-                return entries(reader)
+        gone = False
 
-        return roster(key, activated, keep, run.publisher)
+        def activated(reader: CutReader) -> Entries:
+            nonlocal gone
+            with run.context.activated():
+                found = entries(reader)
+            gone = found.gone
+            return found
+
+        made = roster(key, activated, keep, run.publisher)
+        made.on_published = lambda _: state.left(key) if gone else None
+        return made
 
     def _view(self, key: ViewKey, run: Run, state: _State) -> LiveView[Documents]:
         notices = self._notices(key, run)
+        gone = False
 
         def compute(reader: CutReader) -> Computed[Documents]:
+            nonlocal gone
             with run.context.activated():
                 # Whether it is named, the roster has read.
                 roots = state.roots_of(key.root, CutReader(reader.cut))
+                gone = roots is None
                 if roots is None:
                     return self._take_leave(key, run)
                 reader.given.update(roots)
@@ -114,7 +126,12 @@ class SubjectKeeping(KeptInDocuments):
                     view = self._subject.view_cls.new(**self._subject.values(key.root))
                     return self._computed(view, key, run, notices)
 
-        return LiveView(key, compute, run.publisher)
+        return LiveView(
+            key,
+            compute,
+            run.publisher,
+            on_published=lambda _: state.left(key) if gone else None,
+        )
 
     def _view_of_member(
         self, key: ViewKey, run: Run, group: Group, member: str
@@ -122,20 +139,26 @@ class SubjectKeeping(KeptInDocuments):
         notices = self._notices(key, run)
         precedence = group.precedence
         gone = False
+        left_ns = 0
 
         def compute(reader: CutReader) -> Computed[Documents]:
-            nonlocal gone
+            nonlocal gone, left_ns
             with run.context.activated():
                 computed = self._computed_for(member, key, run, group, reader, notices)
-            gone = computed.gone
+            gone, left_ns = computed.gone, reader.cut.read_time_ns
             return computed
+
+        def published(_: object) -> None:
+            precedence.published(key, gone=gone)
+            if gone and group.is_back(key, left_ns):
+                run.keep([key])
 
         precedence.admit(key)
         return LiveView(
             key,
             compute,
             run.publisher,
-            on_published=lambda _: precedence.published(key, gone=gone),
+            on_published=published,
             on_parked=lambda _: precedence.passed_over(key),
         )
 
@@ -202,6 +225,9 @@ class _State:
         self._naming: CutMemo[Naming] | None = (
             None if named is None else CutMemo(lambda reader: named.found(reader, codec))
         )
+        # Guards what has left, of which their roster does not know yet.
+        self._lock = threading.Lock()
+        self._left: set[ViewKey] = set()
         # Held by the views of the members and their roster.
         self._groups: WeakValueDictionary[str, Group] = WeakValueDictionary()
 
@@ -214,7 +240,19 @@ class _State:
             )
             for identity, roots in naming.roots.items()
         }
-        return Entries(tokens, error=naming.error)
+        with self._lock:
+            left, self._left = self._left, set()
+        # What was not named for a while, which the roster may have missed.
+        back = [key for key in left if key in tokens]
+        return Entries(tokens, others=back, error=naming.error)
+
+    def left(self, key: ViewKey) -> None:
+        """Note that the view of a subject, or the roster of its members, has ended."""
+        if self._naming is None:
+            return
+        with self._lock:
+            self._left.add(key)
+        self._run.keep([ViewKey(key.mediator, _POPULATION)])
 
     def roots_of(self, identity: str, reader: CutReader) -> Mapping[str, Snapshot] | None:
         """The documents of a subject's roots; ``None`` if it is not there any more."""
