@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from flask_boiler.attrs import registry
@@ -38,13 +38,13 @@ class PathTemplate:
         self._text = text
         self._where = where
         try:
-            parsed = list(string.Formatter().parse(text))
+            self._parsed = list(string.Formatter().parse(text))
         except (TypeError, ValueError) as error:
             raise DeclarationError(f"{where} is {text!r:.80}: {error}") from error
-        self._fields = [field for _, field, _, _ in parsed if field is not None]
+        self._fields = [field for _, field, _, _ in self._parsed if field is not None]
         # What a field gives may be several segments, but for an id.
         self._segments = "".join(
-            literal + ("" if field is None else "x") for literal, field, _, _ in parsed
+            literal + ("" if field is None else "x") for literal, field, _, _ in self._parsed
         ).split("/")
 
     def check(self, store_cls: type[Store]) -> None:
@@ -85,6 +85,25 @@ class PathTemplate:
                 f"{self._where} is {self._text!r}, which does not name {said}: all views that "
                 f"differ only by that would be kept at one place"
             )
+
+    def of_one_subject(self, texts: Mapping[str, str]) -> str | None:
+        """The path for one subject; ``None`` if what is stored there might be another's.
+
+        It is the subject's own if each of its slots is named as it is, and no two of them in one
+        segment, where they might run together.
+
+        :param texts: what the fields that name the slots of the subject become, by field.
+        """
+        if set(self._fields) != texts.keys():
+            return None
+        before = [literal for literal, field, _, _ in self._parsed[1:] if field is not None]
+        changed = any(how or conversion for _, _, how, conversion in self._parsed)
+        if changed or not all("/" in literal for literal in before):
+            return None
+        return "".join(
+            literal + ("" if field is None else texts[field])
+            for literal, field, _, _ in self._parsed
+        )
 
     def filled(self, store: Any) -> str:
         """The path for a store.

@@ -50,7 +50,7 @@ class PlacedView(Model):
         return [self._path()]
 
     def _path(self) -> str:
-        template = self._path_template()
+        template = self.path_template()
         if template is None:
             raise DeclarationError(_no_place(type(self)))
         try:
@@ -63,7 +63,11 @@ class PlacedView(Model):
             raise self._failed("Meta.path", error) from error
 
     @classmethod
-    def _path_template(cls) -> PathTemplate | None:
+    def path_template(cls) -> PathTemplate | None:
+        """The template of ``Meta.path``; ``None`` if the class has none.
+
+        :raises DeclarationError: it is none.
+        """
         text: str | None = cls.meta("path")
         return None if text is None else PathTemplate(text, f"{cls.__qualname__}.Meta.path")
 
@@ -188,7 +192,7 @@ class PlacedView(Model):
                 f"{cls.__qualname__}.Meta.adopt is {cls.meta('adopt')!r}: expected True or False"
             )
         # A text that is no template is said to be none before anybody looks where it leads.
-        _ = cls._path_template()
+        _ = cls.path_template()
         cls.require_free_places()
 
     def _failed(self, attribute: str, error: BaseException) -> MaterializationError:

@@ -211,7 +211,7 @@ class ViewModel(PlacedView, PassingView):
     def _check_declaration(cls) -> None:
         super()._check_declaration()
         check_passing_through(cls)
-        template = cls._path_template()
+        template = cls.path_template()
         if template is None:
             return
         try:
@@ -230,7 +230,7 @@ class ViewModel(PlacedView, PassingView):
             or domain documents, or the framework's, lie where it says.
         """
         super().require_place()
-        template = cls._path_template()
+        template = cls.path_template()
         if template is not None and not has_own_new(cls):
             template.check_fields(store_class(cls))
             template.require_all_parts(store_class(cls))

@@ -7,8 +7,7 @@ alone it is the root's path. Of a view of which there is only one it is empty.
 
 from __future__ import annotations
 
-import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -246,34 +245,13 @@ class ViewSubject(Generic[V]):
         It follows from a ``Meta.path`` whose only fields are ``doc_id`` of roots and members, and
         the parameters. What ``doc_ref`` or ``doc_refs`` say in code may depend on anything.
         """
-        template: str | None = self.view_cls.meta("path")
+        template = self.view_cls.path_template()
         in_code = any(
             getattr(self.view_cls, name) is not getattr(ViewModel, name)
             for name in ("doc_ref", "doc_refs")
         )
-        if template is None or in_code:
-            return None
-        known = self._fields_of_paths(key)
-        if known is None:
-            return None
-        parts = list(string.Formatter().parse(template))
-        fields = [(field, spec, how) for _, field, spec, how in parts if field is not None]
-        if any(field not in known or (spec, how) != ("", None) for field, spec, how in fields):
-            return None
-        if not self._tells_apart(parts, known):
-            return None
-        return "".join(
-            literal + (known[field] if field is not None else "") for literal, field, _, _ in parts
-        )
-
-    def _tells_apart(self, parts: Sequence[tuple[Any, ...]], known: Mapping[str, str]) -> bool:
-        """Whether what is stored where a template says can be of one subject alone.
-
-        Each slot is named, and no two of them in one segment, where they might run together.
-        """
-        named = [field for _, field, _, _ in parts if field is not None]
-        apart = all("/" in literal for literal, field, _, _ in parts[1:] if field is not None)
-        return apart and set(named) == known.keys()
+        known = None if template is None or in_code else self._fields_of_paths(key)
+        return None if template is None or known is None else template.of_one_subject(known)
 
     def _fields_of_paths(self, key: str) -> dict[str, str] | None:
         """The texts that fields of a ``Meta.path`` have for a key."""
