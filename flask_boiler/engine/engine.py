@@ -210,7 +210,7 @@ class Engine:
             with self._lock:
                 self._populations.dismiss(population.mediator)
             raise
-        population.remembered |= {key.root for key in remembered}
+        population.remembered |= {key.subject for key in remembered}
         with self._lock:
             self._populations.add(population)
         self.feed.listen(population.targets)
@@ -336,7 +336,7 @@ class Engine:
         for key in list(self._dependencies.readers(target)):
             self._park(self._views[key], error)
         for population in self._populations.of(target):
-            kept = [key.root for key in self._views if key.mediator == population.mediator]
+            kept = [key.subject for key in self._views if key.mediator == population.mediator]
             population.lose(target, kept)
             self._set_aside(ViewKey(population.mediator, str(target)), error)
 

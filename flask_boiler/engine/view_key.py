@@ -10,17 +10,17 @@ __all__ = ["Parked", "ViewKey"]
 
 
 class ViewKey(NamedTuple):
-    """One view: the mediator (or view class) that keeps it, and its root.
+    """The key of a view: the mediator (or view class) that keeps it, and its subject.
 
     >>> str(ViewKey("CityView", "City/SF"))
     'CityView:City/SF'
     """
 
     mediator: str
-    root: str
+    subject: str
 
     def __str__(self) -> str:
-        return f"{self.mediator}:{self.root}"
+        return f"{self.mediator}:{self.subject}"
 
 
 @dataclass(frozen=True, slots=True)

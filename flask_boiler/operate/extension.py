@@ -311,7 +311,7 @@ class Boiler(Startable):
             return True
         with self.context.activated():
             return any(
-                inbox.retry(key.root) for inbox in self.inboxes if inbox.name == key.mediator
+                inbox.retry(key.subject) for inbox in self.inboxes if inbox.name == key.mediator
             )
 
     @property

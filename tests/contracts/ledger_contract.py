@@ -77,7 +77,7 @@ class LedgerContract:
             "seats/1": A,
             "seats/2": None,
         }
-        assert ledger.records("views", B.root).keys() == {"seats/2"}
+        assert ledger.records("views", B.subject).keys() == {"seats/2"}
         assert ledger.records("nobody") == {}
 
     def test_a_place_that_was_given_up_says_when(self, ledger: PlaceLedger) -> None:

@@ -147,4 +147,4 @@ def test_the_function_answers_what_deliverers_expect(boiler: Boiler, function: s
     assert post(function, later) == 503
     assert post(function, (headers, b"\xff\xff")) == 400
     boiler.add(transfers(key="source"))
-    assert [parked.key.root for parked in boiler.parked] == ["transfers/poison"]
+    assert [parked.key.subject for parked in boiler.parked] == ["transfers/poison"]

@@ -127,7 +127,7 @@ def test_one_place_for_both_parks_one_and_says_why(boiler: Boiler, settle: Settl
     boiler.start()
     settle()
     [parked] = boiler.parked
-    assert parked.key.root in (ONE, OTHER)
+    assert parked.key.subject in (ONE, OTHER)
     assert "have the same id" in str(parked.error)
     assert "{root.doc_path}/views/main" in str(parked.error)
 

@@ -93,7 +93,7 @@ def test_a_retry_is_made_by_the_worker(worker: Boiler, app: Flask) -> None:
     assert "Doorbell:salons/s1 is done\n" in result.output
     assert f"{PATCH} is parked again: ZeroDivisionError: a secret\n" in result.output
     assert result.output.endswith("1 of 2 tasks done\n")
-    assert [parked.key.root for parked in worker.parked] == [PATCH]
+    assert [parked.key.subject for parked in worker.parked] == [PATCH]
 
 
 def test_a_patch_is_given_up_and_whoever_sent_it_is_told(worker: Boiler, app: Flask) -> None:
@@ -105,7 +105,7 @@ def test_a_patch_is_given_up_and_whoever_sent_it_is_told(worker: Boiler, app: Fl
         "It was dropped, because it could not be applied.",
     )
     worker.settle()
-    assert [parked.key.root for parked in worker.parked] == ["salons/s1"]
+    assert [parked.key.subject for parked in worker.parked] == ["salons/s1"]
     assert recorded(worker) == {"Doorbell:salons/s1"}
     result = call(app, "tasks", "drop", "--all")
     assert result.exit_code == 1

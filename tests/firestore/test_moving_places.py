@@ -129,12 +129,12 @@ def test_who_is_refused_a_seat_leaves_the_old_one_and_has_the_new_one_when_it_is
     seat({"a": "2"})
     settle()
     assert seated() == {"2": "b"}
-    assert [parked.key.root for parked in boiler.parked] == ["guests/a"]
+    assert [parked.key.subject for parked in boiler.parked] == ["guests/a"]
     # Also if that was while nobody ran, and if it is by deletion.
     boiler.stop()
     boiler.start()
     settle()
-    assert [parked.key.root for parked in boiler.parked] == ["guests/a"]
+    assert [parked.key.subject for parked in boiler.parked] == ["guests/a"]
     Guest.get_or_raise("b").delete()
     settle()
     assert seated() == {"2": "a"}

@@ -210,7 +210,7 @@ def test_what_it_raises_concerns_its_view_alone(boiler: Boiler, settle: Settle) 
     with boiler:
         settle()
         [parked] = boiler.parked
-        assert parked.key.root == "Parcel/a"
+        assert parked.key.subject == "Parcel/a"
         assert isinstance(parked.error, MaterializationError)
         assert "ParcelView.notify raised LookupError: where is it?" in str(parked.error)
         assert label_of("parcelView/b") == "packed"

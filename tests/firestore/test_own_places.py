@@ -81,7 +81,7 @@ def test_whoever_publishes_it(boiler: Boiler, settle: Settle, kind: str, place: 
     boiler.start()
     settle()
     assert stored(place) == SOMEBODYS
-    parked = [p for p in boiler.parked if p.key.root == "cities/SF"]
+    parked = [p for p in boiler.parked if p.key.subject == "cities/SF"]
     assert len(parked) == 1
     assert place in str(parked[0].error)
     assert ("adopt = True" in str(parked[0].error)) == (place == "plaques/SF")

@@ -83,7 +83,7 @@ class TestTriggers:
         assert codes == [204, 422, 204, 204]
         assert (mark(refused)["status"], mark(broken), mark(later)) == (422, None, "applied")
         assert mark(stranger)["status"] == 404
-        assert [parked.key.root for parked in boiler.parked] == [broken]
+        assert [parked.key.subject for parked in boiler.parked] == [broken]
 
     def test_documents_elsewhere_are_nobodys(self, boiler: Boiler, client: FlaskClient) -> None:
         salon()
@@ -118,7 +118,7 @@ def test_what_is_parked_is_known_to_all_and_stays_so(
         theirs = other.add(salon_patches(Patches(PATTERN, pending="pending")))
         with other:
             other.settle()
-            assert [parked.key.root for parked in other.parked] == [broken]
+            assert [parked.key.subject for parked in other.parked] == [broken]
             assert other.health.parked[0].key == other.parked[0].key
         # Neither at its start nor before it was it tried again.
         assert theirs.statistics.attempts == 0

@@ -128,7 +128,7 @@ def test_a_task_that_alone_cannot_be_committed_is_parked_and_holds_up_no_other(
             settle()
             [parked] = boiler.parked
             assert "it failed internally" in str(parked.error)
-            assert (parked.key.root, account("ben").balance) == ("transfers/poison", 1)
+            assert (parked.key.subject, account("ben").balance) == ("transfers/poison", 1)
         assert boiler.retry(parked.key)
         settle()
         assert account("cy").balance == 1
@@ -206,7 +206,7 @@ def test_a_task_of_the_wrong_shape_is_parked(boiler: Boiler, settle: Settle) -> 
     with boiler:
         order("t", "ada", "ben", 3)
         settle()
-        errors = {parked.key.root: str(parked.error) for parked in boiler.parked}
+        errors = {parked.key.subject: str(parked.error) for parked in boiler.parked}
     assert "amount" in errors["transfers/odd"]
     assert "transfers/odder" in errors
     assert account("ben").balance == 3
@@ -242,7 +242,7 @@ def test_what_is_read_may_be_locked(boiler: Boiler, settle: Settle) -> None:
     mediator = boiler.add(transfers(locking=True))
     with boiler:
         settle()
-        assert [parked.key.root for parked in boiler.parked] == ["transfers/t2"]
+        assert [parked.key.subject for parked in boiler.parked] == ["transfers/t2"]
     assert mediator.apply("transfers/t1").state.value == "gone"
     assert account("ben").balance == 1
 
@@ -307,7 +307,7 @@ class TestOrder:
         with boiler:
             settle()
             assert sorted(done) == ["users/ada/chores/z", "users/ben/chores/a"]
-            assert [p.key.root for p in boiler.parked] == ["users/ada/chores/p"]
+            assert [p.key.subject for p in boiler.parked] == ["users/ada/chores/p"]
 
 
 class TestMarks:
@@ -465,7 +465,7 @@ def test_a_task_over_the_limits_of_a_commit_is_parked(boiler: Boiler, settle: Se
     boiler.add(QueryTaskMediator(query=Transfer.get_query(), on_task=swell))
     with boiler:
         settle()
-        assert [parked.key.root for parked in boiler.parked] == ["transfers/t"]
+        assert [parked.key.subject for parked in boiler.parked] == ["transfers/t"]
     assert documents("swollen") == {}
     assert "t" in documents("transfers")
 

@@ -95,7 +95,7 @@ def test_who_is_refused_alone_is_parked_alone(
         order("t1", "ada", "ben", 30)
     boiler.settle(timeout_s=PATIENCE_S)
     [parked] = boiler.parked
-    assert parked.key.root == "salons/s1"
+    assert parked.key.subject == "salons/s1"
     assert isinstance(parked.error, AuthError)
     view = stored("salonView/s2")
     assert view is not None
@@ -114,5 +114,5 @@ def test_a_task_that_is_refused_alone_is_parked_alone(
         order("t2", "ada", "ben", 30)
     boiler.settle(timeout_s=PATIENCE_S)
     [parked] = boiler.parked
-    assert parked.key.root == "transfers/t1"
+    assert parked.key.subject == "transfers/t1"
     assert account("ben").balance == 30

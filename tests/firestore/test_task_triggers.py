@@ -135,7 +135,7 @@ def test_a_task_that_can_never_succeed_is_parked_and_refused(
     assert "is parked by" in answers[0].get_json()["detail"]
     assert "ada" not in answers[0].get_json()["detail"]
     assert "Retry-After" in answers[2].headers
-    assert [parked.key.root for parked in boiler.parked] == ["transfers/poison"]
+    assert [parked.key.subject for parked in boiler.parked] == ["transfers/poison"]
     account("ada").update(balance=10)
     assert mediator.retry("transfers/poison")
     assert account("ada").history == ["poison", "later"]
@@ -188,7 +188,7 @@ def test_a_task_that_alone_cannot_be_committed_is_parked_and_not_delivered_for_e
     monkeypatch.setattr(FirestoreDatastore, "commit", failing)
     answers = [post(client, event).status_code for _ in range(PATIENCE)]
     assert answers == [503] * (PATIENCE - 1) + [422]
-    assert [parked.key.root for parked in boiler.parked] == ["transfers/t"]
+    assert [parked.key.subject for parked in boiler.parked] == ["transfers/t"]
 
 
 @pytest.mark.parametrize("size", [2_000_000, 12_000_000])
@@ -209,7 +209,7 @@ def test_a_task_over_the_limits_of_a_commit_is_parked_and_refused(
     answer = app.test_client().post("/", headers=headers, data=body)
     assert answer.status_code == 422
     assert list(CTX.db.collection("swollen").stream()) == []
-    assert [parked.key.root for parked in boiler.parked] == ["transfers/t"]
+    assert [parked.key.subject for parked in boiler.parked] == ["transfers/t"]
 
 
 class TestBadEvents:

@@ -99,7 +99,7 @@ class ParkedView:
         """The fields as they are stored."""
         fields = {
             "mediator": self.key.mediator,
-            "root": self.key.root,
+            "root": self.key.subject,
             "kind": self.kind,
             "error": self.error,
             "since": self.since,
@@ -128,7 +128,7 @@ class ParkedCount:
 
 def view_path(key: ViewKey) -> str:
     """The path of a view's record."""
-    return f"{VIEWS_COLLECTION}/{record_id(f'{_escaped(key.mediator)}:{key.root}')}"
+    return f"{VIEWS_COLLECTION}/{record_id(f'{_escaped(key.mediator)}:{key.subject}')}"
 
 
 def summary_path(mediator: str) -> str:

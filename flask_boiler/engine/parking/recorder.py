@@ -169,12 +169,12 @@ class Recorder:
             with self._condition:
                 if mediator in self._open:
                     self._open[mediator] += 1
-                    return {key.root for key in self._books[mediator].inherited}
+                    return {key.subject for key in self._books[mediator].inherited}
             views, counts = parked_in(self._datastore, mediator)
             book = _Book(mediator, stored_count=next(iter(counts), None))
             for view in views:
                 book.recorded[view.key] = None
-                if not is_view(view.key.root):
+                if not is_view(view.key.subject):
                     # No view: nobody says whether it is well, unless it is parked again.
                     book.changed[view.key] = None
                     continue
@@ -188,7 +188,7 @@ class Recorder:
                 self._wake()
         if first:
             self._engine.feed.listen([self._target])
-        return {key.root for key in book.inherited}
+        return {key.subject for key in book.inherited}
 
     def end(self, mediator: str) -> None:
         """Record a mediator's views no longer: what is recorded stays, for the next start."""

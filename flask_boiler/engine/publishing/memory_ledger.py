@@ -36,7 +36,7 @@ class MemoryLedger:
             return {
                 place: record
                 for place, (key, record) in self._records.items()
-                if key.mediator == mediator and root in (None, key.root)
+                if key.mediator == mediator and root in (None, key.subject)
             }
 
     def look(self, places: Collection[str]) -> dict[str, tuple[Snapshot, PlaceRecord]]:

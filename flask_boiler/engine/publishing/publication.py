@@ -87,7 +87,7 @@ def taken_error(key: ViewKey, taken: Mapping[str, ViewKey]) -> MaterializationEr
     """The error of a view that is refused places because others have them."""
     place, owner = min(taken.items())
     advice = "give one of them another place, or delete the root of the other one"
-    named = {view.root.rpartition("/")[2] for view in (key, owner)}
+    named = {view.subject.rpartition("/")[2] for view in (key, owner)}
     if owner.mediator == key.mediator and len(named) == 1:
         advice = (
             "two roots in different collections have the same id, so let Meta.path name more than "

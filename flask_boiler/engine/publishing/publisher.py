@@ -510,7 +510,7 @@ class Publisher:
     def _recall_moved(self, publication: Publication) -> None:
         """Find where another process, which may have ended, has the view."""
         key = publication.key
-        records = self._ledger.records(key.mediator, key.root)
+        records = self._ledger.records(key.mediator, key.subject)
         self._recall({place: r for place, r in records.items() if r.owner == key})
         computed = publication.computed
         if computed.gone and self.owned(key):

@@ -88,7 +88,7 @@ class ParkedViews:
                     "kind": view.kind,
                     "mediator": view.key.mediator,
                     "process": view.process,
-                    "root": view.key.root,
+                    "root": view.key.subject,
                     "since": view.since.isoformat(),
                 }
                 for view in self.records
@@ -227,8 +227,8 @@ def _of_record(view: ParkedView, kind: CommandKind) -> ParkedCommand:
     return ParkedCommand(
         kind=kind,
         mediator=view.key.mediator,
-        path=view.key.root,
-        key=view.key.root,
+        path=view.key.subject,
+        key=view.key.subject,
         error=f"{view.kind}: {view.error}",
         attempts=None,
         since=view.since,

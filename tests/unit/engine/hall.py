@@ -50,7 +50,7 @@ class Hall:
 
         def make(key: ViewKey) -> LiveView[Documents]:
             def compute(reader: CutReader) -> Computed[Documents]:
-                root = population.member(key.root, reader.cut)
+                root = population.member(key.subject, reader.cut)
                 reader.documents(self.also.get(key, []))
                 self.before[key]()
                 if root is None:

@@ -118,7 +118,7 @@ def test_a_circle_through_the_root_of_a_view_parks_its_views(world: World) -> No
 
     def make(key: ViewKey) -> LiveView[Documents]:
         def compute(reader: CutReader) -> Computed[Documents]:
-            root = population.member(key.root, reader.cut)
+            root = population.member(key.subject, reader.cut)
             assert root is not None
             return Documents({"right/1": CODEC.encode({"value": 1 + root.get("value")})}).computed()
 

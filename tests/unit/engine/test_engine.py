@@ -300,7 +300,7 @@ def test_a_view_of_a_named_document_is_parked_since_its_first_failure(world: Wor
     population = Population("named", ["a/1"])
     world.engine.populate(
         population,
-        lambda key: world.copying("named", key.root, before=fail),
+        lambda key: world.copying("named", key.subject, before=fail),
         world.engine.publisher,
     )
     world.change("a/1", 1)
@@ -318,7 +318,7 @@ def test_the_second_view_of_a_place_is_parked_until_the_first_is_gone(world: Wor
 
     def make(key: ViewKey) -> LiveView[Documents]:
         def compute(reader: CutReader) -> Computed[Documents]:
-            root = population.member(key.root, reader.cut)
+            root = population.member(key.subject, reader.cut)
             if root is None:
                 return Documents().computed(gone=True)
             return Documents({"views/one": CODEC.encode({"value": root.get("value")})}).computed()
@@ -366,7 +366,7 @@ def test_views_whose_roots_went_away_meanwhile_are_removed(world: World) -> None
 
     def make(key: ViewKey) -> LiveView[Documents]:
         def compute(reader: CutReader) -> Computed[Documents]:
-            assert population.member(key.root, reader.cut) is None
+            assert population.member(key.subject, reader.cut) is None
             return Documents().computed(gone=True)
 
         return LiveView(key, compute, world.engine.publisher)
@@ -388,7 +388,7 @@ def test_a_restart_over_true_views_writes_nothing(world: World) -> None:
 
     def make(key: ViewKey) -> LiveView[Documents]:
         def compute(reader: CutReader) -> Computed[Documents]:
-            root = population.member(key.root, reader.cut)
+            root = population.member(key.subject, reader.cut)
             assert root is not None
             return Documents({"views/SF": CODEC.encode({"value": root.get("value")})}).computed()
 
@@ -508,7 +508,7 @@ def test_what_a_view_waited_for_in_vain_does_not_deafen_it(world: World) -> None
 
     def make(key: ViewKey) -> LiveView[Documents]:
         def compute(reader: CutReader) -> Computed[Documents]:
-            root = population.member(key.root, reader.cut)
+            root = population.member(key.subject, reader.cut)
             assert root is not None
             mayor = reader.documents([root.get("mayor")])[root.get("mayor")]
             return Documents({"views/SF": CODEC.encode({"mayor": mayor.get("value")})}).computed()
@@ -541,7 +541,7 @@ def _keep_copies(world: World, population: Population) -> None:
 
     def make(key: ViewKey) -> LiveView[Documents]:
         def compute(reader: CutReader) -> Computed[Documents]:
-            root = population.member(key.root, reader.cut)
+            root = population.member(key.subject, reader.cut)
             if root is None:
                 return Documents().computed(gone=True)
             place = f"views/{root.id}"
@@ -893,7 +893,7 @@ class Town:
 
     def _make(self, key: ViewKey) -> LiveView[Documents]:
         def compute(reader: CutReader) -> Computed[Documents]:
-            root = self.population.member(key.root, reader.cut)
+            root = self.population.member(key.subject, reader.cut)
             if root is None:
                 return Documents().computed(gone=True)
             return Documents({"townView/a": CODEC.encode({"value": root.get("value")})}).computed()

@@ -26,7 +26,7 @@ class Group:
         self.precedence.published(_key(name), gone=gone)
 
     def _keep(self, keys: Collection[ViewKey]) -> None:
-        self.computed += [key.root for key in keys]
+        self.computed += [key.subject for key in keys]
 
 
 def _key(name: str) -> ViewKey:

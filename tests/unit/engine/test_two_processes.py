@@ -61,7 +61,7 @@ class Process:
 
     def _make(self, key: ViewKey) -> LiveView[Documents]:
         def compute(reader: CutReader) -> Computed[Documents]:
-            root = self._population.member(key.root, reader.cut)
+            root = self._population.member(key.subject, reader.cut)
             self.before_it_ends()
             if root is None:
                 return Documents().computed(gone=True)

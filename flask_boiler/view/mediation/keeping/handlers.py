@@ -124,7 +124,7 @@ class HandlerKeeping:
         handled: Snapshot | None = None
 
         def compute(reader: CutReader) -> Computed[HandledDocuments]:
-            snapshot = run.population.member(key.root, reader.cut)
+            snapshot = run.population.member(key.subject, reader.cut)
             owned = run.publisher.owned(key)
             if snapshot is None and handled is None and not owned:
                 return HandledDocuments().computed(gone=True)
@@ -144,7 +144,7 @@ class HandlerKeeping:
         self, handled: Snapshot | None, snapshot: Snapshot | None, key: ViewKey, run: Run
     ) -> None:
         if snapshot is None:
-            last = handled or run.context.datastore.codec.missing(key.root)
+            last = handled or run.context.datastore.codec.missing(key.subject)
             self._hand(self._protocol.on_delete, last)
         elif handled is None:
             self._hand(self._protocol.on_create, snapshot)

@@ -127,7 +127,7 @@ class ViewKeeping(KeptInDocuments):
         notices = self._notices(key, run)
 
         def compute(reader: CutReader) -> Computed[Documents]:
-            root = run.population.member(key.root, reader.cut)
+            root = run.population.member(key.subject, reader.cut)
             with run.context.activated():
                 if root is None:
                     return self._take_leave(key, run)

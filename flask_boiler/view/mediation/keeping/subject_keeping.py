@@ -67,11 +67,11 @@ class SubjectKeeping(KeptInDocuments):
     def live_view(self, key: ViewKey, run: Run) -> AnyView:
         """The live view of a subject or of a member, or the roster of these."""
         state = self._state_of(run)
-        if key.root == _POPULATION:
+        if key.subject == _POPULATION:
             return self._roster(
                 key, run, state, state.subjects, lambda left, others: run.keep([*left, *others])
             )
-        match self._subject.divided(key.root):
+        match self._subject.divided(key.subject):
             case None:
                 # Of an earlier declaration of the view.
                 return LiveView(key, lambda reader: Documents().computed(gone=True), run.publisher)
@@ -117,13 +117,13 @@ class SubjectKeeping(KeptInDocuments):
             nonlocal gone
             with run.context.activated():
                 # Whether it is named, the roster has read.
-                roots = state.roots_of(key.root, CutReader(reader.cut))
+                roots = state.roots_of(key.subject, CutReader(reader.cut))
                 gone = roots is None
                 if roots is None:
                     return self._take_leave(key, run)
                 reader.given.update(roots)
                 with reading_through(reader):
-                    view = self._subject.view_cls.new(**self._subject.values(key.root))
+                    view = self._subject.view_cls.new(**self._subject.values(key.subject))
                     return self._computed(view, key, run, notices)
 
         return LiveView(

@@ -156,7 +156,7 @@ def test_a_restart_amid_an_exchange_ends_it(halls: Halls, order: tuple[str, str]
     halls.datastore.drop("seats/1")
     halls.datastore.put(
         ledger_path("seats/1"),
-        {"mediator": key.mediator, "root": key.root, "place": "seats/1", "vacated": True},
+        {"mediator": key.mediator, "root": key.subject, "place": "seats/1", "vacated": True},
     )
     second = halls.open()
     second.store(r={"staff": ["2"], "guests": ["1"]})

@@ -293,7 +293,7 @@ def test_but_not_what_another_view_has(keeping: Keeping) -> None:
     keeping.datastore.put("adopted/a", SOMEBODYS)
     keeping.datastore.put(
         ledger_path("adopted/a"),
-        {"mediator": other.mediator, "root": other.root, "place": "adopted/a"},
+        {"mediator": other.mediator, "root": other.subject, "place": "adopted/a"},
     )
     keeping.keep(QueryMediator(Adopting, query=Town.get_query()))
     keeping.show(title="A")

@@ -199,7 +199,7 @@ class House:
     @property
     def parked(self) -> list[tuple[str, str]]:
         """The subjects of what is parked, with the messages."""
-        return [(parked.key.root, str(parked.error)) for parked in self.boiler.parked]
+        return [(parked.key.subject, str(parked.error)) for parked in self.boiler.parked]
 
 
 def _is_copy(path: str) -> bool:

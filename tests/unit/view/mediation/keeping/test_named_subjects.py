@@ -148,7 +148,7 @@ class House:
 
     @property
     def parked(self) -> dict[str, str]:
-        return {parked.key.root: str(parked.error) for parked in self.boiler.parked}
+        return {parked.key.subject: str(parked.error) for parked in self.boiler.parked}
 
 
 @pytest.fixture
