@@ -180,6 +180,9 @@ def field_key(field: str) -> TaskKey:
 def _spelled(value: Any) -> str:
     """A text that is the same for equal values, as ``repr`` is not for references and maps."""
     match value:
+        case str() | bool():
+            # Most are such, and whether something has a path takes long to say.
+            return repr(value)
         case HasPath():
             return value.path
         case Mapping():

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import heapq
 import math
+import random
 import threading
-from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import chain, islice
 
 from flask_boiler.ground.ports import Cut, Feed
 from flask_boiler.ground.values import QueryTarget, Snapshot, Target
@@ -20,9 +21,6 @@ from flask_boiler.view.inbox.records import as_parked_task, is_parked, says_park
 from flask_boiler.view.mediation.inbox import ParkedTask
 
 __all__ = ["Sight"]
-
-# Among so many keys a worker chooses, so that two of them seldom choose the same.
-_CHOICE = 50
 
 _Order = tuple[int, list[str]]
 
@@ -34,9 +32,12 @@ class Sight:
     a key can be taken, unless an earlier one is parked that holds it back.
     """
 
-    def __init__(self, handling: Handling, feed: Feed) -> None:
+    def __init__(
+        self, handling: Handling, feed: Feed, rng: Callable[[int], int] = random.randrange
+    ) -> None:
         self._of = handling
         self._feed = feed
+        self._rng = rng
         self._records = handling.records.target
         self._targets: Sequence[QueryTarget] | None = None
         self._lock = threading.Lock()
@@ -102,15 +103,17 @@ class Sight:
             self._judge(path, cut)
         return cut
 
-    def to_take(self, busy: Collection[str]) -> list[Snapshot]:
-        """Some tasks that can be taken, each the first of its key.
+    def to_take(self, busy: Collection[str], most: int) -> list[Snapshot]:
+        """A few tasks that can be taken, each the first of its key.
 
-        If there are none, those that were parked and are gone, or marked: to be forgotten.
+        They begin at a key at random, so that two workers seldom take the same. If there are none,
+        they are those that were parked and are gone, or marked: to be forgotten.
 
         :param busy: keys of which none is to be taken.
+        :param most: how many tasks are enough.
         """
         name = self._of.queue.key.name
-        return list(islice(self._firsts(busy), _CHOICE)) or [
+        return list(islice(self._firsts(busy), most)) or [
             task for task in self._withdrawn.values() if name(task) not in busy
         ]
 
@@ -155,7 +158,9 @@ class Sight:
         waits = set(busy)
         if self._of.queue.holds_back:
             waits.update(key for _, key in self._aside.values())
-        for key in list(self._keys):
+        keys = list(self._keys)
+        at = self._rng(len(keys)) if keys else 0
+        for key in chain(islice(keys, at, None), islice(keys, at)):
             first = None if key in waits else self._first(key)
             if first is not None and not self._is_held_back(first[0]):
                 yield first[1]
@@ -164,9 +169,8 @@ class Sight:
         orders = self._keys[key]
         while orders:
             created_ns, segments = orders[0]
-            path = "/".join(segments)
-            found = self._open.get(path)
-            if found is not None and found[0] == Waiting(path, created_ns, key):
+            found = self._open.get("/".join(segments))
+            if found is not None and (found[0].create_time_ns, found[0].key) == (created_ns, key):
                 return found
             heapq.heappop(orders)
         del self._keys[key]

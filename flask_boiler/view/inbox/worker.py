@@ -75,10 +75,9 @@ class Worker(WithoutPlaces):
         self._processor = processor
         self._feed = feed
         self._limit = self._queue.window or 0
-        self._rng = rng
         self._acceptance = acceptance
         self._condition = threading.Condition()
-        self._sight = Sight(handling, feed)
+        self._sight = Sight(handling, feed, rng)
         self._targets: Sequence[QueryTarget] = ()
         self._done: Callable[[PublishOutcome], None] | None = None
         self._stopped = threading.Event()
@@ -170,6 +169,7 @@ class Worker(WithoutPlaces):
                 self._left = _ROUND
                 self._sight.take_up()
                 self._done = done
+                # All: whoever finds nothing looks again as long as others have tasks in hand.
                 self._condition.notify_all()
                 return
         done(PublishOutcome())
@@ -246,10 +246,10 @@ class Worker(WithoutPlaces):
     def _pick(self) -> Snapshot | None:
         if self._sight.look(self._targets) is None:
             return None
-        free = self._sight.to_take(self._in_hand)
+        free = self._sight.to_take(self._in_hand, most=2)
         if len(free) > 1:
             self._condition.notify()
-        return free[self._rng(len(free))] if free else None
+        return free[0] if free else None
 
     def _conclude(self, task: Snapshot, end: Result | Exception) -> None:
         with self._condition:

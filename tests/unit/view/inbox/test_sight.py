@@ -85,7 +85,7 @@ class Watched:
         """The ids of the tasks that may be taken now."""
         self.cut()
         assert self.sight.look(self.targets) is not None
-        return [task.id for task in self.sight.to_take(())]
+        return [task.id for task in self.sight.to_take((), 99)]
 
     def task(self, name: str) -> Snapshot:
         return self.datastore.get([f"jobs/{name}"])[f"jobs/{name}"]
@@ -111,7 +111,7 @@ def jobs(datastore: MemoryDatastore, request: pytest.FixtureRequest) -> Watched:
 
 def test_the_first_of_each_key_can_be_taken(jobs: Watched) -> None:
     assert sorted(jobs.look()) == ["c", "d"]
-    assert [task.id for task in jobs.sight.to_take({"who='ada'"})] == ["c"]
+    assert [task.id for task in jobs.sight.to_take({"who='ada'"}, 99)] == ["c"]
 
 
 def test_what_is_over_is_not_taken_again_though_the_cut_shows_it(jobs: Watched) -> None:
@@ -180,7 +180,7 @@ def test_a_parked_task_that_is_gone_is_to_be_forgotten_at_last(jobs: Watched) ->
     assert jobs.look() == []
     jobs.datastore.put("jobs/d", who="ada", state="done")
     assert jobs.look() == ["d"]
-    [over] = jobs.sight.to_take(())
+    [over] = jobs.sight.to_take((), 99)
     assert jobs.sight.is_recorded(over)
     assert jobs.sight.comes_first(over)
     jobs.sight.end(over)
@@ -242,7 +242,7 @@ def test_a_change_that_is_told_while_it_looks_is_seen_the_next_time(jobs: Watche
     jobs.sight._feed = racing
     assert jobs.sight.look(jobs.targets) is not None
     assert jobs.sight.look(jobs.targets) is not None
-    assert "new" in [task.id for task in jobs.sight.to_take(())]
+    assert "new" in [task.id for task in jobs.sight.to_take((), 99)]
 
 
 def test_nothing_is_kept_of_what_was_seen_to_go_before_it_ended(jobs: Watched) -> None:
