@@ -92,15 +92,15 @@ def _kept(view_model_cls: type[ViewModel], query: Any) -> QueryMediator:
 
 
 def _add_routes(mediator: RestMediator, rule: str, filters: Sequence[str]) -> None:
-    root: ViewSubject[Any] = ViewSubject(mediator.view_model_cls)
-    named = require_slots(root, taking_paths(root, rule))
+    subject: ViewSubject[Any] = ViewSubject(mediator.view_model_cls)
+    named = require_slots(subject, taking_paths(subject, rule))
     below = [
-        "<string:doc_id>" if root.is_document else f"<{outer_name(root, slot)}>"
-        for slot in root.slots
+        "<string:doc_id>" if subject.is_document else f"<{outer_name(subject, slot)}>"
+        for slot in subject.slots
         if slot not in named
     ]
     whole, one = rule or "/", "/".join([rule, *below]) or "/"
-    if filters or _can_be_listed(root, named):
+    if filters or _can_be_listed(subject, named):
         mediator.add_list_get(whole, filters=filters)
     mediator.add_instance_get(one)
     if mediator.mutation_cls is None:
@@ -113,10 +113,10 @@ def _add_routes(mediator: RestMediator, rule: str, filters: Sequence[str]) -> No
         mediator.add_instance_delete(one)
 
 
-def _can_be_listed(root: ViewSubject[Any], named: Sequence[str]) -> bool:
+def _can_be_listed(subject: ViewSubject[Any], named: Sequence[str]) -> bool:
     try:
-        listed_views(root, named)
+        listed_views(subject, named)
     except ConfigurationError:
         # Several slots are left open, say, or none: then there are the views alone.
-        return root.is_document
+        return subject.is_document
     return True

@@ -193,7 +193,7 @@ class RestMediator(MediatorBase):
         if issubclass(chosen, RestView):
             # One that tells of the route, also that it cannot be served; another serves.
             instance = chosen(self, **options)
-            rule = taking_paths(instance.root, rule)
+            rule = taking_paths(instance.subject, rule)
             check_mounted(self.app, rule, instance.require_rule)
             function = chosen.as_view(endpoint, self, **options)
         else:

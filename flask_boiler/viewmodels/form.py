@@ -107,8 +107,8 @@ class Form(ViewModel):
         :param placeholders: what the placeholders of ``Meta.form_path`` stand for.
         :raises ConfigurationError: the form's store does not have one root that is a model.
         """
-        root = ViewSubject(cls)
-        return root.open_model(root.model.new(doc_id=doc_id))
+        subject = ViewSubject(cls)
+        return subject.open_model(subject.model.new(doc_id=doc_id))
 
     @classmethod
     def require_begin(cls) -> None:
@@ -122,14 +122,14 @@ class Form(ViewModel):
             if targets := form_targets(cls):
                 targets.require_makeable()
                 return
-            root = ViewSubject(cls)
+            subject = ViewSubject(cls)
         except UnknownModelError:
             # It may be declared later.
             return
-        root.require_buildable()
+        subject.require_buildable()
         if not has_own_new(cls):
-            root.require_document("a form without a begin(doc_id) of its own")
-        if not root.built_from_model:
+            subject.require_document("a form without a begin(doc_id) of its own")
+        if not subject.built_from_model:
             raise ConfigurationError(
                 f"{cls.__name__} has its own new(), which needs a stored model, and a form begins "
                 "without one: define begin(doc_id), too"

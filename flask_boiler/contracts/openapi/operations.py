@@ -110,10 +110,10 @@ def _listed(route: Route, arguments: Collection[str]) -> ListedViews | None:
 
 def _list_post(schemas: Schemas, route: Route) -> JsonSchema:
     view_cls = route.mediator.view_model_cls
-    root = ViewSubject(view_cls)
+    subject = ViewSubject(view_cls)
     return {
         "summary": f"A new {view_cls.__name__}",
-        "requestBody": _body(schemas.new(view_cls, root.model if root.is_document else None)),
+        "requestBody": _body(schemas.new(view_cls, subject.model if subject.is_document else None)),
         "responses": {
             "201": response(
                 "The new view.", *_OF_A_WRITE, "Location", schema=schemas.view(view_cls)

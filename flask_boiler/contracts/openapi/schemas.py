@@ -345,12 +345,12 @@ def keys_in_words(view_cls: type[ViewModel], slot: str | None = None) -> str:
     :param slot: what varies; ``None`` of a list that is shown in a way of its own.
     """
     try:
-        root = ViewSubject(view_cls)
+        subject = ViewSubject(view_cls)
     except ConfigurationError:
         return "the ids of their roots"
-    if slot is None or root.is_document:
-        by_path = root.is_document and root.model.keyed_by_path()
+    if slot is None or subject.is_document:
+        by_path = subject.is_document and subject.model.keyed_by_path()
         return f"the {'path' if by_path else 'id'}s of their roots"
-    if slot not in root.models:
+    if slot not in subject.models:
         return f"the {slot}"
-    return f"the {'path' if root.models[slot].keyed_by_path() else 'id'} of the {slot}"
+    return f"the {'path' if subject.models[slot].keyed_by_path() else 'id'} of the {slot}"

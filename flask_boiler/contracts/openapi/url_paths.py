@@ -38,12 +38,12 @@ def path_of(rule: Rule) -> str:
 def path_parameters(rule: Rule, schemas: Schemas, route: Route) -> list[JsonSchema]:
     """The parameters in the path, in its order."""
     names = _ARGUMENT.findall(rule.rule)
-    root = None if route.instance is None else route.instance.root
-    slots = {} if root is None else root.names_from_outside()
-    if root is None or root.is_document:
+    subject = None if route.instance is None else route.instance.subject
+    slots = {} if subject is None else subject.names_from_outside()
+    if subject is None or subject.is_document:
         return [_parameter(rule, name, is_id=name == "doc_id" or name in slots) for name in names]
     return [
-        _of_slot(rule, name, schemas, root, slots[name])
+        _of_slot(rule, name, schemas, subject, slots[name])
         if name in slots
         else _parameter(rule, name)
         for name in names
@@ -51,16 +51,16 @@ def path_parameters(rule: Rule, schemas: Schemas, route: Route) -> list[JsonSche
 
 
 def _of_slot(
-    rule: Rule, name: str, schemas: Schemas, root: ViewSubject[Any], slot: str
+    rule: Rule, name: str, schemas: Schemas, subject: ViewSubject[Any], slot: str
 ) -> JsonSchema:
     """A parameter that names a slot of the view's store."""
     described = _parameter(rule, name)
-    declared = root.slots[slot]
+    declared = subject.slots[slot]
     if isinstance(declared, Param):
         described["description"] = f"The view's {slot}."
         if type(rule._converters[name]) is UnicodeConverter:
             described["schema"] = _schema_of_param(schemas, declared.type)
-    elif slot in root.models and root.models[slot].keyed_by_path():
+    elif slot in subject.models and subject.models[slot].keyed_by_path():
         described["description"] = (
             f"The path of the view's {slot}; its slashes are percent-encoded, or stand as they are."
         )

@@ -51,7 +51,7 @@ class ListGet(RestView):
         self._listed: dict[frozenset[str], ListedViews] = {}
         #: What lists of a view of one root alone may be filtered and sorted by.
         self.filterable: Mapping[str, Attr[Any]] = {}
-        if self.root.is_document:
+        if self.subject.is_document:
             self.filterable = self.listed(()).filterable
 
     def listed(self, arguments: Iterable[str]) -> ListedViews:
@@ -62,7 +62,7 @@ class ListGet(RestView):
         """
         named = frozenset(self._slots[name] for name in arguments if name in self._slots)
         if named not in self._listed:
-            self._listed[named] = listed_views(self.root, named, self._filters)
+            self._listed[named] = listed_views(self.subject, named, self._filters)
         return self._listed[named]
 
     def require_rule(self, rule: str) -> None:
@@ -85,7 +85,7 @@ class ListGet(RestView):
         """
         listed = self.listed(arguments)
         slots = self._slots
-        fixed = self.root.parts({slots[n]: text for n, text in arguments.items() if n in slots})
+        fixed = self.subject.parts({slots[n]: text for n, text in arguments.items() if n in slots})
         asked = listed.asked(request.args)
         seal = RouteSeal()
 
@@ -142,16 +142,16 @@ class ListPost(RestView):
     def __init__(self, mediator: RestServer) -> None:
         super().__init__(mediator)
         if not self.mutation_cls.can_create_unnamed():
-            self.root.require_document(f"{self.mutation_cls.__name__}.mutate_create")
-            name, model = self.mutation_cls.__name__, self.root.model.__name__
-            if self.root.built_from_model:
+            self.subject.require_document(f"{self.mutation_cls.__name__}.mutate_create")
+            name, model = self.mutation_cls.__name__, self.subject.model.__name__
+            if self.subject.built_from_model:
                 raise ConfigurationError(
                     f"{name}.mutate_create does not know the parent of a new {model}: define "
                     "mutate_create, or have clients use PUT with the whole path"
                 )
             raise ConfigurationError(
                 f"{name}.mutate_create does not know how to make the view of a new {model}, as "
-                f"{self.root.view_cls.__name__}.new is the class's own: define "
+                f"{self.subject.view_cls.__name__}.new is the class's own: define "
                 "mutate_create"
             )
 
@@ -161,8 +161,8 @@ class ListPost(RestView):
         :raises ConfigurationError: it names slots, which ``mutate_create`` would not be told.
         """
         super().require_rule(rule)
-        named = require_slots(self.root, rule)
-        if named and not (self.root.is_document or self.answers_in_its_own_way):
+        named = require_slots(self.subject, rule)
+        if named and not (self.subject.is_document or self.answers_in_its_own_way):
             raise ConfigurationError(
                 f"the rule {rule!r} names {', '.join(named)}, which mutate_create is not told: "
                 "have it be part of what is sent, or give an own ListPost, whose answer is"
@@ -171,7 +171,7 @@ class ListPost(RestView):
     def answer(self, **arguments: Any) -> Response:
         """201, with where the view is."""
         created = self.perform("create", read=self.input)
-        doc_id = self.root.key_of_view(created)
+        doc_id = self.subject.key_of_view(created)
         response = self.answer_written(doc_id, 201)
         response.headers["Location"] = self.location(doc_id)
         return response

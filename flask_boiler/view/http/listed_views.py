@@ -75,29 +75,29 @@ class _OfRoots:
 
     filterable: Mapping[str, Attr[Any]]
 
-    def __init__(self, root: ViewSubject[Any], slot: str, filters: Sequence[str]) -> None:
+    def __init__(self, subject: ViewSubject[Any], slot: str, filters: Sequence[str]) -> None:
         self.slot = slot
-        self._root = root
-        self._model: type[DomainModel] = root.models[slot]
-        self.filterable = filterable(root.view_cls, self._model, slot, filters)
+        self._subject = subject
+        self._model: type[DomainModel] = subject.models[slot]
+        self.filterable = filterable(subject.view_cls, self._model, slot, filters)
 
     def asked(self, arguments: MultiDict[str, str]) -> ListQuery:
         return ListQuery(self._model, self.filterable, arguments)
 
     def page(self, asked: Any, fixed: Mapping[str, str], seal: Seal) -> Page[ListedView]:
-        self._root.require_roots(fixed)
+        self._subject.require_roots(fixed)
         found = asked.query.snapshot_page(asked.limit, asked.page_token, seal=seal)
         return Page([self._listed(root, fixed) for root in found.results], found.next_page_token)
 
     def _listed(self, root: Snapshot, fixed: Mapping[str, str]) -> ListedView:
-        identity = _identity(self._root, {**fixed, self.slot: root.path})
+        identity = _identity(self._subject, {**fixed, self.slot: root.path})
 
         def build() -> ViewModel:
-            if self._root.is_document:
-                view: ViewModel = self._root.open_snapshot(root)
+            if self._subject.is_document:
+                view: ViewModel = self._subject.open_snapshot(root)
                 return view
-            given = {**self._root.values_of(fixed), self.slot: root}
-            opened: ViewModel = self._root.open_parts(given)
+            given = {**self._subject.values_of(fixed), self.slot: root}
+            opened: ViewModel = self._subject.open_parts(given)
             return opened
 
         return ListedView(self._model.key_of(root.path), identity, build)
@@ -108,18 +108,18 @@ class _OfMembers:
 
     filterable: Mapping[str, Attr[Any]] = {}
 
-    def __init__(self, root: ViewSubject[Any], slot: str) -> None:
+    def __init__(self, subject: ViewSubject[Any], slot: str) -> None:
         self.slot = slot
-        self._root = root
+        self._subject = subject
 
     def asked(self, arguments: MultiDict[str, str]) -> PageQuery:
         return PageQuery(arguments)
 
     def page(self, asked: PageQuery, fixed: Mapping[str, str], seal: Seal) -> Page[ListedView]:
         after = None if asked.page_token is None else _opened(asked.page_token, seal)
-        self._root.require_roots(fixed)
+        self._subject.require_roots(fixed)
         with as_views_own(SEPARATOR.join(fixed.values())):
-            common = _Common(self._root, fixed)
+            common = _Common(self._subject, fixed)
         following = sorted(part for part in common.members if after is None or part > after)
         shown = following[: asked.limit]
         more = len(following) > len(shown)
@@ -129,9 +129,9 @@ class _OfMembers:
         )
 
     def _listed(self, part: str, fixed: Mapping[str, str], common: _Common) -> ListedView:
-        identity = _identity(self._root, {**fixed, self.slot: part})
+        identity = _identity(self._subject, {**fixed, self.slot: part})
         return ListedView(
-            self._root.key_part(self.slot, part), identity, partial(common.view_of, part)
+            self._subject.key_part(self.slot, part), identity, partial(common.view_of, part)
         )
 
 
@@ -143,10 +143,10 @@ class _Common:
     :param fixed: what the views are of besides, by slot.
     """
 
-    def __init__(self, root: ViewSubject[Any], fixed: Mapping[str, str]) -> None:
-        self._view_cls: type[ViewModel] = root.view_cls
-        self._store_cls = store_class(root.view_cls)
-        self._given = root.values_of(fixed)
+    def __init__(self, subject: ViewSubject[Any], fixed: Mapping[str, str]) -> None:
+        self._view_cls: type[ViewModel] = subject.view_cls
+        self._store_cls = store_class(subject.view_cls)
+        self._given = subject.values_of(fixed)
         self._store = self._store_cls(**self._given).without_member()
         #: What the source names, by the texts in the subject.
         self.members = self._store.named_members()
@@ -184,7 +184,7 @@ class _Common:
 
 
 def listed_views(
-    root: ViewSubject[Any], named: Collection[str], filters: Sequence[str] = ()
+    subject: ViewSubject[Any], named: Collection[str], filters: Sequence[str] = ()
 ) -> ListedViews:
     """The views of a list whose rule names some slots.
 
@@ -192,34 +192,34 @@ def listed_views(
     :raises ConfigurationError: it cannot be known which views there are; with what to do. Or the
         root has no such attribute.
     """
-    name = root.view_cls.__name__
-    open_slots = [slot for slot in root.slots if slot not in named]
+    name = subject.view_cls.__name__
+    open_slots = [slot for slot in subject.slots if slot not in named]
     if not open_slots:
         raise ConfigurationError(
             f"a list has nothing to list where all that a {name} is of is known"
-            f"{'' if root.slots else ', as there is one'}: serve it by add_instance_get"
+            f"{'' if subject.slots else ', as there is one'}: serve it by add_instance_get"
         )
-    params = [slot for slot in open_slots if isinstance(root.slots[slot], Param)]
+    params = [slot for slot in open_slots if isinstance(subject.slots[slot], Param)]
     if params or len(open_slots) > 1:
         wanted = params if len(open_slots) - len(params) == 1 else open_slots
         raise ConfigurationError(
             f"a list of {name} shows the views of all roots, or of all members, and does not know "
             f"of which {' and '.join(wanted)}: name {'it' if len(wanted) == 1 else 'all but one'} "
-            f"in the rule, as in /<{outer_name(root, wanted[-1])}>"
+            f"in the rule, as in /<{outer_name(subject, wanted[-1])}>"
         )
     [slot] = open_slots
-    if not isinstance(root.slots[slot], Each):
-        return _OfRoots(root, slot, filters)
+    if not isinstance(subject.slots[slot], Each):
+        return _OfRoots(subject, slot, filters)
     if filters:
         raise ConfigurationError(
             f"filters={list(filters)!r} are attributes of roots, and this list of {name} is of the "
             f"members of one: leave them out"
         )
-    return _OfMembers(root, slot)
+    return _OfMembers(subject, slot)
 
 
-def _identity(root: ViewSubject[Any], parts: Mapping[str, str]) -> str:
-    return SEPARATOR.join(parts[slot] for slot in root.slots)
+def _identity(subject: ViewSubject[Any], parts: Mapping[str, str]) -> str:
+    return SEPARATOR.join(parts[slot] for slot in subject.slots)
 
 
 def _sealed(part: str, seal: Seal) -> str:

@@ -34,19 +34,19 @@ __all__ = ["AbsenceCondition", "TagCondition", "is_matched", "unless_held"]
 class TagCondition:
     """The condition that a view has the tag, or has not, that a request names.
 
-    :param root: what ids of the view mean.
+    :param subject: what keys of the view mean.
     :param mutation_cls: in whose transaction it is checked.
     :param doc_id: what names the view.
     """
 
     def __init__(
         self,
-        root: ViewSubject[Any],
+        subject: ViewSubject[Any],
         mutation_cls: type[Mutation[Any]],
         doc_id: str,
         asked: Request,
     ) -> None:
-        self._root = root
+        self._subject = subject
         self._mutation_cls = mutation_cls
         self._doc_id = doc_id
         self._asked = asked
@@ -86,10 +86,10 @@ class TagCondition:
 
         :raises BoilerError: it is to be tried again.
         """
-        identity = self._root.identity(self._doc_id)
+        identity = self._subject.identity(self._doc_id)
         try:
             with each_by_itself(identity):
-                return Representation.of_view(self._root.build(identity), root=identity).etags
+                return Representation.of_view(self._subject.build(identity), subject=identity).etags
         except DocumentNotFoundError:
             return []
         except BoilerError as error:
@@ -101,15 +101,15 @@ class TagCondition:
 class AbsenceCondition:
     """The condition that there is no such view yet; of several who try at once, one makes it.
 
-    :param root: what ids of the view mean.
+    :param subject: what keys of the view mean.
     :param mutation_cls: in whose transaction it is checked.
     :param doc_id: what is to name the view.
     """
 
     def __init__(
-        self, root: ViewSubject[Any], mutation_cls: type[Mutation[Any]], doc_id: str
+        self, subject: ViewSubject[Any], mutation_cls: type[Mutation[Any]], doc_id: str
     ) -> None:
-        self._root = root
+        self._subject = subject
         self._mutation_cls = mutation_cls
         self._doc_id = doc_id
 
@@ -121,7 +121,7 @@ class AbsenceCondition:
         return self._mutation_cls.atomically(lambda: self._checked(write))
 
     def _checked(self, write: Callable[[], Any]) -> Any:
-        there = self._root.exists(self._doc_id)
+        there = self._subject.exists(self._doc_id)
         said = f"A {self._doc_id} exists already: get it, and change it with If-Match."
         try:
             written = write()

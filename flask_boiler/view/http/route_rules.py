@@ -48,17 +48,17 @@ def check_mounted(app: Flask | Blueprint, rule: str, check: Callable[[str], None
         check(rule)
 
 
-def outer_name(root: ViewSubject[Any], slot: str) -> str:
+def outer_name(subject: ViewSubject[Any], slot: str) -> str:
     """The name that a rule best gives a slot: that of a document is with ``_id``."""
-    known = root.names_from_outside()
-    return [name for name in root.slots[slot].from_outside if known[name] == slot][-1]
+    known = subject.names_from_outside()
+    return [name for name in subject.slots[slot].from_outside if known[name] == slot][-1]
 
 
-def text_in_rule(root: ViewSubject[Any], slot: str, value: Any) -> str:
+def text_in_rule(subject: ViewSubject[Any], slot: str, value: Any) -> str:
     """The text of a slot, from what a converter such as ``<int:season>`` made of it."""
     if isinstance(value, str):
         return value
-    declared = root.slots[slot]
+    declared = subject.slots[slot]
     if isinstance(declared, Param) and type(value) is not int:
         try:
             return declared.type.text_of(value)
@@ -68,14 +68,14 @@ def text_in_rule(root: ViewSubject[Any], slot: str, value: Any) -> str:
     return str(value)
 
 
-def taking_paths(root: ViewSubject[Any], rule: str) -> str:
+def taking_paths(subject: ViewSubject[Any], rule: str) -> str:
     """The rule, in which what is named by a path may have slashes, which a text otherwise may not.
 
     A server decodes a path before it looks for a rule, so an encoded slash is one as well.
 
     :raises ConfigurationError: the rule has it converted to something that no path is.
     """
-    by_path = _named_by_path(root)
+    by_path = _named_by_path(subject)
 
     def replaced(found: re.Match[str]) -> str:
         name = found["name"]
@@ -91,12 +91,12 @@ def taking_paths(root: ViewSubject[Any], rule: str) -> str:
     return _TYPED.sub(replaced, rule)
 
 
-def require_slots(root: ViewSubject[Any], rule: str) -> list[str]:
+def require_slots(subject: ViewSubject[Any], rule: str) -> list[str]:
     """The slots that a rule names, in its order.
 
     :raises ConfigurationError: it names one twice, or what is named by a path where that cannot be.
     """
-    known = root.names_from_outside()
+    known = subject.names_from_outside()
     given = arguments_of(rule)
     times = Counter(known.get(name, name) for name in given)
     for slot, count in times.items():
@@ -105,7 +105,7 @@ def require_slots(root: ViewSubject[Any], rule: str) -> list[str]:
             raise ConfigurationError(
                 f"the rule {rule!r} names {slot!r} {count} times, as {as_said}: name it once"
             )
-    _require_paths_apart(root, rule)
+    _require_paths_apart(subject, rule)
     return [known[name] for name in given if name in known]
 
 
@@ -162,14 +162,14 @@ def not_taken(
     )
 
 
-def _named_by_path(root: ViewSubject[Any]) -> set[str]:
+def _named_by_path(subject: ViewSubject[Any]) -> set[str]:
     """The names from outside of the slots whose documents are named by their paths."""
-    by_path = {slot for slot, model in root.models.items() if model.keyed_by_path()}
-    return {name for name, slot in root.names_from_outside().items() if slot in by_path}
+    by_path = {slot for slot, model in subject.models.items() if model.keyed_by_path()}
+    return {name for name, slot in subject.names_from_outside().items() if slot in by_path}
 
 
-def _require_paths_apart(root: ViewSubject[Any], rule: str) -> None:
-    by_path = _named_by_path(root)
+def _require_paths_apart(subject: ViewSubject[Any], rule: str) -> None:
+    by_path = _named_by_path(subject)
     found = [each for each in _TYPED.finditer(rule) if each["name"] in by_path]
     if len(found) > 1:
         raise ConfigurationError(

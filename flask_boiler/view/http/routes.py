@@ -120,13 +120,13 @@ class RestView(View):
         self.mediator = mediator
         view_cls = mediator.view_model_cls
         #: What the arguments of the route mean.
-        self.root: ViewSubject[Any] = ViewSubject(view_cls)
-        self._slots = self.root.names_from_outside()
+        self.subject: ViewSubject[Any] = ViewSubject(view_cls)
+        self._slots = self.subject.names_from_outside()
         #: Whether it is about one view, whose key it answers by.
         self.takes_key = "doc_id" in inspect.signature(self.answer).parameters
         if not self.answers_in_its_own_way:
             # One that does may build the view in its own way, too.
-            self.root.require_buildable()
+            self.subject.require_buildable()
         #: Who may do what with the views.
         self.access: Access = Anybody()
         self._fields = field_names(view_cls)
@@ -144,21 +144,23 @@ class RestView(View):
         :raises ConfigurationError: the rule lacks a slot of the view's store, names one twice, or
             has an argument that nothing takes.
         """
-        named = require_slots(self.root, rule)
+        named = require_slots(self.subject, rule)
         given = arguments_of(rule)
         if self.takes_key:
             others = [name for name in given if name not in self._slots]
-            if named or "doc_id" in others or not self.root.slots:
+            if named or "doc_id" in others or not self.subject.slots:
                 self._require_all(rule, named, others)
                 given = ["doc_id", *others]
         elif not self.answers_in_its_own_way:
             given = [name for name in given if name not in self._slots]
         # Of one root alone, the application may have arguments of its own in its rules.
-        takes_any = self.root.is_document or self.answers_in_its_own_way
+        takes_any = self.subject.is_document or self.answers_in_its_own_way
         require_arguments(rule, given, self.answer, slots=self._slots, takes_any=takes_any)
 
     def _require_all(self, rule: str, named: Sequence[str], others: Sequence[str]) -> None:
-        missing = [outer_name(self.root, slot) for slot in self.root.slots if slot not in named]
+        missing = [
+            outer_name(self.subject, slot) for slot in self.subject.slots if slot not in named
+        ]
         if missing:
             raise lacking(rule, missing, others, self.answer)
         if "doc_id" in others:
@@ -185,23 +187,23 @@ class RestView(View):
         slots = self._slots
         # A rule such as <int:doc_id> gives what the text in the path means.
         texts = {
-            name: text_in_rule(self.root, slots[name], value)
+            name: text_in_rule(self.subject, slots[name], value)
             for name, value in arguments.items()
             if name in slots
         }
-        if not texts and self.root.slots:
+        if not texts and self.subject.slots:
             return arguments
         try:
             if self.takes_key:
                 others = {name: v for name, v in arguments.items() if name not in slots}
-                return {"doc_id": self.root.key(texts), **others}
-            self.root.parts({slots[name]: text for name, text in texts.items()})
+                return {"doc_id": self.subject.key(texts), **others}
+            self.subject.parts({slots[name]: text for name, text in texts.items()})
         except ValidationError as error:
             raise self._unknown(error) from error
         return {**arguments, **texts}
 
     def _unknown(self, error: ValidationError) -> Refusal:
-        if self.root.is_document:
+        if self.subject.is_document:
             said = "; ".join(itertools.chain(*error.messages.values()))
             return Refusal(404, f"There is no such document: {said}.")
         said = "; ".join(f"{name}: {' '.join(each)}" for name, each in error.messages.items())
@@ -216,7 +218,7 @@ class RestView(View):
 
         :raises DocumentNotFoundError: there is no such root.
         """
-        return computed(self.root, doc_id)
+        return computed(self.subject, doc_id)
 
     def perform(
         self,
@@ -232,7 +234,7 @@ class RestView(View):
         :param condition: does the write, if something else holds, too.
         :raises BoilerError: it is refused, or fails; nothing is written.
         """
-        command = MutationCommand(self.root, self.mutation_cls, operation, doc_id, read)
+        command = MutationCommand(self.subject, self.mutation_cls, operation, doc_id, read)
         return perform(command, self.access, condition)
 
     def answer_written(self, doc_id: str, status: int = 200) -> Response:
@@ -256,7 +258,7 @@ class RestView(View):
     def location(self, doc_id: str) -> str:
         """The address of the view; below the path of the request, if no route shows it."""
         endpoint = self.mediator.instance_endpoint
-        texts = self.root.arguments(doc_id)
+        texts = self.subject.arguments(doc_id)
         if endpoint is None:
             below = "/".join(quote(text, safe="") for text in texts.values())
             return f"{request.path.rstrip('/')}/{below}"
@@ -294,7 +296,7 @@ class InstanceGet(RestView):
     def answer(self, *, doc_id: str, **arguments: Any) -> Response:
         """200, or 304 if what the client has is still what there is."""
         strong = read_time_of(request) is not None
-        shown = (None if strong else stored(self.root, doc_id)) or self.compute(doc_id)
+        shown = (None if strong else stored(self.subject, doc_id)) or self.compute(doc_id)
         tags = shown.etags
         if not is_matched(request, tags):
             raise Refusal(412, "The view has changed.")
@@ -318,7 +320,7 @@ class _InstanceWrite(RestView):
     def condition(self, doc_id: str) -> Condition | None:
         """The condition of the current request on the view's tag, if it has one."""
         if request.headers.get("If-Match") or request.headers.get("If-None-Match"):
-            return TagCondition(self.root, self.mutation_cls, doc_id, request)
+            return TagCondition(self.subject, self.mutation_cls, doc_id, request)
         return None
 
 
@@ -330,7 +332,7 @@ class InstancePut(_InstanceWrite):
         if not self._makes_a_new_one():
             self.perform("put", doc_id, read=self.input, condition=self.condition(doc_id))
             return self.answer_written(doc_id)
-        absent = AbsenceCondition(self.root, self.mutation_cls, doc_id)
+        absent = AbsenceCondition(self.subject, self.mutation_cls, doc_id)
         self.perform("create", doc_id, read=self.input, condition=absent)
         response = self.answer_written(doc_id, 201)
         response.headers["Location"] = self.location(doc_id)
@@ -361,7 +363,7 @@ class InstanceDelete(_InstanceWrite):
     def __init__(self, mediator: RestServer) -> None:
         super().__init__(mediator)
         if not (self.mutation_cls.can("delete") or self.answers_in_its_own_way):
-            self.root.require_document(f"{self.mutation_cls.__name__}.mutate_delete")
+            self.subject.require_document(f"{self.mutation_cls.__name__}.mutate_delete")
 
     def answer(self, *, doc_id: str, **arguments: Any) -> Response:
         """204."""

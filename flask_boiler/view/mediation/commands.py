@@ -82,14 +82,14 @@ class Command(Change, Protocol):
 class MutationCommand:
     """A change that a mutation makes.
 
-    :param root: what ids of the view mean.
+    :param subject: what keys of the view mean.
     :param mutation_cls: what carries it out.
     :param operation: which of the mutation's commands it is.
     :param doc_id: the view's key; ``None`` of a new one that is to be given an id.
     :param read: gives the values by attribute name; called once, when they are first needed.
     """
 
-    root: ViewSubject[Any]
+    subject: ViewSubject[Any]
     mutation_cls: type[Mutation[Any]]
     operation: Operation
     doc_id: str | None = None
@@ -98,7 +98,7 @@ class MutationCommand:
     @property
     def view_cls(self) -> type[ViewModel]:
         """The class of the view that is to be changed."""
-        return self.root.view_cls
+        return self.subject.view_cls
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -119,7 +119,7 @@ class MutationCommand:
         """
         _ = self._data
         if self.doc_id is not None:
-            self.root.identity(self.doc_id)
+            self.subject.identity(self.doc_id)
 
     def write(self) -> Any:
         """The value that the mutation returns: the view as it was changed, none if it is deleted.

@@ -51,7 +51,7 @@ class Representation:
 
     :param view_cls: its class, whose schema says what JSON looks like.
     :param fields: its stored form.
-    :param root: its subject, such as the path of its root.
+    :param subject: what the view is of, such as the path of its root.
     :param newest_ns: when the newest document that it shows last changed.
     :param dated: whether that tells when the view last changed.
     """
@@ -61,7 +61,7 @@ class Representation:
         view_cls: type[ViewModel],
         fields: Mapping[str, Any],
         *,
-        root: str = "",
+        subject: str = "",
         newest_ns: int = 0,
         dated: bool = False,
     ) -> None:
@@ -73,20 +73,20 @@ class Representation:
         #: What ``json_text`` takes.
         self.body: dict[str, Any] = view_cls.schema().dump(values)
         self.newest_ns = newest_ns
-        self._root = root
+        self._subject = subject
         self._dated = dated
 
     @classmethod
     def of_snapshot(
-        cls, view_cls: type[ViewModel], snapshot: Snapshot, *, root: str = ""
+        cls, view_cls: type[ViewModel], snapshot: Snapshot, *, subject: str = ""
     ) -> Representation:
         """The representation of a stored view document."""
         newest_ns = snapshot.update_time_ns
-        return cls(view_cls, snapshot.fields, root=root, newest_ns=newest_ns, dated=True)
+        return cls(view_cls, snapshot.fields, subject=subject, newest_ns=newest_ns, dated=True)
 
     @classmethod
     def of_view(
-        cls, view: ViewModel, reader: DatedReader | None = None, *, root: str = ""
+        cls, view: ViewModel, reader: DatedReader | None = None, *, subject: str = ""
     ) -> Representation:
         """The representation of a computed view.
 
@@ -94,9 +94,9 @@ class Representation:
         """
         fields = view.to_document()
         if reader is None:
-            return cls(type(view), fields, root=root)
+            return cls(type(view), fields, subject=subject)
         newest_ns, dated = reader.newest_ns, reader.complete
-        return cls(type(view), fields, root=root, newest_ns=newest_ns, dated=dated)
+        return cls(type(view), fields, subject=subject, newest_ns=newest_ns, dated=dated)
 
     @property
     def etag(self) -> str:
@@ -110,7 +110,7 @@ class Representation:
         :raises ConfigurationError: the application has no key.
         """
         text = canonical_json(self.body)
-        return current_keys().tags(self._root.encode(), text.encode())
+        return current_keys().tags(self._subject.encode(), text.encode())
 
     def response(self, status: int = 200) -> Response:
         """The answer that shows the view."""
@@ -157,38 +157,38 @@ class DatedReader:
         return found
 
 
-def computed(root: ViewSubject[Any], key: str) -> Representation:
+def computed(subject: ViewSubject[Any], key: str) -> Representation:
     """The representation of a view as it is now: strong reads of one time, a batch a level.
 
     :raises DocumentNotFoundError: there is no such root, or no such member.
     :raises MaterializationError: it cannot be shown.
     """
     datastore = current_context().datastore
-    identity = root.identity(key)
+    identity = subject.identity(key)
 
     def represent() -> Representation:
         reader = DatedReader(current_reader() or DirectReader(datastore))
         with reading_through(reader):
-            return Representation.of_view(root.build(identity), reader, root=identity)
+            return Representation.of_view(subject.build(identity), reader, subject=identity)
 
     with as_views_own(identity):
         return compute_once(represent, datastore)
 
 
-def stored(root: ViewSubject[Any], key: str) -> Representation | None:
+def stored(subject: ViewSubject[Any], key: str) -> Representation | None:
     """The representation of a view as it is stored; ``None`` if its key does not tell where.
 
     Nor is what may be left of a view whose member is none any more: that has to be computed.
     """
-    place = root.stored_place(key)
-    if place is None or root.outlives_member:
+    place = subject.stored_place(key)
+    if place is None or subject.outlives_member:
         return None
     snapshot = current_context().datastore.get([place])[place]
     kind = snapshot.get("obj_type") if snapshot.exists else None
-    if not snapshot.exists or kind not in (None, root.view_cls.type_name()):
+    if not snapshot.exists or kind not in (None, subject.view_cls.type_name()):
         return None
     try:
-        return Representation.of_snapshot(root.view_cls, snapshot, root=root.identity(key))
+        return Representation.of_snapshot(subject.view_cls, snapshot, subject=subject.identity(key))
     except ValidationError:
         # Stored by an older declaration, say: what it is now can be computed.
         return None

@@ -646,7 +646,7 @@ def test_a_view_of_ones_own_gets_the_key_or_the_arguments(app: Flask, client: Fl
 
     class Mine(InstanceGet):
         def answer(self, **arguments: Any) -> Response:
-            return super().answer(doc_id=self.root.key({**arguments, "reader": "bob"}))
+            return super().answer(doc_id=self.subject.key({**arguments, "reader": "bob"}))
 
     class Few(ListGet):
         def answer(self, **arguments: Any) -> Response:
