@@ -24,7 +24,7 @@ from flask_boiler.engine.cut_reader import CutReader, differs
 from flask_boiler.engine.dependencies import Dependencies, circle_error, circle_through
 from flask_boiler.engine.live_view import AnyView, Phase, farewell_of
 from flask_boiler.engine.parking.hindered import Hindered
-from flask_boiler.engine.parking.parking import Parking, as_boiler_error
+from flask_boiler.engine.parking.parking import Parking, as_boiler_error, let_go
 from flask_boiler.engine.phases import Phases, Statistics
 from flask_boiler.engine.population import Population, Populations
 from flask_boiler.engine.scheduler import Scheduler
@@ -352,17 +352,23 @@ class Engine:
     # --- phases ---
 
     def _compute(self, view: AnyView) -> None:
+        failed = self._compute_once(view)
+        if failed is not None:
+            let_go(failed)
+
+    def _compute_once(self, view: AnyView) -> BaseException | None:
+        """Compute a view; why that failed, if it did."""
         with self._lock:
             if view.discarded:
                 self._phases.enter(view, Phase.IDLE)
-                return
+                return None
             # What it waited for may be needed no more: the next reading says so anew.
             view.waits_for.clear()
             view.farewell = None
             cut = self.feed.cut
             if cut.read_time_ns < view.at_least_ns:
                 self._await_cut(view)
-                return
+                return None
             self._phases.enter(view, Phase.RUNNING)
             view.changed_since_s = None
         reader = CutReader(cut)
@@ -373,13 +379,16 @@ class Engine:
         except BaseException as error:
             # User code runs here: whatever it raises concerns its own view.
             self._failed(view, reader, error)
+            return error
         else:
             if computed.error is not None and not _leaves(view, computed):
                 self._failed(view, reader, computed.error)
-                return
+                return computed.error
             computed.reads = frozenset(reader.reads)
             computed.read_time_ns = cut.read_time_ns
             self._computed(view, cut, computed)
+            return computed.error
+        return None
 
     def _await_cut(self, view: AnyView) -> None:
         self._phases.enter(view, Phase.WAITING)

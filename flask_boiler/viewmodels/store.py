@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
@@ -186,7 +187,8 @@ class Store(HasSlots):
         # What was read for one member may be another document for the next.
         self._held = {k: v for k, v in held.items() if k in fed and k != slot.name}
         try:
-            return self._named(slot, lambda: slot.pointed_by(self), read)
+            # No closure: the traceback of an error would keep it, and so the store with its reader.
+            return self._named(slot, partial(slot.pointed_by, self), read)
         finally:
             self._fed, self._held = fed, {**self._held, **held}
 
@@ -261,7 +263,9 @@ class Store(HasSlots):
         """The value of a slot, read if it is not held yet."""
         if slot.name not in self._held:
             try:
-                self._held[slot.name] = self._named(slot, lambda: self._pointed(slot), slot.resolve)
+                self._held[slot.name] = self._named(
+                    slot, partial(self._pointed, slot), slot.resolve
+                )
             except MemberWanted:
                 raise
             except Incomplete as incomplete:

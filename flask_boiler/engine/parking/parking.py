@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import logging
+import traceback
 from collections.abc import Iterable
+from types import FrameType
 from typing import Protocol
 
 from flask_boiler.engine.view_key import Parked, ViewKey
@@ -12,7 +14,7 @@ from flask_boiler.errors import BoilerError, CyclicViewError, MaterializationErr
 from flask_boiler.ground.ports import CutChange
 from flask_boiler.ground.values import Target
 
-__all__ = ["Parking", "ParkingListener", "as_boiler_error"]
+__all__ = ["Parking", "ParkingListener", "as_boiler_error", "let_go"]
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +100,35 @@ class Parking:
         for place in places:
             waiting |= self._contested.pop(place, set())
         return waiting
+
+
+def let_go(error: BaseException | None) -> None:
+    """Have the tracebacks of an error keep lines only, and no values of variables.
+
+    Among these is the cut that a view was computed on, which keeps all that is replaced since. To
+    be called when whatever has computed it has returned.
+    """
+    seen: set[int] = set()
+    pending = [error]
+    while pending:
+        error = pending.pop()
+        if error is None or id(error) in seen:
+            continue
+        seen.add(id(error))
+        pending += [error.__cause__, error.__context__]
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            _clear(frame)
+
+
+def _clear(frame: FrameType | None) -> None:
+    """Clear a frame, and those that have called it, as far as they have returned."""
+    try:
+        while frame is not None:
+            frame.clear()
+            frame = frame.f_back
+    except RuntimeError:
+        # It still runs, and so do all that have called it.
+        return
 
 
 def as_boiler_error(key: ViewKey, error: BaseException, read_time_ns: int) -> Exception:

@@ -37,7 +37,7 @@ from flask_boiler.viewmodels.slots import MemberWanted, Slot
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel, store_class
 
-__all__ = ["Group", "RootsOf", "Shared"]
+__all__ = ["Group", "Members", "RootsOf", "Shared"]
 
 #: Gives the documents of a subject's roots in the cut of a reader, by path; ``None`` if the subject
 #: is not there any more.
@@ -56,7 +56,7 @@ class _Held:
 
 
 @dataclass(frozen=True, slots=True)
-class _Members:
+class Members:
     """The members: what the source gave for each, by its text in the subject.
 
     :param fault: what is wrong with something else that the source gave.
@@ -146,7 +146,9 @@ class Group:
         if not self.admit(common):
             return self._told(reader, {}, {}, gone=True)
         reader.given.update(common.given)
-        members = self._known_members(reader)
+        members = self.members(reader)
+        if members.error is not None:
+            raise members.error
         try:
             shared = self.shared(reader)
         except Incomplete as incomplete:
@@ -154,11 +156,11 @@ class Group:
             named = {self._key_of(text) for text in members.found}
             still = {key: token for key, token in self._entries.items() if key in named}
             return Entries(still, self.precedence.kept_but(named), error=incomplete)
-        except Exception as error:
+        if shared.error is not None:
             # Who comes and who goes does not depend on it.
             tokens = self._said(reader, members.found, self._last.number)
             left, back = self.precedence.kept_but(tokens), self.precedence.not_kept(tokens)
-            return Entries(tokens, left, back, error=error)
+            return Entries(tokens, left, back, error=shared.error)
         tokens = self._said(reader, members.found, shared.number)
         return self._told(reader, members.found, tokens, error=members.fault)
 
@@ -246,28 +248,13 @@ class Group:
         reader.given.update(roots or {})
         return roots is not None
 
-    def members(self, reader: CutReader) -> Mapping[str, Any]:
-        """What the source gives for each member, by its text in the subject.
-
-        :raises Exception: the source did.
-        """
-        return self._known_members(reader).found
-
-    def _known_members(self, reader: CutReader) -> _Members:
-        members = self._members.of(reader, _versions(reader))
-        if members.error is not None:
-            raise members.error
-        return members
+    def members(self, reader: CutReader) -> Members:
+        """Who the members are; or why that cannot be told, which is not raised."""
+        return self._members.of(reader, _versions(reader))
 
     def shared(self, reader: CutReader) -> Shared:
-        """The attributes that are the same for all members.
-
-        :raises Exception: one of them did.
-        """
-        shared = self._shared.of(reader, _versions(reader))
-        if shared.error is not None:
-            raise shared.error
-        return shared
+        """The attributes that are the same for all members; or why there are none, likewise."""
+        return self._shared.of(reader, _versions(reader))
 
     def view_of(self, member: Any, reader: CutReader, shared: Shared) -> ViewModel:
         """The view of a member, which has what all share already.
@@ -319,18 +306,18 @@ class Group:
         # Its source may have caught the signal.
         return _Held(depends=True) if store.wanted_member() else _Held(value)
 
-    def _compute_members(self, reader: CutReader) -> _Members:
-        store = self._store(reader)
+    def _compute_members(self, reader: CutReader) -> Members:
         try:
+            store = self._store(reader)
             with reading_through(reader):
                 found, fault = store.members_and_fault()
         except MemberWanted:
-            return _Members(error=self._in_a_circle())
+            return Members(error=self._in_a_circle())
         except BaseException as error:
-            return _Members(error=_failure(error, repr(self._each)))
+            return Members(error=_failure(error, repr(self._each)))
         if store.wanted_member():
-            return _Members(error=self._in_a_circle())
-        return _Members(found, fault)
+            return Members(error=self._in_a_circle())
+        return Members(found, fault)
 
     def _in_a_circle(self) -> DeclarationError:
         return DeclarationError(
@@ -362,7 +349,7 @@ def _version(member: Any) -> int:
     return member._model_state.update_time_ns or 0 if isinstance(member, DomainModel) else 0
 
 
-def _failed(known: _Members | Shared) -> bool:
+def _failed(known: Members | Shared) -> bool:
     return known.error is not None
 
 

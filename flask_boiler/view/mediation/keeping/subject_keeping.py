@@ -177,14 +177,14 @@ class SubjectKeeping(KeptInDocuments):
             return self._take_leave(key, run)
         try:
             members = group.members(common)
-            if member not in members:
+            if members.error is None and member not in members.found:
                 # Whatever becomes of the views of a root that is deleted.
                 return Documents().computed(gone=True)
-            shared = group.shared(common)
-        except (Incomplete, Exception):
+            shared = group.shared(common) if members.error is None else None
+        except Incomplete:
+            shared = None
+        if shared is None or shared.error is not None or not group.is_told(members.found):
             # It is the roster that waits for it, or is parked.
-            return self._once_told(key, run, group, common)
-        if not group.is_told(members):
             return self._once_told(key, run, group, common)
         if group.precedence.wait(key):
             return self._unchanged(key, run)
@@ -192,7 +192,7 @@ class SubjectKeeping(KeptInDocuments):
         try:
             with reading_through(reader):
                 try:
-                    view = group.view_of(members[member], reader, shared)
+                    view = group.view_of(members.found[member], reader, shared)
                 except DocumentNotFoundError:
                     # It may come, and then is a member.
                     return Documents().computed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.context.config import Config
 from flask_boiler.context.context import ApplicationContext
+from flask_boiler.firestore.listen.cut import ListenCut
 from flask_boiler.ground.values import Write
 from flask_boiler.local.embedded.listening.faults import Faults
 from flask_boiler.models.domain_model import DomainModel
@@ -450,3 +452,25 @@ def test_a_thousand_values_have_a_view_each(house: House) -> None:
     assert pages == {f"pages/{number}" for number in numbers}
     assert calls == {f"page {number}": 1 for number in numbers}
     assert house.boiler.engine.statistics.published == 1_000
+
+
+# --- what is kept -----------------------------------------------------------------------------
+
+
+def cuts() -> list[ListenCut]:
+    gc.collect()
+    return [held for held in gc.get_objects() if isinstance(held, ListenCut)]
+
+
+@pytest.mark.parametrize("broken", ["member", "source", "nothing"])
+def test_what_is_parked_or_remembered_keeps_no_cut(salon: House, broken: str) -> None:
+    salon.change("members/cy", name=POISON if broken == "member" else "Cyd")
+    note = "broken" if broken == "source" else "fine"
+    salon.change("rooms/a", title="A", members=["ann", "bob", "cy"], note=note)
+    assert len(salon.parked) == (broken != "nothing")
+    before = cuts()
+    kept = {cut.read_time_ns for cut in before}
+    del before
+    for number in range(5):
+        salon.change("members/bob", name=f"Bob {number}")
+    assert not kept & {cut.read_time_ns for cut in cuts()}
