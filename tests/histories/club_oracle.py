@@ -239,12 +239,16 @@ def _require_of_one_time(place: str, fields: Fields) -> None:
 
 
 def _require_members_alone(stored: dict[str, Fields]) -> None:
-    """Check that nobody has a copy whom the newest copies of the room do not name."""
-    rooms: dict[str, dict[str, Fields]] = defaultdict(dict)
+    """Check that nobody has a copy whom the newest copies of the room do not name.
+
+    In each language by itself: the members of a room are those of each of its languages.
+    """
+    groups: dict[tuple[str, str], dict[str, Fields]] = defaultdict(dict)
     for place, fields in stored.items():
         if "/copies/" in place:
-            rooms[place.split("/")[1]][place] = fields
-    for copies in rooms.values():
+            language = next((each for each in LANGUAGES if place.endswith(f"-{each}")), "")
+            groups[place.split("/")[1], language][place] = fields
+    for copies in groups.values():
         newest = max(fields["revision"] for fields in copies.values())
         named = {
             member
