@@ -57,16 +57,29 @@ def _run(world: ClubWorld, club: Club, history: Sequence[Step]) -> None:
         for step in history:
             step.run(world)
         Pause().run(world)
-        if world.accompanied[0]:
-            Accompany().run(world)
+        alone = not any(world.accompanied)
+        if not alone:
+            _end_company(world)
         _require_truth(world, club)
-        published.require_consistency()
+        published.require_consistency(alone=alone)
         _require_rest(world, published)
         _require_truth(world, club)
     finally:
-        if world.accompanied[0]:
+        if world.accompanied[-1]:
             Accompany().run(world)
         world.boiler.stop()
+
+
+def _end_company(world: ClubWorld) -> None:
+    """Have one process be left, and start it anew.
+
+    What another one published shortly before it ended, of somebody whom this one never knew, is
+    found by the next start.
+    """
+    if world.accompanied[-1]:
+        Accompany().run(world)
+    Restart().run(world)
+    Pause().run(world)
 
 
 def _require_truth(world: ClubWorld, club: Club) -> None:

@@ -41,7 +41,7 @@ class ClubWorld(World):
     refused: Callable[[str], AbstractContextManager[None]] | None = None
     #: The documents as they were committed, by path.
     documents: dict[str, Fields] = field(default_factory=dict)
-    #: Whether the second one runs.
+    #: Whether the second one runs, after each time that it was started or stopped.
     accompanied: list[bool] = field(default_factory=lambda: [False])
 
     def commit(self, changes: Mapping[str, Fields | None]) -> None:
@@ -64,7 +64,7 @@ class ClubWorld(World):
     def running(self) -> Iterator[Boiler]:
         """The processes that keep the views."""
         yield self.boiler
-        if self.other is not None and self.accompanied[0]:
+        if self.other is not None and self.accompanied[-1]:
             yield self.other
 
 
@@ -302,11 +302,11 @@ class Accompany:
     def run(self, world: ClubWorld) -> None:
         if world.other is None:
             return
-        if world.accompanied[0]:
+        if world.accompanied[-1]:
             world.other.stop()
         else:
             world.other.start()
-        world.accompanied[0] = not world.accompanied[0]
+        world.accompanied.append(not world.accompanied[-1])
 
 
 Change = Gather | Regroup | Sit | Close | Enrol | Pay | Say | Play | Announce | Rename
