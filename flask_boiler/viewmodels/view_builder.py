@@ -94,7 +94,7 @@ def only_root(view_cls: type[ViewModel]) -> str:
     others = [slot.name for slot in store_cls.subject_slots() if slot.name not in roots]
     if others:
         raise ConfigurationError(
-            f"a {view_cls.__name__} is of {', '.join([*roots, *others])}, and one document says "
+            f"{view_cls.__name__} is of {', '.join([*roots, *others])}, and one document says "
             f"only which {roots[0]} it is"
         )
     return roots[0]

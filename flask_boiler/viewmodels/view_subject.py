@@ -112,7 +112,7 @@ class ViewSubject(Generic[V]):
         if not self.is_document:
             of = ", ".join(self.slots) or "nothing, as there is one"
             raise ConfigurationError(
-                f"{what} is for views of one root alone, and a {self.view_cls.__name__} is of {of}"
+                f"{what} is for views of one root alone, and {self.view_cls.__name__} is of {of}"
             )
 
     @property

@@ -196,10 +196,15 @@ def listed_views(
     open_slots = [slot for slot in subject.slots if slot not in named]
     if not open_slots:
         raise ConfigurationError(
-            f"a list has nothing to list where all that a {name} is of is known"
+            f"there is nothing to list: the rule names all that {name} is of"
             f"{'' if subject.slots else ', as there is one'}: serve it by add_instance_get"
         )
     params = [slot for slot in open_slots if isinstance(subject.slots[slot], Param)]
+    if len(params) == len(open_slots):
+        raise ConfigurationError(
+            f"a list of {name} would need all values of {' and '.join(params)}, which nobody "
+            f"knows: serve each view by add_instance_get, as in …/<{'>/<'.join(params)}>"
+        )
     if params or len(open_slots) > 1:
         wanted = params if len(open_slots) - len(params) == 1 else open_slots
         raise ConfigurationError(

@@ -220,7 +220,7 @@ OF: dict[type[Store], tuple[str, str]] = {
     HomeStore: ("v/main", "nothing, as there is one"),
     PairStore: ("v/{room.doc_id}-{other.doc_id}", "room, other"),
 }
-ALONE = "is for views of one root alone, and a RoomView is of {of}"
+ALONE = "is for views of one root alone, and RoomView is of {of}"
 #: What needs one document alone, and what it says otherwise.
 ONE_ALONE = {
     "patches": f"patches='RoomView_PATCH' {ALONE}",

@@ -170,7 +170,7 @@ def test_no_other_subject_is_a_document(store_cls: type[Store], of: str) -> None
     assert not subject.built_from_model
     with pytest.raises(
         ConfigurationError,
-        match=f"^posting is for views of one root alone, and a HallView is of {of}$",
+        match=f"^posting is for views of one root alone, and HallView is of {of}$",
     ):
         subject.require_document("posting")
 

@@ -608,9 +608,9 @@ def test_two_paths_in_one_rule_are_refused() -> None:
         (Totals, "/totals", "as there is one: serve it by add_instance_get"),
         (TableView, "/tables", "of which season: name it in the rule, as in /<season>"),
         (TableView, "/tables/<season>/<team_id>", "nothing to list"),
-        (TableView, "/tables/<team_id>", "of which season"),
+        (TableView, "/tables/<team_id>", "need all values of season, which nobody knows"),
         (RoomView, "/rooms", "of which room and reader: name all but one in the rule"),
-        (TypedView, "/days/<year>", "of which day and live and colour"),
+        (TypedView, "/days/<year>", "all values of day and live and colour"),
     ],
 )
 def test_what_cannot_be_listed_is_refused(cls: type[ViewModel], rule: str, said: str) -> None:
@@ -627,7 +627,7 @@ def test_filters_are_of_roots() -> None:
 
 def test_roots_are_made_and_deleted_by_views_of_them_alone() -> None:
     tables = view.RestMediator(TableView, TableMutation, app=Flask("refusing"))
-    said = "mutate_create is for views of one root alone, and a TableView is of team, season"
+    said = "mutate_create is for views of one root alone, and TableView is of team, season"
     assert said in refusal(tables, "list_post", "/tables")
     assert "mutate_delete is for" in refusal(tables, "instance_delete", "/t/<season>/<team_id>")
     rooms = view.RestMediator(RoomView, RoomMutation, app=Flask("refusing"))
