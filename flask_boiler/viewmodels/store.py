@@ -260,12 +260,13 @@ class Store(HasSlots):
         return self._held[slot.name]
 
     def own_value(self, slot: Slot[Any]) -> Any:
-        """The value of a slot, read if it is not held yet."""
+        """The value of a slot, read if it is not held yet.
+
+        :raises MemberWanted: its source has asked for the member, be it that it caught the signal.
+        """
         if slot.name not in self._held:
             try:
-                self._held[slot.name] = self._named(
-                    slot, partial(self._pointed, slot), slot.resolve
-                )
+                value = self._named(slot, partial(self._pointed, slot), slot.resolve)
             except MemberWanted:
                 raise
             except Incomplete as incomplete:
@@ -273,6 +274,13 @@ class Store(HasSlots):
                     # Whoever gives the other slots is asked for them when they are needed.
                     raise
                 raise Incomplete(incomplete.missing | self._missing_elsewhere()) from None
+            except BaseException:
+                if not self._wants_member:
+                    raise
+                self.want_member()
+            if self._wants_member:
+                raise MemberWanted
+            self._held[slot.name] = value
         return self._held[slot.name]
 
     def _named(self, slot: Slot[Any], source: Callable[[], Any], read: Callable[[Any], Any]) -> Any:

@@ -21,6 +21,7 @@ from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.page import Page, Seal
 from flask_boiler.view.http.listing import ListQuery, PageQuery, filterable
 from flask_boiler.view.http.route_rules import outer_name
+from flask_boiler.view.mediation.keeping.own_models import of_its_own
 from flask_boiler.view.mediation.representation import as_views_own
 from flask_boiler.viewmodels.each import Each
 from flask_boiler.viewmodels.param import Param
@@ -160,7 +161,7 @@ class _Common:
         """
         slot = self._store_cls.each_slot()
         assert slot is not None  # there are members
-        store = self._store_cls(**{**self._given, slot.name: self.members[part]})
+        store = self._store_cls(**{**self._given, slot.name: of_its_own(self.members[part])})
         store.read_through(self._value)
         view = self._view_cls(store=store)
         view.take_fields(self._fields)
@@ -170,8 +171,9 @@ class _Common:
     def _value(self, store: Store, slot: Slot[Any]) -> Any:
         if slot.name not in self._own and not isinstance(slot, Each):
             try:
-                return self._store.own_value(slot)
+                return of_its_own(self._store.own_value(slot))
             except MemberWanted:
+                self._store.wanted_member()
                 self._own.add(slot.name)
         return store.own_value(slot)
 

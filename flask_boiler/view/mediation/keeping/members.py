@@ -290,21 +290,12 @@ class Group:
         return store
 
     def _compute_slot(self, slot: Slot[Any], reader: CutReader) -> _Held:
-        store = self._store(reader)
+        # What it raises is not remembered: whoever is computed again is to try anew.
         try:
             with reading_through(reader):
-                value = store.own_value(slot)
+                return _Held(self._store(reader).own_value(slot))
         except MemberWanted:
             return _Held(depends=True)
-        except Incomplete:
-            raise
-        except BaseException:
-            # Not remembered: whoever is computed again is to try anew.
-            if not store.wanted_member():
-                raise
-            return _Held(depends=True)
-        # Its source may have caught the signal.
-        return _Held(depends=True) if store.wanted_member() else _Held(value)
 
     def _compute_members(self, reader: CutReader) -> Members:
         try:

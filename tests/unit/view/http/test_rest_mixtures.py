@@ -256,6 +256,39 @@ def test_what_all_members_have_in_common_is_computed_once(datastore: MemoryDatas
     assert computed.count("said") == 3
 
 
+def test_what_a_getter_does_is_seen_by_no_other_member(datastore: MemoryDatastore) -> None:
+    class GossipStore(Store):
+        squad = root(Squad)
+        fan = each(Fan, source=lambda store: store.squad.fans)
+
+        @reference(Fan)
+        def friend(self) -> str:
+            try:
+                return self.fan.doc_id
+            except BaseException:
+                return "f1"
+
+    class Gossip(ViewModel):
+        store: GossipStore
+
+        @attrs.computed
+        def fans(self) -> list[str]:
+            fans = self.store.squad.fans
+            fans.append(f"and {self.store.fan.doc_id}")
+            return fans
+
+        @attrs.computed
+        def friend(self) -> str:
+            return self.store.friend.name if self.store.friend else ""
+
+    datastore.put("Squad/s1", obj_type="Squad", name="s1", fans=["f1", "f2"])
+    app = Flask("gossips")
+    view.RestMediator(Gossip, app=app).add_list_get("/fans/<squad>")
+    assert app.test_client().get("/fans/s1").json["results"] == {
+        key: {"fans": ["f1", "f2", f"and {key}"], "friend": key} for key in ("f1", "f2")
+    }
+
+
 def test_what_fails_for_all_members_is_told_of_each(datastore: MemoryDatastore) -> None:
     class Failing(ClubView):
         @attrs.computed
