@@ -21,6 +21,7 @@ from flask_boiler.errors import (
     DocumentNotFoundError,
     MaterializationError,
 )
+from flask_boiler.firestore.native import copied
 from flask_boiler.ground.callbacks import is_failure, require_plain, require_result
 from flask_boiler.ground.ports import Incomplete, provided
 from flask_boiler.ground.readers import current_reader
@@ -293,7 +294,10 @@ class ViewModel(PlacedView, PassingView):
         return fields
 
     def _shared_or_dumped(self, name: str, field: str) -> Any:
-        return self._shared_fields[field] if field in self._shared_fields else self._dumped(name)
+        if field in self._shared_fields:
+            # Whoever asks for the document may change it.
+            return copied(self._shared_fields[field])
+        return self._dumped(name)
 
     def _dumped(self, name: str) -> Any:
         try:

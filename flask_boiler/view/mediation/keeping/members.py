@@ -26,6 +26,7 @@ from flask_boiler.engine.precedence import Precedence
 from flask_boiler.engine.roster import Entries
 from flask_boiler.engine.view_key import ViewKey
 from flask_boiler.errors import DeclarationError
+from flask_boiler.firestore.native import same_value
 from flask_boiler.ground.callbacks import as_exception, is_failure
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.ground.readers import reading_through
@@ -352,7 +353,7 @@ def _failure(error: BaseException, what: str) -> Exception:
 
 def _same(values: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
     try:
-        return bool(values == before)
+        return same_value(values, before)
     except Exception:
         # Values of an application's own may refuse to be compared.
         return False

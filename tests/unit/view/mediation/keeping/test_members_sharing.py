@@ -32,6 +32,7 @@ def _name(owner: Owner | None) -> str:
 class Shop(DomainModel):
     title: Attr[str]
     members: Attr[list[str]]
+    open = attrs.bproperty()
     owner = attrs.relation(Owner, nested=True)
 
     class Meta:
@@ -183,6 +184,28 @@ class Hasty(ViewModel):
         return self.own_name
 
 
+class Spoiling(ViewModel):
+    """Changes its document after it is made."""
+
+    store: ShopStore
+
+    class Meta:
+        path = "shops/{shop.doc_id}/copies/{customer.doc_id}"
+
+    @attrs.computed
+    def open(self) -> Any:
+        return self.store.shop.open
+
+    @attrs.computed
+    def members(self) -> list[str]:
+        return self.store.shop.members
+
+    def notify(self) -> None:
+        document = self.to_document()
+        document["members"].append("nobody")
+        super().notify()
+
+
 class Shops(House):
     def put(self, path: str, /, **fields: Any) -> None:
         kinds = {"shops": "Shop", "owners": "Owner", "customers": "Customer"}
@@ -261,3 +284,20 @@ def test_nor_is_what_it_does_to_one_of_many(shops: Shops) -> None:
         "ann": ["Olga for Ann", "Paul"],
         "bob": ["Olga for Bob", "Paul"],
     }
+
+
+def test_who_changes_a_document_changes_no_other_one(shops: Shops) -> None:
+    shops.open(Spoiling)
+    assert shops.shown("members") == {"ann": ["ann", "bob"], "bob": ["ann", "bob"]}
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, True), (False, 0), (1.5, None)])
+def test_what_all_show_differs_where_it_is_stored_differently(
+    shops: Shops, before: Any, after: Any
+) -> None:
+    shops.put("shops/s", title="S", members=["ann"], open=before)
+    shops.open(Spoiling)
+    shops.put("shops/s", title="S", members=["ann"], open=after)
+    shops.settle()
+    [shown] = shops.shown("open").values()
+    assert type(shown) is type(after)
