@@ -138,21 +138,21 @@ if TYPE_CHECKING:  # what type checkers see; the same names as in _DEFINED below
     from flask_boiler.view.rest_mediator import RestMediator as RestMediator
     from flask_boiler.view.socketio.options import WsLimits as WsLimits
     from flask_boiler.view.ws_mediator import WsMediator as WsMediator
-    from flask_boiler.viewmodels.each import Each as Each
-    from flask_boiler.viewmodels.each import each as each
     from flask_boiler.viewmodels.form import PROBLEM_FIELD as PROBLEM_FIELD
     from flask_boiler.viewmodels.form import Form as Form
     from flask_boiler.viewmodels.mutation import Mutation as Mutation
     from flask_boiler.viewmodels.mutation import carry_out as carry_out
-    from flask_boiler.viewmodels.param import Param as Param
-    from flask_boiler.viewmodels.param import param as param
     from flask_boiler.viewmodels.placed_view import OnDelete as OnDelete
-    from flask_boiler.viewmodels.slots import ManyReference as ManyReference
-    from flask_boiler.viewmodels.slots import Reference as Reference
-    from flask_boiler.viewmodels.slots import Root as Root
-    from flask_boiler.viewmodels.slots import SingleReference as SingleReference
-    from flask_boiler.viewmodels.slots import reference as reference
-    from flask_boiler.viewmodels.slots import root as root
+    from flask_boiler.viewmodels.slots.each import Each as Each
+    from flask_boiler.viewmodels.slots.each import each as each
+    from flask_boiler.viewmodels.slots.param import Param as Param
+    from flask_boiler.viewmodels.slots.param import param as param
+    from flask_boiler.viewmodels.slots.reference import ManyReference as ManyReference
+    from flask_boiler.viewmodels.slots.reference import Reference as Reference
+    from flask_boiler.viewmodels.slots.reference import SingleReference as SingleReference
+    from flask_boiler.viewmodels.slots.reference import reference as reference
+    from flask_boiler.viewmodels.slots.root import Root as Root
+    from flask_boiler.viewmodels.slots.root import root as root
     from flask_boiler.viewmodels.store import Store as Store
     from flask_boiler.viewmodels.view_model import ViewModel as ViewModel
     from flask_boiler.viewmodels.view_model import store_class as store_class
@@ -212,19 +212,13 @@ _DEFINED = {
     "view.rest_mediator": ("RestMediator",),
     "view.socketio.options": ("WsLimits",),
     "view.ws_mediator": ("WsMediator",),
-    "viewmodels.each": ("Each", "each"),
     "viewmodels.form": ("Form", "PROBLEM_FIELD"),
     "viewmodels.mutation": ("Mutation", "carry_out"),
-    "viewmodels.param": ("Param", "param"),
     "viewmodels.placed_view": ("OnDelete",),
-    "viewmodels.slots": (
-        "ManyReference",
-        "Reference",
-        "Root",
-        "SingleReference",
-        "reference",
-        "root",
-    ),
+    "viewmodels.slots.each": ("Each", "each"),
+    "viewmodels.slots.param": ("Param", "param"),
+    "viewmodels.slots.reference": ("ManyReference", "Reference", "SingleReference", "reference"),
+    "viewmodels.slots.root": ("Root", "root"),
     "viewmodels.store": ("Store",),
     "viewmodels.view_model": ("ViewModel", "store_class"),
 }

@@ -9,8 +9,8 @@ from flask_boiler.attrs.kinds.scalar_kinds import ScalarKind
 from flask_boiler.attrs.through import PassedThrough, ThroughAttr
 from flask_boiler.errors import DeclarationError, UnknownModelError
 from flask_boiler.ground.naming import nearest
-from flask_boiler.viewmodels.each import Each
-from flask_boiler.viewmodels.slots import Reference
+from flask_boiler.viewmodels.slots.each import Each
+from flask_boiler.viewmodels.slots.reference import Reference
 from flask_boiler.viewmodels.store import Store
 
 __all__ = ["check_passing_through", "slot_attribute"]

@@ -15,9 +15,9 @@ from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.values import HasPath
 from flask_boiler.models.collection import CollectionModel
 from flask_boiler.models.model import Model
-from flask_boiler.viewmodels.each import Each
-from flask_boiler.viewmodels.param import Param
-from flask_boiler.viewmodels.slots import Reference
+from flask_boiler.viewmodels.slots.each import Each
+from flask_boiler.viewmodels.slots.param import Param
+from flask_boiler.viewmodels.slots.reference import Reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.stored_view import STORED_NAMES
 

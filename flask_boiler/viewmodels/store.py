@@ -25,17 +25,11 @@ from flask_boiler.ground.callbacks import is_failure, require_plain_members
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.ports import Incomplete
 from flask_boiler.models.model import Model
-from flask_boiler.viewmodels.each import Each, each
-from flask_boiler.viewmodels.param import Param, param
-from flask_boiler.viewmodels.slots import (
-    HasSlots,
-    MemberWanted,
-    Reference,
-    SingleReference,
-    Slot,
-    reference,
-    root,
-)
+from flask_boiler.viewmodels.slots.each import Each, each
+from flask_boiler.viewmodels.slots.param import Param, param
+from flask_boiler.viewmodels.slots.reference import Reference, SingleReference, reference
+from flask_boiler.viewmodels.slots.root import root
+from flask_boiler.viewmodels.slots.slot import HasSlots, MemberWanted, Slot
 from flask_boiler.viewmodels.stored_view import StoredView
 
 __all__ = ["Store"]

@@ -31,7 +31,7 @@ from flask_boiler.transactions.running import joined_transaction
 from flask_boiler.transactions.snapshot_cut import compute_once
 from flask_boiler.viewmodels.passing_through import check_passing_through, slot_attribute
 from flask_boiler.viewmodels.placed_view import PlacedView
-from flask_boiler.viewmodels.slots import MemberWanted, Slot
+from flask_boiler.viewmodels.slots.slot import MemberWanted, Slot
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.stored_view import StoredView
 

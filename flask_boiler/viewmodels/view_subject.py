@@ -21,9 +21,10 @@ from flask_boiler.ground.naming import id_fault, nearest
 from flask_boiler.ground.readers import DirectReader, current_reader
 from flask_boiler.ground.values import Snapshot, names_document
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.viewmodels.each import Each
-from flask_boiler.viewmodels.param import Param
-from flask_boiler.viewmodels.slots import Reference, Slot
+from flask_boiler.viewmodels.slots.each import Each
+from flask_boiler.viewmodels.slots.param import Param
+from flask_boiler.viewmodels.slots.reference import Reference
+from flask_boiler.viewmodels.slots.slot import Slot
 from flask_boiler.viewmodels.view_builder import (
     ViewBuilder,
     require_no_more_than_root,

@@ -19,7 +19,7 @@ from werkzeug.routing import (
 from flask_boiler.contracts.openapi.schemas import JsonSchema, Schemas
 from flask_boiler.models.schema.param_type import ParamType
 from flask_boiler.view.http.mounting import Route
-from flask_boiler.viewmodels.param import Param
+from flask_boiler.viewmodels.slots.param import Param
 from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = ["path_of", "path_parameters"]

@@ -23,9 +23,9 @@ from flask_boiler.view.http.listing import ListQuery, PageQuery, filterable
 from flask_boiler.view.http.route_rules import outer_name
 from flask_boiler.view.mediation.keeping.own_models import of_its_own
 from flask_boiler.view.mediation.representation import as_views_own
-from flask_boiler.viewmodels.each import Each
-from flask_boiler.viewmodels.param import Param
-from flask_boiler.viewmodels.slots import MemberWanted, Slot
+from flask_boiler.viewmodels.slots.each import Each
+from flask_boiler.viewmodels.slots.param import Param
+from flask_boiler.viewmodels.slots.slot import MemberWanted, Slot
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel, store_class
 from flask_boiler.viewmodels.view_subject import SEPARATOR, ViewSubject

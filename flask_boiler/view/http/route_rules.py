@@ -12,7 +12,7 @@ from flask import Blueprint, Flask
 
 from flask_boiler.errors import ConfigurationError
 from flask_boiler.ground.naming import nearest
-from flask_boiler.viewmodels.param import Param
+from flask_boiler.viewmodels.slots.param import Param
 from flask_boiler.viewmodels.view_subject import ViewSubject
 
 __all__ = [

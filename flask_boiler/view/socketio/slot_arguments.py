@@ -10,8 +10,8 @@ import marshmallow
 from flask_boiler.errors import ValidationError
 from flask_boiler.ground.naming import nearest
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.viewmodels.param import Param
-from flask_boiler.viewmodels.slots import Slot
+from flask_boiler.viewmodels.slots.param import Param
+from flask_boiler.viewmodels.slots.slot import Slot
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_subject import SEPARATOR, ViewSubject
 

@@ -23,7 +23,7 @@ from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.view.ws_mediator import WsMediator
 from flask_boiler.viewmodels.mutation import Mutation
 from flask_boiler.viewmodels.path_template import PathTemplate
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.memory import memory_context

@@ -18,7 +18,7 @@ from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.view.mediation.representation import Representation
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.slots import root
+from flask_boiler.viewmodels.slots.root import root
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.memory import memory_context

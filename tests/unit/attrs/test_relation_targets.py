@@ -21,7 +21,7 @@ from flask_boiler.transactions import running
 from flask_boiler.transactions.running import transaction
 from flask_boiler.view.rest_mediator import RestMediator
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.memory import memory_context

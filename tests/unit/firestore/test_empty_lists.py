@@ -17,7 +17,7 @@ from flask_boiler.ground.values import FieldFilter
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.query import Query
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from tests.unit.memory import memory_context
 

@@ -25,7 +25,7 @@ from flask_boiler.transactions import running
 from flask_boiler.transactions.running import run_transaction, transaction
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.memory import memory_context

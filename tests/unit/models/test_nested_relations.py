@@ -27,7 +27,7 @@ from flask_boiler.models.schema.schema import InvalidInputError
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.transactions.running import transaction
 from flask_boiler.transactions.snapshot_cut import SnapshotCut, compute_once
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 

@@ -12,7 +12,7 @@ from flask_boiler.attrs.attribute import Attr
 from flask_boiler.errors import DeclarationError, MaterializationError, QueryError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.stored_view import StoredView
 from flask_boiler.viewmodels.view_model import ViewModel

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.viewmodels.each import each
-from flask_boiler.viewmodels.param import param
-from flask_boiler.viewmodels.slots import root
+from flask_boiler.viewmodels.slots.each import each
+from flask_boiler.viewmodels.slots.param import param
+from flask_boiler.viewmodels.slots.root import root
 from flask_boiler.viewmodels.store import Store
 
 

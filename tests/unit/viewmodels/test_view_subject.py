@@ -21,9 +21,10 @@ from flask_boiler.errors import (
 from flask_boiler.ground.naming import id_fault
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
-from flask_boiler.viewmodels.each import each
-from flask_boiler.viewmodels.param import param
-from flask_boiler.viewmodels.slots import reference, root
+from flask_boiler.viewmodels.slots.each import each
+from flask_boiler.viewmodels.slots.param import param
+from flask_boiler.viewmodels.slots.reference import reference
+from flask_boiler.viewmodels.slots.root import root
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_subject import SEPARATOR, ViewSubject

@@ -33,8 +33,8 @@ from flask_boiler.ground.readers import reading_through
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.mediation.keeping.own_models import of_its_own
-from flask_boiler.viewmodels.each import Each
-from flask_boiler.viewmodels.slots import MemberWanted, Slot
+from flask_boiler.viewmodels.slots.each import Each
+from flask_boiler.viewmodels.slots.slot import MemberWanted, Slot
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel, store_class
 

@@ -14,9 +14,10 @@ from flask_boiler.firestore.query_compiler import targets_of
 from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.models.query.query import Query
-from flask_boiler.viewmodels.each import Each
-from flask_boiler.viewmodels.param import Param
-from flask_boiler.viewmodels.slots import Reference, Slot
+from flask_boiler.viewmodels.slots.each import Each
+from flask_boiler.viewmodels.slots.param import Param
+from flask_boiler.viewmodels.slots.reference import Reference
+from flask_boiler.viewmodels.slots.slot import Slot
 from flask_boiler.viewmodels.view_builder import only_root, require_root_of
 from flask_boiler.viewmodels.view_model import ViewModel, has_own_new, store_class
 from flask_boiler.viewmodels.view_subject import SEPARATOR

@@ -27,7 +27,7 @@ from flask_boiler.errors import ConfigurationError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 
@@ -593,7 +593,7 @@ from flask import Flask
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.errors import MissingExtraError
 from flask_boiler.contracts.documents import openapi_document
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.view.rest_mediator import RestMediator
 from flask_boiler.viewmodels.view_model import ViewModel

@@ -26,7 +26,7 @@ from flask_boiler.contracts.openapi.patterns import ecma_pattern
 from flask_boiler.contracts.openapi.schemas import Schemas, json_only
 from flask_boiler.errors import ValidationError
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 

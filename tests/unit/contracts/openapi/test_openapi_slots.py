@@ -15,10 +15,10 @@ from flask_boiler import ListGet, attrs, view
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.contracts.documents import openapi_document
 from flask_boiler.models.domain_model import DomainModel
-from flask_boiler.viewmodels.each import each
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.param import param
-from flask_boiler.viewmodels.slots import root
+from flask_boiler.viewmodels.slots.each import each
+from flask_boiler.viewmodels.slots.param import param
+from flask_boiler.viewmodels.slots.root import root
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 

@@ -21,7 +21,7 @@ from flask_boiler.view.inbox.marks import FieldMark, mark_of
 from flask_boiler.view.inbox.queue import key_of
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.viewmodels.form import Form
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from tests.unit.memory import memory_context
 

@@ -20,7 +20,7 @@ from flask_boiler.operate.testing.memory_datastore import (
     memory_context,
     request_lost,
 )
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.contracts.datastore_contract import DatastoreContract

@@ -13,7 +13,7 @@ from flask_boiler import ListGet, view
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 

@@ -18,8 +18,8 @@ from flask_boiler.transactions import running
 from flask_boiler.view.mediation.inbox import TaskState
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.viewmodels.form import Form
-from flask_boiler.viewmodels.param import param
-from flask_boiler.viewmodels.slots import root
+from flask_boiler.viewmodels.slots.param import param
+from flask_boiler.viewmodels.slots.root import root
 from flask_boiler.viewmodels.store import Store
 from tests.unit.memory import memory_context
 

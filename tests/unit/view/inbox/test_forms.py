@@ -33,7 +33,7 @@ from flask_boiler.view.inbox.queue import FormQuery
 from flask_boiler.view.mediation.inbox import TaskState
 from flask_boiler.view.query_task_mediator import QueryTaskMediator
 from flask_boiler.viewmodels.form import Form
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from tests.unit.memory import memory_context
 

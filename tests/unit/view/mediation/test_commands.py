@@ -22,7 +22,7 @@ from flask_boiler.view.mediation.access import Anybody, Change
 from flask_boiler.view.mediation.commands import MutationCommand, perform
 from flask_boiler.view.socketio.mutate_event import ClientAccess, apply_command
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_subject import ViewSubject

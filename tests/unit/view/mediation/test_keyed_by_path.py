@@ -28,7 +28,7 @@ from flask_boiler.view.inbox.patches import PatchCollection, Patches
 from flask_boiler.view.socketio.arguments import ViewArguments
 from flask_boiler.view.socketio.mutate_event import apply_command
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_builder import ViewBuilder
 from flask_boiler.viewmodels.view_model import ViewModel

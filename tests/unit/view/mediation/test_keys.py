@@ -16,7 +16,7 @@ from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.extension import Boiler
 from flask_boiler.view.mediation import secret_keys as keys
 from flask_boiler.view.mediation.secret_keys import Keys, current_keys
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 

@@ -19,10 +19,10 @@ from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
 from flask_boiler.view.socketio.mutate_event import ClientAccess, apply_command, parts_of
 from flask_boiler.view.socketio.slot_arguments import SlotArguments
-from flask_boiler.viewmodels.each import each
 from flask_boiler.viewmodels.mutation import Mutation
-from flask_boiler.viewmodels.param import param
-from flask_boiler.viewmodels.slots import root
+from flask_boiler.viewmodels.slots.each import each
+from flask_boiler.viewmodels.slots.param import param
+from flask_boiler.viewmodels.slots.root import root
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from flask_boiler.viewmodels.view_subject import ViewSubject

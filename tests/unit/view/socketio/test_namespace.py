@@ -13,7 +13,7 @@ from flask import Flask
 from flask_boiler.errors import ConfigurationError, MissingExtraError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.ws_mediator import WsMediator, mounted_mediators
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 

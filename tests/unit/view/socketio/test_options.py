@@ -14,7 +14,7 @@ from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.view.socketio.admission import Admission
 from flask_boiler.view.socketio.arguments import ViewArguments, check_size
 from flask_boiler.view.socketio.options import SubscriptionOptions, WsLimits
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 

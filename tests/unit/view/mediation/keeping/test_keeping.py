@@ -22,7 +22,7 @@ from flask_boiler.view.mediation.keeping.handlers import ProtocolBase
 from flask_boiler.view.mediation.keeping.keeping import Run
 from flask_boiler.view.mediation.live import LiveViews
 from flask_boiler.view.query_mediator import QueryMediator
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.engine.fakes import ScriptedDatastore, ScriptedFeed, all_of

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from flask_boiler import attrs
-from flask_boiler.viewmodels.each import each
-from flask_boiler.viewmodels.slots import reference, root
+from flask_boiler.viewmodels.slots.each import each
+from flask_boiler.viewmodels.slots.reference import reference
+from flask_boiler.viewmodels.slots.root import root
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.view.mediation.keeping.test_members_counts import House, Room, calls

@@ -9,9 +9,9 @@ import pytest
 
 from flask_boiler import attrs
 from flask_boiler.view.query_mediator import QueryMediator
-from flask_boiler.viewmodels.each import each
-from flask_boiler.viewmodels.param import param
-from flask_boiler.viewmodels.slots import root
+from flask_boiler.viewmodels.slots.each import each
+from flask_boiler.viewmodels.slots.param import param
+from flask_boiler.viewmodels.slots.root import root
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.view.mediation.keeping.test_members_counts import House, IdCopy, Page, Room

@@ -13,8 +13,8 @@ from flask_boiler.engine import cut_memo
 from flask_boiler.ground.values import Write
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.query import Query
-from flask_boiler.viewmodels.param import param
-from flask_boiler.viewmodels.slots import reference
+from flask_boiler.viewmodels.slots.param import param
+from flask_boiler.viewmodels.slots.reference import reference
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.view.mediation.keeping.test_members_counts import (

@@ -11,8 +11,9 @@ from flask_boiler import attrs
 from flask_boiler.attrs.attribute import Attr
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.query import Query
-from flask_boiler.viewmodels.each import each
-from flask_boiler.viewmodels.slots import reference, root
+from flask_boiler.viewmodels.slots.each import each
+from flask_boiler.viewmodels.slots.reference import reference
+from flask_boiler.viewmodels.slots.root import root
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.view.mediation.keeping.test_members_counts import House

@@ -8,7 +8,7 @@ import uuid
 from typing import Any, TypeVar
 
 from flask_boiler.models.schema.param_type import ParamType, refusal_of
-from flask_boiler.viewmodels.slots import NeverMissing
+from flask_boiler.viewmodels.slots.slot import NeverMissing
 
 __all__ = ["Param", "param"]
 

@@ -9,13 +9,8 @@ from flask_boiler.errors import DeclarationError, ValidationError
 from flask_boiler.ground.naming import id_fault
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.query.query import Query
-from flask_boiler.viewmodels.slots import (
-    NeverMissing,
-    OneDocument,
-    Pointed,
-    Source,
-    require_parentheses,
-)
+from flask_boiler.viewmodels.slots.reference import OneDocument, Pointed, Source
+from flask_boiler.viewmodels.slots.slot import NeverMissing, require_parentheses
 
 __all__ = ["Each", "each"]
 

@@ -10,7 +10,7 @@ import pytest
 from flask_boiler.errors import BoilerError, DeclarationError, DocumentNotFoundError
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.operate.testing.memory_datastore import MemoryDatastore
-from flask_boiler.viewmodels.each import Each, each
+from flask_boiler.viewmodels.slots.each import Each, each
 from flask_boiler.viewmodels.store import Store
 from flask_boiler.viewmodels.view_model import ViewModel
 from tests.unit.memory import memory_context

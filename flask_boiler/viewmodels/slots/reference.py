@@ -1,148 +1,43 @@
-"""The slots of a store, and those of them that hold documents: references and roots.
-
-A reference with a ``source`` is computed from what the store already holds. A root, a parameter
-(``param.py``) and the member of an each (``each.py``) are handed in by whoever builds the view;
-together they are the *subject* of the view.
-"""
+"""The slots for documents that a source names, computed from what the store already holds."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    ClassVar,
-    Generic,
-    Literal,
-    NoReturn,
-    Self,
-    TypeVar,
-    overload,
-)
+from typing import Any, ClassVar, Literal, Self, TypeVar, overload
 
 from flask_boiler.attrs import registry
 from flask_boiler.context.context import current_context
 from flask_boiler.errors import DeclarationError, DocumentNotFoundError
 from flask_boiler.ground.callbacks import misfit, require_plain
-from flask_boiler.ground.ports import Incomplete, Reader
+from flask_boiler.ground.ports import Reader
 from flask_boiler.ground.readers import DirectReader, current_reader
 from flask_boiler.ground.values import HasPath, Snapshot, document_path
 from flask_boiler.models.domain_model import DomainModel
 from flask_boiler.models.model import Model
 from flask_boiler.models.query.query import Query
+from flask_boiler.viewmodels.slots.slot import HasSlots, Slot, require_parentheses
 from flask_boiler.viewmodels.stored_view import StoredView
 
 __all__ = [
-    "HasSlots",
     "ManyReference",
-    "MemberWanted",
-    "NeverMissing",
     "OneDocument",
     "Pointed",
     "Reference",
-    "Root",
     "SingleReference",
-    "Slot",
     "Source",
     "reference",
-    "require_parentheses",
-    "root",
 ]
 
 M = TypeVar("M")
 #: A model that a reference may lead to.
 R = TypeVar("R", bound=Model)
-#: A model that a view may be of.
-D = TypeVar("D", bound=DomainModel)
 
 #: Computes what a slot points to, from the store that it belongs to.
 Source = Callable[[Any], Any]
 #: A document, as the source of a slot may say which it is, other than by its model.
 Pointed = StoredView | Snapshot | HasPath | str
-
-
-class MemberWanted(Incomplete):
-    """The signal that something cannot be computed for all members of an ``each`` at once.
-
-    Like its parent it passes through the code of applications, whatever that catches.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(())
-
-
-class HasSlots:
-    """A store, as its slots know it."""
-
-    def _value(self, slot: Slot[Any]) -> Any:
-        """What a slot holds, read when it is first asked for."""
-        raise NotImplementedError
-
-
-class Slot(Generic[M]):
-    """A named part of a store: a reference, a root, a parameter, or the member of an ``each``."""
-
-    def __init__(self) -> None:
-        self.name = ""
-        self.owner = ""
-        self._declared_in: type | None = None
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-        self.owner = owner.__name__
-        self._declared_in = owner
-
-    def __repr__(self) -> str:
-        return f"{self.owner}.{self.name}"
-
-    def check(self) -> None:
-        """Check what was declared, once the slot has its name.
-
-        :raises DeclarationError: something is wrong with it.
-        """
-
-    if not TYPE_CHECKING:
-        # Hidden from type checkers, which refuse it by themselves.
-        def __call__(self, source: Any) -> NoReturn:
-            """Refuse to be a decorator.
-
-            :raises DeclarationError: always; slots that have a source take it here.
-            """
-            raise DeclarationError(
-                f"{getattr(source, '__qualname__', source)!s:.80} cannot be computed by a method: "
-                "a root() or a param() is handed in by whoever makes the view. Write @reference(…) "
-                "above the method if it says what else to read, or @each(…) if it says who the "
-                "members are"
-            )
-
-    @property
-    def from_outside(self) -> tuple[str, ...]:
-        """The names by which the slot may be handed in from outside; the usual one is first."""
-        return (self.name,)
-
-    def resolve(self, pointed: Any) -> Any:
-        """The value of the slot, from what its source, or whoever fed it, gives."""
-        raise NotImplementedError
-
-    def part_of(self, value: Any) -> str:
-        """The text of a value of the slot in the subject of a view.
-
-        :raises ValidationError: it can be none.
-        """
-        raise NotImplementedError
-
-
-class NeverMissing(Slot[M]):
-    """A slot without whose value there is no view, so that it never reads as ``None``."""
-
-    @overload
-    def __get__(self, store: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, store: HasSlots, owner: type) -> M: ...
-    def __get__(self, store: HasSlots | None, owner: type) -> Any:
-        return self if store is None else store._value(self)
 
 
 class Reference(Slot[M]):
@@ -305,17 +200,6 @@ class SingleReference(OneDocument[M]):
         return self
 
 
-class Root(NeverMissing[M], OneDocument[M]):
-    """A root: the document that a view is of, which is never missing."""
-
-    def resolve(self, pointed: Any) -> Any:
-        """The model.
-
-        :raises DocumentNotFoundError: there is no such document.
-        """
-        return self.resolve_existing(pointed)
-
-
 class ManyReference(Reference[M]):
     """A reference to many documents: a mapping of those that exist."""
 
@@ -445,47 +329,6 @@ def reference(
         or the model is none.
     """
     return (ManyReference if many else SingleReference)(model, source)
-
-
-@overload
-def root(model: type[D]) -> Root[D]: ...
-@overload
-def root(model: str) -> Root[Any]: ...
-def root(model: type[Any] | str, *, source: Any = None) -> Any:
-    """Declare a document that a view is of: there is one view for each, and none without it.
-
-    ::
-
-        class CityStore(Store):
-            city = root(City)
-
-    :param model: the domain model, or its name if it is declared later.
-    :raises DeclarationError: it is none; or there is a source, which only a :func:`reference` has.
-    """
-    if source is not None:
-        raise DeclarationError(
-            "a root is handed in by whoever makes the view, and has no source: write "
-            f"reference({getattr(model, '__name__', model)!s:.80}, source=…)"
-        )
-    require_parentheses("root", model)
-    if not isinstance(model, str) and not (_is_model(model) and issubclass(model, DomainModel)):
-        raise DeclarationError(
-            f"a root needs a domain model or its name, as in root(City), and not {model!r:.80}"
-        )
-    return Root(model)
-
-
-def require_parentheses(decorator: str, model: Any) -> None:
-    """Check that what is given as a slot's model is not the method that it stands above.
-
-    :param decorator: what declares the slot.
-    :raises DeclarationError: it is.
-    """
-    if inspect.isfunction(model):
-        raise DeclarationError(
-            f"{decorator} was given the function {model.__qualname__} as its model: name the "
-            f"model first, as in {decorator}(City)"
-        )
 
 
 def is_named(pointed: Any) -> bool:
