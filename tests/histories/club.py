@@ -45,6 +45,8 @@ TotalKind = Literal["query", "document"]
 
 class Room(DomainModel):
     title: Attr[str]
+    #: Which only what is shown to one member alone has in it.
+    motto: Attr[str]
     #: Grows with most changes of who the members are.
     revision: Attr[int]
     members: Attr[list[str]]
@@ -310,7 +312,7 @@ class RoomCopy(ViewModel):
 
     @attrs.computed
     def greeting(self) -> str:
-        return f"{self.store.who} in {self.store.room.title}"
+        return f"{self.store.who}: {self.store.room.motto}"
 
     @attrs.computed
     def notes(self) -> list[str]:

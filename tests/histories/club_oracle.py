@@ -58,7 +58,7 @@ def _copies(club: Club, world: ClubWorld) -> Iterator[tuple[str, Fields]]:
                     messages=sorted(here),
                     who=user,
                     label=label,
-                    greeting=f"{user} in {fields['title']}",
+                    greeting=f"{user}: {fields['motto']}",
                     notes=sorted(key for key, said in here.items() if said["to"] == user),
                     mine=accounts[user],
                 ),

@@ -134,6 +134,7 @@ class Gather:
         changes: dict[str, Fields | None] = {
             f"rooms/{self.room}": {
                 "title": self.title,
+                "motto": before.get("motto", ""),
                 "revision": before.get("revision", 0) + 1,
                 "members": members,
             },
@@ -173,6 +174,19 @@ class Sit:
     def run(self, world: ClubWorld) -> None:
         seat = {"room": self.room, "user": self.user} if self.sits else None
         world.commit({f"seats/{self.room}-{self.user}": seat})
+
+
+@dataclass(frozen=True)
+class Inscribe:
+    """A room has another motto, and nothing else changes."""
+
+    room: str
+    motto: str
+
+    def run(self, world: ClubWorld) -> None:
+        path = f"rooms/{self.room}"
+        if path in world.documents:
+            world.commit({path: {**world.documents[path], "motto": self.motto}})
 
 
 @dataclass(frozen=True)
@@ -309,7 +323,7 @@ class Accompany:
         world.accompanied.append(not world.accompanied[-1])
 
 
-Change = Gather | Regroup | Sit | Close | Enrol | Pay | Say | Play | Announce | Rename
+Change = Gather | Inscribe | Regroup | Sit | Close | Enrol | Pay | Say | Play | Announce | Rename
 
 
 @dataclass(frozen=True)
@@ -375,6 +389,7 @@ _changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(Regroup, _rooms, st.one_of(_members, st.none())),
     st.builds(Sit, _rooms, _users, st.booleans()),
     st.builds(Close, _rooms),
+    st.builds(Inscribe, _rooms, st.sampled_from(["x", "y"])),
     st.builds(Enrol, _users, st.sampled_from([None, "x", "y"]), st.booleans()),
     st.builds(Pay, _users, _users, st.integers(1, 9)),
     st.builds(Pay, _users, _users, st.integers(1, 9)),

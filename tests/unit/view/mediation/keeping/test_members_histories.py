@@ -13,7 +13,7 @@ from tests.histories.club_steps import Step, club_histories, clubs
 # The same ones each time: other ones are for the long tier.
 @pytest.mark.timeout(120)
 @settings(
-    max_examples=20,
+    max_examples=12,
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
