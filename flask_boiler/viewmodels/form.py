@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
-from flask_boiler.attrs.attribute import MISSING, NULL, Attr
-from flask_boiler.attrs.kinds.mismatch import Mismatch
-from flask_boiler.attrs.kinds.relation_kind import RelationKind
-from flask_boiler.attrs.kinds.scalar_kinds import ScalarKind
+from flask_boiler.attrs.attribute import MISSING, Attr
 from flask_boiler.errors import (
     ConfigurationError,
     DeclarationError,
-    DocumentNotFoundError,
     RefusedError,
     UnknownModelError,
-    ValidationError,
 )
-from flask_boiler.ground.naming import nearest
 from flask_boiler.ground.path_pattern import PathPattern
 from flask_boiler.ground.values import Snapshot
+from flask_boiler.viewmodels.form_targets import FormTargets, wrong_fields
 from flask_boiler.viewmodels.place_rules import require_free
 from flask_boiler.viewmodels.view_model import ViewModel, has_own_new, store_class
-from flask_boiler.viewmodels.view_subject import ViewSubject, read_documents
+from flask_boiler.viewmodels.view_subject import ViewSubject
 
-__all__ = ["PROBLEM_FIELD", "AbsentTargetError", "Form"]
+__all__ = ["PROBLEM_FIELD", "Form"]
 
 F = TypeVar("F", bound="Form")
 
 #: Where a refused form's sender finds why.
 PROBLEM_FIELD = "problem"
-
-
-class AbsentTargetError(ValidationError):
-    """The refusal of a form one of whose fields names a document that is not there."""
 
 
 class Form(ViewModel):
@@ -225,7 +215,7 @@ class Form(ViewModel):
         if missing:
             wrong: dict[str, list[str]] = {}
             cls._checked(fields, cls._by_field(), Attr.load, wrong)
-            raise _wrong_fields({**missing, **wrong}, cls)
+            raise wrong_fields({**missing, **wrong}, cls)
 
     def submit(self) -> None:
         """Have the form's effect; called once all fields are set.
@@ -278,204 +268,13 @@ def _is_new(model: Any) -> bool:
     return model._model_state.update_time_ns is None
 
 
-class FormTargets(Generic[F]):
-    """The documents that are there already and that forms of a class are about.
-
-    :param declared: ``Meta.target``.
-    :raises ConfigurationError: it is not what ``Meta.target`` takes.
-    """
-
-    def __init__(self, form_cls: type[F], declared: Any) -> None:
-        self._form_cls = form_cls
-        self._where = f"{form_cls.__qualname__}.Meta.target"
-        names = declared if isinstance(declared, Mapping) else {"": declared}
-        if not names or not all(isinstance(n, str) for pair in names.items() for n in pair):
-            raise ConfigurationError(
-                f"{self._where} is {declared!r:.80}: expected the name of a field, or a mapping "
-                "from roots of the store to such names"
-            )
-        self._declared: Mapping[str, str] = names
-        pattern = form_cls.form_pattern()
-        self._placeholders = [] if pattern is None else pattern.names
-        self._attributes = form_cls.attributes()
-
-    def require_names(self) -> None:
-        """Check that what names the targets is there.
-
-        :raises ConfigurationError: it is not.
-        """
-        if _has_own_begin(self._form_cls):
-            raise ConfigurationError(
-                f"{self._where} says what the form is about, and so does its begin(): leave one out"
-            )
-        for name in self._declared.values():
-            self._require_name(name)
-
-    def require_references(self) -> None:
-        """Check that the roots are there, and that the fields may name their documents.
-
-        :raises ConfigurationError: one is not, or may not.
-        :raises UnknownModelError: a model is not declared yet.
-        """
-        for root, name in self._by_root.items():
-            if name in self._attributes:
-                self._require_reference(root, self._attributes[name])
-
-    def require_makeable(self) -> None:
-        """Check that forms can be made.
-
-        :raises ConfigurationError: they cannot.
-        """
-        self.require_names()
-        self.require_references()
-        subject = self._subject
-        subject.require_buildable()
-        new = subject.slots.keys() - self._by_root.keys()
-        if len(new) > 1 or new - set(subject.roots):
-            raise ConfigurationError(
-                f"{self._where} leaves {', '.join(sorted(new))} open: name what each of them is, "
-                "but for one root, which is a new document"
-            )
-
-    @property
-    def fields(self) -> list[str]:
-        """The fields of a form's document that name targets."""
-        attributes = (self._attributes.get(name) for name in self._declared.values())
-        return [attribute.data_key for attribute in attributes if attribute is not None]
-
-    def open(self, doc_id: str, fields: Mapping[str, Any], placeholders: Mapping[str, str]) -> F:
-        """A form about its targets that is not filled in.
-
-        :param doc_id: the id of the form's document.
-        :raises AbsentTargetError: a field names a document that is not there.
-        :raises ValidationError: a field names none.
-        :raises DocumentNotFoundError: a placeholder names none that is there.
-        """
-        wrong: dict[str, list[str]] = {}
-        paths: dict[str, str] = {}
-        for root, name in self._by_root.items():
-            try:
-                paths[root] = self._path(root, name, fields, placeholders)
-            except Mismatch as mismatch:
-                if name in placeholders:
-                    raise DocumentNotFoundError(f"{root} of {doc_id}") from mismatch
-                wrong |= mismatch.below(self._attributes[name].data_key)
-        found = read_documents(list(paths.values()))
-        roots: dict[str, Any] = {}
-        absent: dict[str, list[str]] = {}
-        for root, path in paths.items():
-            if self._is_there(root, found[path]):
-                roots[root] = found[path]
-            elif (name := self._by_root[root]) in placeholders:
-                raise DocumentNotFoundError(path)
-            else:
-                said = f"There is no {self._subject.models[root].__name__} {path!r:.200}."
-                absent[self._attributes[name].data_key] = [said]
-        if wrong or absent:
-            raise _wrong_fields({**wrong, **absent}, self._form_cls, absent=bool(absent))
-        return self._made(roots, doc_id)
-
-    def _made(self, roots: dict[str, Any], doc_id: str) -> F:
-        subject = self._subject
-        if subject.is_document:
-            [snapshot] = roots.values()
-            return subject.open_snapshot(snapshot)
-        for name in subject.roots:
-            if name not in roots:
-                roots[name] = subject.models[name].new(doc_id=doc_id)
-        return self._form_cls.new(**roots)
-
-    @cached_property
-    def _subject(self) -> ViewSubject[F]:
-        return ViewSubject(self._form_cls)
-
-    @cached_property
-    def _by_root(self) -> Mapping[str, str]:
-        """The names of fields and placeholders, by root."""
-        known = self._subject.roots
-        if "" in self._declared:
-            if len(known) != 1:
-                raise ConfigurationError(
-                    f"{self._where} names one document, and the form has {len(known)} roots "
-                    f"({', '.join(known) or 'none'}): write a mapping from roots to fields"
-                )
-            return {known[0]: self._declared[""]}
-        for root in self._declared:
-            if root not in known:
-                raise ConfigurationError(
-                    f"{self._where} has {root!r}, which is no root of the store; "
-                    f"there are {', '.join(known) or 'none'}{nearest(root, known)}"
-                )
-        return self._declared
-
-    def _require_name(self, name: str) -> None:
-        attribute, in_path = self._attributes.get(name), name in self._placeholders
-        if attribute is None and not in_path:
-            known = [*self._attributes, *self._placeholders]
-            raise ConfigurationError(
-                f"{self._where} names {name!r}, which is neither a field of the form nor a "
-                f"placeholder of Meta.form_path{nearest(name, known)}"
-            )
-        if attribute is not None and in_path:
-            raise ConfigurationError(
-                f"{self._where} names {name!r}, which is a field of the form and a placeholder of "
-                "Meta.form_path: call one of them something else"
-            )
-        if attribute is not None and attribute.read_only:
-            raise ConfigurationError(f"{self._where} names {name!r}, which input may not set")
-
-    def _require_reference(self, root: str, attribute: Attr[Any]) -> None:
-        """Check that values of an attribute may name documents of a root's model."""
-        kind, model = attribute.kind, self._subject.models[root]
-        if isinstance(kind, RelationKind):
-            other = kind.model if kind.has_model else model
-            if issubclass(other, model) or issubclass(model, other):
-                return
-            raise ConfigurationError(
-                f"{self._where} names {attribute!r}, which refers to a {other.__name__}, and the "
-                f"root {root} is a {model.__name__}"
-            )
-        if not (kind.takes_anything or (isinstance(kind, ScalarKind) and kind.types == (str,))):
-            raise ConfigurationError(
-                f"{self._where} names {attribute!r}, which is {kind.label}: expected an id (str), "
-                f"or attrs.relation({model.__name__})"
-            )
-
-    def _path(
-        self, root: str, name: str, fields: Mapping[str, Any], placeholders: Mapping[str, str]
-    ) -> str:
-        """The path of the document of a root.
-
-        :raises Mismatch: nothing can be such a path.
-        """
-        if name in placeholders:
-            named: Any = placeholders[name]
-        else:
-            attribute = self._attributes[name]
-            named = fields[attribute.data_key]
-            attribute.load(named)
-            if named is None:
-                raise Mismatch(NULL)
-        kind = RelationKind(self._subject.models[root])
-        path = kind.path_of(named)
-        kind.require_collection(path)
-        return path
-
-    def _is_there(self, root: str, snapshot: Snapshot) -> bool:
-        """Whether there is a document of the root's model."""
-        try:
-            return (
-                snapshot.exists and self._subject.models[root].from_snapshot(snapshot) is not None
-            )
-        except UnknownModelError:
-            # One of a class beside it, in the same collection.
-            return False
-
-
 def form_targets(form_cls: type[F]) -> FormTargets[F] | None:
     """The targets of a form's class; ``None`` if it is about nothing that is there already."""
     declared = form_cls.meta("target")
-    return None if declared is None else FormTargets(form_cls, declared)
+    if declared is None:
+        return None
+    pattern = form_cls.form_pattern()
+    return FormTargets(form_cls, declared, [] if pattern is None else pattern.names)
 
 
 def _has_own_begin(form_cls: type[Form]) -> bool:
@@ -484,7 +283,13 @@ def _has_own_begin(form_cls: type[Form]) -> bool:
 
 def _check_targets(form_cls: type[Form]) -> None:
     try:
-        targets = FormTargets(form_cls, form_cls.meta("target"))
+        targets = form_targets(form_cls)
+        assert targets is not None  # whoever asks has seen that there are some
+        if _has_own_begin(form_cls):
+            raise ConfigurationError(
+                f"{form_cls.__qualname__}.Meta.target says what the form is about, and so does its "
+                "begin(): leave one out"
+            )
         targets.require_names()
         if _knows_store(form_cls):
             targets.require_references()
@@ -502,12 +307,3 @@ def _knows_store(form_cls: type[Form]) -> bool:
         # Annotated with a store that comes later, say: said when the form is first needed.
         return False
     return True
-
-
-def _wrong_fields(
-    messages: Mapping[str, list[str]], form_cls: type[Form], *, absent: bool = False
-) -> ValidationError:
-    kind = AbsentTargetError if absent else ValidationError
-    error = kind(messages, where=form_cls.__name__)
-    error.by_field = True
-    return error

@@ -14,7 +14,8 @@ from flask_boiler.view.inbox.refusals import AskedAccess, Refusal, Sender
 from flask_boiler.view.mediation.access import Anybody, Change
 from flask_boiler.view.mediation.commands import perform
 from flask_boiler.view.mediation.problems import field_names
-from flask_boiler.viewmodels.form import PROBLEM_FIELD, AbsentTargetError, Form
+from flask_boiler.viewmodels.form import PROBLEM_FIELD, Form
+from flask_boiler.viewmodels.form_targets import AbsentTargetError
 from flask_boiler.viewmodels.view_model import ViewModel
 
 __all__ = ["FormEffect", "Submission"]
