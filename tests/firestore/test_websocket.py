@@ -150,6 +150,18 @@ class Client:
         got = self._client.get_received(self.namespace)
         return [event["args"] for event in got if event["name"] == name]
 
+    def awaited(self, name: str) -> list[Any]:
+        """What was received by this name, as soon as there is something: what fails is told
+        after everything has settled.
+        """
+        done = threading.Event()
+        for _ in range(int(TIMEOUT_S * 100)):
+            got = self.received(name)
+            if got:
+                return got
+            done.wait(0.01)
+        raise AssertionError(f"no {name} was received")
+
     def is_connected(self) -> bool:
         return bool(self._client.is_connected(self.namespace))
 
@@ -497,7 +509,7 @@ def test_a_view_that_fails_is_told_and_heals(world: World, settle: Settle) -> No
     subscription_id = client.subscribe("a")["subscription_id"]
     Pond.get_or_raise("a").update(fish=0)
     settle()
-    [(problem,)] = client.received("error")
+    [(problem,)] = client.awaited("error")
     assert (problem["status"], problem["subscription_id"]) == (500, subscription_id)
     assert "ZeroDivision" not in problem["detail"]
     assert [parked.key.mediator for parked in world.boiler.parked] == ["PondView (on /ponds)"]

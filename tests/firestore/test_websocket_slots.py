@@ -251,7 +251,7 @@ def test_a_source_that_fails_is_told_to_its_own_subscribers_and_heals(
     subscribe(bob, club="d")
     Club.get_or_raise("c").update(topic="broken")
     settle()
-    [(problem,)] = ann.received("error")
+    [(problem,)] = ann.awaited("error")
     assert problem["status"] == 500
     assert "disorder" not in str(problem)
     [parked] = clubs.boiler.parked
