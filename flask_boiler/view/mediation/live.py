@@ -23,6 +23,7 @@ from flask_boiler.errors import ConfigurationError
 from flask_boiler.firestore.listen.backoff import BackoffPolicy
 from flask_boiler.firestore.listen.hub import Hub
 from flask_boiler.firestore.listen.stream import StreamPolicy
+from flask_boiler.firestore.native import same_value
 from flask_boiler.ground.callbacks import as_exception, require_result
 from flask_boiler.ground.lifecycle import DaemonPool
 from flask_boiler.ground.ports import Incomplete
@@ -218,7 +219,7 @@ class Following(WithoutPlaces, Generic[V]):
             newest.follow(self._release, self._f_notify)
             self.first.set_result(newest)
             done(PublishOutcome())
-        elif value == self._value:
+        elif same_value(value, self._value):
             done(PublishOutcome())
         else:
             self._notifiers.submit(self._notify, computed.payload, done)

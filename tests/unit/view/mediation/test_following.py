@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -131,6 +132,18 @@ def test_a_follower_may_close_its_view_and_fail(keeping: Keeping, raises: bool) 
     assert keeping.errors == []
     assert keeping.feed.wanted == {}
     assert keeping.engine.views == 0
+
+
+def test_a_follower_is_told_where_what_is_stored_differs(keeping: Keeping) -> None:
+    notified: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    keeping.datastore.put("towns/a", {"title": 1})
+    view = follow(
+        keeping, TownView, "towns/a", f_notify=lambda view: notified.put(view.store.town.title)
+    )
+    keeping.datastore.put("towns/a", {"title": True})
+    keeping.feed.deliver("towns/a")
+    assert notified.get(timeout=TIMEOUT_S) is True
+    view.close()
 
 
 def test_a_path_is_never_filled_with_nothing(keeping: Keeping) -> None:
