@@ -182,9 +182,10 @@ class SubjectKeeping(KeptInDocuments):
                 return Documents().computed(gone=True)
             shared = group.shared(common) if members.error is None else None
         except Incomplete:
-            shared = None
+            # It is the roster that waits for it.
+            return self._once_told(key, run, group, common)
         if shared is None or shared.error is not None or not group.is_told(members.found):
-            # It is the roster that waits for it, or is parked.
+            # It is the roster that is parked, or tells.
             return self._once_told(key, run, group, common)
         if group.precedence.wait(key):
             return self._unchanged(key, run)
