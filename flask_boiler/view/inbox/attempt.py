@@ -46,10 +46,13 @@ class Attempts:
         self.parked_now = False
         self.committed_ns = 0
         self._seen: Snapshot | None = None
+        #: Why the last attempt would have refused it.
+        self.refused_for: BoilerError | HTTPException | None = None
 
     def make(self, transaction: Transaction) -> Result:
         """Make one attempt: everything is read anew, as it is now."""
         self.count += 1
+        self.refused_for = None
         self._commands.statistics.count(attempts=1)
         task = self._seen = self._find(transaction)
         record = self._record(transaction) if self._consult else None
@@ -107,6 +110,7 @@ class Attempts:
                 raise
             # What was read is verified all the same: nobody is refused for what was not so.
             transaction.abandon_writes()
+            self.refused_for = error
             refusal = Refusal(stored_problem(error, sender.fields))
             self._refuse(task, record, transaction, refusal)
         else:

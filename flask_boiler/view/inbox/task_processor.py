@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from flask_boiler.engine.acceptance import takes_commits
 from flask_boiler.errors import (
     BoilerError,
     ConflictError,
+    DocumentNotFoundError,
     RefusedError,
     UnavailableError,
     ValidationError,
@@ -269,12 +270,9 @@ class TaskProcessor:
 
     def _give_up(self, attempt: Attempts, error: Exception) -> Result:
         """Refuse a task whose commit was refused, or set it aside, unless it has changed since."""
-        sender, told = self._commands.sender, refused_commit(error)
-        refusals: list[Refusal | None] = [None]
-        if sender is not None and told is not None:
+        refusals = self._refusals(attempt, error)
+        if len(refusals) > 1:
             logger.warning("%s cannot be committed, and is refused: %s", attempt.path, error)
-            problem = stored_problem(told, sender.fields)
-            refusals = [*(Refusal(problem, bare) for bare in sender.late), None]
         for refusal in refusals:
             try:
                 return self._execute(partial(attempt.give_up_seen, error=error, refusal=refusal))
@@ -285,6 +283,22 @@ class TaskProcessor:
             except ConflictError as conflict:
                 raise written_anew(attempt.path) from conflict
         raise AssertionError("unreachable")
+
+    def _refusals(self, attempt: Attempts, error: Exception) -> Sequence[Refusal | None]:
+        """What the sender is told of a task that cannot be committed, the best first.
+
+        The last is ``None``, as nobody may be left to be told.
+        """
+        sender, told = self._commands.sender, refused_commit(error)
+        if sender is None or told is None:
+            return [None]
+        why = attempt.refused_for
+        if isinstance(error, ConflictError) and not isinstance(why, DocumentNotFoundError):
+            # What was read may not have been so. But who is not to know of a document is not told
+            # either that others change it.
+            why = None
+        problems = [stored_problem(each, sender.fields) for each in (why, told) if each is not None]
+        return [*(Refusal(said, bare) for said in problems for bare in sender.late), None]
 
     def _concluded(self, result: Result, attempt: Attempts) -> Result:
         if result.state is TaskState.DONE:

@@ -254,6 +254,31 @@ def test_what_has_no_room_for_a_mark_gives_way_to_it(
     assert not processor(context).apply(PATH)
 
 
+def test_where_there_is_no_room_the_reason_is_told_all_the_same(
+    context: ApplicationContext, datastore: MemoryDatastore
+) -> None:
+    def refuse(act: Act) -> CommitResult:
+        raise ValidationError({"document": ["too large"]})
+
+    propose(datastore, motto="Oro")
+    datastore.mishaps.extend([refuse, refuse])
+    assert processor(context).apply(PATH)
+    assert list(mark(datastore)["errors"]) == ["motto"]
+    assert list(datastore.fields(PATH) or ()) == ["error"]
+
+
+def test_who_may_have_been_right_is_not_refused_for_what_was_not_verified(
+    context: ApplicationContext, datastore: MemoryDatastore
+) -> None:
+    def lose(act: Act) -> CommitResult:
+        raise ConflictError("changed")
+
+    propose(datastore, isOpen=False)
+    datastore.mishaps.extend([lose] * SalonMutation.max_attempts)
+    assert processor(context).apply(PATH)
+    assert "somebody else changed the same data" in mark(datastore)["detail"]
+
+
 def test_what_was_changed_after_it_failed_is_not_marked_for_that(
     context: ApplicationContext, datastore: MemoryDatastore
 ) -> None:
@@ -425,6 +450,21 @@ def test_a_stranger_is_not_told_whether_there_is_a_view(
         told.append(mark(datastore))
     assert told[0] == told[1]
     assert "s1" not in str(told[0])
+
+
+def test_a_stranger_is_not_told_either_that_others_change_it(
+    context: ApplicationContext, datastore: MemoryDatastore
+) -> None:
+    def lose(act: Act) -> CommitResult:
+        raise ConflictError("projects/secret/databases/(default) changed")
+
+    told = []
+    for target, losses in (("s1", SalonMutation.max_attempts), ("nowhere", 0)):
+        propose(datastore, target_salon_id=target, addGuests=2)
+        datastore.mishaps.extend([lose] * losses)
+        assert processor(context, authorize=lambda patch, view: False).apply(PATH)
+        told.append(mark(datastore))
+    assert told[0] == told[1]
 
 
 def test_what_authorize_does_not_find_is_no_hint_either(

@@ -229,6 +229,17 @@ def test_a_form_that_cannot_be_stored_is_refused_without_what_was_too_much(
     assert not datastore.exists("parcels/p1")
 
 
+def test_a_refusal_beside_which_the_form_has_no_room_says_its_reason_alone(
+    datastore: MemoryDatastore,
+) -> None:
+    send(datastore, weightKg="three", label="books")
+    datastore.mishaps.append(refuse)
+    assert apply() is TaskState.DONE
+    told = datastore.fields(REFUSAL)
+    assert list(told) == ["problem"]
+    assert list(told["problem"]["errors"]) == ["weightKg"]
+
+
 def test_a_form_that_is_kept_and_cannot_be_stored_says_so_itself(
     datastore: MemoryDatastore,
 ) -> None:
