@@ -494,6 +494,7 @@ def refuse(task: object, transaction: Transaction) -> None:
         ({"on_task": refuse, "mark": {"a": {"b": [float("nan")]}}}, "'a'"),
         ({"on_task": refuse, "mark": {"a": ("done",)}}, "'a'"),
         ({"on_task": refuse, "mark": Ledger(datetime.timedelta(0))}, "keeps nothing"),
+        ({"on_task": refuse, "mark": Ledger(datetime.timedelta.max)}, "longer than timestamps"),
         ({"on_task": refuse, "key": "users/{uid}/things"}, "names collections"),
         ({"on_task": refuse, "key": 7}, "key=7"),
         ({"on_task": refuse, "window": 0}, "window=0"),

@@ -17,9 +17,19 @@ from flask_boiler.view.inbox.queue import task_field
 from flask_boiler.view.inbox.records import TaskRecords, is_done
 from flask_boiler.view.inbox.refusals import Refusal
 
-__all__ = ["DeleteMark", "FieldMark", "Ledger", "Mark", "MarkOption", "mark_of"]
+__all__ = [
+    "DeleteMark",
+    "FieldMark",
+    "Ledger",
+    "Mark",
+    "MarkOption",
+    "mark_of",
+    "require_keeping",
+]
 
 _DEFAULT_KEEPING = datetime.timedelta(days=7)
+# A timestamp of Firestore has a year of four digits.
+_LONGEST_KEEPING = datetime.timedelta(days=365_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +161,7 @@ class LedgerMark:
     in_record = True
 
     def __init__(self, ledger: Ledger) -> None:
-        if ledger.keep_for <= datetime.timedelta(0):
-            raise ConfigurationError(f"Ledger(keep_for={ledger.keep_for}) keeps nothing")
+        require_keeping(ledger.keep_for)
         self._ledger = ledger
 
     def is_marked(self, task: Snapshot, record: Snapshot | None) -> bool:
@@ -163,6 +172,22 @@ class LedgerMark:
         """The entry of the version that was read."""
         # By Firestore's clock, which ends it: a machine's own may be wrong by more than it is kept.
         return records.ending(task, task.read_time + self._ledger.keep_for)
+
+
+def require_keeping(keep_for: object) -> None:
+    """Check for how long something is kept.
+
+    :raises ConfigurationError: it is no time, none at all, or ends after all timestamps.
+    """
+    if not isinstance(keep_for, datetime.timedelta):
+        raise ConfigurationError(f"keep_for={keep_for!r:.80} is not a timedelta")
+    if keep_for <= datetime.timedelta(0):
+        raise ConfigurationError(f"keep_for={keep_for} keeps nothing")
+    if keep_for > _LONGEST_KEEPING:
+        raise ConfigurationError(
+            f"keep_for={keep_for} is longer than timestamps reach: the most are "
+            f"{_LONGEST_KEEPING.days} days"
+        )
 
 
 def mark_of(option: MarkOption, model_cls: type[Model] | None = None) -> Mark:

@@ -17,6 +17,7 @@ from flask_boiler.ground.ports import Reader
 from flask_boiler.ground.values import FieldFilter, QueryTarget, Snapshot, Write
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.inbox.handling import Commands
+from flask_boiler.view.inbox.marks import require_keeping
 from flask_boiler.view.inbox.queue import (
     TaskKey,
     TaskQueue,
@@ -113,8 +114,8 @@ class PatchCollection:
             raise ConfigurationError(
                 f"mark={patches.mark!r} is not a mark of patches: expected 'update' or 'delete'"
             )
-        if patches.keep_for is not None and patches.keep_for <= datetime.timedelta(0):
-            raise ConfigurationError(f"keep_for={patches.keep_for} keeps nothing")
+        if patches.keep_for is not None:
+            require_keeping(patches.keep_for)
         subject.require_document(f"patches={patches.collection!r}")
         self._subject = subject
         #: The placeholder or field that has the id of the view's root.

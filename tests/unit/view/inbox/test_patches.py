@@ -207,6 +207,8 @@ def test_a_patch_that_was_applied_may_be_deleted(datastore: MemoryDatastore) -> 
         ("", "no path pattern"),
         (Patches(PATTERN, mark="burn"), "'burn' is not a mark"),  # type: ignore[arg-type]
         (Patches(PATTERN, keep_for=datetime.timedelta(0)), "keeps nothing"),
+        (Patches(PATTERN, keep_for=datetime.timedelta.max), "longer than timestamps reach"),
+        (Patches(PATTERN, keep_for=7), "keep_for=7 is not a timedelta"),  # type: ignore[arg-type]
         (Patches(PATTERN, target="title"), r"SalonView\.title is stored as 'title'"),
         (Patches(PATTERN, pending="isOpen"), r"SalonView\.is_open is stored as 'isOpen'"),
     ],
