@@ -19,6 +19,7 @@ from flask_boiler.errors import (
 )
 from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.callbacks import as_exception, is_failure
+from flask_boiler.ground.ports import Reader
 from flask_boiler.ground.readers import DirectReader, reading_through
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.transactions.running import execute_transaction
@@ -133,12 +134,10 @@ class TaskProcessor:
 
         :raises UnavailableError: Firestore could not be reached.
         """
-        record_path = self._records.path_of(path)
-        found = self._context.datastore.get([path, record_path])
-        is_there = is_parked(found[path], found[record_path])
-        if is_there:
-            self.resume(found[path], again=True)
-        return is_there
+        parked = self._parked(path, DirectReader(self._context.datastore))
+        if parked is not None:
+            self.resume(parked[0], again=True)
+        return parked is not None
 
     def resume(self, task: Snapshot, *, again: bool = False) -> None:
         """Apply the tasks that a task has held back.
@@ -161,9 +160,7 @@ class TaskProcessor:
         """
 
         def forget(transaction: Transaction) -> bool:
-            record_path = self._records.path_of(path)
-            found = transaction.reader.documents([path, record_path])
-            if not is_parked(found[path], found[record_path]):
+            if self._parked(path, transaction.reader) is None:
                 return False
             transaction.write(self._records.forgetting(path))
             return True
@@ -178,18 +175,28 @@ class TaskProcessor:
         problem = stored_problem(RefusedError(_DROPPED), {})
 
         def mark(transaction: Transaction, refusal: Refusal) -> Snapshot | None:
-            task = self._queue.find(path, transaction.reader)
-            record_path = self._records.path_of(path)
-            record = transaction.reader.documents([record_path])[record_path]
-            if task is None or not is_parked(task, record):
+            parked = self._parked(path, transaction.reader)
+            if parked is None:
                 return None
-            self._handling.write_mark(task, record, transaction, refusal)
+            task, record = parked
+            if self._queue.find(path, transaction.reader) is not None:
+                self._handling.write_mark(task, record, transaction, refusal)
+            else:
+                # The query is another since: it is no task, and there is nothing to mark.
+                transaction.write(self._records.forgetting(path))
             return task
 
         try:
             return self._execute(lambda transaction: mark(transaction, Refusal(problem)))
         except ValidationError:
             return self._execute(lambda transaction: mark(transaction, Refusal(problem, bare=True)))
+
+    def _parked(self, path: str, reader: Reader) -> tuple[Snapshot, Snapshot] | None:
+        """The document of a parked task and its record; ``None`` if it is not parked."""
+        record_path = self._records.path_of(path)
+        found = reader.documents([path, record_path])
+        task, record = found[path], found[record_path]
+        return (task, record) if is_parked(task, record) else None
 
     def _of_key(self, task: Snapshot) -> list[Waiting]:
         """The tasks of a task's key that are not marked, in order; none if it is alone."""

@@ -350,6 +350,20 @@ def test_only_what_is_parked_is_released(
     assert datastore.fields("sums/all") == {"total": 1}
 
 
+def test_a_task_that_the_query_finds_no_more_is_parked_no_more_after_a_drop(
+    context: ApplicationContext, datastore: MemoryDatastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a release whose query is another: its document is left alone."""
+    applying = processor(context, fail, mark={"state": "done"})
+    assert applying.apply("jobs/j").state is TaskState.PARKED
+    monkeypatch.setattr(Jobs, "collections", ("others",))
+    applying = processor(context, fail, mark={"state": "done"})
+    assert applying.drop("jobs/j") is not None
+    assert list(parked_tasks_in(context.datastore)) == []
+    assert datastore.fields("jobs/j") == {"add": 1}
+    assert applying.drop("jobs/j") is None
+
+
 def test_a_task_that_the_query_finds_no_more_is_parked_no_more_after_a_retry(
     context: ApplicationContext, datastore: MemoryDatastore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
