@@ -27,7 +27,11 @@ __all__ = [
     "require_plain",
     "require_plain_members",
     "require_result",
+    "storable_text",
+    "words_of",
 ]
+
+_LONGEST_MESSAGE = 4_000
 
 T = TypeVar("T")
 
@@ -180,3 +184,17 @@ def _function(given: Any) -> Any:
 
 def _is_ours(cls: type) -> bool:
     return cls.__module__.partition(".")[0] == "flask_boiler"
+
+
+def words_of(error: BaseException) -> str:
+    """What an error says, shortened to what a record can hold; to ask it runs its code."""
+    try:
+        said = str(error)
+    except BaseException as failure:
+        said = f"(its message could not be read: {type(failure).__name__})"
+    return storable_text(said, _LONGEST_MESSAGE)
+
+
+def storable_text(text: str, longest: int) -> str:
+    """The beginning of a text, without the lone surrogates that Python's texts may have."""
+    return text[:longest].encode("utf-8", "replace").decode("utf-8")

@@ -18,6 +18,7 @@ from typing import Any
 
 from flask_boiler.engine.view_key import Parked, ViewKey
 from flask_boiler.firestore.query_compiler import compile_query
+from flask_boiler.ground.callbacks import words_of
 from flask_boiler.ground.naming import record_id
 from flask_boiler.ground.ports import Datastore, DocumentCodec
 from flask_boiler.ground.values import (
@@ -44,8 +45,6 @@ __all__ = [
 ]
 
 VIEWS_COLLECTION = "_boiler_views"
-
-_LONGEST_MESSAGE = 4_000
 
 
 class RetryState(enum.StrEnum):
@@ -93,7 +92,7 @@ class ParkedView:
     def of(cls, parked: Parked, process: str) -> ParkedView:
         """The record of a parked view; asks the error for its words, which runs its code."""
         kind = type(parked.error).__name__
-        return cls(parked.key, kind, _words_of(parked.error), parked.since, process)
+        return cls(parked.key, kind, words_of(parked.error), parked.since, process)
 
     def as_fields(self) -> dict[str, Any]:
         """The fields as they are stored."""
@@ -195,12 +194,3 @@ def _request_of(fields: Any) -> RetryRequest | None:
 def _escaped(mediator: str) -> str:
     """The name without a colon, so that no two keys have one record."""
     return mediator.replace("%", "%25").replace(":", "%3A")
-
-
-def _words_of(error: Exception) -> str:
-    try:
-        said = str(error)
-    except BaseException as failure:
-        said = f"(its message could not be read: {type(failure).__name__})"
-    # Lone surrogates, which Python's strings may have, cannot be stored.
-    return said[:_LONGEST_MESSAGE].encode("utf-8", "replace").decode("utf-8")

@@ -12,6 +12,7 @@ from typing import Any
 
 from flask_boiler.firestore.codec import Codec
 from flask_boiler.firestore.query_compiler import compile_query
+from flask_boiler.ground.callbacks import words_of
 from flask_boiler.ground.naming import record_id
 from flask_boiler.ground.ports import Datastore
 from flask_boiler.ground.values import FieldFilter, QuerySpec, QueryTarget, Snapshot, Write
@@ -22,7 +23,7 @@ __all__ = ["TASKS_COLLECTION", "TaskRecords", "parked_tasks_in"]
 TASKS_COLLECTION = "_boiler_tasks"
 
 _PARKED, _DONE = "parked", "done"
-_LONGEST_MESSAGE = 4_000
+_LONGEST_KEY = 4_000
 
 
 class TaskRecords:
@@ -43,12 +44,12 @@ class TaskRecords:
 
     def parking(self, task: Snapshot, key: str, error: Exception, attempts: int) -> Write:
         """The write that sets a task aside as it was seen."""
-        said = f"{type(error).__name__}: {error}"
+        said = f"{type(error).__name__}: {words_of(error)}"
         return self._record(
             task,
             state=_PARKED,
-            key=key[:_LONGEST_MESSAGE],
-            error=said[:_LONGEST_MESSAGE],
+            key=key[:_LONGEST_KEY],
+            error=said,
             attempts=attempts,
             since=task.read_time,
         )

@@ -18,7 +18,7 @@ from flask_boiler.errors import (
     ValidationError,
 )
 from flask_boiler.firestore.failures import is_refusal
-from flask_boiler.ground.callbacks import as_exception, is_failure
+from flask_boiler.ground.callbacks import as_exception, is_failure, words_of
 from flask_boiler.ground.ports import Reader
 from flask_boiler.ground.readers import DirectReader, reading_through
 from flask_boiler.ground.values import Snapshot
@@ -317,7 +317,7 @@ class TaskProcessor:
                 attempt.path,
                 self._records.mediator,
                 attempt.count,
-                result.error,
+                result.error and words_of(result.error),
                 # What the package's own errors say is enough, and they are raised on purpose.
                 exc_info=None if isinstance(result.error, BoilerError) else result.error,
             )

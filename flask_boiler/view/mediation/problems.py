@@ -27,6 +27,7 @@ from flask_boiler.errors import (
     ValidationError,
 )
 from flask_boiler.firestore.failures import is_vendors
+from flask_boiler.ground.callbacks import storable_text
 from flask_boiler.ground.json_text import json_text
 from flask_boiler.viewmodels.view_model import ViewModel
 
@@ -126,11 +127,14 @@ def stored_problem(error: BoilerError | HTTPException, fields: Mapping[str, str]
     :param fields: the names of fields by attribute name: the client knows no others.
     """
     problem = problem_details(error, fields)
-    problem["detail"] = problem["detail"][:_LONGEST_TEXT]
+    problem["detail"] = storable_text(problem["detail"], _LONGEST_TEXT)
     if "errors" in problem:
         first = sorted(problem["errors"].items())[:_MOST_ERRORS]
         problem["errors"] = {
-            name[:_LONGEST_TEXT]: [text[:_LONGEST_TEXT] for text in said] for name, said in first
+            storable_text(name, _LONGEST_TEXT): [
+                storable_text(text, _LONGEST_TEXT) for text in said
+            ]
+            for name, said in first
         }
     return problem
 

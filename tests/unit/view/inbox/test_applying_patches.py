@@ -348,6 +348,17 @@ def test_a_reason_is_told(context: ApplicationContext, datastore: MemoryDatastor
     }
 
 
+def test_a_reason_that_is_no_unicode_is_told_as_far_as_it_is(
+    context: ApplicationContext, datastore: MemoryDatastore
+) -> None:
+    def authorize(patch: Patch, view: SalonView) -> bool:
+        raise PermissionDeniedError("only \ud800 may")
+
+    propose(datastore, addGuests=2)
+    assert processor(context, authorize=authorize).apply(PATH)
+    assert mark(datastore)["detail"] == "only ? may"
+
+
 def test_who_decides_sees_the_patch_and_the_view(
     context: ApplicationContext, datastore: MemoryDatastore
 ) -> None:

@@ -227,6 +227,29 @@ def test_nothing_of_a_task_that_raises_is_written_but_why(
     assert parked.error == "ZeroDivisionError: division by zero"
 
 
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise Speechless
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("of \ud800 and " + "x" * 9_000), "ValueError: of ? and x"),
+        (Speechless(), "Speechless: (its message could not be read: Speechless)"),
+    ],
+)
+def test_a_task_is_parked_whatever_its_error_says(
+    context: ApplicationContext, datastore: MemoryDatastore, error: Exception, said: str
+) -> None:
+    def fail_so(task: Snapshot, transaction: Transaction) -> None:
+        raise error
+
+    assert processor(context, fail_so).apply("jobs/j").state is TaskState.PARKED
+    [parked] = parked_tasks_in(context.datastore)
+    assert parked.error.startswith(said)
+
+
 class WrongClock(datetime.datetime):
     """That of a machine that has just been switched on."""
 
