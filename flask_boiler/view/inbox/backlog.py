@@ -12,11 +12,11 @@ place from the next reading on: those that were waiting already may overtake it.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from flask_boiler.ground.lifecycle import ProcessLock
 from flask_boiler.ground.values import Snapshot
 
 __all__ = ["Backlogs", "Waiting", "in_order"]
@@ -45,7 +45,7 @@ class Backlogs:
 
     def __init__(self, most: int = _MOST_WAITING) -> None:
         self._most = most
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         # Those that were read first come first; each by path, in the order of its tasks.
         self._by_key: dict[str, OrderedDict[str, Waiting]] = {}
         self._size = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 
 from flask_boiler.errors import DocumentNotFoundError
 from flask_boiler.firestore.codec import Codec
+from flask_boiler.ground.lifecycle import ProcessLock
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.inbox.backlog import Backlogs, Waiting
@@ -35,7 +35,7 @@ class Statistics:
     attempts: int = 0
     done: int = 0
     parked: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    lock: ProcessLock = field(default_factory=ProcessLock, repr=False)
 
     def count(self, *, attempts: int = 0, done: int = 0, parked: int = 0) -> None:
         """Add to the figures."""

@@ -7,8 +7,9 @@ suspected to be the cause.
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable
+
+from flask_boiler.ground.lifecycle import ProcessLock
 
 __all__ = ["PATIENCE", "Suspects", "pause_s"]
 
@@ -30,7 +31,7 @@ class Suspects:
     """Counts how often in a row Firestore did not answer when a document was applied."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._failures: dict[str, int] = {}
 
     def is_the_cause(self, path: str, takes_commits: Callable[[], bool]) -> bool:

@@ -189,6 +189,7 @@ class Sight:
 
     def _judge(self, path: str, cut: Cut) -> None:
         """Look at one task anew."""
+        was, _ = self._open.get(path, (None, None))
         self._forget_judged(path)
         member = self._member(path, cut)
         record = cut.member(self._records, self._of.records.path_of(path))
@@ -205,7 +206,8 @@ class Sight:
             return
         waiting = self._of.waiting(member)
         self._open[path] = waiting, member
-        heapq.heappush(self._keys.setdefault(waiting.key, []), in_order(waiting))
+        if waiting != was:
+            heapq.heappush(self._keys.setdefault(waiting.key, []), in_order(waiting))
 
     def _judge_parked(self, path: str, member: Snapshot | None, record: Snapshot, cut: Cut) -> bool:
         """Whether a task is parked, as its record said once."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from flask_boiler.ground import lifecycle
 from flask_boiler.view.inbox import setbacks
+from flask_boiler.view.inbox.handling import Memory, Statistics
 from flask_boiler.view.inbox.setbacks import PATIENCE, Suspects, pause_s
 
 
@@ -37,3 +41,16 @@ def test_of_many_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> No
     for path in ("jobs/b", "jobs/c"):
         suspects.is_the_cause(path, lambda: True)
     assert not suspects.is_the_cause("jobs/a", lambda: True)
+
+
+def test_what_a_thread_does_while_the_process_forks_holds_up_no_child() -> None:
+    statistics, memory = Statistics(), Memory()
+    locks = [statistics.lock, memory.backlogs._lock, memory.suspects._lock]
+    with ThreadPoolExecutor(1) as other:
+        other.submit(lambda: [lock.acquire() for lock in locks]).result()
+        # What is done after a fork, where the other thread is gone.
+        lifecycle._renew_locks()
+        statistics.count(done=1)
+        memory.backlogs.replace("ada", [])
+        memory.suspects.acquit("jobs/j")
+    assert statistics.done == 1

@@ -218,6 +218,16 @@ def test_what_the_cut_does_not_hold_is_not_seen_and_all_is_looked_at_again(jobs:
     assert sorted(jobs.look()) == ["b", "c"]
 
 
+def test_a_task_that_changes_while_it_waits_takes_no_more_room(jobs: Watched) -> None:
+    jobs.look()
+    kept = [len(orders) for orders in jobs.sight._keys.values()]
+    for change in range(5):
+        jobs.datastore.put("jobs/d", who="ada", change=change)
+        assert sorted(jobs.look()) == ["c", "d"]
+        jobs.sight.reset()
+    assert [len(orders) for orders in jobs.sight._keys.values()] == kept
+
+
 class Racing:
     """A feed whose next cut comes, and is told of, while somebody asks for the newest."""
 
