@@ -30,7 +30,7 @@ from flask_boiler.transactions.running import execute_transaction, transaction
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.exposure import Exposure, mount, socket_io_of
 from flask_boiler.view.http.mounting import is_prepared
-from flask_boiler.view.mediation.inbox import Inbox
+from flask_boiler.view.mediation.inbox import Inbox, inbox_of
 from flask_boiler.view.mediation.live import live_views
 from flask_boiler.view.mediation.mediator import Mediator, MediatorBase, mediator_of
 from flask_boiler.view.mediation.secret_keys import require_secret_key
@@ -310,9 +310,8 @@ class Boiler(Startable):
         if self._engine_if_running(lambda engine: engine.retry(key), False):
             return True
         with self.context.activated():
-            return any(
-                inbox.retry(key.subject) for inbox in self.inboxes if inbox.name == key.mediator
-            )
+            inbox = inbox_of(self.inboxes, key.mediator, key.subject)
+            return inbox is not None and inbox.retry(key.subject)
 
     @property
     def mediates(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from google.cloud.firestore import DELETE_FIELD
 
 from flask_boiler import CTX, Boiler, Config, DocumentMediator, Patches
 from flask_boiler.engine.parking.parked_views import ParkedView, view_path
@@ -171,6 +172,22 @@ def test_the_command_retries_and_drops_without_a_worker(
     finally:
         own.close()
     assert (mark(first), mark(second)["status"]) == ("applied", 409)
+
+
+def test_of_two_that_have_one_name_whoever_has_the_patch_retries_it(
+    boiler: Boiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in an application that never starts its mediators, and is delivered events."""
+    boiler.add(salon_patches(Patches("teams/{team}/SalonView_PATCH", target="target")))
+    mine = boiler.add(salon_patches(Patches(PATTERN)))
+    boiler.add(salon_patches(Patches("clubs/{club}/SalonView_PATCH", target="target")))
+    salon()
+    path = propose("a", title="explode")
+    CTX.db.document(path).update({"pending": DELETE_FIELD})
+    assert mine.apply(path).state.value == "parked"
+    monkeypatch.setattr(SalonView.attributes()["title"], "_fset", lambda view, value: None)
+    assert boiler.retry(ViewKey(mine.name, path))
+    assert mark(path) == "applied"
 
 
 def test_what_an_earlier_release_recorded_of_a_patch_is_forgotten_at_the_start(

@@ -86,10 +86,9 @@ def retry_tasks(paths: tuple[str, ...], every: bool, name: str | None, wait_s: f
         before = ParkedCommands.of(boiler, name)
         chosen = before.all if every else before.at(paths)
         tasks = [one for one in chosen if one.record is None]
-        inboxes = _inboxes_in(boiler)
-        for task in _counting("retrying", tasks):
-            if task.mediator in inboxes:
-                inboxes[task.mediator].retry(task.path)
+        inboxes = _inboxes_of(boiler, tasks)
+        for task in _counting("retrying", [task for task in tasks if task.id in inboxes]):
+            inboxes[task.id].retry(task.path)
         asked = [one.record for one in chosen if one.record is not None]
         counts = before.counts if every else []
         retrying = Retrying(boiler.context.datastore, asked, counts, well="is done")
@@ -100,7 +99,7 @@ def retry_tasks(paths: tuple[str, ...], every: bool, name: str | None, wait_s: f
         after = ParkedCommands.of(boiler, name, known=True)
     left = [task for task in tasks if task.id in after.by_id]
     for task in left:
-        said = _outcome_of(task, after.by_id[task.id], known=task.mediator in inboxes)
+        said = _outcome_of(task, after.by_id[task.id], known=task.id in inboxes)
         click.echo(f"{line_of(task.path)} is {said}")
     done = len(tasks) - len(left) + retrying.well
     click.echo(f"{done} of {counted(len(chosen), 'task')} done")
@@ -126,10 +125,10 @@ def drop_tasks(paths: tuple[str, ...], every: bool, name: str | None, wait_s: fl
 
         before = ParkedCommands.of(boiler, name)
         chosen = before.all if every else before.at(paths)
-        inboxes = _inboxes_in(boiler)
-        kept = [one for one in chosen if one.mediator not in inboxes or not one.can_be_dropped]
+        inboxes = _inboxes_of(boiler, chosen)
+        kept = [one for one in chosen if one.id not in inboxes or not one.can_be_dropped]
         dropped = sum(
-            inboxes[one.mediator].drop(one.path)
+            inboxes[one.id].drop(one.path)
             for one in _counting("dropping", [one for one in chosen if one not in kept])
         )
         after = ParkedCommands.of(boiler, name, known=True)
@@ -148,9 +147,12 @@ _NOT_DROPPABLE = (
 )
 
 
-def _inboxes_in(boiler: Boiler) -> dict[str, Inbox]:
-    """The inboxes of an application by the names of their mediators."""
-    return {inbox.name: inbox for inbox in boiler.inboxes}
+def _inboxes_of(boiler: Boiler, commands: Sequence[ParkedCommand]) -> dict[tuple[str, str], Inbox]:
+    """The inboxes in which commands lie, by their ids; without those of other applications."""
+    from flask_boiler.view.mediation.inbox import inbox_of
+
+    found = {one.id: inbox_of(boiler.inboxes, one.mediator, one.path) for one in commands}
+    return {id: inbox for id, inbox in found.items() if inbox is not None}
 
 
 def _require_choice(paths: tuple[str, ...], *, every: bool) -> None:

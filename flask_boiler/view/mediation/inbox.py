@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import datetime
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from flask_boiler.engine.view_key import Parked, ViewKey
 from flask_boiler.errors import BoilerError
 
-__all__ = ["CommandKind", "Inbox", "ParkedTask", "ParkedTaskError", "Result", "TaskState"]
+__all__ = [
+    "CommandKind",
+    "Inbox",
+    "ParkedTask",
+    "ParkedTaskError",
+    "Result",
+    "TaskState",
+    "inbox_of",
+]
 
 
 class CommandKind(enum.StrEnum):
@@ -130,3 +139,13 @@ class Inbox(Protocol):
         :raises UnavailableError: Firestore could not be reached.
         """
         ...
+
+
+def inbox_of(inboxes: Iterable[Inbox], mediator: str, path: str) -> Inbox | None:
+    """The inbox of a mediator of this name in which a document lies.
+
+    Two mediators that never run, as triggers deliver to them, may have one name. Where the
+    document cannot be in any inbox of the name, as after a change of a query, it is one of these.
+    """
+    named = [inbox for inbox in inboxes if inbox.name == mediator]
+    return next((inbox for inbox in named if inbox.may_hold(path)), named[0] if named else None)
