@@ -114,8 +114,9 @@ def retry_tasks(paths: tuple[str, ...], every: bool, name: str | None, wait_s: f
 def drop_tasks(paths: tuple[str, ...], every: bool, name: str | None, wait_s: float) -> None:
     """Mark parked tasks as processed without applying them.
 
-    PATH is the path of a document, as 'list' shows it. A patch is marked as refused. Tasks that
-    waited for a dropped one are applied. A document that a handler failed on cannot be dropped.
+    PATH is the path of a document, as 'list' shows it. Who sent a patch or a form is told.
+    Tasks that waited for a dropped one are applied. A document that a handler failed on cannot be
+    dropped.
 
     Exits with 0 if all are dropped, 1 if one is not, or if a task that waited is parked now.
     """

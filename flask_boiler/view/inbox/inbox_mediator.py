@@ -155,7 +155,7 @@ class InboxMediator(MediatorBase):
     def drop(self, path: str) -> bool:
         """Mark a parked document as processed, without its effect; those that waited go on.
 
-        Whoever sent a patch is told that it was given up.
+        Whoever sent a patch or a form is told that it was given up.
 
         :returns: whether the document was parked.
         :raises UnavailableError: Firestore could not be reached.

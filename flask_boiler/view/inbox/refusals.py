@@ -14,7 +14,7 @@ from flask_boiler.ground.values import Snapshot
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.mediation.access import Anybody, Change
 
-__all__ = ["AskedAccess", "Refusal", "Sender"]
+__all__ = ["AskedAccess", "Refusal", "Sender", "Tell"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,10 @@ class Refusal:
     bare: bool = False
 
 
+#: Has the transaction write a refusal for the sender of a command.
+Tell = Callable[[Snapshot, Transaction, Refusal], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Sender:
     """The sender of a queue's commands, who is told why one is refused.
@@ -40,7 +44,7 @@ class Sender:
     """
 
     fields: Mapping[str, str]
-    tell: Callable[[Snapshot, Transaction, Refusal], None]
+    tell: Tell
     late: Sequence[bool]
 
 

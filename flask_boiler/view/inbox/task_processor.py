@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ from flask_boiler.context.context import ApplicationContext
 from flask_boiler.engine.acceptance import takes_commits
 from flask_boiler.errors import (
     BoilerError,
+    ConfigurationError,
     ConflictError,
     DocumentNotFoundError,
     RefusedError,
@@ -29,7 +31,7 @@ from flask_boiler.view.inbox.attempt import Attempts, written_anew
 from flask_boiler.view.inbox.backlog import Waiting, in_order
 from flask_boiler.view.inbox.handling import Handling
 from flask_boiler.view.inbox.records import is_parked
-from flask_boiler.view.inbox.refusals import Refusal
+from flask_boiler.view.inbox.refusals import Refusal, Tell
 from flask_boiler.view.mediation.inbox import Result, TaskState
 from flask_boiler.view.mediation.problems import refused_commit, stored_problem
 
@@ -170,26 +172,35 @@ class TaskProcessor:
     def drop(self, path: str) -> Snapshot | None:
         """Mark a parked task as processed, without its effect; ``None`` if it is not parked.
 
+        Its sender is told, if anybody can be.
+
         :raises UnavailableError: Firestore could not be reached.
         """
         problem = stored_problem(RefusedError(_DROPPED), {})
 
-        def mark(transaction: Transaction, refusal: Refusal) -> Snapshot | None:
+        def mark(
+            transaction: Transaction, refusal: Refusal, tell: Tell | None = None
+        ) -> Snapshot | None:
             parked = self._parked(path, transaction.reader)
             if parked is None:
                 return None
             task, record = parked
             if self._queue.find(path, transaction.reader) is not None:
+                if tell is not None:
+                    tell(task, transaction, refusal)
                 self._handling.write_mark(task, record, transaction, refusal)
             else:
                 # The query is another since: it is no task, and there is nothing to mark.
                 transaction.write(self._records.forgetting(path))
             return task
 
-        try:
-            return self._execute(lambda transaction: mark(transaction, Refusal(problem)))
-        except ValidationError:
-            return self._execute(lambda transaction: mark(transaction, Refusal(problem, bare=True)))
+        sender = self._commands.sender
+        tell = None if sender is None else sender.tell
+        for refusal in () if tell is None else (Refusal(problem), Refusal(problem, bare=True)):
+            # Where there is no room for it, or no place, it is dropped all the same.
+            with suppress(ValidationError, ConfigurationError):
+                return self._execute(partial(mark, refusal=refusal, tell=tell))
+        return self._execute(partial(mark, refusal=Refusal(problem, bare=True)))
 
     def _parked(self, path: str, reader: Reader) -> tuple[Snapshot, Snapshot] | None:
         """The document of a parked task and its record; ``None`` if it is not parked."""

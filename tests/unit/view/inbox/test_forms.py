@@ -171,6 +171,28 @@ def test_what_is_no_fault_of_the_senders_is_parked_and_no_refusal(
     assert datastore.exists(FORM)
 
 
+@pytest.mark.parametrize("failures", [0, 1, 2])
+def test_who_sent_what_is_dropped_is_told_as_far_as_there_is_room(
+    datastore: MemoryDatastore, failures: int
+) -> None:
+    send(datastore, weightKg=3, label="broken")
+    assert apply() is TaskState.PARKED
+    datastore.mishaps.extend([refuse] * failures)
+    assert QueryTaskMediator(ParcelForm).drop(FORM)
+    assert not datastore.exists(FORM)
+    told = datastore.fields(REFUSAL) or {}
+    assert sorted(told) == [["form", "problem"], ["problem"], []][failures]
+    assert not told or "dropped" in told["problem"]["detail"]
+
+
+def test_a_form_that_lies_elsewhere_is_dropped_all_the_same(datastore: MemoryDatastore) -> None:
+    path = "cities/SF/parcels_POST/p1"
+    send(datastore, path, weightKg=3, label="books")
+    assert apply(path) is TaskState.PARKED
+    assert QueryTaskMediator(ParcelForm).drop(path)
+    assert not datastore.exists(path)
+
+
 def test_nobody_is_refused_for_what_was_not_so(
     datastore: MemoryDatastore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
