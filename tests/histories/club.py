@@ -76,7 +76,7 @@ class Seat(DomainModel):
     user: Attr[str]
 
     class Meta:
-        collection_name = "seats"
+        collection_name = "clubSeats"
 
 
 class Account(DomainModel):

@@ -68,7 +68,7 @@ def _copies(club: Club, world: ClubWorld) -> Iterator[tuple[str, Fields]]:
 def _named(club: Club, world: ClubWorld, room: str) -> list[str]:
     """Whom the source of a room's members names."""
     if club.members == "query":
-        return sorted(seat for seat, its in world.below("seats").items() if its["room"] == room)
+        return sorted(seat for seat, its in world.below("clubSeats").items() if its["room"] == room)
     collection = "groups" if club.members == "group" else "rooms"
     naming = world.documents.get(f"{collection}/{room}", {"members": []})
     return sorted(set(naming["members"]))
@@ -88,7 +88,7 @@ def _readers(club: Club, world: ClubWorld, room: str) -> dict[str, tuple[str, st
     if club.members == "texts":
         return {user: (user, user) for user in members}
     if club.members == "query":
-        seats = world.below("seats")
+        seats = world.below("clubSeats")
         return {seat: (seats[seat]["user"], seat) for seat in members}
     names = {user: its["name"] for user, its in world.below("users").items()}
     if club.members == "languages":

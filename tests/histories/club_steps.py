@@ -73,7 +73,7 @@ COLLECTIONS = {
     "rooms": "Room",
     "groups": "Group",
     "users": "User",
-    "seats": "Seat",
+    "clubSeats": "Seat",
     "accounts": "Account",
     "messages": "Message",
     "matches": "Match",
@@ -141,7 +141,7 @@ class Gather:
             f"groups/{self.room}": {"members": members},
         }
         for user in USERS:
-            seat = f"seats/{self.room}-{user}"
+            seat = f"clubSeats/{self.room}-{user}"
             if user in members:
                 changes[seat] = {"room": self.room, "user": user}
             elif seat in world.documents:
@@ -173,7 +173,7 @@ class Sit:
 
     def run(self, world: ClubWorld) -> None:
         seat = {"room": self.room, "user": self.user} if self.sits else None
-        world.commit({f"seats/{self.room}-{self.user}": seat})
+        world.commit({f"clubSeats/{self.room}-{self.user}": seat})
 
 
 @dataclass(frozen=True)
@@ -415,7 +415,7 @@ _steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(
         Refuse,
         st.sampled_from(
-            ["rooms", "groups", "seats", "users", "messages", "matches", "seasons", "teams"]
+            ["rooms", "groups", "clubSeats", "users", "messages", "matches", "seasons", "teams"]
         ),
         st.lists(_changes, max_size=3).map(tuple),
     ),

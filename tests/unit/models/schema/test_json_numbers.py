@@ -133,7 +133,7 @@ def test_a_number_too_large_for_a_double_is_refused_as_input(text: str) -> None:
 
 class Counter(DomainModel):
     class Meta:
-        collection_name = "counters"
+        collection_name = "tallies"
 
     total: Attr[int] = attrs.bproperty(as_string=True)
     least: Attr[int | None] = attrs.bproperty(as_string=True, default=None)
