@@ -26,6 +26,8 @@ _EQUAL = protocol.StructuredQuery.FieldFilter.EQUAL
 _AND = protocol.StructuredQuery.CompositeFilter.AND
 _ASCENDING = protocol.StructuredQuery.ASCENDING
 _DESCENDING = protocol.StructuredQuery.DESCENDING
+# As much of a value as is indexed; a query for a longer one is refused.
+_LONGEST_VALUE_BYTES = 1_500
 
 
 def require_unbounded(target: QueryTarget) -> None:
@@ -98,8 +100,14 @@ def with_document(target: QueryTarget, path: str, codec: Codec) -> QueryTarget:
 
 
 def with_value(target: QueryTarget, field: str, value: Any, codec: Codec) -> QueryTarget:
-    """The query for documents of the result with this value of a stored field, in any order."""
-    return _narrowed(target, field, codec.encode_value(value), f"{field} = {value!r} in {target}")
+    """The query for documents of the result with this value of a stored field, in any order.
+
+    For a value that is longer than Firestore takes in a query, this is the whole result.
+    """
+    encoded = codec.encode_value(value)
+    if encoded.ByteSize() > _LONGEST_VALUE_BYTES:
+        return target
+    return _narrowed(target, field, encoded, f"{field} = {value!r} in {target}")
 
 
 def below(target: QueryTarget, path: str) -> QueryTarget:

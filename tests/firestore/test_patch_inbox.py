@@ -57,6 +57,16 @@ class TestTriggers:
         headers, body = task_events.json_event(boiler.context, path)
         return client.post("/triggers/", headers=headers, data=body).status_code
 
+    @pytest.mark.parametrize(
+        "target", ["x" * 1_600, b"x" * 1_600, ["x" * 1_600], {"a": "x" * 1_600}]
+    )
+    def test_a_target_that_no_query_can_be_asked_for_is_refused(
+        self, boiler: Boiler, client: FlaskClient, target: Any
+    ) -> None:
+        path = propose("p", target_salon_id=target, title="Red")
+        assert self.post(boiler, client, path) == 204
+        assert list(mark(path)["errors"]) == ["target_salon_id"]
+
     def test_events_twice_and_shuffled_keep_the_order_of_a_target(
         self, boiler: Boiler, client: FlaskClient
     ) -> None:

@@ -263,6 +263,22 @@ class TestOrder:
         assert account("ada").history == created
         assert account("cy").history == [f"other-{doc_id}" for doc_id in created]
 
+    def test_tasks_of_a_key_that_no_query_can_be_asked_for_keep_their_order(
+        self, boiler: Boiler, settle: Settle
+    ) -> None:
+        applied: list[str] = []
+
+        def note(task: Transfer, transaction: Transaction) -> None:
+            applied.append(task.doc_id)
+
+        for doc_id in ("c", "a", "b"):
+            order(doc_id, "x" * 1_600, "ben", 1)
+        boiler.add(QueryTaskMediator(query=Transfer.get_query(), on_task=note, key="source"))
+        with boiler:
+            settle()
+            assert boiler.parked == []
+        assert applied == ["c", "a", "b"]
+
     def test_a_parked_task_holds_back_the_later_ones_of_its_key_alone(
         self, boiler: Boiler, settle: Settle
     ) -> None:
