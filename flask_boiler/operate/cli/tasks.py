@@ -136,8 +136,11 @@ def drop_tasks(paths: tuple[str, ...], every: bool, name: str | None, wait_s: fl
     for one in kept:
         why = _NO_MEDIATOR if one.can_be_dropped else _NOT_DROPPABLE
         click.echo(f"{line_of(one.path)} is {why.format(one.mediator)}")
+    again = [one for one in chosen if one not in kept and one.id in after.by_id]
+    for one in again:
+        click.echo(f"{line_of(one.path)} is parked again: {line_of(after.by_id[one.id].error)}")
     click.echo(f"{counted(dropped, 'task')} dropped")
-    _end(before, after, failed=bool(kept))
+    _end(before, after, failed=bool(kept or again))
 
 
 _NOT_TRIED = "still parked, and was not tried: an earlier task of its key is parked, too"

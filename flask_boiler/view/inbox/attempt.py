@@ -5,11 +5,11 @@ from __future__ import annotations
 from werkzeug.exceptions import HTTPException
 
 from flask_boiler.errors import BoilerError, UnavailableError
-from flask_boiler.firestore.failures import is_refusal
 from flask_boiler.ground.callbacks import as_exception, is_failure
 from flask_boiler.ground.values import Snapshot
 from flask_boiler.transactions.transaction import Transaction
 from flask_boiler.view.inbox.backlog import Waiting
+from flask_boiler.view.inbox.effects import is_tried_again
 from flask_boiler.view.inbox.handling import Handling
 from flask_boiler.view.inbox.records import is_parked, says_parked
 from flask_boiler.view.inbox.refusals import Refusal
@@ -67,10 +67,7 @@ class Attempts:
         try:
             self._apply(task, record, transaction)
         except BaseException as error:
-            if not is_failure(error) or (isinstance(error, BoilerError) and error.retryable):
-                raise
-            if is_refusal(error):
-                # It may be refused to everybody at present, and so would be the record of it.
+            if not is_failure(error) or is_tried_again(error):
                 raise
             transaction.abandon_writes()
             return self._park(task, transaction, as_exception(error, self.path))

@@ -21,7 +21,7 @@ from flask_boiler.viewmodels.form import Form
 from flask_boiler.viewmodels.view_builder import ViewBuilder, require_root_of
 from flask_boiler.viewmodels.view_model import ViewModel, overrides_notify, publishes
 
-__all__ = ["AuthorizeTask", "Effect", "OnTask", "effect_of"]
+__all__ = ["AuthorizeTask", "Effect", "OnTask", "effect_of", "is_tried_again"]
 
 #: Has the effect of one task, through the transaction that is in force.
 Effect = Callable[[Snapshot, Transaction], None]
@@ -114,7 +114,7 @@ def _withholds(
     view: ViewModel, documents: Mapping[str, Mapping[str, Any]], transaction: Transaction
 ) -> bool:
     """Whether a view is new, and its ``notify`` does not publish it."""
-    return _is_news(documents, transaction) and not publishes(view, but=_is_tried_again)
+    return _is_news(documents, transaction) and not publishes(view, but=is_tried_again)
 
 
 def _is_news(documents: Mapping[str, Mapping[str, Any]], transaction: Transaction) -> bool:
@@ -128,6 +128,7 @@ def _is_news(documents: Mapping[str, Mapping[str, Any]], transaction: Transactio
     )
 
 
-def _is_tried_again(error: BaseException) -> bool:
-    """Whether an error is none of the view's: the task is tried again when it is over."""
+def is_tried_again(error: BaseException) -> bool:
+    """Whether an error is none of the effect's: the task is tried again when it is over."""
+    # What is refused may be refused to everybody at present, and so would be what is parked.
     return isinstance(error, BoilerError) and (error.retryable or is_refusal(error))
