@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -240,8 +241,15 @@ class Speechless(Exception):
     ],
 )
 def test_a_task_is_parked_whatever_its_error_says(
-    context: ApplicationContext, datastore: MemoryDatastore, error: Exception, said: str
+    context: ApplicationContext,
+    datastore: MemoryDatastore,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    said: str,
 ) -> None:
+    # The words of the error cannot be reported by the process that runs the tests.
+    monkeypatch.setattr(logging.getLogger(TaskProcessor.__module__), "disabled", True)
+
     def fail_so(task: Snapshot, transaction: Transaction) -> None:
         raise error
 
