@@ -214,6 +214,7 @@ def test_a_worker_says_what_it_has_done(boiler: Boiler, firestore_emulator: Loca
     assert taken() == 2
 
 
+@pytest.mark.long
 def test_a_parked_form_is_seen_to_from_a_terminal(
     boiler: Boiler, bookings: Boiler, firestore_emulator: LocalFirestore
 ) -> None:

@@ -106,13 +106,16 @@ SERVED = [
         ),
         marks=pytest.mark.long,
     ),
-    Served(
-        meeting_room,
-        {
-            "/meeting_sessions/{doc_id}": ["planning"],
-            "/users/{doc_id}": ["ada", "bob", "cleo"],
-            "/tickets/{doc_id}": ["planning-ada", "planning-bob"],
-        },
+    pytest.param(
+        Served(
+            meeting_room,
+            {
+                "/meeting_sessions/{doc_id}": ["planning"],
+                "/users/{doc_id}": ["ada", "bob", "cleo"],
+                "/tickets/{doc_id}": ["planning-ada", "planning-bob"],
+            },
+        ),
+        marks=pytest.mark.long,
     ),
 ]
 

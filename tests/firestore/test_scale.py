@@ -11,6 +11,9 @@ import pytest
 
 from flask_boiler.ground.ports import LocalFirestore
 
+#: One process counts for all of them.
+pytestmark = pytest.mark.xdist_group("scale")
+
 VIEWS = 2_000
 READERS_OF_A_PERSON = 5
 #: gRPC's pool grows with the machine's cores, whatever its user does; this is its least.

@@ -222,6 +222,7 @@ def test_of_two_workers_one_that_heals_a_view_removes_its_record(
     assert recorded(boiler) == set()
 
 
+@pytest.mark.long
 def test_a_burst_costs_few_writes(
     boiler: Boiler, app: Flask, service: threading.Event, mocker: MockerFixture
 ) -> None:
