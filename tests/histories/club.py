@@ -338,25 +338,16 @@ class IdsCopy(RoomCopy):
         path = "rooms/{room.doc_id}/copies/{reader.doc_id}"
 
 
-class ReferencesCopy(RoomCopy):
+class ReferencesCopy(IdsCopy):
     store: ReferencesStore
 
-    class Meta:
-        path = "rooms/{room.doc_id}/copies/{reader.doc_id}"
 
-
-class MappingCopy(RoomCopy):
+class MappingCopy(IdsCopy):
     store: MappingStore
 
-    class Meta:
-        path = "rooms/{room.doc_id}/copies/{reader.doc_id}"
 
-
-class GroupCopy(RoomCopy):
+class GroupCopy(IdsCopy):
     store: GroupStore
-
-    class Meta:
-        path = "rooms/{room.doc_id}/copies/{reader.doc_id}"
 
 
 class LanguagesCopy(RoomCopy):

@@ -53,6 +53,17 @@ class TownView(ViewModel):
         return self.store.town.title  # type: ignore[union-attr]
 
 
+class Remembered(TownView):
+    """One that leaves word of what it was."""
+
+    class Meta:
+        path = "remembered/{town.doc_id}"
+
+        @staticmethod
+        def on_delete(fields: dict[str, Any]) -> dict[str, Any]:
+            return {"was": fields["title"]}
+
+
 class Keeping:
     """A mediator at work on ``towns/a``."""
 
@@ -145,14 +156,6 @@ def test_what_a_handler_published_in_vain_is_asked_of_it_again(keeping: Keeping)
 
 
 def test_a_place_that_is_empty_leaves_nothing_behind(keeping: Keeping) -> None:
-    class Remembered(TownView):
-        class Meta:
-            path = "remembered/{town.doc_id}"
-
-            @staticmethod
-            def on_delete(fields: dict[str, Any]) -> dict[str, Any]:
-                return {"was": fields["title"]}
-
     keeping.keep(QueryMediator(Remembered, query=Town.get_query()))
     keeping.show(title="A")
     # Somebody's hand took it away.
@@ -163,14 +166,6 @@ def test_a_place_that_is_empty_leaves_nothing_behind(keeping: Keeping) -> None:
 
 
 def test_what_another_process_left_of_a_view_is_left_alone(keeping: Keeping) -> None:
-    class Remembered(TownView):
-        class Meta:
-            path = "remembered/{town.doc_id}"
-
-            @staticmethod
-            def on_delete(fields: dict[str, Any]) -> dict[str, Any]:
-                return {"was": fields["title"]}
-
     keeping.keep(QueryMediator(Remembered, query=Town.get_query()))
     keeping.show(title="A")
     keeping.datastore.put("remembered/a", {"was": "A"})
@@ -327,14 +322,6 @@ def test_without_obj_type_only_the_record_tells(keeping: Keeping) -> None:
 
 
 def test_what_a_root_left_behind_is_its_own_when_it_comes_back(keeping: Keeping) -> None:
-    class Remembered(TownView):
-        class Meta:
-            path = "remembered/{town.doc_id}"
-
-            @staticmethod
-            def on_delete(fields: dict[str, Any]) -> dict[str, Any]:
-                return {"was": fields["title"]}
-
     keeping.keep(QueryMediator(Remembered, query=Town.get_query()))
     keeping.show(title="A")
     keeping.leave()

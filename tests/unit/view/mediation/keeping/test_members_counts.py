@@ -128,31 +128,16 @@ class MemberCopy(ViewModel):
         return self.store.friend.name if self.store.friend else None
 
 
-class FoundStore(Store):
+class FoundStore(MemberStore):
     """Members that a query finds."""
-
-    room = root(Room)
 
     @each(Member)
     def reader(self) -> Query[Member]:
         return Member.where(Member.room == self.room.doc_id)
 
 
-class FoundCopy(ViewModel):
+class FoundCopy(MemberCopy):
     store: FoundStore
-
-    class Meta:
-        path = "rooms/{room.doc_id}/copies/{reader.doc_id}"
-
-    @attrs.computed
-    def title(self) -> str:
-        calls["title"] += 1
-        return self.store.room.title
-
-    @attrs.computed
-    def name(self) -> str:
-        calls[self.store.reader.doc_id] += 1
-        return self.store.reader.name
 
 
 class House:
