@@ -14,6 +14,8 @@ from flask_boiler.context.context import current_context
 from flask_boiler.errors import DeclarationError, MaterializationError, ValidationError
 from flask_boiler.ground.lifecycle import OwnThread
 from flask_boiler.ground.readers import current_reader
+from flask_boiler.ground.values import Snapshot
+from flask_boiler.view.mediation.keeping.handlers import ProtocolBase
 from flask_boiler.view.query_mediator import QueryMediator
 from flask_boiler.viewmodels.view_model import ViewModel, overrides_notify
 from tests.unit.view.mediation.keeping.test_keeping import (
@@ -61,6 +63,19 @@ def test_each_new_value_is_told_once_and_published(keeping: Keeping) -> None:
     keeping.show(title="B")
     assert seen == ["A", "B"]
     assert stored_title(keeping) == "B"
+
+
+def test_a_handler_that_publishes_a_view_has_decided_already(keeping: Keeping) -> None:
+    class Telling(QueryMediator):
+        class Protocol(ProtocolBase):
+            @staticmethod
+            def on_create(snapshot: Snapshot, mediator: QueryMediator) -> None:
+                mediator.notify(Told.new(town=snapshot))
+
+    keeping.keep(Telling(query=Town.get_query()))
+    keeping.show(title="draft of A")
+    assert stored_title(keeping) == "draft of A"
+    assert seen == []
 
 
 def test_a_value_that_is_not_published_leaves_what_was(keeping: Keeping) -> None:
