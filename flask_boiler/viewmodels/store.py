@@ -148,32 +148,21 @@ class Store(HasSlots):
         """
         self._through = function
 
-    def named_members(self) -> dict[str, Any]:
+    def members_and_fault(self) -> tuple[dict[str, Any], DeclarationError | None]:
         """The members that the source of the ``each`` names, by their texts in the subject.
 
-        :raises DeclarationError: the source names what is no member, or reads the slot itself; or
+        And what is wrong with something else that it names.
+
+        :raises DeclarationError: the source names no list of members, or reads the slot itself; or
             there is no ``each``.
         """
-        slot = self._require_each()
-        found: dict[str, Any] = self._read_members(slot, slot.members)
-        return found
-
-    def members_and_fault(self) -> tuple[dict[str, Any], DeclarationError | None]:
-        """Those of :meth:`named_members` that are members, and what is wrong with another.
-
-        :raises DeclarationError: the source names no list of members, or reads the slot itself.
-        """
-        slot = self._require_each()
+        slot = self.each_slot()
+        if slot is None:
+            raise DeclarationError(f"{type(self).__name__} has no each()")
         found: tuple[dict[str, Any], DeclarationError | None] = self._read_members(
             slot, slot.members_and_fault
         )
         return found
-
-    def _require_each(self) -> Each[Any]:
-        slot = self.each_slot()
-        if slot is None:
-            raise DeclarationError(f"{type(self).__name__} has no each()")
-        return slot
 
     def _read_members(self, slot: Each[Any], read: Callable[[Any], Any]) -> Any:
         fed, held = dict(self._fed), self._held

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -31,6 +32,8 @@ from flask_boiler.viewmodels.view_model import ViewModel, store_class
 from flask_boiler.viewmodels.view_subject import SEPARATOR, ViewSubject
 
 __all__ = ["ListedView", "ListedViews", "listed_views"]
+
+logger = logging.getLogger(__name__)
 
 #: What the tokens of these pages are bound to, beside their route.
 _MEMBERS = b"members"
@@ -150,7 +153,9 @@ class _Common:
         self._given = subject.values_of(fixed)
         self._store = self._store_cls(**self._given).without_member()
         #: What the source names, by the texts in the subject.
-        self.members = self._store.named_members()
+        self.members, fault = self._store.members_and_fault()
+        if fault is not None:
+            logger.warning("a list of %s leaves something out: %s", self._view_cls.__name__, fault)
         self._own: set[str] = set()
         self._fields: Mapping[str, Any] = self._shared_fields()
 

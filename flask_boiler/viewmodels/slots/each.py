@@ -74,18 +74,11 @@ class Each(NeverMissing[M], OneDocument[M]):
             )
         super().check()
 
-    def members(self, pointed: Any) -> dict[str, Any]:
+    def members_and_fault(self, pointed: Any) -> tuple[dict[str, Any], DeclarationError | None]:
         """The members that the source names, by their texts in the subject; each of them once.
 
-        :raises DeclarationError: something is neither an id nor a document of the model.
-        """
-        found, fault = self.members_and_fault(pointed)
-        if fault is not None:
-            raise fault
-        return found
-
-    def members_and_fault(self, pointed: Any) -> tuple[dict[str, Any], DeclarationError | None]:
-        """Those that are members of what the source names, and what is wrong with the first other.
+        What is neither an id nor a document of the model keeps no other away: what is wrong with
+        the first of these is told beside.
 
         :raises DeclarationError: the source gives no list of members at all.
         """
@@ -105,14 +98,20 @@ class Each(NeverMissing[M], OneDocument[M]):
         Ids are only compared, so that it costs little to ask for one of many.
 
         :param member: by its text in the subject.
-        :raises DeclarationError: something is neither an id nor a document of the model.
+        :raises DeclarationError: it does not, and something else in it is neither an id nor a
+            document of the model; or it gives no list of members at all.
         """
         listed = list(self._listed(pointed))
         plain = {each for each in listed if self._is_plain_id(each)}
         model: Any = self.model
         if member in plain or (not self.of_ids and model.key_of(member) in plain):
             return True
-        return any(self.part_of(each) == member for each in listed if not self._is_plain_id(each))
+        others = [each for each in listed if not self._is_plain_id(each)]
+        found, fault = self.members_and_fault(others)
+        if member not in found and fault is not None:
+            # It may be the one that is meant.
+            raise fault
+        return member in found
 
     def _is_plain_id(self, value: Any) -> bool:
         if not isinstance(value, str) or "/" in value:

@@ -31,7 +31,7 @@ def test_and_may_say_otherwise_who_the_members_are() -> None:
         reader = each(str, source=lambda store: ["bob"])
 
     assert OtherStore.each_slot() is OtherStore.reader
-    assert [*OtherStore(room="r1").named_members()] == ["bob"]
+    assert OtherStore(room="r1").members_and_fault() == ({"bob": "bob"}, None)
 
 
 def test_or_have_none() -> None:

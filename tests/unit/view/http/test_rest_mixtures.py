@@ -217,6 +217,20 @@ def test_one_poison_of_many_members_is_told_alone(datastore: MemoryDatastore) ->
     assert list(page["results"]) == [name for name in names[:500] if name != "m00007"]
 
 
+def test_what_is_no_member_keeps_no_other_from_being_served(
+    datastore: MemoryDatastore, caplog: pytest.LogCaptureFixture
+) -> None:
+    datastore.put("Squad/odd", obj_type="Squad", name="odd", fans=["f1", "a/b/c", "Other/x", "f2"])
+    app = Flask("odd")
+    mediator = view.RestMediator(ClubView, app=app)
+    mediator.add_list_get("/fans/<squad>")
+    mediator.add_instance_get("/fans/<squad>/<fan>")
+    client = app.test_client()
+    assert list(client.get("/fans/odd").json["results"]) == ["f1", "f2"]
+    assert "a list of ClubView leaves something out" in caplog.text
+    assert [client.get(f"/fans/odd/{fan}").status_code for fan in ("f1", "f2")] == [200, 200]
+
+
 def test_what_all_members_have_in_common_is_computed_once(datastore: MemoryDatastore) -> None:
     computed: list[str] = []
 

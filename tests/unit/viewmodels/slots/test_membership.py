@@ -85,6 +85,12 @@ def test_documents_below_others_are_named_by_paths() -> None:
 
 
 @pytest.mark.parametrize("odd", [5, "Bunk/x/y/z", "Other/ann", b"ann"])
+@pytest.mark.parametrize("named", ["ann", "Crew/ann"])
+def test_what_is_no_member_keeps_no_member_away(odd: Any, named: str) -> None:
+    assert view_of(lambda store: [odd, named]).new(member="ann").store.member.doc_id == "ann"
+
+
+@pytest.mark.parametrize("odd", [5, "Bunk/x/y/z", "Other/ann", b"ann"])
 def test_what_is_no_member_is_refused(odd: Any) -> None:
     with pytest.raises(DeclarationError, match=r"ShiftStore\.member cannot be"):
         view_of(lambda store: [odd, "ann"]).new(member="eve")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import enum
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -260,6 +261,14 @@ def test_a_misspelt_slot_tells_the_nearest() -> None:
 # --- members -------------------------------------------------------------------------------
 
 
+def members_of(store: Store) -> dict[str, Any]:
+    """The members of a store whose source names nothing else."""
+    found, fault = store.members_and_fault()
+    if fault is not None:
+        raise fault
+    return found
+
+
 def store_of(pointed: Any, kind: Any = Person) -> Store:
     class GivenStore(Store):
         member = each(kind, source=lambda store: pointed)
@@ -303,7 +312,7 @@ NAMED: dict[str, tuple[Callable[[MemoryDatastore], Any], list[str]]] = {
 def test_members_are_named_in_any_way(
     pointed: Callable[[MemoryDatastore], Any], members: list[str], datastore: MemoryDatastore
 ) -> None:
-    assert list(store_of(pointed(datastore)).named_members()) == members
+    assert list(members_of(store_of(pointed(datastore)))) == members
 
 
 IDS: dict[str, tuple[Any, list[str]]] = {
@@ -319,7 +328,7 @@ IDS: dict[str, tuple[Any, list[str]]] = {
 @pytest.mark.parametrize(("pointed", "members"), IDS.values(), ids=IDS)
 def test_members_that_are_ids(pointed: Any, members: list[str]) -> None:
     store = store_of(pointed, str)
-    assert store.named_members() == {member: member for member in members}
+    assert members_of(store) == {member: member for member in members}
 
 
 def test_a_source_of_members_may_yield() -> None:
@@ -329,7 +338,7 @@ def test_a_source_of_members_may_yield() -> None:
             yield "ann"
             yield "bob"
 
-    assert list(YieldStore().named_members()) == [ANN, BOB]
+    assert list(members_of(YieldStore())) == [ANN, BOB]
 
 
 def test_what_a_generator_raises_is_its_source_s() -> None:
@@ -346,7 +355,7 @@ def test_what_a_generator_raises_is_its_source_s() -> None:
             yield self.room.broken
 
     store = YieldStore(room="r1")
-    for name, read in (("member", store.named_members), ("others", lambda: store.others)):
+    for name, read in (("member", partial(members_of, store)), ("others", lambda: store.others)):
         with pytest.raises(
             MaterializationError, match=rf"^YieldStore\.{name}: its source raised AttributeError"
         ) as raised:
@@ -374,27 +383,27 @@ def test_what_is_neither_an_id_nor_a_document_is_no_member(
     pointed: Any, kind: Any, why: str
 ) -> None:
     with pytest.raises(DeclarationError, match=why):
-        store_of(pointed, kind).named_members()
+        members_of(store_of(pointed, kind))
 
 
 def test_a_document_of_another_model_is_no_member() -> None:
     for pointed in ([Room.get("r1")], Room.get_query(), [Room.get_or_raise("r1").doc_ref]):
         with pytest.raises(DeclarationError, match="cannot be Room/r1, which is no Person"):
-            store_of(pointed).named_members()
+            members_of(store_of(pointed))
     with pytest.raises(DeclarationError, match="must return a list or a dict of references"):
-        store_of(Room.get("r1")).named_members()
+        members_of(store_of(Room.get("r1")))
 
 
 def test_a_query_names_no_ids() -> None:
     with pytest.raises(DeclarationError, match="must return a list or a dict of ids, not"):
-        store_of(Person.get_query(), str).named_members()
+        members_of(store_of(Person.get_query(), str))
 
 
 def test_members_below_other_documents_are_told_apart_by_their_paths() -> None:
     class ReviewStore(Store):
         review = each(Opinion, source=lambda store: ["Room/r1/reviews/x", "Room/r2/reviews/x"])
 
-    assert list(ReviewStore().named_members()) == ["Room/r1/reviews/x", "Room/r2/reviews/x"]
+    assert list(members_of(ReviewStore())) == ["Room/r1/reviews/x", "Room/r2/reviews/x"]
     with pytest.raises(DeclarationError, match="does not know the collection of 'x'"):
         ReviewStore.review.part_of("x")
 
@@ -415,19 +424,19 @@ def test_the_source_of_members_cannot_read_the_member(read: Callable[[Any], Any]
             DeclarationError,
             match=r"NearStore\.reader: its source says who the members are, and so cannot read",
         ):
-            store.named_members()
+            members_of(store)
     assert store.reader.name == "Ann"
 
 
 def test_what_all_members_have_in_common_is_read_without_one() -> None:
     store = RoomStore(room="r1", season="summer").without_member()
-    assert list(store.named_members()) == [ANN, BOB]
+    assert list(members_of(store)) == [ANN, BOB]
     assert list(store.messages) == ["m1"]
     with pytest.raises(MemberWanted):
         _ = store.reader
     with pytest.raises(MemberWanted):
         _ = store.heading
-    assert list(store.named_members()) == [ANN, BOB]
+    assert list(members_of(store)) == [ANN, BOB]
 
 
 def test_a_store_without_members_names_none() -> None:
@@ -436,7 +445,7 @@ def test_a_store_without_members_names_none() -> None:
 
     PlainStore(room="r1").require_member()
     with pytest.raises(DeclarationError, match=r"PlainStore has no each\(\)"):
-        PlainStore(room="r1").named_members()
+        members_of(PlainStore(room="r1"))
 
 
 # --- views of slots ------------------------------------------------------------------------
@@ -462,7 +471,7 @@ def test_who_is_no_member_has_no_view(make: Callable[..., RoomView]) -> None:
 
 def test_a_member_whose_document_is_missing_has_no_view(datastore: MemoryDatastore) -> None:
     datastore.drop("Person/bob")
-    assert list(RoomStore(room="r1").named_members()) == [ANN, BOB]
+    assert list(members_of(RoomStore(room="r1"))) == [ANN, BOB]
     with pytest.raises(DocumentNotFoundError, match="Person/bob"):
         RoomView.new(room="r1", reader="bob", season="winter")
 
@@ -588,7 +597,7 @@ def test_a_slot_is_replaced_by_another_slot_in_its_position() -> None:
     store = GuestStore(season="any", reader="ann")
     assert store.room is not None
     assert store.season == "any"
-    assert list(store.named_members()) == [ANN, BOB]
+    assert list(members_of(store)) == [ANN, BOB]
     assert repr(GuestStore.season) == "GuestStore.season"
 
 
@@ -805,7 +814,7 @@ def test_an_error_in_a_source_names_the_slot_and_keeps_its_cause(slot: str, name
         MaterializationError,
         match=rf"^BrokenStore\.{named}: its source raised AttributeError: 'str' object",
     ) as raised:
-        _ = store.named_members() if slot == "reader" else getattr(store, slot)
+        _ = members_of(store) if slot == "reader" else getattr(store, slot)
     assert isinstance(raised.value.__cause__, AttributeError)
     assert raised.value.attribute == named
 
